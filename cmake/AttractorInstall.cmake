@@ -1,0 +1,15 @@
+# Installs the library, its headers and a CMake package that find_package(attractor) finds.
+include(CMakePackageConfigHelpers)
+set(ATTRACTOR_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/attractor)
+
+install(TARGETS attractor EXPORT attractorTargets)
+install(DIRECTORY core/attractor host/attractor ${PROJECT_BINARY_DIR}/include/attractor
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+install(EXPORT attractorTargets NAMESPACE attractor:: DESTINATION ${ATTRACTOR_CMAKE_DIR})
+
+configure_package_config_file(cmake/attractorConfig.cmake.in attractorConfig.cmake
+  INSTALL_DESTINATION ${ATTRACTOR_CMAKE_DIR})
+write_basic_package_version_file(attractorConfigVersion.cmake COMPATIBILITY SameMajorVersion)
+install(FILES
+  ${PROJECT_BINARY_DIR}/attractorConfig.cmake ${PROJECT_BINARY_DIR}/attractorConfigVersion.cmake
+  DESTINATION ${ATTRACTOR_CMAKE_DIR})

@@ -1,0 +1,94 @@
+#pragma once
+
+/// When a query halts. One rule, used by the reference and by every fast path.
+
+#include <cmath>
+
+namespace attractor {
+
+/// How one query's relaxation ended.
+enum class Status : unsigned char {
+  converged,  ///< its change stayed within tolerance for `patience` consecutive steps
+  max_steps,  ///< it took `max_steps` steps without converging; every fixed-step query ends so
+  diverged,   ///< its state or energy stopped being finite; no other query is affected
+  cancelled,  ///< the call was cancelled first; its state is what it had reached
+};
+
+/// The name of a status, as in the enumeration.
+constexpr const char* to_string(Status status) {
+  switch (status) {
+    case Status::converged: return "converged";
+    case Status::max_steps: return "max_steps";
+    case Status::diverged: return "diverged";
+    case Status::cancelled: return "cancelled";
+  }
+  return "unknown";
+}
+
+/// A halting rule: what is watched, and how little it must change for how long.
+///
+/// With E_t the energy after step t, a query halts at the first t ≥ 2 at which its change has been within tolerance for
+/// `patience` consecutive steps. There is no E_0.
+struct Halting {
+  enum class Watch : unsigned char {
+    energy,   ///< |E_t − E_{t−1}| ≤ absolute + relative·|E_t|
+    state,    ///< ‖x_t − x_{t−1}‖₂ ≤ absolute
+    nothing,  ///< never halt early: `max_steps` steps for every query
+  };
+  Watch watch = Watch::energy;
+  float absolute = 0.0F;   ///< finite, ≥ 0; in units of the energy, or of the state's Euclidean norm
+  float relative = 1e-4F;  ///< finite, ≥ 0; energy only
+  int patience = 1;        ///< ≥ 1
+};
+
+/// Tolerances of `energy_stable`.
+struct EnergyTolerance {
+  float absolute = 0.0F;
+  float relative = 1e-4F;
+  int patience = 1;
+};
+
+/// Halt when the query's own energy stabilises: |E_t − E_{t−1}| ≤ absolute + relative·|E_t|.
+///
+/// States and scores are float, so a relative tolerance below about 2e-6 asks for more than the energy resolves: such a
+/// query still halts once its state repeats exactly, and otherwise runs to `max_steps`.
+inline Halting energy_stable(EnergyTolerance tolerance = {}) {
+  return {Halting::Watch::energy, tolerance.absolute, tolerance.relative, tolerance.patience};
+}
+
+/// Halt when the state stops moving: ‖x_t − x_{t−1}‖₂ ≤ tolerance. Needs no energies.
+inline Halting state_stable(float tolerance, int patience = 1) {
+  return {Halting::Watch::state, tolerance, 0.0F, patience};
+}
+
+/// Never halt early; every query takes exactly `max_steps` steps.
+inline Halting fixed_steps() { return {Halting::Watch::nothing, 0.0F, 0.0F, 1}; }
+
+/// One query's progress towards halting: a few bytes, one predicate per rule.
+class HaltingMonitor {
+ public:
+  /// Takes E_t; call for t = 1, 2, … in order. True when the query halts at t.
+  bool energy_halts(const Halting& rule, int t, double energy) {
+    const double change = std::abs(energy - previous_energy_);
+    const double tolerance = static_cast<double>(rule.absolute) + static_cast<double>(rule.relative) * std::abs(energy);
+    previous_energy_ = energy;
+    return t >= 2 && lasts(rule, change <= tolerance);
+  }
+
+  /// Takes ‖x_t − x_{t−1}‖²; call for t = 1, 2, … in order. True when the query halts at t.
+  bool state_halts(const Halting& rule, int t, double squared_change) {
+    const double tolerance = rule.absolute;
+    return lasts(rule, squared_change <= tolerance * tolerance) && t >= 2;
+  }
+
+ private:
+  bool lasts(const Halting& rule, bool within) {
+    calm_steps_ = within ? calm_steps_ + 1 : 0;
+    return calm_steps_ >= rule.patience;
+  }
+
+  double previous_energy_ = 0.0;
+  int calm_steps_ = 0;
+};
+
+}  // namespace attractor

@@ -1,0 +1,86 @@
+#pragma once
+
+/// Row-major matrices: non-owning views for arguments, an owning type for results. One pattern or query per row.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+namespace attractor {
+
+/// Counts and offsets. Signed, so that differences and checks for negative values are ordinary.
+using Index = std::int64_t;
+
+/// A non-owning view of a row-major matrix. Element (i, j) is `data[i * row_stride + j]`.
+///
+/// A view checks nothing; the functions that take one do, before they start to work.
+template <class T>
+struct MatrixView {
+  T* data = nullptr;
+  Index rows = 0;
+  Index columns = 0;
+  Index row_stride = 0;  ///< elements from one row to the next, at least `columns`
+
+  constexpr MatrixView() = default;
+
+  /// Views `rows` contiguous rows.
+  constexpr MatrixView(T* first, Index row_count, Index column_count)
+      : MatrixView(first, row_count, column_count, column_count) {}
+
+  /// Views rows that lie `stride` elements apart.
+  constexpr MatrixView(T* first, Index row_count, Index column_count, Index stride)
+      : data(first), rows(row_count), columns(column_count), row_stride(stride) {}
+
+  /// A view of mutable elements is also a view of const ones.
+  template <class U>
+    requires(std::is_same_v<const U, T>)
+  constexpr MatrixView(const MatrixView<U>& other)  // NOLINT(google-explicit-constructor): a widening
+      : MatrixView(other.data, other.rows, other.columns, other.row_stride) {}
+
+  [[nodiscard]] constexpr T* row(Index i) const { return data + i * row_stride; }
+  [[nodiscard]] constexpr T& operator()(Index i, Index j) const { return row(i)[j]; }
+  [[nodiscard]] constexpr bool empty() const { return rows == 0 || columns == 0; }
+
+  /// Rows [first, first + count) of this view.
+  [[nodiscard]] constexpr MatrixView slice(Index first, Index count) const {
+    return {row(first), count, columns, row_stride};
+  }
+};
+
+/// An owning, contiguous, row-major matrix. Elements start uninitialised: results are written exactly once.
+template <class T>
+class Matrix {
+ public:
+  Matrix() = default;
+
+  /// @throws std::bad_alloc
+  Matrix(Index rows, Index columns)
+      : rows_(rows),
+        columns_(columns),
+        data_(std::make_unique_for_overwrite<T[]>(static_cast<std::size_t>(rows * columns))) {}
+
+  [[nodiscard]] Index rows() const { return rows_; }
+  [[nodiscard]] Index columns() const { return columns_; }
+  [[nodiscard]] Index size() const { return rows_ * columns_; }
+  [[nodiscard]] bool empty() const { return size() == 0; }
+
+  [[nodiscard]] T* data() { return data_.get(); }
+  [[nodiscard]] const T* data() const { return data_.get(); }
+  [[nodiscard]] T* row(Index i) { return data() + i * columns_; }
+  [[nodiscard]] const T* row(Index i) const { return data() + i * columns_; }
+  [[nodiscard]] T& operator()(Index i, Index j) { return row(i)[j]; }
+  [[nodiscard]] const T& operator()(Index i, Index j) const { return row(i)[j]; }
+
+  [[nodiscard]] MatrixView<T> view() { return {data(), rows_, columns_}; }
+  [[nodiscard]] MatrixView<const T> view() const { return {data(), rows_, columns_}; }
+  operator MatrixView<T>() { return view(); }                // NOLINT(google-explicit-constructor): views are free
+  operator MatrixView<const T>() const { return view(); }    // NOLINT(google-explicit-constructor): views are free
+
+ private:
+  Index rows_ = 0;
+  Index columns_ = 0;
+  std::unique_ptr<T[]> data_;
+};
+
+}  // namespace attractor

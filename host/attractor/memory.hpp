@@ -1,0 +1,109 @@
+#pragma once
+
+/// Pattern memories: patterns stored as attractors of an energy.
+
+#include <memory>
+#include <span>
+
+#include <attractor/device.hpp>
+#include <attractor/export.hpp>
+#include <attractor/matrix.hpp>
+
+namespace attractor {
+
+namespace detail {
+struct MemoryState;
+}
+
+/// How a linear memory's local field u = Wx is evaluated. Both forms give the same answer up to rounding.
+enum class Evaluation : unsigned char {
+  automatic,  ///< the form that needs fewer operations: factored while 2P < D (P rounded up to the kernel's tile)
+  factored,   ///< u = scale·Fᵀ(Fx) − diag·x: 4PD flops a step, memory P×D
+  dense,      ///< u = Wx: 2D² flops a step, memory D×D
+};
+
+struct HebbianOptions {
+  bool self_coupling = false;  ///< keep the diagonal of W; by default it is zero
+  Evaluation evaluation = Evaluation::automatic;
+};
+
+struct ProjectionOptions {
+  bool self_coupling = false;  ///< keep the diagonal of W; by default it is zero
+  /// Ridge λ ≥ 0 in W = Aᵀ(AAᵀ/D + λI)⁻¹A/D. With λ = 0 the patterns must be linearly independent; any λ > 0 accepts
+  /// duplicate and dependent patterns and shrinks their field: patterns are then no longer exact fixed points.
+  float ridge = 0.0F;
+  Evaluation evaluation = Evaluation::automatic;
+};
+
+struct ModernHopfieldOptions {
+  float beta = 1.0F;  ///< inverse temperature β > 0 of softmax(β Ax)
+  /// P×M contents read out at the end of a relaxation, softmax(β A x)ᵀC; none: auto-associative.
+  MatrixView<const float> contents = {};
+};
+
+/// A set of stored patterns together with the energy they are attractors of.
+///
+/// A Memory is a value: copies are cheap (they share the stored state, which never changes) and independent.
+/// Any number of threads and relaxers may use one Memory at once, as long as none of them modifies that same object.
+/// Every function either succeeds or leaves the memory as it was.
+class ATTRACTOR_EXPORT Memory {
+ public:
+  /// Hebb's rule: W = AᵀA/D, zero diagonal; energy −½xᵀWx (Hopfield 1982).
+  ///
+  /// @param patterns [P × D] host memory, finite, copied.
+  /// @throws InvalidArgument null data, no patterns, non-positive sizes, a stride below D, or a value that isn't finite.
+  /// Complexity: O(PD) factored, O(PD²) dense.
+  static Memory hebbian(const Device& device, MatrixView<const float> patterns, const HebbianOptions& options = {});
+
+  /// Projection (pseudo-inverse) rule: W = Aᵀ(AAᵀ)⁻¹A, zero diagonal; energy −½xᵀWx. Stores correlated patterns
+  /// (Personnaz, Guyon, Dreyfus 1985; Kanter, Sompolinsky 1987 for the zero diagonal).
+  ///
+  /// @param patterns [P × D] host memory, finite, copied.
+  /// @throws InvalidArgument as `hebbian`, or a ridge that is negative or not finite.
+  /// @throws DependentPatterns ridge is 0 and a pattern depends linearly on those before it (P > D always does); the
+  ///         message names the first such pattern.
+  /// Complexity: O(P²D + P³) in double precision.
+  static Memory projection(const Device& device, MatrixView<const float> patterns,
+                           const ProjectionOptions& options = {});
+
+  /// Modern Hopfield network: energy −lse(β, Ax) + ½xᵀx + β⁻¹ log P + ½ max‖a‖² (Ramsauer et al. 2020, eq. 2); its
+  /// readout is softmax(βAx)ᵀA.
+  ///
+  /// @param patterns [P × D] host memory, finite, copied.
+  /// @throws InvalidArgument as `hebbian`, beta not positive and finite, or contents that don't have P rows.
+  /// Complexity: O(PD).
+  static Memory modern_hopfield(const Device& device, MatrixView<const float> patterns,
+                                const ModernHopfieldOptions& options = {});
+
+  /// Stores more patterns after those already there. A relaxer made before keeps the memory it was made with.
+  ///
+  /// @param patterns [Q × D], finite, copied. @param contents [Q × M], given exactly if the memory has contents.
+  /// @throws as the function that made this memory. Complexity: that of making the memory anew.
+  void imprint(MatrixView<const float> patterns, MatrixView<const float> contents = {});
+
+  /// Removes the patterns with these indices; later ones move up. At least one pattern must remain.
+  ///
+  /// @throws InvalidArgument an index outside [0, P) or named twice, or none would remain.
+  /// Complexity: that of making the memory anew.
+  void forget(std::span<const Index> indices);
+
+  /// The stored patterns as given, [P × D], valid while this memory or a copy of it is unmodified and alive.
+  [[nodiscard]] MatrixView<const float> patterns() const;
+
+  /// The contents as given, [P × M]; empty where the memory is auto-associative.
+  [[nodiscard]] MatrixView<const float> contents() const;
+
+  [[nodiscard]] Index dimension() const;      ///< D
+  [[nodiscard]] Index pattern_count() const;  ///< P
+  [[nodiscard]] const Device& device() const;
+
+  /// The form in use, never `automatic`; modern Hopfield memories are always `factored`.
+  [[nodiscard]] Evaluation evaluation() const;
+
+ private:
+  friend class Relaxer;
+  explicit Memory(std::shared_ptr<const detail::MemoryState> state);
+  std::shared_ptr<const detail::MemoryState> state_;
+};
+
+}  // namespace attractor
