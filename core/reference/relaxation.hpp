@@ -1,0 +1,69 @@
+#pragma once
+
+/// The oracle: relaxation in double precision, one query at a time, written as the formulas read. Every other path is
+/// tested against it. Nothing here is fast.
+
+#include <cstdint>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include <attractor/halting.hpp>
+#include <attractor/matrix.hpp>
+#include <attractor/update.hpp>
+
+namespace attractor::reference {
+
+using Vector = std::vector<double>;
+
+/// u = scale·Wx, E = −½ scale·xᵀWx. The scale stays apart so that sums over bipolar patterns are exact integers.
+struct LinearModel {
+  Matrix<double> weights;  ///< W [D × D], symmetric
+  double scale = 1.0;
+};
+
+/// u = softmax(βAx)ᵀA, E = −lse(β, Ax) + ½xᵀx + β⁻¹ log P + ½ max‖a‖² (Ramsauer et al. 2020, eq. 2 and 3).
+struct SoftmaxModel {
+  Matrix<double> patterns;  ///< A [P × D]
+  double beta = 1.0;
+};
+
+using Model = std::variant<LinearModel, SoftmaxModel>;
+
+/// W = AᵀA, scale 1/D; the diagonal is zero unless `self_coupling`.
+LinearModel hebbian(MatrixView<const float> patterns, bool self_coupling = false);
+
+/// W = Aᵀ(AAᵀ/D + ridge·I)⁻¹A/D by Gauss–Jordan elimination; the diagonal is zero unless `self_coupling`.
+LinearModel projection(MatrixView<const float> patterns, double ridge = 0.0, bool self_coupling = false);
+
+SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta);
+
+Vector readout(const Model& model, std::span<const double> state);
+double energy(const Model& model, std::span<const double> state);
+
+/// softmax(βAx)ᵀC.
+Vector recall(const SoftmaxModel& model, MatrixView<const float> contents, std::span<const double> state);
+
+/// x' = g(x, u), all neurons at once.
+Vector apply(const Update& update, std::span<const double> state, std::span<const double> field);
+
+struct Settings {
+  Update update;
+  Halting halting = energy_stable();
+  int max_steps = 100;
+};
+
+struct Outcome {
+  Vector state;
+  int steps = 0;
+  double energy = 0.0;  ///< of `state`, whatever the halting rule
+  Status status = Status::max_steps;
+  Vector trace;  ///< E_1 … E_steps
+};
+
+/// Relaxes one query; entries with a nonzero `clamped` keep the query's value. A query that isn't finite diverges at
+/// step 0.
+Outcome relax(const Model& model, const Settings& settings, std::span<const float> query,
+              std::span<const std::uint8_t> clamped = {});
+
+}  // namespace attractor::reference
