@@ -54,11 +54,11 @@ struct Settings {
 };
 
 struct Outcome {
-  Vector state;
+  Vector state = {};
   int steps = 0;
   double energy = 0.0;  ///< of `state`, whatever the halting rule
   Status status = Status::max_steps;
-  Vector trace;  ///< E_1 … E_steps
+  Vector trace = {};  ///< E_1 … E_steps
 };
 
 /// Relaxes one query; entries with a nonzero `clamped` keep the query's value. A query that isn't finite diverges at
