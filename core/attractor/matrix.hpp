@@ -34,8 +34,8 @@ struct MatrixView {
 
   /// A view of mutable elements is also a view of const ones.
   template <class U>
-    requires(std::is_same_v<const U, T>)
-  constexpr MatrixView(const MatrixView<U>& other)  // NOLINT(google-explicit-constructor): a widening
+  requires(std::is_same_v<const U, T>) constexpr MatrixView(
+      const MatrixView<U>& other)  // NOLINT(google-explicit-constructor): a widening
       : MatrixView(other.data, other.rows, other.columns, other.row_stride) {}
 
   [[nodiscard]] constexpr T* row(Index i) const { return data + i * row_stride; }
@@ -74,8 +74,8 @@ class Matrix {
 
   [[nodiscard]] MatrixView<T> view() { return {data(), rows_, columns_}; }
   [[nodiscard]] MatrixView<const T> view() const { return {data(), rows_, columns_}; }
-  operator MatrixView<T>() { return view(); }                // NOLINT(google-explicit-constructor): views are free
-  operator MatrixView<const T>() const { return view(); }    // NOLINT(google-explicit-constructor): views are free
+  operator MatrixView<T>() { return view(); }              // NOLINT(google-explicit-constructor): views are free
+  operator MatrixView<const T>() const { return view(); }  // NOLINT(google-explicit-constructor): views are free
 
  private:
   Index rows_ = 0;

@@ -147,8 +147,7 @@ LinearModel projection(MatrixView<const float> patterns, double ridge, bool self
   const auto d = static_cast<double>(patterns.columns);
   Matrix<double> gram(a.rows(), a.rows());
   for (Index i = 0; i < a.rows(); ++i)
-    for (Index j = 0; j < a.rows(); ++j)
-      gram(i, j) = dot(a.row(i), a.row(j), a.columns()) / d + (i == j ? ridge : 0.0);
+    for (Index j = 0; j < a.rows(); ++j) gram(i, j) = dot(a.row(i), a.row(j), a.columns()) / d + (i == j ? ridge : 0.0);
   Matrix<double> dual = to_double(patterns);
   solve(gram, dual);
   LinearModel model{transposed_product(a, dual), 1.0 / d};
@@ -198,7 +197,8 @@ Outcome relax(const Model& model, const Settings& settings, std::span<const floa
     finite = all_finite(outcome.state) && std::isfinite(outcome.trace.back());
     if (settings.halting.watch == Halting::Watch::energy)
       halted = monitor.energy_halts(settings.halting, t, outcome.trace.back());
-    if (settings.halting.watch == Halting::Watch::state) halted = monitor.state_halts(settings.halting, t, squared_change);
+    if (settings.halting.watch == Halting::Watch::state)
+      halted = monitor.state_halts(settings.halting, t, squared_change);
   }
   outcome.energy = energy(model, outcome.state);
   if (!finite) {

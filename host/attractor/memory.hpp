@@ -51,8 +51,8 @@ class ATTRACTOR_EXPORT Memory {
   /// Hebb's rule: W = AᵀA/D, zero diagonal; energy −½xᵀWx (Hopfield 1982).
   ///
   /// @param patterns [P × D] host memory, finite, copied.
-  /// @throws InvalidArgument null data, no patterns, non-positive sizes, a stride below D, or a value that isn't finite.
-  /// Complexity: O(PD) factored, O(PD²) dense.
+  /// @throws InvalidArgument null data, no patterns, non-positive sizes, a stride below D, or a value that isn't
+  /// finite. Complexity: O(PD) factored, O(PD²) dense.
   static Memory hebbian(const Device& device, MatrixView<const float> patterns, const HebbianOptions& options = {});
 
   /// Projection (pseudo-inverse) rule: W = Aᵀ(AAᵀ)⁻¹A, zero diagonal; energy −½xᵀWx. Stores correlated patterns

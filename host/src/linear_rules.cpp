@@ -1,0 +1,96 @@
+#include "host/src/linear_rules.hpp"
+
+#include <cmath>
+#include <dnnl.hpp>
+#include <numeric>
+#include <string>
+
+#include <attractor/error.hpp>
+
+namespace attractor::detail {
+namespace {
+
+constexpr double dependence_tolerance = 1e-8;
+
+double dot(const double* a, const double* b, Index count) { return std::inner_product(a, a + count, b, 0.0); }
+
+/// AAᵀ/D + ridge·I, lower triangle.
+Matrix<double> gram_matrix(MatrixView<const float> patterns, double ridge) {
+  const Index p = patterns.rows;
+  const auto d = static_cast<double>(patterns.columns);
+  Matrix<double> gram(p, p);
+#pragma omp parallel for schedule(dynamic, 8)
+  for (Index i = 0; i < p; ++i)
+    for (Index j = 0; j <= i; ++j)
+      gram(i, j) = std::inner_product(patterns.row(i), patterns.row(i) + patterns.columns, patterns.row(j), 0.0) / d +
+                   (i == j ? ridge : 0.0);
+  return gram;
+}
+
+[[noreturn]] void throw_dependent(Index pattern, Index count) {
+  throw DependentPatterns("pattern " + std::to_string(pattern) + " of " + std::to_string(count) +
+                          " is a linear combination of the patterns before it; the projection rule needs independent "
+                          "patterns or a ridge above 0");
+}
+
+/// Replaces the lower triangle of a symmetric matrix by its Cholesky factor, column by column.
+void factorise(Matrix<double>& gram) {
+  const Index p = gram.rows();
+  for (Index j = 0; j < p; ++j) {
+    const double pivot = gram(j, j) - dot(gram.row(j), gram.row(j), j);
+    if (!(pivot > dependence_tolerance * gram(j, j))) throw_dependent(j, p);
+    gram(j, j) = std::sqrt(pivot);
+#pragma omp parallel for schedule(static)
+    for (Index i = j + 1; i < p; ++i) gram(i, j) = (gram(i, j) - dot(gram.row(i), gram.row(j), j)) / gram(j, j);
+  }
+}
+
+/// L⁻¹A by forward substitution.
+Matrix<double> solve_lower(const Matrix<double>& lower, MatrixView<const float> a) {
+  Matrix<double> result(a.rows, a.columns);
+  for (Index i = 0; i < a.rows; ++i) {
+    double* const row = result.row(i);
+    std::copy_n(a.row(i), a.columns, row);
+    for (Index k = 0; k < i; ++k)
+      for (Index j = 0; j < a.columns; ++j) row[j] -= lower(i, k) * result(k, j);
+    for (Index j = 0; j < a.columns; ++j) row[j] /= lower(i, i);
+  }
+  return result;
+}
+
+}  // namespace
+
+Matrix<float> projection_factor(MatrixView<const float> patterns, float ridge) {
+  Matrix<double> lower = gram_matrix(patterns, ridge);
+  factorise(lower);
+  const Matrix<double> solved = solve_lower(lower, patterns);
+  const double scale = 1.0 / std::sqrt(static_cast<double>(patterns.columns));
+  Matrix<float> factor(patterns.rows, patterns.columns);
+  for (Index i = 0; i < factor.size(); ++i) factor.data()[i] = static_cast<float>(scale * solved.data()[i]);
+  return factor;
+}
+
+cpu::FactoredField factored_field(MatrixView<const float> factor, float scale, bool self_coupling) {
+  cpu::FactoredField field{
+      .factor = cpu::PackedMatrix(factor), .diagonal = cpu::AlignedFloats(cpu::padded(factor.columns)), .scale = scale};
+  if (self_coupling) return field;
+  for (Index k = 0; k < factor.columns; ++k) {
+    double sum = 0.0;
+    for (Index i = 0; i < factor.rows; ++i)
+      sum += static_cast<double>(factor(i, k)) * static_cast<double>(factor(i, k));
+    field.diagonal[k] = static_cast<float>(sum);
+  }
+  return field;
+}
+
+cpu::DenseField dense_field(MatrixView<const float> factor, float scale, bool self_coupling) {
+  const Index d = factor.columns;
+  Matrix<float> weights(d, d);
+  dnnl::sgemm('T', 'N', d, d, factor.rows, 1.0F, factor.data, factor.row_stride, factor.data, factor.row_stride, 0.0F,
+              weights.data(), d);
+  if (!self_coupling)
+    for (Index i = 0; i < d; ++i) weights(i, i) = 0.0F;
+  return {.weights = cpu::PackedMatrix(weights), .scale = scale};
+}
+
+}  // namespace attractor::detail

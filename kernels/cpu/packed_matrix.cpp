@@ -1,0 +1,19 @@
+#include "kernels/cpu/packed_matrix.hpp"
+
+#include <algorithm>
+#include <new>
+
+namespace attractor::cpu {
+
+AlignedFloats::AlignedFloats(Index count) : data_(hwy::AllocateAligned<float>(static_cast<std::size_t>(count))) {
+  if (count > 0 && !data_) throw std::bad_alloc();
+  std::fill_n(data(), count, 0.0F);
+}
+
+PackedMatrix::PackedMatrix(MatrixView<const float> matrix)
+    : rows_(matrix.rows), columns_(matrix.columns), data_(padded(rows_) * padded(columns_)) {
+  for (Index i = 0; i < rows_; ++i)
+    for (Index k = 0; k < columns_; ++k) data_[row_offset(i) + panel_rows * k] = matrix(i, k);
+}
+
+}  // namespace attractor::cpu

@@ -1,0 +1,64 @@
+#pragma once
+
+/// The layout in which kernels read a memory.
+
+#include <hwy/aligned_allocator.h>
+
+#include <attractor/matrix.hpp>
+
+namespace attractor::cpu {
+
+/// Rows per panel: one kernel call makes the products of one panel.
+inline constexpr Index panel_rows = 8;
+
+/// The smallest multiple of panel_rows that is at least `count`.
+constexpr Index padded(Index count) { return (count + panel_rows - 1) / panel_rows * panel_rows; }
+
+/// Cache-line aligned floats, all zero at first.
+class AlignedFloats {
+ public:
+  AlignedFloats() = default;
+  /// @throws std::bad_alloc
+  explicit AlignedFloats(Index count);
+
+  [[nodiscard]] float* data() { return data_.get(); }
+  [[nodiscard]] const float* data() const { return data_.get(); }
+  float& operator[](Index i) { return data_[static_cast<std::size_t>(i)]; }
+  float operator[](Index i) const { return data_[static_cast<std::size_t>(i)]; }
+
+ private:
+  hwy::AlignedFreeUniquePtr<float[]> data_;
+};
+
+/// A matrix in panels of 8 rows, zero-padded to a multiple of 8 both ways: element (i, k) lies at
+/// panel(i / 8)[8·k + i % 8].
+///
+/// Kernels broadcast elements, so one copy serves both products: Mx walks a panel straight through, and Mᵀp walks the
+/// row of each weight, whose elements lie 8 apart.
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+  explicit PackedMatrix(MatrixView<const float> matrix);
+
+  [[nodiscard]] Index rows() const { return rows_; }
+  [[nodiscard]] Index columns() const { return columns_; }
+  [[nodiscard]] Index padded_rows() const { return padded(rows_); }
+  [[nodiscard]] Index padded_columns() const { return padded(columns_); }
+
+  [[nodiscard]] const float* data() const { return data_.data(); }
+
+  /// The panel of rows 8·index … 8·index + 7.
+  [[nodiscard]] const float* panel(Index index) const { return data() + index * panel_rows * padded_columns(); }
+
+  /// Where row i starts: its element k lies 8·k further on.
+  [[nodiscard]] Index row_offset(Index i) const {
+    return i / panel_rows * panel_rows * padded_columns() + i % panel_rows;
+  }
+
+ private:
+  Index rows_ = 0;
+  Index columns_ = 0;
+  AlignedFloats data_;
+};
+
+}  // namespace attractor::cpu

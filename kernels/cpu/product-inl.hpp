@@ -1,0 +1,55 @@
+// The two matrix products of a step, over one register block: scores Mx and readouts Mᵀp.
+//
+// Each output is one chain of multiply-adds in the order of the inner index, whatever the block, the tile or the
+// instruction set's vector length: this is what makes results independent of the batch.
+
+#if defined(ATTRACTOR_CPU_PRODUCT_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ATTRACTOR_CPU_PRODUCT_INL
+#undef ATTRACTOR_CPU_PRODUCT_INL
+#else
+#define ATTRACTOR_CPU_PRODUCT_INL
+#endif
+
+#include "kernels/cpu/readout_term.hpp"
+#include "kernels/cpu/vector_ops-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+
+HWY_INLINE void clear(Block& block) {
+  for (auto& row : block)
+    for (Vector& value : row) value = hn::Zero(floats);
+}
+
+/// block[r][v] += matrix[r · row_step] · x[v].
+template <int row_step>
+HWY_INLINE void multiply_add(const float* HWY_RESTRICT matrix, const float* HWY_RESTRICT x, Block& block) {
+  Vector values[block_vectors];
+  HWY_UNROLL(block_vectors)
+  for (int v = 0; v < block_vectors; ++v) values[v] = hn::Load(floats, x + v * vector_lanes());
+  HWY_UNROLL(block_rows)
+  for (int r = 0; r < block_rows; ++r) {
+    const Vector element = hn::Set(floats, matrix[r * row_step]);
+    HWY_UNROLL(block_vectors)
+    for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::MulAdd(element, values[v], block[r][v]);
+  }
+}
+
+/// Scores of block_rows rows, starting at `panel`, for the lanes at `x` [count rows of tile_lanes].
+HWY_INLINE void multiply_rows(const float* HWY_RESTRICT panel, const float* HWY_RESTRICT x, Index count, Block& block) {
+  clear(block);
+  for (Index k = 0; k < count; ++k) multiply_add<1>(panel + k * panel_rows, x + k * tile_lanes, block);
+}
+
+/// Adds the readouts of block_rows neurons to `block`: `matrix` points at their first element in the layout's row 0,
+/// and each term names a row of the memory and the row of its weights.
+HWY_INLINE void multiply_terms(const float* HWY_RESTRICT matrix, const float* HWY_RESTRICT weights,
+                               const ReadoutTerm* HWY_RESTRICT terms, Index count, Block& block) {
+  for (Index k = 0; k < count; ++k)
+    multiply_add<panel_rows>(matrix + terms[k].row_offset, weights + terms[k].weight_offset, block);
+}
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

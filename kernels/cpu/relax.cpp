@@ -1,0 +1,311 @@
+#include "kernels/cpu/relax.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "kernels/cpu/field_kernel.hpp"
+#include "kernels/cpu/lanes.hpp"
+#include "kernels/cpu/query_queue.hpp"
+
+namespace attractor::cpu {
+namespace {
+
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+/// A query in flight.
+struct Lane {
+  Index query = -1;
+  std::int32_t steps = 0;
+  bool fresh = false;   ///< not evaluated yet: the next advance leaves it alone
+  bool halted = false;  ///< done, but for the energy of its last state
+  Status status = Status::max_steps;
+  double energy = not_a_number;  ///< of its state, where one has been computed
+  HaltingMonitor monitor = {};
+};
+
+/// One call's inputs and outputs, shared by its threads.
+struct Job {
+  const RelaxerOptions& options;
+  MatrixView<const float> queries;
+  const RelaxationView& results;
+  const RelaxCall& call;
+  bool watches_energy;
+  bool wants_energy;
+};
+
+/// One thread's share: keeps the lanes of its tile filled and steps them until no query is left.
+class TileWorker {
+ public:
+  TileWorker(const Job& job, const Field& field, QueryQueue& queue, ProgressMeter& meter, Index lane_limit)
+      : job_(job),
+        queue_(queue),
+        meter_(meter),
+        lane_limit_(lane_limit),
+        tile_(job.queries.columns, job.call.clamped.data != nullptr),
+        kernel_(std::visit([&](const auto& f) { return make_kernel(f, *job.options.update); }, field)),
+        lanes_(static_cast<std::size_t>(tile_lanes)) {
+    for (Index i = 0; i < tile_lanes; ++i) mark_idle(i);
+    tile_.wants_energy = job.wants_energy;
+    tile_.wants_change = job.options.halting.watch == Halting::Watch::state;
+    arrivals_.reserve(static_cast<std::size_t>(tile_lanes));
+  }
+
+  void run() {
+    fill_lanes();
+    while (tile_.lanes > 0) {
+      kernel_->evaluate(tile_);
+      judge_energies();
+      prepare_arrivals();
+      kernel_->advance(tile_);
+      judge_states();
+      close_gaps();
+      meter_.add(std::exchange(finished_, 0));
+      if (meter_.stopped()) cancel();
+    }
+    meter_.add(std::exchange(finished_, 0));
+  }
+
+ private:
+  /// After an evaluation: who has reached its halting energy, or its last step?
+  void judge_energies() {
+    for (Index i = 0; i < tile_.lanes; ++i) {
+      Lane& lane = lane_at(i);
+      if (lane.query < 0) continue;
+      lane.fresh = false;
+      if (lane.steps > 0 && job_.wants_energy) judge_energy(i, lane);
+    }
+    fill_lanes();
+  }
+
+  void judge_energy(Index i, Lane& lane) {
+    lane.energy = tile_.energy[static_cast<std::size_t>(i)];
+    if (!job_.results.energy_trace.empty())
+      job_.results.energy_trace(lane.query, lane.steps - 1) = to_float(lane.energy);
+    if (!std::isfinite(lane.energy)) return retire(i, Status::diverged);
+    if (lane.halted) return retire(i, lane.status);
+    if (job_.watches_energy && lane.monitor.energy_halts(job_.options.halting, lane.steps, lane.energy))
+      return retire(i, Status::converged);
+    if (lane.steps == job_.options.max_steps) retire(i, Status::max_steps);
+  }
+
+  /// After a step: who has diverged, stopped moving, or taken its last step?
+  void judge_states() {
+    for (Index i = 0; i < tile_.lanes; ++i) {
+      Lane& lane = lane_at(i);
+      if (lane.query < 0 || lane.fresh) continue;
+      ++lane.steps;
+      lane.energy = not_a_number;
+      judge_state(i, lane);
+    }
+    fill_lanes();
+  }
+
+  void judge_state(Index i, Lane& lane) {
+    if (!(tile_.finite[static_cast<std::size_t>(i)] == 0.0F)) {
+      if (!job_.results.energy_trace.empty()) job_.results.energy_trace(lane.query, lane.steps - 1) = not_a_number;
+      return retire(i, Status::diverged);
+    }
+    const double squared_change = tile_.squared_change[static_cast<std::size_t>(i)];
+    if (job_.options.halting.watch == Halting::Watch::state &&
+        lane.monitor.state_halts(job_.options.halting, lane.steps, squared_change))
+      return halt(i, lane, Status::converged);
+    if (lane.steps == job_.options.max_steps && !job_.watches_energy) halt(i, lane, Status::max_steps);
+  }
+
+  /// Ends a query whose status is known, at once or after its last energy.
+  void halt(Index i, Lane& lane, Status status) {
+    if (!job_.wants_energy) return retire(i, status);
+    lane.halted = true;
+    lane.status = status;
+  }
+
+  /// Writes a query's results and frees its lane.
+  void retire(Index i, Status status) {
+    const Lane& lane = lane_at(i);
+    store_lane(tile_.column(i), tile_.dimension, job_.results.states.row(lane.query));
+    write_outcome(lane.query, lane.steps, lane.energy, status);
+    mark_idle(i);
+  }
+
+  void write_outcome(Index query, std::int32_t steps, double energy, Status status) {
+    const auto at = static_cast<std::size_t>(query);
+    const RelaxationView& results = job_.results;
+    if (!results.steps.empty()) results.steps[at] = steps;
+    if (!results.energies.empty()) results.energies[at] = to_float(energy);
+    if (!results.status.empty()) results.status[at] = status;
+    if (!results.energy_trace.empty())
+      std::fill(results.energy_trace.row(query) + steps, results.energy_trace.row(query) + job_.options.max_steps,
+                not_a_number);
+    ++finished_;
+  }
+
+  /// Gives every idle lane a waiting query.
+  void fill_lanes() {
+    arrivals_.clear();
+    for (Index i = 0; i < lane_limit_ && next_query(); ++i) {
+      if (lane_at(i).query >= 0) continue;
+      while (next_query() && !enter(i, waiting_.first++)) {
+      }
+    }
+  }
+
+  bool next_query() {
+    if (waiting_.empty()) waiting_ = queue_.take();
+    return !waiting_.empty();
+  }
+
+  /// Puts a query into a lane. False if it isn't finite: it diverges before its first step and takes no lane.
+  bool enter(Index i, Index query) {
+    const float* const row = job_.queries.row(query);
+    if (!load_lane(row, tile_.dimension, tile_.column(i), tile_.rows)) {
+      std::copy_n(row, tile_.dimension, job_.results.states.row(query));
+      write_outcome(query, 0, not_a_number, Status::diverged);
+      return false;
+    }
+    if (tile_.clamped) load_clamps(job_.call.clamped.row(query), tile_.dimension, tile_.clamps.data() + i);
+    lane_at(i) = Lane{.query = query, .fresh = true};
+    set_mask(tile_.idle, i, false);
+    tile_.lanes = std::max(tile_.lanes, i + 1);
+    arrivals_.push_back({i, row});
+    return true;
+  }
+
+  /// After the judgement of energies: the newcomers missed the evaluation, so they make it up or sit out the step.
+  void prepare_arrivals() {
+    if (!arrivals_.empty() && kernel_->prepare(tile_, arrivals_))
+      for (const Arrival& arrival : arrivals_) lane_at(arrival.lane).fresh = false;
+    tile_.any_held = false;
+    for (Index i = 0; i < tile_.lanes; ++i) {
+      const Lane& lane = lane_at(i);
+      const bool held = lane.query < 0 || lane.fresh;
+      set_mask(tile_.held, i, held);
+      tile_.any_held |= held;
+    }
+  }
+
+  /// When no queries wait, moves the last lanes into gaps, so that the tile shrinks as it drains.
+  void close_gaps() {
+    Index gap = 0;
+    for (;;) {
+      while (tile_.lanes > 0 && lane_at(tile_.lanes - 1).query < 0) --tile_.lanes;
+      while (gap < tile_.lanes && lane_at(gap).query >= 0) ++gap;
+      if (gap >= tile_.lanes) return;
+      move_lane(tile_.lanes - 1, gap);
+    }
+  }
+
+  /// Valid between advance and evaluate, when a lane is its state and the sums over it.
+  void move_lane(Index from, Index to) {
+    const auto f = static_cast<std::size_t>(from);
+    const auto t = static_cast<std::size_t>(to);
+    copy_lane(tile_.column(from), tile_.column(to), tile_.rows);
+    if (tile_.clamped) copy_lane(tile_.clamps.data() + from, tile_.clamps.data() + to, tile_.rows);
+    tile_.quadratic.high[t] = tile_.quadratic.high[f];
+    tile_.quadratic.low[t] = tile_.quadratic.low[f];
+    lanes_[t] = lanes_[f];
+    set_mask(tile_.idle, to, false);
+    mark_idle(from);
+  }
+
+  void mark_idle(Index i) {
+    lane_at(i) = Lane{};
+    set_mask(tile_.idle, i, true);
+    set_mask(tile_.held, i, true);
+  }
+
+  /// Ends every query of this thread and drains the queue.
+  void cancel() {
+    for (Index i = 0; i < tile_.lanes; ++i)
+      if (lane_at(i).query >= 0) retire(i, Status::cancelled);
+    while (next_query()) {
+      const Index query = waiting_.first++;
+      std::copy_n(job_.queries.row(query), tile_.dimension, job_.results.states.row(query));
+      write_outcome(query, 0, not_a_number, Status::cancelled);
+    }
+    tile_.lanes = 0;
+  }
+
+  Lane& lane_at(Index i) { return lanes_[static_cast<std::size_t>(i)]; }
+  static float to_float(double value) { return static_cast<float>(value); }
+
+  const Job& job_;
+  QueryQueue& queue_;
+  ProgressMeter& meter_;
+  Index lane_limit_;
+  Tile tile_;
+  std::unique_ptr<FieldKernel> kernel_;
+  std::vector<Lane> lanes_;
+  std::vector<Arrival> arrivals_;
+  QueryQueue::Chunk waiting_;
+  Index finished_ = 0;
+};
+
+/// As many threads as are asked for and have half a tile of work.
+int useful_threads(int asked, Index queries) {
+  const Index limit = asked > 0 ? asked : omp_get_max_threads();
+  return static_cast<int>(std::clamp<Index>((queries + tile_lanes / 2 - 1) / (tile_lanes / 2), 1, limit));
+}
+
+void recall_tile(RecallKernel& kernel, Tile& tile, MatrixView<const float> states, MatrixView<float> readouts) {
+  tile.lanes = states.rows;
+  for (Index i = 0; i < tile_lanes; ++i) {
+    set_mask(tile.idle, i, i >= tile.lanes);
+    if (i < tile.lanes) load_lane(states.row(i), states.columns, tile.column(i), tile.rows);
+  }
+  const float* const readout = kernel.recall(tile);
+  for (Index i = 0; i < tile.lanes; ++i) store_lane(readout + i, readouts.columns, readouts.row(i));
+}
+
+}  // namespace
+
+void relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
+           const RelaxationView& results, const RelaxCall& call) {
+  const bool watches_energy = options.halting.watch == Halting::Watch::energy;
+  const Job job{.options = options,
+                .queries = queries,
+                .results = results,
+                .call = call,
+                .watches_energy = watches_energy,
+                .wants_energy = watches_energy || options.energies || options.energy_trace};
+  const int threads = useful_threads(options.threads, queries.rows);
+  QueryQueue queue(queries.rows, threads);
+  ProgressMeter meter(call, queries.rows);
+  const Index lane_limit = std::min(tile_lanes, (queries.rows + threads - 1) / threads);
+  // All memory is taken before any thread starts: a failure here leaves nothing half done.
+  std::vector<std::unique_ptr<TileWorker>> workers;
+  for (int i = 0; i < threads; ++i)
+    workers.push_back(std::make_unique<TileWorker>(job, field, queue, meter, lane_limit));
+#pragma omp parallel num_threads(threads)
+  {
+    // Fewer threads may start than were asked for; then some take several shares.
+    for (int i = omp_get_thread_num(); i < threads; i += omp_get_num_threads())
+      workers[static_cast<std::size_t>(i)]->run();
+  }
+  meter.finish();
+}
+
+void recall(const SoftmaxField& field, const PackedMatrix& contents, MatrixView<const float> states,
+            MatrixView<float> readouts, int threads) {
+  const int team = useful_threads(threads, states.rows);
+  std::vector<std::unique_ptr<RecallKernel>> kernels;
+  std::vector<Tile> tiles;
+  for (int i = 0; i < team; ++i) {
+    kernels.push_back(make_recall_kernel(field, contents));
+    tiles.emplace_back(states.columns, false);
+  }
+  const Index tile_count = (states.rows + tile_lanes - 1) / tile_lanes;
+#pragma omp parallel for schedule(dynamic) num_threads(team)
+  for (Index t = 0; t < tile_count; ++t) {
+    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+    const Index first = t * tile_lanes;
+    const Index count = std::min(tile_lanes, states.rows - first);
+    recall_tile(*kernels[thread], tiles[thread], states.slice(first, count), readouts.slice(first, count));
+  }
+}
+
+}  // namespace attractor::cpu

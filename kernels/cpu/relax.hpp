@@ -1,0 +1,19 @@
+#pragma once
+
+/// Relaxation on the CPU: tiles of queries, one per thread, each lane refilled as soon as its query halts.
+
+#include <attractor/relaxation.hpp>
+
+#include "kernels/cpu/field.hpp"
+
+namespace attractor::cpu {
+
+/// The result of query i goes to row i. Arguments are valid (host/ has checked them) and `options.update` is set.
+void relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
+           const RelaxationView& results, const RelaxCall& call);
+
+/// contents_i = softmax(βA·state_i)ᵀC for every row.
+void recall(const SoftmaxField& field, const PackedMatrix& contents, MatrixView<const float> states,
+            MatrixView<float> readouts, int threads);
+
+}  // namespace attractor::cpu

@@ -1,0 +1,340 @@
+// Softmax memories: s = βAx, p = softmax(s), u = pᵀA, online over blocks of patterns.
+//
+// Only candidates are kept: patterns whose weight could still matter to some lane. A weight below e^−cutoff of the
+// largest is zero, with the cutoff such that all weights dropped together stay below half a float ulp of the sum. In a
+// memory that has made up its mind nearly all patterns drop out, and the readout costs next to nothing.
+//
+// What happens to a lane depends on that lane alone: a row that is kept for another lane's sake has weight 0 here, and
+// adding 0 changes no bit. Segments end at fixed patterns for the same reason.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/cpu/field_kernel.hpp"
+#include "kernels/cpu/readout_term.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/softmax.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/cpu/product-inl.hpp"
+#include "kernels/cpu/state_writer-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+namespace {
+
+/// Patterns scored at a time: their block of the memory stays in the second-level cache for all lanes.
+inline constexpr Index pattern_block = 256;
+/// Patterns between two readouts: bounds the scores kept, at 16 MiB for each thread.
+inline constexpr Index segment_patterns = 65536;
+
+/// The weights of a tile's states and their readout from `contents`, which are the patterns unless recalled from.
+class SoftmaxReader {
+ public:
+  SoftmaxReader(const SoftmaxField& field, const PackedMatrix& contents)
+      : field_(field),
+        contents_(contents),
+        cutoff_(std::log(static_cast<float>(field.patterns.rows())) + 25.0F * std::log(2.0F)),
+        scores_(hwy::AllocateAligned<float>(static_cast<std::size_t>(segment_size(field) * tile_lanes))),
+        partial_(contents.padded_columns() * tile_lanes) {
+    if (!scores_) throw std::bad_alloc();
+    candidates_.reserve(static_cast<std::size_t>(segment_size(field)));
+    terms_.reserve(candidates_.capacity());
+  }
+
+  /// Scores and weighs all patterns; what is left to do is the readout of the last segment.
+  void evaluate(const Tile& tile) {
+    start(tile);
+    const Index pattern_count = field_.patterns.rows();
+    for (Index segment = 0; segment < pattern_count; segment += segment_patterns) {
+      if (segment > 0) read_out_segment(tile);
+      const Index end = std::min(segment + segment_patterns, pattern_count);
+      for (Index first = segment; first < end; first += pattern_block)
+        score_block(tile, first, std::min(first + pattern_block, end));
+      weigh(tile);
+    }
+  }
+
+  /// β·lse(β, Ax) of an evaluated lane.
+  [[nodiscard]] double log_sum(Index lane) const {
+    return static_cast<double>(maximum_[static_cast<std::size_t>(lane)]) + std::log(normaliser_.value(lane));
+  }
+
+  /// Call once before `readout`: drops the rows that only held lanes need.
+  void prepare_readout(const Tile& tile) {
+    terms_.clear();
+    for (const Candidate& candidate : candidates_)
+      if (!tile.any_held || matters(tile, candidate))
+        terms_.push_back(
+            {.row_offset = contents_.row_offset(candidate.pattern), .weight_offset = candidate.row * tile_lanes});
+  }
+
+  /// u for block_rows neurons and one block of lanes.
+  HWY_INLINE void readout(Index row, Index lane, Block& block) const {
+    accumulate(row, lane, block);
+    for (int v = 0; v < block_vectors; ++v) {
+      const Index at = lane + v * vector_lanes();
+      const Vector sum =
+          hn::Add(hn::Load(floats, normaliser_.high.data() + at), hn::Load(floats, normaliser_.low.data() + at));
+      const Vector inverse = hn::Div(hn::Set(floats, 1.0F), sum);
+      HWY_UNROLL(block_rows)
+      for (int r = 0; r < block_rows; ++r) block[r][v] = hn::Mul(block[r][v], inverse);
+    }
+  }
+
+ private:
+  struct Candidate {
+    Index pattern;
+    Index row;  ///< of scores_
+  };
+
+  static Index segment_size(const SoftmaxField& field) {
+    return std::min(segment_patterns, field.patterns.padded_rows());
+  }
+
+  [[nodiscard]] float* scores(Index row) const { return scores_.get() + row * tile_lanes; }
+
+  void start(const Tile& tile) {
+    for (std::size_t i = 0; i < tile_lanes; ++i) {
+      // No score exceeds an idle lane's maximum, so it keeps no candidate.
+      const bool idle = is_set(tile.idle[i]);
+      maximum_[i] = idle ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity();
+    }
+    weighed_maximum_ = maximum_;
+    normaliser_ = {};
+    candidates_.clear();
+    has_partial_ = false;
+  }
+
+  static bool is_set(float bits) { return std::signbit(bits); }
+
+  /// Scores patterns [first, end) and keeps those within the cutoff of the largest score so far of some lane.
+  void score_block(const Tile& tile, Index first, Index end) {
+    const auto base = static_cast<Index>(candidates_.size());
+    for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+      for (Index row = first; row < end; row += block_rows)
+        score(tile, row, lane, scores(base + row - first), end - row);
+    for (Index pattern = first; pattern < end; ++pattern) {
+      const float* const from = scores(base + pattern - first);
+      if (!any_above_threshold(tile, from)) continue;
+      const auto row = static_cast<Index>(candidates_.size());
+      if (scores(row) != from) std::copy_n(from, tile_lanes, scores(row));
+      candidates_.push_back({pattern, row});
+    }
+  }
+
+  HWY_INLINE void score(const Tile& tile, Index row, Index lane, float* to, Index rows_left) {
+    Block block;
+    const float* const panel = field_.patterns.panel(row / panel_rows) + row % panel_rows;
+    multiply_rows(panel, tile.state.data() + lane, field_.patterns.columns(), block);
+    const Vector beta = hn::Set(floats, field_.beta);
+    const int rows = static_cast<int>(std::min<Index>(rows_left, block_rows));
+    for (int v = 0; v < block_vectors; ++v) {
+      const Index at = lane + v * vector_lanes();
+      Vector maximum = hn::Load(floats, maximum_.data() + at);
+      for (int r = 0; r < rows; ++r) {
+        const Vector value = hn::Mul(beta, block[r][v]);
+        hn::Store(value, floats, to + r * tile_lanes + at);
+        maximum = hn::Max(maximum, value);
+      }
+      hn::Store(maximum, floats, maximum_.data() + at);
+    }
+  }
+
+  HWY_INLINE Vector threshold(Index lane) const {
+    return hn::Sub(hn::Load(floats, maximum_.data() + lane), hn::Set(floats, cutoff_));
+  }
+
+  HWY_INLINE bool any_above_threshold(const Tile& tile, const float* row) const {
+    hn::Mask<Floats> any = hn::MaskFalse(floats);
+    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes())
+      any = hn::Or(any, hn::Ge(hn::Load(floats, row + lane), threshold(lane)));
+    return !hn::AllFalse(floats, any);
+  }
+
+  /// Turns the candidates' scores into weights exp(s − maximum), and sums them.
+  void weigh(const Tile& tile) {
+    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) rescale(lane);
+    std::size_t kept = 0;
+    for (const Candidate& candidate : candidates_)
+      if (weigh_row(tile, scores(candidate.row))) candidates_[kept++] = candidate;
+    candidates_.resize(kept);
+  }
+
+  /// Brings the sum of the earlier segments to the maximum of all of them.
+  HWY_INLINE void rescale(Index lane) {
+    const Vector maximum = hn::Load(floats, maximum_.data() + lane);
+    const Vector before = hn::Load(floats, weighed_maximum_.data() + lane);
+    const Vector one = hn::Set(floats, 1.0F);
+    const Vector factor = hn::IfThenElse(hn::Eq(maximum, before), one, hn::Exp(floats, hn::Sub(before, maximum)));
+    hn::Store(factor, floats, rescale_.data() + lane);
+    hn::Store(maximum, floats, weighed_maximum_.data() + lane);
+    for (float* sum : {normaliser_.high.data() + lane, normaliser_.low.data() + lane})
+      hn::Store(hn::Mul(hn::Load(floats, sum), factor), floats, sum);
+  }
+
+  HWY_INLINE bool weigh_row(const Tile& tile, float* row) {
+    hn::Mask<Floats> any = hn::MaskFalse(floats);
+    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
+      const Vector score = hn::Load(floats, row + lane);
+      const auto matters = hn::Ge(score, threshold(lane));
+      const Vector distance = hn::Sub(score, hn::Load(floats, maximum_.data() + lane));
+      const Vector weight = hn::IfThenElseZero(matters, hn::Exp(floats, distance));
+      hn::Store(weight, floats, row + lane);
+      add_to(normaliser_, lane, weight);
+      any = hn::Or(any, matters);
+    }
+    return !hn::AllFalse(floats, any);
+  }
+
+  /// Whether a candidate has weight in a lane that is about to move.
+  HWY_INLINE bool matters(const Tile& tile, const Candidate& candidate) const {
+    Vector any = hn::Zero(floats);
+    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
+      const auto held = hn::MaskFromVec(hn::Load(floats, tile.held.data() + lane));
+      any = hn::Max(any, hn::IfThenZeroElse(held, hn::Load(floats, scores(candidate.row) + lane)));
+    }
+    return !hn::AllFalse(floats, hn::Gt(any, hn::Zero(floats)));
+  }
+
+  /// Σ p c over all segments so far, not yet normalised.
+  HWY_INLINE void accumulate(Index row, Index lane, Block& block) const {
+    clear(block);
+    if (has_partial_) {
+      for (int r = 0; r < block_rows; ++r)
+        for (int v = 0; v < block_vectors; ++v) {
+          const Index at = lane + v * vector_lanes();
+          const Vector before = hn::Load(floats, partial_.data() + (row + r) * tile_lanes + at);
+          block[r][v] = hn::Mul(before, hn::Load(floats, rescale_.data() + at));
+        }
+    }
+    multiply_terms(contents_.data() + row * panel_rows, scores_.get() + lane, terms_.data(),
+                   static_cast<Index>(terms_.size()), block);
+  }
+
+  /// Adds the weighed candidates to the partial readout and forgets them.
+  void read_out_segment(const Tile& tile) {
+    prepare_readout(tile);
+    for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+      for (Index row = 0; row < contents_.padded_columns(); row += block_rows) {
+        Block block;
+        accumulate(row, lane, block);
+        for (int r = 0; r < block_rows; ++r)
+          for (int v = 0; v < block_vectors; ++v)
+            hn::Store(block[r][v], floats, partial_.data() + (row + r) * tile_lanes + lane + v * vector_lanes());
+      }
+    candidates_.clear();
+    has_partial_ = true;
+  }
+
+  const SoftmaxField& field_;
+  const PackedMatrix& contents_;
+  float cutoff_;
+  hwy::AlignedFreeUniquePtr<float[]> scores_;  ///< scores, then weights, of the candidates [segment × tile_lanes]
+  AlignedFloats partial_;                      ///< readout of earlier segments [padded columns × tile_lanes]
+  bool has_partial_ = false;
+  std::vector<Candidate> candidates_;
+  std::vector<ReadoutTerm> terms_;
+  LaneArray<float> maximum_;
+  LaneArray<float> weighed_maximum_;  ///< maximum at the last weighing
+  LaneArray<float> rescale_{};        ///< from the one before to the last
+  LaneSums normaliser_;               ///< Σ exp(s − maximum)
+};
+
+template <class UpdateRule>
+class SoftmaxKernel final : public FieldKernel {
+ public:
+  SoftmaxKernel(const SoftmaxField& field, const UpdateRule& update)
+      : field_(field), update_(update), reader_(field, field.patterns) {}
+
+  void evaluate(Tile& tile) override {
+    reader_.evaluate(tile);
+    if (!tile.wants_energy) return;
+    for (Index lane = 0; lane < tile.lanes; ++lane)
+      tile.energy[static_cast<std::size_t>(lane)] = -reader_.log_sum(lane) / static_cast<double>(field_.beta) +
+                                                    0.5 * tile.quadratic.value(lane) + field_.energy_offset;
+  }
+
+  void advance(Tile& tile) override {
+    reader_.prepare_readout(tile);
+    for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
+      StateWriter<UpdateRule> writer(update_, tile, lane, field_.ones.data());
+      for (Index row = 0; row < tile.rows; row += block_rows) {
+        Block block;
+        reader_.readout(row, lane, block);
+        writer.write(row, block);
+      }
+      writer.finish();
+    }
+  }
+
+  bool prepare(Tile& /*tile*/, std::span<const Arrival> /*arrivals*/) override { return false; }
+
+ private:
+  const SoftmaxField& field_;
+  UpdateRule update_;
+  SoftmaxReader reader_;
+};
+
+class ContentsKernel final : public RecallKernel {
+ public:
+  ContentsKernel(const SoftmaxField& field, const PackedMatrix& contents)
+      : reader_(field, contents), rows_(contents.padded_columns()), readout_(rows_ * tile_lanes) {}
+
+  const float* recall(const Tile& tile) override {
+    reader_.evaluate(tile);
+    reader_.prepare_readout(tile);
+    for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+      for (Index row = 0; row < rows_; row += block_rows) {
+        Block block;
+        reader_.readout(row, lane, block);
+        for (int r = 0; r < block_rows; ++r)
+          for (int v = 0; v < block_vectors; ++v)
+            hn::Store(block[r][v], floats, readout_.data() + (row + r) * tile_lanes + lane + v * vector_lanes());
+      }
+    return readout_.data();
+  }
+
+ private:
+  SoftmaxReader reader_;
+  Index rows_;
+  AlignedFloats readout_;
+};
+
+}  // namespace
+
+std::unique_ptr<FieldKernel> make_softmax(const SoftmaxField& field, const Update& update) {
+  return std::visit(
+      [&](const auto& rule) -> std::unique_ptr<FieldKernel> {
+        return std::make_unique<SoftmaxKernel<std::decay_t<decltype(rule)>>>(field, rule);
+      },
+      update);
+}
+
+std::unique_ptr<RecallKernel> make_contents(const SoftmaxField& field, const PackedMatrix& contents) {
+  return std::make_unique<ContentsKernel>(field, contents);
+}
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attractor::cpu {
+
+HWY_EXPORT(make_softmax);
+HWY_EXPORT(make_contents);
+
+std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update) {
+  return HWY_DYNAMIC_DISPATCH(make_softmax)(field, update);
+}
+
+std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const PackedMatrix& contents) {
+  return HWY_DYNAMIC_DISPATCH(make_contents)(field, contents);
+}
+
+}  // namespace attractor::cpu
+#endif

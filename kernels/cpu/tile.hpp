@@ -1,0 +1,61 @@
+#pragma once
+
+/// A tile: the queries that one thread relaxes at a time.
+
+#include <array>
+
+#include "kernels/cpu/packed_matrix.hpp"
+
+namespace attractor::cpu {
+
+/// Queries per tile. Queries lie along vector lanes, neurons along rows: no sum over neurons ever crosses lanes, so a
+/// query's bits cannot depend on its neighbours or on its place.
+inline constexpr Index tile_lanes = 64;
+
+/// One value for each lane of a tile, aligned for vector access.
+template <class T>
+struct alignas(64) LaneArray : std::array<T, tile_lanes> {};
+
+/// A sum kept as high + low, so that its error stays far below one rounding of its value.
+struct LaneSums {
+  LaneArray<float> high{};
+  LaneArray<float> low{};
+
+  [[nodiscard]] double value(Index lane) const {
+    const auto i = static_cast<std::size_t>(lane);
+    return static_cast<double>(high[i]) + static_cast<double>(low[i]);
+  }
+};
+
+/// States in flight, one per lane, and what the kernels report about each.
+struct Tile {
+  explicit Tile(Index state_dimension, bool has_clamps)
+      : dimension(state_dimension),
+        rows(padded(state_dimension)),
+        state(rows * tile_lanes),
+        clamps(has_clamps ? rows * tile_lanes : 0),
+        clamped(has_clamps) {}
+
+  [[nodiscard]] float* column(Index lane) { return state.data() + lane; }
+
+  Index dimension;       ///< D
+  Index rows;            ///< D padded; the rows past D stay zero, for every update maps (0, 0) to 0
+  Index lanes = 0;       ///< lanes in use are among the first `lanes`; the others hold zeros
+  AlignedFloats state;   ///< x [rows × tile_lanes]
+  AlignedFloats clamps;  ///< [rows × tile_lanes], all bits set where a neuron keeps its value
+  bool clamped;          ///< `clamps` is in use
+
+  LaneArray<float> held{};  ///< all bits set: the lane keeps its state through the next advance
+  LaneArray<float> idle{};  ///< all bits set: no query here
+  bool any_held = false;
+
+  bool wants_energy = false;  ///< evaluate is to write `energy`
+  bool wants_change = false;  ///< advance is to write `squared_change`
+
+  LaneArray<float> finite{};          ///< 0 where the new state is finite, NaN where it isn't
+  LaneArray<float> squared_change{};  ///< ‖x' − x‖²
+  LaneSums quadratic;                 ///< Σ weight·x'², the part of the energy that needs no scores
+  LaneArray<double> energy{};
+};
+
+}  // namespace attractor::cpu
