@@ -86,21 +86,21 @@ class FactoredKernel final : public FieldKernel {
   }
 
   /// Weights of `count` panels of patterns for one query, by the same chain of multiply-adds as `score`.
-  template <int count>
+  template <std::size_t count>
   HWY_INLINE void score_query(const Arrival& arrival, Index first_panel) {
     constexpr PanelTag tag;
-    constexpr int vectors = static_cast<int>(panel_rows) / static_cast<int>(hn::MaxLanes(tag));
-    constexpr int step = static_cast<int>(hn::MaxLanes(tag));
+    constexpr std::size_t step = hn::MaxLanes(tag);
+    constexpr std::size_t vectors = panel_rows / step;
     hn::Vec<PanelTag> scores[count][vectors];
     for (auto& panel : scores)
       for (auto& score : panel) score = hn::Zero(tag);
     for (Index k = 0; k < field_.factor.columns(); ++k) {
       const auto x = hn::Set(tag, arrival.query[k]);
-      HWY_UNROLL(count)
-      for (int p = 0; p < count; ++p) {
-        const float* const elements = field_.factor.panel(first_panel + p) + k * panel_rows;
-        HWY_UNROLL(vectors)
-        for (int v = 0; v < vectors; ++v)
+      HWY_UNROLL(4)
+      for (std::size_t p = 0; p < count; ++p) {
+        const float* const elements = field_.factor.panel(first_panel + static_cast<Index>(p)) + k * panel_rows;
+        HWY_UNROLL(8)
+        for (std::size_t v = 0; v < vectors; ++v)
           scores[p][v] = hn::MulAdd(hn::Load(tag, elements + v * step), x, scores[p][v]);
       }
     }
@@ -114,7 +114,7 @@ class FactoredKernel final : public FieldKernel {
     for (int i = 0; i < count; ++i)
       hn::Store(separate(separation_, TaggedOps<PanelTag>{}, scores[i]), tag, values + i * step);
     float* const column = weights_.data() + first_panel * panel_rows * tile_lanes + lane;
-    for (Index i = 0; i < count * step; ++i) column[i * tile_lanes] = values[i];
+    for (std::size_t i = 0; i < count * step; ++i) column[i * tile_lanes] = values[i];
   }
 
   HWY_INLINE void subtract_diagonal(const Tile& tile, Index row, Index lane, Block& readout) const {

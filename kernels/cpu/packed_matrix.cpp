@@ -5,8 +5,10 @@
 
 namespace attractor::cpu {
 
-AlignedFloats::AlignedFloats(Index count) : data_(hwy::AllocateAligned<float>(static_cast<std::size_t>(count))) {
-  if (count > 0 && !data_) throw std::bad_alloc();
+AlignedFloats::AlignedFloats(Index count) {
+  if (count == 0) return;
+  data_ = hwy::AllocateAligned<float>(static_cast<std::size_t>(count));
+  if (!data_) throw std::bad_alloc();
   std::fill_n(data(), count, 0.0F);
 }
 

@@ -150,10 +150,10 @@ class SoftmaxReader {
   }
 
   HWY_INLINE bool any_above_threshold(const Tile& tile, const float* row) const {
-    hn::Mask<Floats> any = hn::MaskFalse(floats);
+    bool any = false;
     for (Index lane = 0; lane < tile.lanes; lane += vector_lanes())
-      any = hn::Or(any, hn::Ge(hn::Load(floats, row + lane), threshold(lane)));
-    return !hn::AllFalse(floats, any);
+      any |= !hn::AllFalse(floats, hn::Ge(hn::Load(floats, row + lane), threshold(lane)));
+    return any;
   }
 
   /// Turns the candidates' scores into weights exp(s − maximum), and sums them.
@@ -178,7 +178,7 @@ class SoftmaxReader {
   }
 
   HWY_INLINE bool weigh_row(const Tile& tile, float* row) {
-    hn::Mask<Floats> any = hn::MaskFalse(floats);
+    bool any = false;
     for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
       const Vector score = hn::Load(floats, row + lane);
       const auto matters = hn::Ge(score, threshold(lane));
@@ -186,19 +186,20 @@ class SoftmaxReader {
       const Vector weight = hn::IfThenElseZero(matters, hn::Exp(floats, distance));
       hn::Store(weight, floats, row + lane);
       add_to(normaliser_, lane, weight);
-      any = hn::Or(any, matters);
+      any |= !hn::AllFalse(floats, matters);
     }
-    return !hn::AllFalse(floats, any);
+    return any;
   }
 
   /// Whether a candidate has weight in a lane that is about to move.
   HWY_INLINE bool matters(const Tile& tile, const Candidate& candidate) const {
-    Vector any = hn::Zero(floats);
+    bool any = false;
     for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
       const auto held = hn::MaskFromVec(hn::Load(floats, tile.held.data() + lane));
-      any = hn::Max(any, hn::IfThenZeroElse(held, hn::Load(floats, scores(candidate.row) + lane)));
+      const Vector weight = hn::IfThenZeroElse(held, hn::Load(floats, scores(candidate.row) + lane));
+      any |= !hn::AllFalse(floats, hn::Gt(weight, hn::Zero(floats)));
     }
-    return !hn::AllFalse(floats, hn::Gt(any, hn::Zero(floats)));
+    return any;
   }
 
   /// Σ p c over all segments so far, not yet normalised.
