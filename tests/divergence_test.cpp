@@ -1,0 +1,145 @@
+/// Queries whose state or energy stops being finite: they halt at once, and no other query notices.
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include <attractor/attractor.hpp>
+
+#include "tests/support/data.hpp"
+#include "tests/support/results.hpp"
+#include "tests/support/systems.hpp"
+
+namespace attractor::test {
+namespace {
+
+constexpr float nan_value = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+class DivergenceTest : public testing::TestWithParam<SystemKind> {
+ protected:
+  Memory memory() { return GetParam().make(patterns_).memory; }
+
+  /// Relaxes 10,000 ordinary queries with and without `poison` in the middle one; only that one's row may differ.
+  void expect_contained(float poison) {
+    const Index victim = 5000;
+    Matrix<float> queries = noisy_copies(patterns_, 10000, 0.2F, 1.5F, rng_);
+    const Relaxer relaxer(memory(), {.update = tanh_update(), .max_steps = 8, .energy_trace = true, .threads = 2});
+    const Relaxation clean = relaxer.relax(queries);
+    queries(victim, 7) = poison;
+
+    const Relaxation result = relaxer.relax(queries);
+
+    for (Index i = 0; i < queries.rows(); ++i)
+      if (i != victim) {
+        ASSERT_TRUE(same_row(result, i, clean, i)) << "query " << i;
+      }
+    EXPECT_EQ(result.status[victim], Status::diverged);
+    EXPECT_EQ(result.steps[victim], 0);
+    EXPECT_TRUE(std::isnan(result.energies[victim]));
+    EXPECT_TRUE(same_bits(row_of(result.states, victim), row_of(queries, victim))) << "not the state it had reached";
+    for (const float energy : row_of(result.energy_trace, victim)) EXPECT_TRUE(std::isnan(energy));
+  }
+
+  Rng rng_{30};
+  Matrix<float> patterns_ = random_bipolar(3, 16, rng_);
+};
+
+TEST_P(DivergenceTest, OneNanAmongTenThousandQueriesIsContained) { expect_contained(nan_value); }
+
+TEST_P(DivergenceTest, OneInfinityAmongTenThousandQueriesIsContained) { expect_contained(infinity); }
+
+TEST_P(DivergenceTest, EveryRuleSeesANan) {
+  Matrix<float> queries = copy(patterns_);
+  queries(1, 15) = nan_value;
+  for (const Halting& rule : {energy_stable(), state_stable(0.1F), fixed_steps()})
+    for (const NamedUpdate& update : all_updates()) {
+      const Relaxer relaxer(memory(), {.update = update.update, .halting = rule, .max_steps = 4});
+
+      const Relaxation result = relaxer.relax(queries);
+
+      EXPECT_EQ(result.status[1], Status::diverged) << update.name;
+      EXPECT_EQ(result.steps[1], 0) << update.name;
+      EXPECT_NE(result.status[0], Status::diverged) << update.name;
+      EXPECT_NE(result.status[2], Status::diverged) << update.name;
+    }
+}
+
+TEST_P(DivergenceTest, ANanUnderAClampIsStillANan) {
+  Matrix<float> queries = copy(patterns_);
+  queries(1, 15) = nan_value;
+  Matrix<std::uint8_t> clamped(3, 16);
+  std::fill_n(clamped.data(), clamped.size(), std::uint8_t{1});
+
+  const Relaxation result = Relaxer(memory(), {.max_steps = 4}).relax(queries, {.clamped = clamped.view()});
+
+  EXPECT_EQ(result.status[1], Status::diverged);
+  EXPECT_EQ(result.steps[1], 0);
+}
+
+TEST_P(DivergenceTest, AWholeBatchOfNansEnds) {
+  Matrix<float> queries(300, 16);
+  std::fill_n(queries.data(), queries.size(), nan_value);
+
+  const Relaxation result = Relaxer(memory()).relax(queries);
+
+  EXPECT_EQ(std::count(result.status.begin(), result.status.end(), Status::diverged), 300);
+}
+
+INSTANTIATE_TEST_SUITE_P(, DivergenceTest, testing::ValuesIn(all_systems()),
+                         [](const auto& test) { return test.param.name; });
+
+/// A linear memory with self-coupling multiplies a pattern of norm² ‖a‖² by ‖a‖²/D in each readout: here by 1e6, so that
+/// a state of order 1 leaves the range of float in its seventh step.
+class OverflowTest : public testing::TestWithParam<std::tuple<Evaluation, float>> {
+ protected:
+  static Matrix<float> tall_pattern() {
+    Matrix<float> pattern(1, 16);
+    std::fill_n(pattern.data(), pattern.size(), 1000.0F);
+    return pattern;
+  }
+};
+
+TEST_P(OverflowTest, ReadoutsThatOverflowDiverge) {
+  const auto [evaluation, rate] = GetParam();
+  const Matrix<float> pattern = tall_pattern();
+  Matrix<float> queries(70, 16);
+  std::fill_n(queries.data(), queries.size(), 0.0F);
+  std::fill_n(queries.row(33), 16, 1.0F);
+  const Memory memory = Memory::hebbian(Device::cpu(), pattern, {.self_coupling = true, .evaluation = evaluation});
+  for (const Halting& rule : {energy_stable({.relative = 1e-4F}), state_stable(0.5F), fixed_steps()}) {
+    const Relaxer relaxer(memory, {.update = blend_update(rate), .halting = rule, .max_steps = 20});
+
+    const Relaxation result = relaxer.relax(queries);
+
+    EXPECT_EQ(result.status[33], Status::diverged);
+    EXPECT_GE(result.steps[33], 1);
+    EXPECT_LE(result.steps[33], 8);
+    for (Index i = 0; i < queries.rows(); ++i)
+      if (i != 33) {
+        EXPECT_NE(result.status[static_cast<std::size_t>(i)], Status::diverged) << "query " << i;
+        EXPECT_TRUE(same_bits(row_of(result.states, i), row_of(queries, i))) << "query " << i;
+      }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, OverflowTest,
+                         testing::Combine(testing::Values(Evaluation::factored, Evaluation::dense),
+                                          testing::Values(0.5F, 1.0F)));
+
+TEST(StatusTest, QueriesThatDoNotSettleReachMaxSteps) {
+  // One pattern, zero diagonal: the antiparallel pair oscillates for ever.
+  const Memory memory = Memory::hebbian(Device::cpu(), matrix({{1, -1}}));
+  const Relaxer relaxer(memory, {.halting = state_stable(0.0F), .max_steps = 7});
+
+  const Relaxation result = relaxer.relax(matrix({{1, 1}, {1, -1}}));
+
+  EXPECT_EQ(result.status, (std::vector<Status>{Status::max_steps, Status::converged}));
+  EXPECT_EQ(result.steps, (std::vector<std::int32_t>{7, 2}));
+  EXPECT_TRUE(same_bits(result.states.view(), matrix({{-1, -1}, {1, -1}})));
+}
+
+}  // namespace
+}  // namespace attractor::test

@@ -1,0 +1,177 @@
+/// When queries halt. The engine's own energies and states decide, by the rule of the reference; that these follow the
+/// oracle is tested apart. So every query counts, and none is near an edge that would excuse it, save for the last bit of
+/// an energy that the engine may hold in more than float.
+
+#include <cmath>
+#include <string>
+#include <tuple>
+
+#include <gtest/gtest.h>
+
+#include <attractor/attractor.hpp>
+
+#include "tests/support/data.hpp"
+#include "tests/support/results.hpp"
+#include "tests/support/systems.hpp"
+
+namespace attractor::test {
+namespace {
+
+constexpr int max_steps = 15;
+constexpr Index dimension = 65;
+constexpr Index query_count = 70;
+
+struct NamedHalting {
+  std::string name;
+  Halting rule;
+};
+
+std::ostream& operator<<(std::ostream& out, const NamedHalting& halting) { return out << halting.name; }
+
+using Case = std::tuple<SystemKind, NamedHalting>;
+
+std::string case_name(const testing::TestParamInfo<Case>& info) {
+  return std::get<0>(info.param).name + "_" + std::get<1>(info.param).name;
+}
+
+/// The steps at which a query may halt: the first at which it can have and the first at which it must have.
+struct HaltingWindow {
+  int first = max_steps;
+  int last = max_steps;
+};
+
+/// `excess(t)` is the change at t less the tolerance, known to within `slack(t)`; the rule counts changes from `counts_from`.
+template <class Excess, class Slack>
+HaltingWindow halting_window(int patience, int counts_from, Excess excess, Slack slack) {
+  HaltingWindow window;
+  int possibly_calm = 0;
+  int surely_calm = 0;
+  bool may_have_halted = false;
+  for (int t = counts_from; t <= max_steps; ++t) {
+    possibly_calm = excess(t) <= slack(t) ? possibly_calm + 1 : 0;
+    surely_calm = excess(t) <= -slack(t) ? surely_calm + 1 : 0;
+    if (t < 2) continue;
+    if (possibly_calm >= patience && !may_have_halted) {
+      may_have_halted = true;
+      window.first = t;
+    }
+    if (surely_calm >= patience) {
+      window.last = t;
+      return window;
+    }
+  }
+  return window;
+}
+
+class HaltingReferenceTest : public testing::TestWithParam<Case> {
+ protected:
+  HaltingReferenceTest()
+      : system_(std::get<0>(GetParam()).make(patterns_)),
+        queries_(noisy_copies(patterns_, query_count, 0.1F, 1.5F, rng_)) {}
+
+  const Halting& rule() const { return std::get<1>(GetParam()).rule; }
+
+  Relaxation relax(const Halting& halting, int steps, bool energies = true) const {
+    const Relaxer relaxer(system_.memory, {.update = tanh_update(),
+                                           .halting = halting,
+                                           .max_steps = steps,
+                                           .energies = energies,
+                                           .energy_trace = energies});
+    return relaxer.relax(queries_);
+  }
+
+  HaltingWindow energy_window(const Relaxation& fixed, Index query) const {
+    const auto energy = [&](int t) { return static_cast<double>(fixed.energy_trace(query, t - 1)); };
+    const auto excess = [&](int t) {
+      const double tolerance =
+          static_cast<double>(rule().absolute) + static_cast<double>(rule().relative) * std::abs(energy(t));
+      return std::abs(energy(t) - energy(t - 1)) - tolerance;
+    };
+    // Two energies, each rounded to float: half a unit in the last place each, doubled for the tolerance's own.
+    const auto slack = [&](int t) { return 1.2e-7 * (std::abs(energy(t)) + std::abs(energy(t - 1))); };
+    return halting_window(rule().patience, 2, excess, slack);
+  }
+
+  HaltingWindow state_window(const std::vector<Relaxation>& trajectory, Index query) const {
+    const auto change = [&](int t) {
+      const std::span<const float> to = row_of(trajectory.at(static_cast<std::size_t>(t)).states, query);
+      const std::span<const float> from =
+          t == 1 ? row_of(queries_, query) : row_of(trajectory.at(static_cast<std::size_t>(t - 1)).states, query);
+      double sum = 0.0;
+      for (std::size_t i = 0; i < to.size(); ++i)
+        sum += (static_cast<double>(to[i]) - static_cast<double>(from[i])) *
+               (static_cast<double>(to[i]) - static_cast<double>(from[i]));
+      return std::sqrt(sum);
+    };
+    const auto excess = [&](int t) { return change(t) - static_cast<double>(rule().absolute); };
+    // A float sum of D squares errs relatively by γ_{D+2}, its root by half of that.
+    const auto slack = [&](int t) { return 0.5 * static_cast<double>(dimension + 2) * 6e-8 * change(t); };
+    return halting_window(rule().patience, 1, excess, slack);
+  }
+
+  Rng rng_{7};
+  Matrix<float> patterns_ = random_gaussian(6, dimension, rng_);
+  System system_;
+  Matrix<float> queries_;
+};
+
+TEST_P(HaltingReferenceTest, HaltsWhereItsOwnChangesSay) {
+  std::vector<Relaxation> trajectory(1);
+  for (int t = 1; t <= max_steps; ++t) trajectory.push_back(relax(fixed_steps(), t));
+  const Relaxation& fixed = trajectory.back();
+
+  const Relaxation halting = relax(rule(), max_steps);
+
+  int converged = 0;
+  for (Index i = 0; i < query_count; ++i) {
+    SCOPED_TRACE(testing::Message() << "query " << i);
+    const int steps = halting.steps.at(static_cast<std::size_t>(i));
+    const Status status = halting.status.at(static_cast<std::size_t>(i));
+    HaltingWindow window;
+    if (rule().watch == Halting::Watch::energy) window = energy_window(fixed, i);
+    if (rule().watch == Halting::Watch::state) window = state_window(trajectory, i);
+    EXPECT_GE(steps, window.first);
+    EXPECT_LE(steps, window.last);
+    EXPECT_TRUE(status == Status::converged || (status == Status::max_steps && steps == max_steps));
+    converged += status == Status::converged ? 1 : 0;
+
+    // Halting returns what as many fixed steps return, and the trace up to there.
+    const Relaxation& same_steps = trajectory.at(static_cast<std::size_t>(steps));
+    EXPECT_TRUE(same_bits(row_of(halting.states, i), row_of(same_steps.states, i)));
+    EXPECT_TRUE(same_bits(std::span(halting.energies).subspan(static_cast<std::size_t>(i), 1),
+                          std::span(same_steps.energies).subspan(static_cast<std::size_t>(i), 1)));
+    const auto count = static_cast<std::size_t>(steps);
+    EXPECT_TRUE(same_bits(row_of(halting.energy_trace, i).first(count), row_of(fixed.energy_trace, i).first(count)));
+    for (const float energy : row_of(halting.energy_trace, i).subspan(count)) EXPECT_TRUE(std::isnan(energy));
+  }
+  if (rule().watch == Halting::Watch::nothing) {
+    EXPECT_EQ(converged, 0);
+  } else {
+    EXPECT_GT(converged, query_count / 4) << "too few queries halted to test it";
+  }
+}
+
+TEST_P(HaltingReferenceTest, IsTheSameWithoutEnergiesAsked) {
+  const Relaxation with = relax(rule(), max_steps, true);
+  const Relaxation without = relax(rule(), max_steps, false);
+
+  EXPECT_EQ(with.steps, without.steps);
+  EXPECT_EQ(with.status, without.status);
+  EXPECT_TRUE(same_bits(with.states.view(), without.states.view()));
+  EXPECT_EQ(without.energies.empty(), rule().watch != Halting::Watch::energy);
+  EXPECT_TRUE(without.energy_trace.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , HaltingReferenceTest,
+    testing::Combine(testing::ValuesIn(all_systems()),
+                     testing::Values(NamedHalting{"relative", energy_stable({.relative = 1e-2F})},
+                                     NamedHalting{"absolute", energy_stable({.absolute = 0.5F, .relative = 0.0F})},
+                                     NamedHalting{"patient", energy_stable({.relative = 3e-2F, .patience = 3})},
+                                     NamedHalting{"state", state_stable(0.3F)},
+                                     NamedHalting{"patient_state", state_stable(0.5F, 3)},
+                                     NamedHalting{"fixed", fixed_steps()})),
+    case_name);
+
+}  // namespace
+}  // namespace attractor::test

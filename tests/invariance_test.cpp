@@ -1,0 +1,120 @@
+/// Batch invariance, bit for bit: a query's result does not depend on which queries share its batch, on its place in it
+/// or on the number of threads. (Halting equivalence, its twin, is in halting_reference_test.)
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include <attractor/attractor.hpp>
+
+#include "tests/support/data.hpp"
+#include "tests/support/results.hpp"
+#include "tests/support/systems.hpp"
+
+namespace attractor::test {
+namespace {
+
+struct Job {
+  std::string name;
+  SystemKind kind;
+  RelaxerOptions options;
+  Index dimension = 100;
+  Index patterns = 9;
+};
+
+std::ostream& operator<<(std::ostream& out, const Job& job) { return out << job.name; }
+
+/// Every system with every update, halting rules in turn.
+std::vector<Job> jobs() {
+  const std::vector<Halting> rules = {energy_stable(), state_stable(0.01F), energy_stable({.relative = 1e-3F, .patience = 2})};
+  std::vector<Job> result;
+  for (const SystemKind& kind : all_systems())
+    for (const NamedUpdate& update : all_updates()) {
+      const bool traced = result.size() % 2 == 0;
+      result.push_back({kind.name + "_" + update.name,
+                        kind,
+                        {.update = update.update,
+                         .halting = rules[result.size() % rules.size()],
+                         .max_steps = 20,
+                         .energies = true,
+                         .energy_trace = traced}});
+    }
+  // Enough patterns and dimensions for several blocks of every kernel.
+  for (Job job : std::vector<Job>(result)) {
+    if (job.name.find("tanh") == std::string::npos || job.kind.independent_patterns) continue;
+    job.name += "_large";
+    job.dimension = 520;
+    job.patterns = 300;
+    job.options.max_steps = 4;
+    result.push_back(job);
+  }
+  return result;
+}
+
+class BatchInvarianceTest : public testing::TestWithParam<Job> {
+ protected:
+  Relaxation relax(MatrixView<const float> queries, int threads = 1) const {
+    RelaxerOptions options = GetParam().options;
+    options.threads = threads;
+    return Relaxer(system_.memory, options).relax(queries);
+  }
+
+  Rng rng_{13};
+  Matrix<float> patterns_ = random_gaussian(GetParam().patterns, GetParam().dimension, rng_);
+  System system_ = GetParam().kind.make(patterns_);
+  Matrix<float> queries_ = noisy_copies(patterns_, 300, 0.1F, 2.0F, rng_);
+  Relaxation together_ = relax(queries_);
+};
+
+TEST_P(BatchInvarianceTest, AloneAndInSmallBatches) {
+  for (const Index i : sample_rows(queries_.rows(), 12, rng_))
+    for (const Index count : {1, 2, 9, 17}) {
+      const Index first = std::min(i, queries_.rows() - count);
+      const Relaxation few = relax(queries_.view().slice(first, count));
+      EXPECT_TRUE(same_row(few, i - first, together_, i)) << "query " << i << " among " << count;
+    }
+}
+
+TEST_P(BatchInvarianceTest, InAnotherOrder) {
+  const std::vector<Index> order = random_permutation(queries_.rows(), rng_);
+
+  const Relaxation permuted = relax(select(queries_, order));
+
+  for (Index i = 0; i < queries_.rows(); ++i)
+    EXPECT_TRUE(same_row(permuted, i, together_, order[static_cast<std::size_t>(i)])) << "query " << i;
+}
+
+TEST_P(BatchInvarianceTest, OnAnyNumberOfThreads) {
+  for (const int threads : {2, 3, 5, 0}) EXPECT_TRUE(same_results(relax(queries_, threads), together_)) << threads << " threads";
+}
+
+TEST_P(BatchInvarianceTest, FromRowsThatLieApart) {
+  Matrix<float> wide(queries_.rows(), queries_.columns() + 3);
+  const MatrixView<float> strided(wide.data(), queries_.rows(), queries_.columns(), wide.columns());
+  for (Index i = 0; i < queries_.rows(); ++i) std::copy_n(queries_.row(i), queries_.columns(), strided.row(i));
+
+  EXPECT_TRUE(same_results(relax(strided), together_));
+}
+
+INSTANTIATE_TEST_SUITE_P(, BatchInvarianceTest, testing::ValuesIn(jobs()),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(LongBatchTest, HoldsForQueriesThatWaitForASlot) {
+  Rng rng(14);
+  const Matrix<float> patterns = random_bipolar(8, 64, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 10000, 0.2F, 2.5F, rng);
+  const Memory memory = Memory::hebbian(Device::cpu(), patterns);
+  const auto relax = [&](MatrixView<const float> part, int threads) {
+    return Relaxer(memory, {.update = tanh_update(), .threads = threads}).relax(part);
+  };
+
+  const Relaxation together = relax(queries, 2);
+
+  EXPECT_TRUE(same_results(relax(queries, 1), together));
+  EXPECT_TRUE(same_results(relax(queries, 3), together));
+  for (const Index i : sample_rows(queries.rows(), 100, rng))
+    EXPECT_TRUE(same_row(relax(queries.view().slice(i, 1), 1), 0, together, i)) << "query " << i;
+}
+
+}  // namespace
+}  // namespace attractor::test

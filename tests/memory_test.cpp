@@ -1,0 +1,268 @@
+/// Memories as values: what they store, how they grow and forget, and which form they choose.
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include <attractor/attractor.hpp>
+
+#include "tests/support/data.hpp"
+#include "tests/support/results.hpp"
+#include "tests/support/systems.hpp"
+
+namespace attractor::test {
+namespace {
+
+/// Whether two memories answer the same queries with the same bits.
+testing::AssertionResult same_answers(const Memory& a, const Memory& b) {
+  Rng rng(1);
+  const Matrix<float> queries = noisy_copies(a.patterns(), 70, 0.2F, 1.0F, rng);
+  const RelaxerOptions options{.update = tanh_update(), .max_steps = 6};
+  return same_results(Relaxer(a, options).relax(queries), Relaxer(b, options).relax(queries));
+}
+
+class MemoryTest : public testing::TestWithParam<SystemKind> {
+ protected:
+  Memory make(MatrixView<const float> patterns) const { return GetParam().make(patterns).memory; }
+
+  Rng rng_{3};
+  Matrix<float> patterns_ = random_gaussian(5, 33, rng_);
+};
+
+TEST_P(MemoryTest, ReadsItsPatternsBackBitForBit) {
+  Matrix<float> given = copy(patterns_);
+  const Memory memory = make(given);
+  given(0, 0) += 1.0F;
+
+  EXPECT_TRUE(same_bits(memory.patterns(), patterns_));
+  EXPECT_EQ(memory.dimension(), 33);
+  EXPECT_EQ(memory.pattern_count(), 5);
+  EXPECT_EQ(memory.device(), Device::cpu());
+  EXPECT_TRUE(memory.contents().empty());
+}
+
+TEST_P(MemoryTest, TakesStridedPatterns) {
+  const Matrix<float> wide = random_gaussian(5, 40, rng_);
+  const MatrixView<const float> left(wide.data(), 5, 33, 40);
+
+  const Memory memory = make(left);
+
+  EXPECT_TRUE(same_bits(memory.patterns(), left));
+  EXPECT_TRUE(same_answers(memory, make(copy(left))));
+}
+
+TEST_P(MemoryTest, ImprintEqualsStoringAllAtOnce) {
+  const Matrix<float> more = random_gaussian(4, 33, rng_);
+  const Matrix<float> all = stack(patterns_, more);
+  Memory memory = make(patterns_);
+
+  memory.imprint(more);
+
+  EXPECT_TRUE(same_bits(memory.patterns(), all));
+  EXPECT_TRUE(same_answers(memory, make(all)));
+}
+
+TEST_P(MemoryTest, ForgetEqualsNeverHavingStored) {
+  const std::vector<Index> kept = {1, 2, 4};
+  const std::vector<Index> forgotten = {3, 0};
+  Memory memory = make(patterns_);
+
+  memory.forget(forgotten);
+
+  EXPECT_TRUE(same_bits(memory.patterns(), select(patterns_, kept)));
+  EXPECT_TRUE(same_answers(memory, make(select(patterns_, kept))));
+}
+
+TEST_P(MemoryTest, ForgetsAllButOne) {
+  const std::vector<Index> forgotten = {0, 1, 2, 3};
+  Memory memory = make(patterns_);
+
+  memory.forget(forgotten);
+
+  EXPECT_TRUE(same_answers(memory, make(patterns_.view().slice(4, 1))));
+}
+
+TEST_P(MemoryTest, ForgettingNothingChangesNothing) {
+  Memory memory = make(patterns_);
+
+  memory.forget({});
+
+  EXPECT_TRUE(same_bits(memory.patterns(), patterns_));
+  EXPECT_TRUE(same_answers(memory, make(patterns_)));
+}
+
+TEST_P(MemoryTest, CopiesAreIndependent) {
+  const std::vector<Index> first = {0};
+  const Memory original = make(patterns_);
+  Memory changed = original;
+
+  changed.forget(first);
+
+  EXPECT_EQ(changed.pattern_count(), 4);
+  EXPECT_TRUE(same_bits(original.patterns(), patterns_));
+  EXPECT_TRUE(same_answers(original, make(patterns_)));
+}
+
+TEST_P(MemoryTest, ARelaxerKeepsTheMemoryItWasMadeWith) {
+  const std::vector<Index> first = {0};
+  const Matrix<float> queries = noisy_copies(patterns_, 20, 0.2F, 0.5F, rng_);
+  Memory memory = make(patterns_);
+  const Relaxer relaxer(memory);
+  const Relaxation before = relaxer.relax(queries);
+
+  memory.forget(first);
+
+  EXPECT_EQ(relaxer.memory().pattern_count(), 5);
+  EXPECT_TRUE(same_results(relaxer.relax(queries), before));
+}
+
+INSTANTIATE_TEST_SUITE_P(, MemoryTest, testing::ValuesIn(all_systems()),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(ImprintTest, TakesAViewOfTheMemorysOwnPatterns) {
+  Rng rng(2);
+  const Matrix<float> patterns = random_gaussian(5, 33, rng);
+  const Device cpu = Device::cpu();
+  for (Memory memory : {Memory::hebbian(cpu, patterns), Memory::projection(cpu, patterns, {.ridge = 0.5F}),
+                        Memory::modern_hopfield(cpu, patterns)}) {
+    memory.imprint(memory.patterns());
+
+    EXPECT_TRUE(same_bits(memory.patterns(), stack(patterns, patterns)));
+  }
+}
+
+TEST(ContentsTest, AreReadBackAndFollowTheirPatterns) {
+  const Matrix<float> contents = matrix({{1, 10}, {2, 20}, {3, 30}});
+  const std::vector<Index> middle = {1};
+  Memory memory =
+      Memory::modern_hopfield(Device::cpu(), matrix({{1, 1, 1}, {1, -1, 1}, {-1, 1, 1}}), {.contents = contents.view()});
+  EXPECT_TRUE(same_bits(memory.contents(), contents));
+
+  memory.forget(middle);
+  EXPECT_TRUE(same_bits(memory.contents(), matrix({{1, 10}, {3, 30}})));
+
+  memory.imprint(matrix({{-1, -1, 1}}), matrix({{4, 40}}));
+  EXPECT_TRUE(same_bits(memory.contents(), matrix({{1, 10}, {3, 30}, {4, 40}})));
+}
+
+/// Runs `make` and expects it to name `pattern` as the first dependent one.
+template <class Make>
+void expect_dependent(Make make, const std::string& pattern) {
+  try {
+    make();
+    ADD_FAILURE() << "dependent patterns were accepted";
+  } catch (const DependentPatterns& error) {
+    EXPECT_NE(std::string(error.what()).find("pattern " + pattern), std::string::npos) << error.what();
+  }
+}
+
+TEST(ProjectionTest, NamesTheFirstDependentPattern) {
+  const Device cpu = Device::cpu();
+
+  expect_dependent([&] { Memory::projection(cpu, matrix({{1, 1, 1}, {1, -1, 1}, {1, 1, 1}})); }, "2");
+  expect_dependent([&] { Memory::projection(cpu, matrix({{1, 1, 1}, {-2, -2, -2}, {1, -1, 1}})); }, "1");
+  expect_dependent([&] { Memory::projection(cpu, matrix({{0, 0, 0}, {1, -1, 1}})); }, "0");
+}
+
+TEST(ProjectionTest, MorePatternsThanDimensionsAreDependent) {
+  Rng rng(4);
+
+  expect_dependent([&] { Memory::projection(Device::cpu(), random_gaussian(9, 6, rng)); }, "6");
+}
+
+TEST(ProjectionTest, FindsDependenceAtEveryScale) {
+  Rng rng(5);
+  const Matrix<float> independent = random_gaussian(40, 100, rng);
+  Matrix<float> sum(1, 100);
+  for (Index j = 0; j < 100; ++j) sum(0, j) = independent(3, j) + independent(17, j);
+  for (const float scale : {1e-3F, 1.0F, 1e3F}) {
+    Matrix<float> patterns = stack(independent, sum);
+    for (Index i = 0; i < patterns.size(); ++i) patterns.data()[i] *= scale;
+
+    EXPECT_NO_THROW(Memory::projection(Device::cpu(), patterns.view().slice(0, 40)));
+    expect_dependent([&] { Memory::projection(Device::cpu(), patterns); }, "40");
+  }
+}
+
+TEST(ProjectionTest, ImprintOfADuplicateFailsAndChangesNothing) {
+  Rng rng(6);
+  const Matrix<float> patterns = random_gaussian(3, 16, rng);
+  Memory memory = Memory::projection(Device::cpu(), patterns);
+
+  expect_dependent([&] { memory.imprint(patterns.view().slice(1, 1)); }, "3");
+
+  EXPECT_TRUE(same_bits(memory.patterns(), patterns));
+  EXPECT_TRUE(same_answers(memory, Memory::projection(Device::cpu(), patterns)));
+}
+
+TEST(ProjectionTest, RidgeAcceptsDuplicates) {
+  Rng rng(7);
+  const Matrix<float> patterns = random_gaussian(3, 16, rng);
+  const Matrix<float> doubled = stack(patterns, patterns);
+
+  const Memory memory = Memory::projection(Device::cpu(), doubled, {.ridge = 0.01F});
+
+  EXPECT_EQ(memory.pattern_count(), 6);
+}
+
+TEST(ProjectionTest, StoresCorrelatedPatterns) {
+  // Hebb's rule fails here: every two patterns share three quarters of their entries.
+  Rng rng(8);
+  Matrix<float> patterns = random_bipolar(12, 128, rng);
+  for (Index i = 0; i < 12; ++i) std::fill_n(patterns.row(i), 64, 1.0F);
+  const RelaxerOptions options{.update = sign_update()};
+
+  const Relaxation projected = Relaxer(Memory::projection(Device::cpu(), patterns), options).relax(patterns);
+  const Relaxation hebbian = Relaxer(Memory::hebbian(Device::cpu(), patterns), options).relax(patterns);
+
+  EXPECT_TRUE(same_bits(projected.states.view(), patterns.view()));
+  EXPECT_FALSE(same_bits(hebbian.states.view(), patterns.view()));
+}
+
+TEST(EvaluationTest, IsChosenByCost) {
+  Rng rng(9);
+  const Device cpu = Device::cpu();
+  const Matrix<float> few = random_gaussian(8, 128, rng);
+  const Matrix<float> many = random_gaussian(100, 128, rng);
+
+  EXPECT_EQ(Memory::hebbian(cpu, few).evaluation(), Evaluation::factored);
+  EXPECT_EQ(Memory::hebbian(cpu, many).evaluation(), Evaluation::dense);
+  EXPECT_EQ(Memory::projection(cpu, few).evaluation(), Evaluation::factored);
+  EXPECT_EQ(Memory::projection(cpu, many).evaluation(), Evaluation::dense);
+  EXPECT_EQ(Memory::modern_hopfield(cpu, many).evaluation(), Evaluation::factored);
+}
+
+TEST(EvaluationTest, CanBeForced) {
+  Rng rng(10);
+  const Device cpu = Device::cpu();
+  const Matrix<float> few = random_gaussian(8, 128, rng);
+  const Matrix<float> many = random_gaussian(100, 128, rng);
+
+  EXPECT_EQ(Memory::hebbian(cpu, few, {.evaluation = Evaluation::dense}).evaluation(), Evaluation::dense);
+  EXPECT_EQ(Memory::hebbian(cpu, many, {.evaluation = Evaluation::factored}).evaluation(), Evaluation::factored);
+  EXPECT_EQ(Memory::projection(cpu, few, {.evaluation = Evaluation::dense}).evaluation(), Evaluation::dense);
+  EXPECT_EQ(Memory::projection(cpu, many, {.evaluation = Evaluation::factored}).evaluation(), Evaluation::factored);
+}
+
+TEST(EvaluationTest, IsChosenAnewWhenAMemoryGrowsAndKeptWhenForced) {
+  Rng rng(11);
+  const Matrix<float> few = random_gaussian(8, 128, rng);
+  const Matrix<float> many = random_gaussian(100, 128, rng);
+  Memory chosen = Memory::hebbian(Device::cpu(), few);
+  Memory forced = Memory::hebbian(Device::cpu(), few, {.evaluation = Evaluation::factored});
+
+  chosen.imprint(many);
+  forced.imprint(many);
+
+  EXPECT_EQ(chosen.evaluation(), Evaluation::dense);
+  EXPECT_EQ(forced.evaluation(), Evaluation::factored);
+}
+
+TEST(DeviceTest, NamesItself) {
+  EXPECT_EQ(Device::cpu().kind(), Device::Kind::cpu);
+  EXPECT_EQ(Device::cpu().description().rfind("cpu", 0), 0U) << Device::cpu().description();
+  EXPECT_FALSE(Device::best().description().empty());
+}
+
+}  // namespace
+}  // namespace attractor::test

@@ -1,0 +1,104 @@
+/// Bounded memory and offsets beyond 32 bits.
+
+#include <malloc.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+
+#include <gtest/gtest.h>
+
+#include <attractor/attractor.hpp>
+
+#include "tests/support/data.hpp"
+#include "tests/support/results.hpp"
+
+namespace attractor::test {
+namespace {
+
+/// Bytes that the process has allocated at present, in every arena and by mmap.
+std::size_t allocated_bytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+TEST(AllocatedBytesTest, SeesAnAllocation) {
+  constexpr std::size_t size = 1U << 16U;
+  const std::size_t before = allocated_bytes();
+
+  const auto block = std::make_unique_for_overwrite<std::byte[]>(size);
+
+  EXPECT_GE(allocated_bytes(), before + size) << "at " << block.get();
+}
+
+/// The most that a call into the caller's buffers has allocated at any report of its progress.
+std::size_t extra_memory(const Memory& memory, const Matrix<float>& queries) {
+  Matrix<float> states(queries.rows(), queries.columns());
+  std::vector<std::int32_t> steps(static_cast<std::size_t>(queries.rows()));
+  std::vector<float> energies(steps.size());
+  std::vector<Status> status(steps.size());
+  const Relaxer relaxer(memory, {.update = tanh_update(), .max_steps = 5, .threads = 1});
+  const std::size_t before = allocated_bytes();
+  std::size_t most = before;
+
+  relaxer.relax(queries, {.states = states.view(), .steps = steps, .energies = energies, .status = status},
+                {.progress = [&](const Progress&) { most = std::max(most, allocated_bytes()); }});
+
+  return most - before;
+}
+
+TEST(ExtraMemoryTest, DoesNotGrowWithTheNumberOfQueries) {
+  Rng rng(60);
+  const Matrix<float> patterns = random_bipolar(6, 24, rng);
+  const Matrix<float> few = noisy_copies(patterns, 1000, 0.2F, 1.5F, rng);
+  const Matrix<float> many = noisy_copies(patterns, 200000, 0.2F, 1.5F, rng);
+  const Device cpu = Device::cpu();
+  for (const Memory& memory : {Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::factored}),
+                               Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::dense}),
+                               Memory::modern_hopfield(cpu, patterns)}) {
+    extra_memory(memory, few);  // What is allocated once and kept, such as generated code.
+
+    // Half a byte for each further query would show.
+    EXPECT_LE(extra_memory(memory, many), extra_memory(memory, few) + 100000);
+  }
+}
+
+/// Zeroed pages that take no memory until they are touched.
+class SparsePages {
+ public:
+  explicit SparsePages(std::size_t bytes)
+      : bytes_(bytes),
+        start_(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {}
+  ~SparsePages() { munmap(start_, bytes_); }
+  SparsePages(const SparsePages&) = delete;
+  SparsePages& operator=(const SparsePages&) = delete;
+
+  bool mapped() const { return start_ != MAP_FAILED; }
+  float* floats() const { return static_cast<float*>(start_); }
+
+ private:
+  std::size_t bytes_;
+  void* start_;
+};
+
+TEST(LargeOffsetTest, RowsMayLieGigabytesApart) {
+  Rng rng(61);
+  const Index stride = (Index{1} << 31) + 5;  // elements: past every 32-bit offset in the second row already
+  const Matrix<float> patterns = random_bipolar(4, 40, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 3, 0.2F, 1.0F, rng);
+  const Relaxer relaxer(Memory::hebbian(Device::cpu(), patterns), {.update = tanh_update()});
+  const SparsePages query_pages(static_cast<std::size_t>(3 * stride) * sizeof(float));
+  const SparsePages state_pages(static_cast<std::size_t>(3 * stride) * sizeof(float));
+  ASSERT_TRUE(query_pages.mapped() && state_pages.mapped());
+  const MatrixView<float> far_queries(query_pages.floats(), 3, 40, stride);
+  const MatrixView<float> far_states(state_pages.floats(), 3, 40, stride);
+  for (Index i = 0; i < 3; ++i) std::copy_n(queries.row(i), 40, far_queries.row(i));
+
+  relaxer.relax(far_queries, {.states = far_states});
+
+  EXPECT_TRUE(same_bits(far_states, relaxer.relax(queries).states.view()));
+}
+
+}  // namespace
+}  // namespace attractor::test

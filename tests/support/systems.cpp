@@ -1,0 +1,158 @@
+#include "tests/support/systems.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <ostream>
+#include <type_traits>
+#include <variant>
+
+namespace attractor::test {
+namespace {
+
+using reference::LinearModel;
+using reference::SoftmaxModel;
+using reference::Vector;
+
+constexpr double unit_roundoff = 0.5 * std::numeric_limits<float>::epsilon();
+
+double gamma(Index operations) { return static_cast<double>(operations) * unit_roundoff; }
+
+double dot(std::span<const double> a, std::span<const double> b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+double norm(std::span<const double> values) { return std::sqrt(dot(values, values)); }
+
+Vector diagonal(const LinearModel& model) {
+  Vector result(static_cast<std::size_t>(model.weights.rows()));
+  for (Index i = 0; i < model.weights.rows(); ++i)
+    result[static_cast<std::size_t>(i)] = model.scale * model.weights(i, i);
+  return result;
+}
+
+System make_hebbian(MatrixView<const float> patterns, const HebbianOptions& options) {
+  return {Memory::hebbian(Device::cpu(), patterns, options), reference::hebbian(patterns, options.self_coupling),
+          diagonal(reference::hebbian(patterns, true))};
+}
+
+System make_projection(MatrixView<const float> patterns, const ProjectionOptions& options) {
+  const auto ridge = static_cast<double>(options.ridge);
+  return {Memory::projection(Device::cpu(), patterns, options),
+          reference::projection(patterns, ridge, options.self_coupling),
+          diagonal(reference::projection(patterns, ridge, true))};
+}
+
+System make_modern_hopfield(MatrixView<const float> patterns, float beta) {
+  return {Memory::modern_hopfield(Device::cpu(), patterns, {.beta = beta}),
+          reference::modern_hopfield(patterns, static_cast<double>(beta))};
+}
+
+SystemKind hebbian_kind(const std::string& name, const HebbianOptions& options) {
+  return {"hebbian_" + name, false, [=](MatrixView<const float> patterns) { return make_hebbian(patterns, options); }};
+}
+
+SystemKind projection_kind(const std::string& name, const ProjectionOptions& options) {
+  return {"projection_" + name, options.ridge == 0.0F,
+          [=](MatrixView<const float> patterns) { return make_projection(patterns, options); }};
+}
+
+SystemKind modern_hopfield_kind(const std::string& name, float beta) {
+  return {"modern_hopfield_" + name, false,
+          [=](MatrixView<const float> patterns) { return make_modern_hopfield(patterns, beta); }};
+}
+
+RoundingBound bound_of(const LinearModel& /*model*/, const System& system, std::span<const double> state) {
+  const Index operations = system.memory.dimension() + system.memory.pattern_count() + 8;
+  double spread = 0.0;
+  for (std::size_t i = 0; i < state.size(); ++i) spread += std::sqrt(system.self_coupling[i]) * std::abs(state[i]);
+  RoundingBound bound{.field = Vector(state.size()), .energy = gamma(operations) * spread * spread};
+  for (std::size_t i = 0; i < state.size(); ++i)
+    bound.field[i] = gamma(operations) * std::sqrt(system.self_coupling[i]) * spread;
+  return bound;
+}
+
+RoundingBound bound_of(const SoftmaxModel& model, const System& /*system*/, std::span<const double> state) {
+  const Index d = model.patterns.columns();
+  const Index p = model.patterns.rows();
+  double largest_norm = 0.0;
+  double largest_entry = 0.0;
+  for (Index k = 0; k < p; ++k) {
+    const std::span<const double> pattern{model.patterns.row(k), static_cast<std::size_t>(d)};
+    largest_norm = std::max(largest_norm, norm(pattern));
+    for (const double value : pattern) largest_entry = std::max(largest_entry, std::abs(value));
+  }
+  const double largest_score = model.beta * largest_norm * norm(state);
+  const double score_error = gamma(d + 4) * largest_score;
+  const double log_p = std::log(static_cast<double>(p));
+  const double terms =
+      0.5 * dot(state, state) + 0.5 * largest_norm * largest_norm + (largest_score + 2.0 * log_p) / model.beta;
+  RoundingBound bound;
+  bound.weights = std::expm1(2.0 * score_error) + gamma(2 * p + 16);
+  bound.field = Vector(state.size(), bound.weights * largest_entry);
+  bound.energy = (score_error + gamma(2 * p + 16)) / model.beta + gamma(d + p + 16) * terms;
+  return bound;
+}
+
+/// |∂g/∂u| at most.
+double slope(const Update& update) {
+  if (const auto* tanh = std::get_if<TanhUpdate>(&update)) return static_cast<double>(tanh->gain);
+  if (const auto* blend = std::get_if<BlendUpdate>(&update)) return static_cast<double>(blend->rate);
+  return 1.0;
+}
+
+}  // namespace
+
+const std::vector<SystemKind>& all_systems() {
+  static const std::vector<SystemKind> kinds = {
+      hebbian_kind("factored", {.evaluation = Evaluation::factored}),
+      hebbian_kind("dense", {.evaluation = Evaluation::dense}),
+      hebbian_kind("self_coupling_factored", {.self_coupling = true, .evaluation = Evaluation::factored}),
+      hebbian_kind("self_coupling_dense", {.self_coupling = true, .evaluation = Evaluation::dense}),
+      projection_kind("factored", {.evaluation = Evaluation::factored}),
+      projection_kind("dense", {.evaluation = Evaluation::dense}),
+      projection_kind("self_coupling_factored", {.self_coupling = true, .evaluation = Evaluation::factored}),
+      projection_kind("self_coupling_dense", {.self_coupling = true, .evaluation = Evaluation::dense}),
+      projection_kind("ridge_factored", {.ridge = 0.1F, .evaluation = Evaluation::factored}),
+      projection_kind("ridge_dense", {.ridge = 0.1F, .evaluation = Evaluation::dense}),
+      modern_hopfield_kind("flat", 0.05F),
+      modern_hopfield_kind("soft", 1.0F),
+      modern_hopfield_kind("sharp", 6.0F),
+  };
+  return kinds;
+}
+
+const std::vector<NamedUpdate>& all_updates() {
+  static const std::vector<NamedUpdate> updates = {
+      {"tanh", tanh_update()},       {"steep_tanh", tanh_update(2.0F)}, {"sign", sign_update()},
+      {"readout", readout_update()}, {"blend", blend_update(0.3F)},
+  };
+  return updates;
+}
+
+std::ostream& operator<<(std::ostream& out, const SystemKind& kind) { return out << kind.name; }
+std::ostream& operator<<(std::ostream& out, const NamedUpdate& update) { return out << update.name; }
+
+RoundingBound rounding_bound(const System& system, std::span<const double> state) {
+  return std::visit([&](const auto& model) { return bound_of(model, system, state); }, system.model);
+}
+
+Vector next_state_bound(const Update& update, const RoundingBound& bound, std::span<const double> state,
+                        std::span<const double> field) {
+  Vector result(state.size(), 0.0);
+  if (std::holds_alternative<SignUpdate>(update)) return result;
+  const double gain = slope(update);
+  for (std::size_t i = 0; i < state.size(); ++i)
+    result[i] =
+        gain * bound.field[i] + 8.0 * unit_roundoff * (std::abs(state[i]) + gain * std::abs(field[i]) + 1.0);
+  return result;
+}
+
+bool sign_is_open(const Update& update, double field, double bound) {
+  return std::holds_alternative<SignUpdate>(update) && std::abs(field) <= bound;
+}
+
+Vector to_double(std::span<const float> values) { return {values.begin(), values.end()}; }
+
+}  // namespace attractor::test

@@ -1,0 +1,75 @@
+#pragma once
+
+/// Every kind of memory beside its oracle, and how far float arithmetic may take one from the other.
+
+#include <functional>
+#include <iosfwd>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <attractor/memory.hpp>
+#include <attractor/update.hpp>
+
+#include "core/reference/relaxation.hpp"
+
+namespace attractor::test {
+
+/// A memory and the model that it must agree with.
+struct System {
+  Memory memory;
+  reference::Model model;
+  reference::Vector self_coupling = {};  ///< linear: the diagonal of W before it is cleared
+};
+
+struct SystemKind {
+  std::string name;
+  bool independent_patterns = false;  ///< the patterns must be linearly independent
+  std::function<System(MatrixView<const float> patterns)> make;
+};
+
+struct NamedUpdate {
+  std::string name;
+  Update update;
+};
+
+/// Every rule in every form: factored and dense, with and without self-coupling; several β.
+const std::vector<SystemKind>& all_systems();
+
+/// Every update, several parameters.
+const std::vector<NamedUpdate>& all_updates();
+
+std::ostream& operator<<(std::ostream& out, const SystemKind& kind);
+std::ostream& operator<<(std::ostream& out, const NamedUpdate& update);
+
+/// Bounds on the rounding errors of one step and one energy at a state, to first order in the unit roundoff
+/// u = 2⁻²⁴. A float sum of n products errs by at most γ_n Σ|a_i b_i|, γ_n = nu, in any order of summation (Higham,
+/// Accuracy and Stability of Numerical Algorithms, §3.1).
+///
+/// Linear memories. W, its diagonal kept, is FᵀF, so |F|ᵀ|F| and |W| are both at most √W_ii √W_jj by Cauchy and Schwarz.
+/// With S = Σ_j √W_jj |x_j|, u_i = (Wx)_i errs by at most γ_{D+P+8} √W_ii S in the dense and in the factored form (8 for
+/// rounding W or F itself, the scale, and taking the diagonal out), and ½xᵀu by at most γ_{D+P+8} S².
+///
+/// Softmax memories. A score βa·x errs by at most σ = γ_{D+4} β max‖a‖ ‖x‖, hence each weight relatively by 2σ, plus
+/// γ_{2P+16} for exponentials, sums and rescaling; u is an average of pattern entries under these weights. The energy errs
+/// by what lse errs, over β, plus γ_{D+P+16} times the sum of the magnitudes of its terms.
+struct RoundingBound {
+  reference::Vector field;  ///< of each u_i
+  double energy = 0.0;
+  double weights = 0.0;  ///< softmax: relative, of each weight
+};
+
+RoundingBound rounding_bound(const System& system, std::span<const double> state);
+
+/// What errors of `field` in u become in x' = g(x, u): every g here is Lipschitz in u with its gain or rate or 1, except
+/// sign, which is exact where |u| exceeds the error. 8u(|x| + gain|u| + 1) is for g's own arithmetic; library tanh errs by
+/// fewer than 8 units in the last place.
+reference::Vector next_state_bound(const Update& update, const RoundingBound& bound, std::span<const double> state,
+                                   std::span<const double> field);
+
+/// Whether sign(u_i) may differ because u_i is within its rounding error of 0.
+bool sign_is_open(const Update& update, double field, double bound);
+
+reference::Vector to_double(std::span<const float> values);
+
+}  // namespace attractor::test
