@@ -1,0 +1,184 @@
+// Relaxation of several shapes, halting and fixed, beside the rate of the matrix products of the same shapes in the
+// same run. Google Benchmark measures; a summary of ratios follows.
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+#include <omp.h>
+
+#include "bench/micro/product.hpp"
+#include "bench/micro/shapes.hpp"
+#include "bench/support/options.hpp"
+#include "bench/support/run_options.hpp"
+#include "bench/support/study.hpp"
+#include "bench/support/table.hpp"
+
+namespace attractor::bench {
+namespace {
+
+/// A shape with the number of fixed steps that compares with its halting.
+struct Bench {
+  Shape shape;
+  double mean_steps;
+  int fixed_steps;
+};
+
+Options make_options(std::vector<int>& threads) {
+  Options options(
+      "Micro-benchmarks: relaxation with halting and with fixed steps, and matrix products of the same shapes.\n"
+      "Google Benchmark's options (--benchmark_filter=REGEX and others) work too.");
+  options.add("--threads", threads, "numbers of threads to measure with");
+  return options;
+}
+
+double mean(const std::vector<std::int32_t>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+std::shared_ptr<const Bench> prepare(Shape shape) {
+  const Relaxation once = Relaxer(shape.memory, shape.options).relax(shape.queries);
+  const double mean_steps = mean(once.steps);
+  return std::make_shared<const Bench>(
+      Bench{std::move(shape), mean_steps, std::max(1, static_cast<int>(std::lround(mean_steps)))});
+}
+
+std::string full_name(const std::string& shape, const std::string& way, int threads) {
+  return shape + ", " + way + ", threads=" + std::to_string(threads);
+}
+
+void set_rates(benchmark::State& state, double queries, double steps, double flops) {
+  using benchmark::Counter;
+  state.counters["queries/s"] = Counter(queries, Counter::kIsIterationInvariantRate);
+  state.counters["steps/s"] = Counter(queries * steps, Counter::kIsIterationInvariantRate);
+  state.counters["mean steps"] = Counter(steps);
+  state.counters["GFLOP/s"] = Counter(1e-9 * flops, Counter::kIsIterationInvariantRate);
+}
+
+void relax(benchmark::State& state, const Shape& shape, RelaxerOptions options, int threads) {
+  options.threads = threads;
+  const Relaxer relaxer(shape.memory, options);
+  Results results(shape.queries);
+  relaxer.relax(shape.queries, results.view());
+  for (auto _ : state) relaxer.relax(shape.queries, results.view());
+  const auto queries = static_cast<double>(shape.queries.rows());
+  const double steps = mean(results.steps);
+  set_rates(state, queries, steps, queries * steps * shape.step_flops());
+}
+
+/// The products of one step for a batch of rows: one with a dense W, two with patterns.
+template <class Product>
+void multiply(benchmark::State& state, const Shape& shape, int threads) {
+  const Index rows = std::min<Index>(shape.queries.rows(), 1024);
+  const Index d = shape.memory.dimension();
+  const Index p = shape.memory.pattern_count();
+  std::vector<Product> products;
+  if (shape.memory.evaluation() == Evaluation::dense) {
+    products.emplace_back(rows, d, d);
+  } else {
+    products.emplace_back(rows, p, d);
+    products.emplace_back(rows, d, p);
+  }
+  omp_set_num_threads(threads);
+  for (auto _ : state)
+    for (Product& product : products) product.run();
+  state.counters["GFLOP/s"] = benchmark::Counter(1e-9 * static_cast<double>(rows) * shape.step_flops(),
+                                                 benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void add(const std::string& name, const std::function<void(benchmark::State&)>& body) {
+  benchmark::RegisterBenchmark(name.c_str(), body)->UseRealTime()->Unit(benchmark::kMillisecond);
+}
+
+void add_all(const std::shared_ptr<const Bench>& bench, int threads) {
+  const Shape& shape = bench->shape;
+  const auto name = [&](const std::string& way) { return full_name(shape.name, way, threads); };
+  const RelaxerOptions fixed = with_fixed_steps(shape.options, bench->fixed_steps);
+  add(name("halting"), [=](benchmark::State& s) { relax(s, bench->shape, bench->shape.options, threads); });
+  add(name("fixed"), [=](benchmark::State& s) { relax(s, bench->shape, fixed, threads); });
+  add(name("packed product"), [=](benchmark::State& s) { multiply<PackedProduct>(s, bench->shape, threads); });
+  add(name("plain product"), [=](benchmark::State& s) { multiply<PlainProduct>(s, bench->shape, threads); });
+}
+
+/// Prints as usual and keeps each benchmark's GFLOP/s, the median where there are repetitions.
+class KeepingReporter : public benchmark::ConsoleReporter {
+ public:
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const Run& run : runs) {
+      const auto rate = run.counters.find("GFLOP/s");
+      const bool median = run.run_type == Run::RT_Aggregate && run.aggregate_name == "median";
+      if (rate != run.counters.end() && (median || run.run_type == Run::RT_Iteration))
+        rates_[run.run_name.function_name] = rate->second;
+    }
+    ConsoleReporter::ReportRuns(runs);
+  }
+
+  /// NaN where the benchmark did not run.
+  [[nodiscard]] double rate(const std::string& name) const {
+    const auto found = rates_.find(name);
+    return found == rates_.end() ? std::nan("") : found->second;
+  }
+
+ private:
+  std::map<std::string, double> rates_;
+};
+
+void print_summary(const KeepingReporter& reporter, const std::vector<std::shared_ptr<const Bench>>& benches,
+                   const std::vector<int>& threads) {
+  Table table({"GFLOP/s", "threads", "mean steps", "halting", "fixed", "product", "halting/product", "fixed/product",
+               "halting efficiency"});
+  for (const auto& bench : benches) {
+    for (const int count : threads) {
+      const auto rate = [&](const std::string& way) { return reporter.rate(full_name(bench->shape.name, way, count)); };
+      const double halting = rate("halting");
+      const double fixed = rate("fixed");
+      const double product = std::fmax(rate("packed product"), rate("plain product"));
+      const double efficiency = halting / fixed * (bench->mean_steps + bench->shape.halting_cost) / bench->mean_steps;
+      table.add({bench->shape.name, std::to_string(count), decimal(bench->mean_steps, 2), decimal(halting, 1),
+                 decimal(fixed, 1), decimal(product, 1), decimal(halting / product, 2), decimal(fixed / product, 2),
+                 decimal(efficiency, 3)});
+    }
+  }
+  std::cout
+      << "\nOperations of the steps taken, over the time of the whole relaxation; product: the better of two ways "
+         "oneDNN has\n";
+  table.print(std::cout);
+}
+
+}  // namespace
+}  // namespace attractor::bench
+
+int main(int argc, char** argv) {
+  using namespace attractor::bench;
+  return run_program([&] {
+    static std::vector<int> threads = {1, 2};
+    std::vector<std::string> defaults = {argv[0], "--benchmark_repetitions=5", "--benchmark_min_time=0.3",
+                                         "--benchmark_enable_random_interleaving=true",
+                                         "--benchmark_display_aggregates_only=true"};
+    std::vector<char*> arguments;
+    for (std::string& argument : defaults) arguments.push_back(argument.data());
+    arguments.insert(arguments.end(), argv + 1, argv + argc);
+    int count = static_cast<int>(arguments.size());
+    benchmark::Initialize(&count, arguments.data(), [] {
+      const std::vector<const char*> help = {"micro", "--help"};
+      if (!make_options(threads).parse(2, help.data())) benchmark::PrintDefaultHelp();
+    });
+    if (!make_options(threads).parse(count, arguments.data())) return;
+
+    std::vector<std::shared_ptr<const Bench>> benches;
+    for (const auto& shape : {hebbian_128, hebbian_1024, projection_1024, hopfield_4096, hopfield_57086})
+      benches.push_back(prepare(shape()));
+    for (const auto& bench : benches)
+      for (const int thread_count : threads) add_all(bench, thread_count);
+    KeepingReporter reporter;
+    benchmark::RunSpecifiedBenchmarks(&reporter);
+    print_summary(reporter, benches, threads);
+  });
+}

@@ -1,0 +1,40 @@
+#pragma once
+
+/// The options that every study shares, and what its files say about the run.
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include <attractor/attractor.hpp>
+
+#include "bench/support/options.hpp"
+#include "bench/support/record.hpp"
+
+namespace attractor::bench {
+
+struct RunOptions {
+  std::string device = "best";
+  int threads = 0;
+  Index seed = 1;
+  float relative = 1e-4F;
+  float absolute = 0.0F;
+  int patience = 1;
+  int max_steps = 100;
+  int repetitions = 9;
+  std::string output = ".";
+  bool progress = false;
+
+  void add_to(Options& options);
+
+  [[nodiscard]] Device chosen_device() const;    ///< @throws UsageError a device this build doesn't know
+  [[nodiscard]] RelaxerOptions relaxer() const;  ///< halting by energy with these tolerances
+  [[nodiscard]] Record context() const;          ///< device, threads, seed, halting and version
+  [[nodiscard]] std::filesystem::path file(const std::string& name) const;  ///< in the output folder, which it makes
+};
+
+/// Runs a program's body; an exception ends it with its message on stderr: status 2 for a command line that can't be
+/// understood, 1 for everything else.
+int run_program(const std::function<void()>& body);
+
+}  // namespace attractor::bench

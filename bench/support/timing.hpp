@@ -1,0 +1,28 @@
+#pragma once
+
+/// Wall-clock time and the order statistics that summarise it.
+
+#include <chrono>
+#include <vector>
+
+namespace attractor::bench {
+
+/// Wall-clock seconds that `work` takes.
+template <class Work>
+double seconds(Work&& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// The smallest value that at least `share` of the values don't exceed (nearest rank). Not for empty input.
+double quantile(std::vector<double> values, double share);
+
+/// The middle value, or the mean of the two in the middle. Not for empty input.
+double median(std::vector<double> values);
+
+/// The median of a_i / b_i: pairs measured one after the other share the machine's state, so their ratio is steadier
+/// than the ratio of the medians.
+double median_ratio(const std::vector<double>& numerators, const std::vector<double>& denominators);
+
+}  // namespace attractor::bench
