@@ -1,6 +1,6 @@
 #include <attractor/device.hpp>
 
-#include <hwy/targets.h>
+#include "kernels/cpu/instruction_set.hpp"
 
 namespace attractor {
 
@@ -8,10 +8,6 @@ Device Device::cpu() { return Device(Kind::cpu); }
 
 Device Device::best() { return cpu(); }
 
-std::string Device::description() const {
-  // The lowest bit set is the best instruction set that both this machine and this build have.
-  const auto supported = hwy::SupportedTargets();
-  return std::string("cpu (") + hwy::TargetName(supported & -supported) + ")";
-}
+std::string Device::description() const { return std::string("cpu (") + cpu::instruction_set() + ")"; }
 
 }  // namespace attractor

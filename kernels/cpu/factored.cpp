@@ -107,14 +107,14 @@ class FactoredKernel final : public FieldKernel {
     store_weights(arrival.lane, first_panel, &scores[0][0], count * vectors);
   }
 
-  HWY_INLINE void store_weights(Index lane, Index first_panel, const hn::Vec<PanelTag>* scores, int count) {
+  HWY_INLINE void store_weights(Index lane, Index first_panel, const hn::Vec<PanelTag>* scores, std::size_t count) {
     constexpr PanelTag tag;
+    constexpr std::size_t step = hn::MaxLanes(tag);
     alignas(64) float values[4 * panel_rows];
-    const auto step = static_cast<Index>(hn::MaxLanes(tag));
-    for (int i = 0; i < count; ++i)
+    for (std::size_t i = 0; i < count; ++i)
       hn::Store(separate(separation_, TaggedOps<PanelTag>{}, scores[i]), tag, values + i * step);
     float* const column = weights_.data() + first_panel * panel_rows * tile_lanes + lane;
-    for (std::size_t i = 0; i < count * step; ++i) column[i * tile_lanes] = values[i];
+    for (std::size_t i = 0; i < count * step; ++i) column[static_cast<Index>(i) * tile_lanes] = values[i];
   }
 
   HWY_INLINE void subtract_diagonal(const Tile& tile, Index row, Index lane, Block& readout) const {

@@ -40,13 +40,13 @@ class SoftmaxReader {
         contents_(contents),
         cutoff_(std::log(static_cast<float>(field.patterns.rows())) + 25.0F * std::log(2.0F)),
         scores_(hwy::AllocateAligned<float>(static_cast<std::size_t>(segment_size(field) * tile_lanes))),
-        partial_(contents.padded_columns() * tile_lanes) {
-    if (!scores_) throw std::bad_alloc();
+        partial_(hwy::AllocateAligned<float>(static_cast<std::size_t>(contents.padded_columns() * tile_lanes))) {
+    if (!scores_ || !partial_) throw std::bad_alloc();
     candidates_.reserve(static_cast<std::size_t>(segment_size(field)));
     terms_.reserve(candidates_.capacity());
   }
 
-  /// Scores and weighs all patterns; what is left to do is the readout of the last segment.
+  /// Scores and weighs all patterns; the readout of the last segment is left for later.
   void evaluate(const Tile& tile) {
     start(tile);
     const Index pattern_count = field_.patterns.rows();
@@ -64,18 +64,15 @@ class SoftmaxReader {
     return static_cast<double>(maximum_[static_cast<std::size_t>(lane)]) + std::log(normaliser_.value(lane));
   }
 
-  /// Call once before `readout`: drops the rows that only held lanes need.
+  /// Call once before `readout`: drops the rows that only held lanes need, and reads out all blocks but the last.
   void prepare_readout(const Tile& tile) {
-    terms_.clear();
-    for (const Candidate& candidate : candidates_)
-      if (!tile.any_held || matters(tile, candidate))
-        terms_.push_back(
-            {.row_offset = contents_.row_offset(candidate.pattern), .weight_offset = candidate.row * tile_lanes});
+    collect_terms(tile);
+    while (terms_left() > pattern_block) read_out_block(tile);
   }
 
   /// u for block_rows neurons and one block of lanes.
   HWY_INLINE void readout(Index row, Index lane, Block& block) const {
-    accumulate(row, lane, block);
+    accumulate(row, lane, block, terms_left());
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
       const Vector sum =
@@ -165,16 +162,21 @@ class SoftmaxReader {
     candidates_.resize(kept);
   }
 
-  /// Brings the sum of the earlier segments to the maximum of all of them.
+  /// Brings the sums of the earlier segments to the maximum of all of them.
   HWY_INLINE void rescale(Index lane) {
     const Vector maximum = hn::Load(floats, maximum_.data() + lane);
     const Vector before = hn::Load(floats, weighed_maximum_.data() + lane);
     const Vector one = hn::Set(floats, 1.0F);
     const Vector factor = hn::IfThenElse(hn::Eq(maximum, before), one, hn::Exp(floats, hn::Sub(before, maximum)));
-    hn::Store(factor, floats, rescale_.data() + lane);
     hn::Store(maximum, floats, weighed_maximum_.data() + lane);
-    for (float* sum : {normaliser_.high.data() + lane, normaliser_.low.data() + lane})
-      hn::Store(hn::Mul(hn::Load(floats, sum), factor), floats, sum);
+    scale(normaliser_.high.data() + lane, factor);
+    scale(normaliser_.low.data() + lane, factor);
+    if (!has_partial_) return;
+    for (Index row = 0; row < contents_.padded_columns(); ++row) scale(partial(row, lane), factor);
+  }
+
+  static HWY_INLINE void scale(float* values, Vector factor) {
+    hn::Store(hn::Mul(hn::Load(floats, values), factor), floats, values);
   }
 
   HWY_INLINE bool weigh_row(const Tile& tile, float* row) {
@@ -202,47 +204,62 @@ class SoftmaxReader {
     return any;
   }
 
-  /// Σ p c over all segments so far, not yet normalised.
-  HWY_INLINE void accumulate(Index row, Index lane, Block& block) const {
-    clear(block);
-    if (has_partial_) {
-      for (int r = 0; r < block_rows; ++r)
-        for (int v = 0; v < block_vectors; ++v) {
-          const Index at = lane + v * vector_lanes();
-          const Vector before = hn::Load(floats, partial_.data() + (row + r) * tile_lanes + at);
-          block[r][v] = hn::Mul(before, hn::Load(floats, rescale_.data() + at));
-        }
-    }
-    multiply_terms(contents_.data() + row * panel_rows, scores_.get() + lane, terms_.data(),
-                   static_cast<Index>(terms_.size()), block);
+  /// Lists the candidates that a lane about to move gives weight to.
+  void collect_terms(const Tile& tile) {
+    terms_.clear();
+    first_term_ = 0;
+    for (const Candidate& candidate : candidates_)
+      if (!tile.any_held || matters(tile, candidate))
+        terms_.push_back(
+            {.row_offset = contents_.row_offset(candidate.pattern), .weight_offset = candidate.row * tile_lanes});
   }
 
-  /// Adds the weighed candidates to the partial readout and forgets them.
-  void read_out_segment(const Tile& tile) {
-    prepare_readout(tile);
+  [[nodiscard]] Index terms_left() const { return static_cast<Index>(terms_.size()) - first_term_; }
+
+  /// Σ p c, not yet normalised, of all terms up to `count` more.
+  HWY_INLINE void accumulate(Index row, Index lane, Block& block, Index count) const {
+    for (int r = 0; r < block_rows; ++r)
+      for (int v = 0; v < block_vectors; ++v)
+        block[r][v] = has_partial_ ? hn::Load(floats, partial(row + r, lane + v * vector_lanes())) : hn::Zero(floats);
+    multiply_terms(contents_.data() + row * panel_rows, scores_.get() + lane, terms_.data() + first_term_, count,
+                   block);
+  }
+
+  /// Adds the next terms to the partial readout: as many as keep their part of the memory in the second-level cache.
+  void read_out_block(const Tile& tile) {
+    const Index count = std::min(terms_left(), pattern_block);
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
       for (Index row = 0; row < contents_.padded_columns(); row += block_rows) {
         Block block;
-        accumulate(row, lane, block);
+        accumulate(row, lane, block, count);
         for (int r = 0; r < block_rows; ++r)
           for (int v = 0; v < block_vectors; ++v)
-            hn::Store(block[r][v], floats, partial_.data() + (row + r) * tile_lanes + lane + v * vector_lanes());
+            hn::Store(block[r][v], floats, partial(row + r, lane + v * vector_lanes()));
       }
-    candidates_.clear();
+    first_term_ += count;
     has_partial_ = true;
   }
+
+  /// Reads out the weighed candidates and forgets them.
+  void read_out_segment(const Tile& tile) {
+    collect_terms(tile);
+    while (terms_left() > 0) read_out_block(tile);
+    candidates_.clear();
+  }
+
+  [[nodiscard]] float* partial(Index row, Index lane) const { return partial_.get() + row * tile_lanes + lane; }
 
   const SoftmaxField& field_;
   const PackedMatrix& contents_;
   float cutoff_;
-  hwy::AlignedFreeUniquePtr<float[]> scores_;  ///< scores, then weights, of the candidates [segment × tile_lanes]
-  AlignedFloats partial_;                      ///< readout of earlier segments [padded columns × tile_lanes]
+  hwy::AlignedFreeUniquePtr<float[]> scores_;   ///< scores, then weights, of the candidates [segment × tile_lanes]
+  hwy::AlignedFreeUniquePtr<float[]> partial_;  ///< readout of the terms so far [padded columns × tile_lanes]
   bool has_partial_ = false;
   std::vector<Candidate> candidates_;
   std::vector<ReadoutTerm> terms_;
+  Index first_term_ = 0;  ///< terms before it are in partial_
   LaneArray<float> maximum_;
   LaneArray<float> weighed_maximum_;  ///< maximum at the last weighing
-  LaneArray<float> rescale_{};        ///< from the one before to the last
   LaneSums normaliser_;               ///< Σ exp(s − maximum)
 };
 

@@ -13,6 +13,7 @@
 #include <attractor/separation.hpp>
 #include <attractor/update.hpp>
 
+#include "kernels/cpu/tanh-inl.hpp"
 #include "kernels/cpu/tile.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -48,7 +49,7 @@ struct TaggedOps {
   HWY_INLINE V mul(V a, V b) const { return hn::Mul(a, b); }
   HWY_INLINE V mul_add(V a, V b, V c) const { return hn::MulAdd(a, b, c); }
   HWY_INLINE V sub(V a, V b) const { return hn::Sub(a, b); }
-  HWY_INLINE V tanh(V value) const { return hn::Tanh(Tag(), value); }
+  HWY_INLINE V tanh(V value) const { return fast_tanh(Tag(), value); }
   HWY_INLINE V sign_or(V value, V otherwise) const {
     const V signed_or_nan = hn::IfThenElse(hn::IsNaN(value), value, hn::CopySign(set(1.0F), value));
     return hn::IfThenElse(hn::Eq(value, hn::Zero(Tag())), otherwise, signed_or_nan);
