@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <dnnl.hpp>
+#include <functional>
 #include <numeric>
 #include <string>
 
@@ -12,7 +13,14 @@ namespace {
 
 constexpr double dependence_tolerance = 1e-8;
 
-double dot(const double* a, const double* b, Index count) { return std::inner_product(a, a + count, b, 0.0); }
+/// Below as many patterns, waking the threads for each column costs more than they save.
+constexpr Index parallel_columns = 128;
+
+/// In double for either type: products of floats are exact then.
+template <class T>
+double dot(const T* a, const T* b, Index count) {
+  return std::inner_product(a, a + count, b, 0.0, std::plus<>(), [](double x, double y) { return x * y; });
+}
 
 /// AAᵀ/D + ridge·I, lower triangle.
 Matrix<double> gram_matrix(MatrixView<const float> patterns, double ridge) {
@@ -22,8 +30,7 @@ Matrix<double> gram_matrix(MatrixView<const float> patterns, double ridge) {
 #pragma omp parallel for schedule(dynamic, 8)
   for (Index i = 0; i < p; ++i)
     for (Index j = 0; j <= i; ++j)
-      gram(i, j) = std::inner_product(patterns.row(i), patterns.row(i) + patterns.columns, patterns.row(j), 0.0) / d +
-                   (i == j ? ridge : 0.0);
+      gram(i, j) = dot(patterns.row(i), patterns.row(j), patterns.columns) / d + (i == j ? ridge : 0.0);
   return gram;
 }
 
@@ -40,7 +47,7 @@ void factorise(Matrix<double>& gram) {
     const double pivot = gram(j, j) - dot(gram.row(j), gram.row(j), j);
     if (!(pivot > dependence_tolerance * gram(j, j))) throw_dependent(j, p);
     gram(j, j) = std::sqrt(pivot);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (p > parallel_columns)
     for (Index i = j + 1; i < p; ++i) gram(i, j) = (gram(i, j) - dot(gram.row(i), gram.row(j), j)) / gram(j, j);
   }
 }
