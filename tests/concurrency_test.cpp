@@ -64,7 +64,8 @@ TEST(ModernHopfieldConcurrencyTest, OneRelaxerServesManyThreads) {
   Rng rng(51);
   const Matrix<float> patterns = random_gaussian(40, 32, rng);
   const Matrix<float> queries = noisy_copies(patterns, 500, 0.2F, 1.0F, rng);
-  const Relaxer relaxer(Memory::modern_hopfield(Device::cpu(), patterns, {.contents = patterns.view()}), {.threads = 2});
+  const Relaxer relaxer(Memory::modern_hopfield(Device::cpu(), patterns, {.contents = patterns.view()}),
+                        {.threads = 2});
   const Relaxation expected = relaxer.relax(queries);
   std::vector<Relaxation> results(thread_count);
 

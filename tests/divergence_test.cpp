@@ -20,7 +20,7 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 
 class DivergenceTest : public testing::TestWithParam<SystemKind> {
  protected:
-  Memory memory() { return GetParam().make(patterns_).memory; }
+  Memory memory() { return GetParam().memory(patterns_); }
 
   /// Relaxes 10,000 ordinary queries with and without `poison` in the middle one; only that one's row may differ.
   void expect_contained(float poison) {
@@ -91,8 +91,8 @@ TEST_P(DivergenceTest, AWholeBatchOfNansEnds) {
 INSTANTIATE_TEST_SUITE_P(, DivergenceTest, testing::ValuesIn(all_systems()),
                          [](const auto& test) { return test.param.name; });
 
-/// A linear memory with self-coupling multiplies a pattern of norm² ‖a‖² by ‖a‖²/D in each readout: here by 1e6, so that
-/// a state of order 1 leaves the range of float in its seventh step.
+/// A linear memory with self-coupling multiplies a pattern of norm² ‖a‖² by ‖a‖²/D in each readout: here by 1e6, so
+/// that a state of order 1 leaves the range of float in its seventh step.
 class OverflowTest : public testing::TestWithParam<std::tuple<Evaluation, float>> {
  protected:
   static Matrix<float> tall_pattern() {

@@ -1,6 +1,6 @@
 /// When queries halt. The engine's own energies and states decide, by the rule of the reference; that these follow the
-/// oracle is tested apart. So every query counts, and none is near an edge that would excuse it, save for the last bit of
-/// an energy that the engine may hold in more than float.
+/// oracle is tested apart. So every query counts, and none is near an edge that would excuse it, save for the last bit
+/// of an energy that the engine may hold in more than float.
 
 #include <cmath>
 #include <string>
@@ -40,7 +40,8 @@ struct HaltingWindow {
   int last = max_steps;
 };
 
-/// `excess(t)` is the change at t less the tolerance, known to within `slack(t)`; the rule counts changes from `counts_from`.
+/// `excess(t)` is the change at t less the tolerance, known to within `slack(t)`; the rule counts changes from
+/// `counts_from`.
 template <class Excess, class Slack>
 HaltingWindow halting_window(int patience, int counts_from, Excess excess, Slack slack) {
   HaltingWindow window;
@@ -66,17 +67,18 @@ HaltingWindow halting_window(int patience, int counts_from, Excess excess, Slack
 class HaltingReferenceTest : public testing::TestWithParam<Case> {
  protected:
   HaltingReferenceTest()
-      : system_(std::get<0>(GetParam()).make(patterns_)),
+      : memory_(std::get<0>(GetParam()).memory(patterns_)),
         queries_(noisy_copies(patterns_, query_count, 0.1F, 1.5F, rng_)) {}
 
   const Halting& rule() const { return std::get<1>(GetParam()).rule; }
 
   Relaxation relax(const Halting& halting, int steps, bool energies = true) const {
-    const Relaxer relaxer(system_.memory, {.update = tanh_update(),
-                                           .halting = halting,
-                                           .max_steps = steps,
-                                           .energies = energies,
-                                           .energy_trace = energies});
+    const Relaxer relaxer(memory_, {.update = tanh_update(),
+                                    .halting = halting,
+                                    .max_steps = steps,
+                                    .energies = energies,
+                                    .energy_trace = energies,
+                                    .threads = 1});
     return relaxer.relax(queries_);
   }
 
@@ -111,7 +113,7 @@ class HaltingReferenceTest : public testing::TestWithParam<Case> {
 
   Rng rng_{7};
   Matrix<float> patterns_ = random_gaussian(6, dimension, rng_);
-  System system_;
+  Memory memory_;
   Matrix<float> queries_;
 };
 

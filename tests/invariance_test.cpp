@@ -26,7 +26,8 @@ std::ostream& operator<<(std::ostream& out, const Job& job) { return out << job.
 
 /// Every system with every update, halting rules in turn.
 std::vector<Job> jobs() {
-  const std::vector<Halting> rules = {energy_stable(), state_stable(0.01F), energy_stable({.relative = 1e-3F, .patience = 2})};
+  const std::vector<Halting> rules = {energy_stable(), state_stable(0.01F),
+                                      energy_stable({.relative = 1e-3F, .patience = 2})};
   std::vector<Job> result;
   for (const SystemKind& kind : all_systems())
     for (const NamedUpdate& update : all_updates()) {
@@ -56,12 +57,12 @@ class BatchInvarianceTest : public testing::TestWithParam<Job> {
   Relaxation relax(MatrixView<const float> queries, int threads = 1) const {
     RelaxerOptions options = GetParam().options;
     options.threads = threads;
-    return Relaxer(system_.memory, options).relax(queries);
+    return Relaxer(memory_, options).relax(queries);
   }
 
   Rng rng_{13};
   Matrix<float> patterns_ = random_gaussian(GetParam().patterns, GetParam().dimension, rng_);
-  System system_ = GetParam().kind.make(patterns_);
+  Memory memory_ = GetParam().kind.memory(patterns_);
   Matrix<float> queries_ = noisy_copies(patterns_, 300, 0.1F, 2.0F, rng_);
   Relaxation together_ = relax(queries_);
 };
@@ -85,7 +86,8 @@ TEST_P(BatchInvarianceTest, InAnotherOrder) {
 }
 
 TEST_P(BatchInvarianceTest, OnAnyNumberOfThreads) {
-  for (const int threads : {2, 3, 5, 0}) EXPECT_TRUE(same_results(relax(queries_, threads), together_)) << threads << " threads";
+  for (const int threads : {2, 3, 5, 0})
+    EXPECT_TRUE(same_results(relax(queries_, threads), together_)) << threads << " threads";
 }
 
 TEST_P(BatchInvarianceTest, FromRowsThatLieApart) {

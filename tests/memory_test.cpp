@@ -23,7 +23,7 @@ testing::AssertionResult same_answers(const Memory& a, const Memory& b) {
 
 class MemoryTest : public testing::TestWithParam<SystemKind> {
  protected:
-  Memory make(MatrixView<const float> patterns) const { return GetParam().make(patterns).memory; }
+  Memory make(MatrixView<const float> patterns) const { return GetParam().memory(patterns); }
 
   Rng rng_{3};
   Matrix<float> patterns_ = random_gaussian(5, 33, rng_);
@@ -134,8 +134,8 @@ TEST(ImprintTest, TakesAViewOfTheMemorysOwnPatterns) {
 TEST(ContentsTest, AreReadBackAndFollowTheirPatterns) {
   const Matrix<float> contents = matrix({{1, 10}, {2, 20}, {3, 30}});
   const std::vector<Index> middle = {1};
-  Memory memory =
-      Memory::modern_hopfield(Device::cpu(), matrix({{1, 1, 1}, {1, -1, 1}, {-1, 1, 1}}), {.contents = contents.view()});
+  Memory memory = Memory::modern_hopfield(Device::cpu(), matrix({{1, 1, 1}, {1, -1, 1}, {-1, 1, 1}}),
+                                          {.contents = contents.view()});
   EXPECT_TRUE(same_bits(memory.contents(), contents));
 
   memory.forget(middle);

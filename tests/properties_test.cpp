@@ -14,8 +14,9 @@
 namespace attractor::test {
 namespace {
 
-/// The update u of modern Hopfield networks is a concave-convex procedure (Ramsauer et al. 2020, theorem 1): u minimises a
-/// convex majorant of the energy that touches it at x. The majorant falls all the way from x to u, so blending descends too.
+/// The update u of modern Hopfield networks is a concave-convex procedure (Ramsauer et al. 2020, theorem 1): u
+/// minimises a convex majorant of the energy that touches it at x. The majorant falls all the way from x to u, so
+/// blending descends too.
 TEST(ModernHopfieldTest, EnergyNeverRises) {
   Rng rng(20);
   for (const float beta : {0.05F, 1.0F, 4.0F})
@@ -41,8 +42,8 @@ TEST(ModernHopfieldTest, EnergyNeverRises) {
     }
 }
 
-/// Synchronous updates may raise −½xᵀWx, but −x_tᵀWx_{t−1} never rises, so every trajectory ends in a cycle of length at
-/// most 2 (Goles and Olivos 1981).
+/// Synchronous updates may raise −½xᵀWx, but −x_tᵀWx_{t−1} never rises, so every trajectory ends in a cycle of length
+/// at most 2 (Goles and Olivos 1981).
 TEST(HopfieldTest, SynchronousSignEndsInAFixedPointOrATwoCycle) {
   Rng rng(21);
   const Matrix<float> patterns = random_bipolar(20, 63, rng);
@@ -66,7 +67,8 @@ TEST_P(FixedPointTest, StoredPatternsStay) {
   const Matrix<float> patterns = random_bipolar(6, 200, rng);
   const Device cpu = Device::cpu();
   const Memory hebbian = Memory::hebbian(cpu, patterns, {.self_coupling = self_coupling, .evaluation = evaluation});
-  const Memory projection = Memory::projection(cpu, patterns, {.self_coupling = self_coupling, .evaluation = evaluation});
+  const Memory projection =
+      Memory::projection(cpu, patterns, {.self_coupling = self_coupling, .evaluation = evaluation});
 
   for (const Memory& memory : {hebbian, projection}) {
     const Relaxation result = Relaxer(memory).relax(patterns);

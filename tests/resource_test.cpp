@@ -54,9 +54,9 @@ TEST(ExtraMemoryTest, DoesNotGrowWithTheNumberOfQueries) {
   const Matrix<float> few = noisy_copies(patterns, 1000, 0.2F, 1.5F, rng);
   const Matrix<float> many = noisy_copies(patterns, 200000, 0.2F, 1.5F, rng);
   const Device cpu = Device::cpu();
-  for (const Memory& memory : {Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::factored}),
-                               Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::dense}),
-                               Memory::modern_hopfield(cpu, patterns)}) {
+  for (const Memory& memory :
+       {Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::factored}),
+        Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::dense}), Memory::modern_hopfield(cpu, patterns)}) {
     extra_memory(memory, few);  // What is allocated once and kept, such as generated code.
 
     // Half a byte for each further query would show.

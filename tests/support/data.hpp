@@ -31,8 +31,8 @@ Matrix<std::uint8_t> random_mask(Index rows, Index columns, double share, Rng& r
 /// `count` copies of the patterns in turn, each entry negated with probability `share`.
 Matrix<float> flipped_copies(MatrixView<const float> patterns, Index count, double share, Rng& rng);
 
-/// `count` copies of the patterns in turn with Gaussian noise; deviations run from `least` to `most` over the copies, so
-/// that some queries relax in few steps and some in many.
+/// `count` copies of the patterns in turn with Gaussian noise; deviations run from `least` to `most` over the copies,
+/// so that some queries relax in few steps and some in many.
 Matrix<float> noisy_copies(MatrixView<const float> patterns, Index count, float least, float most, Rng& rng);
 
 std::vector<Index> random_permutation(Index count, Rng& rng);

@@ -32,35 +32,37 @@ Vector diagonal(const LinearModel& model) {
   return result;
 }
 
-System make_hebbian(MatrixView<const float> patterns, const HebbianOptions& options) {
-  return {Memory::hebbian(Device::cpu(), patterns, options), reference::hebbian(patterns, options.self_coupling),
-          diagonal(reference::hebbian(patterns, true))};
-}
-
-System make_projection(MatrixView<const float> patterns, const ProjectionOptions& options) {
-  const auto ridge = static_cast<double>(options.ridge);
-  return {Memory::projection(Device::cpu(), patterns, options),
-          reference::projection(patterns, ridge, options.self_coupling),
-          diagonal(reference::projection(patterns, ridge, true))};
-}
-
-System make_modern_hopfield(MatrixView<const float> patterns, float beta) {
-  return {Memory::modern_hopfield(Device::cpu(), patterns, {.beta = beta}),
-          reference::modern_hopfield(patterns, static_cast<double>(beta))};
-}
-
 SystemKind hebbian_kind(const std::string& name, const HebbianOptions& options) {
-  return {"hebbian_" + name, false, [=](MatrixView<const float> patterns) { return make_hebbian(patterns, options); }};
+  const auto memory = [=](MatrixView<const float> patterns) {
+    return Memory::hebbian(Device::cpu(), patterns, options);
+  };
+  const auto system = [=](MatrixView<const float> patterns) -> System {
+    return {memory(patterns), reference::hebbian(patterns, options.self_coupling),
+            diagonal(reference::hebbian(patterns, true))};
+  };
+  return {"hebbian_" + name, false, memory, system};
 }
 
 SystemKind projection_kind(const std::string& name, const ProjectionOptions& options) {
-  return {"projection_" + name, options.ridge == 0.0F,
-          [=](MatrixView<const float> patterns) { return make_projection(patterns, options); }};
+  const auto memory = [=](MatrixView<const float> patterns) {
+    return Memory::projection(Device::cpu(), patterns, options);
+  };
+  const auto system = [=](MatrixView<const float> patterns) -> System {
+    const auto ridge = static_cast<double>(options.ridge);
+    return {memory(patterns), reference::projection(patterns, ridge, options.self_coupling),
+            diagonal(reference::projection(patterns, ridge, true))};
+  };
+  return {"projection_" + name, options.ridge == 0.0F, memory, system};
 }
 
 SystemKind modern_hopfield_kind(const std::string& name, float beta) {
-  return {"modern_hopfield_" + name, false,
-          [=](MatrixView<const float> patterns) { return make_modern_hopfield(patterns, beta); }};
+  const auto memory = [=](MatrixView<const float> patterns) {
+    return Memory::modern_hopfield(Device::cpu(), patterns, {.beta = beta});
+  };
+  const auto system = [=](MatrixView<const float> patterns) -> System {
+    return {memory(patterns), reference::modern_hopfield(patterns, static_cast<double>(beta))};
+  };
+  return {"modern_hopfield_" + name, false, memory, system};
 }
 
 RoundingBound bound_of(const LinearModel& /*model*/, const System& system, std::span<const double> state) {
@@ -144,8 +146,7 @@ Vector next_state_bound(const Update& update, const RoundingBound& bound, std::s
   if (std::holds_alternative<SignUpdate>(update)) return result;
   const double gain = slope(update);
   for (std::size_t i = 0; i < state.size(); ++i)
-    result[i] =
-        gain * bound.field[i] + 8.0 * unit_roundoff * (std::abs(state[i]) + gain * std::abs(field[i]) + 1.0);
+    result[i] = gain * bound.field[i] + 8.0 * unit_roundoff * (std::abs(state[i]) + gain * std::abs(field[i]) + 1.0);
   return result;
 }
 

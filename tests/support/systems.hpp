@@ -25,7 +25,8 @@ struct System {
 struct SystemKind {
   std::string name;
   bool independent_patterns = false;  ///< the patterns must be linearly independent
-  std::function<System(MatrixView<const float> patterns)> make;
+  std::function<Memory(MatrixView<const float> patterns)> memory;
+  std::function<System(MatrixView<const float> patterns)> system;  ///< slow: the oracle is
 };
 
 struct NamedUpdate {
@@ -46,13 +47,13 @@ std::ostream& operator<<(std::ostream& out, const NamedUpdate& update);
 /// u = 2⁻²⁴. A float sum of n products errs by at most γ_n Σ|a_i b_i|, γ_n = nu, in any order of summation (Higham,
 /// Accuracy and Stability of Numerical Algorithms, §3.1).
 ///
-/// Linear memories. W, its diagonal kept, is FᵀF, so |F|ᵀ|F| and |W| are both at most √W_ii √W_jj by Cauchy and Schwarz.
-/// With S = Σ_j √W_jj |x_j|, u_i = (Wx)_i errs by at most γ_{D+P+8} √W_ii S in the dense and in the factored form (8 for
-/// rounding W or F itself, the scale, and taking the diagonal out), and ½xᵀu by at most γ_{D+P+8} S².
+/// Linear memories. W, its diagonal kept, is FᵀF, so |F|ᵀ|F| and |W| are both at most √W_ii √W_jj by Cauchy and
+/// Schwarz. With S = Σ_j √W_jj |x_j|, u_i = (Wx)_i errs by at most γ_{D+P+8} √W_ii S in the dense and in the factored
+/// form (8 for rounding W or F itself, the scale, and taking the diagonal out), and ½xᵀu by at most γ_{D+P+8} S².
 ///
 /// Softmax memories. A score βa·x errs by at most σ = γ_{D+4} β max‖a‖ ‖x‖, hence each weight relatively by 2σ, plus
-/// γ_{2P+16} for exponentials, sums and rescaling; u is an average of pattern entries under these weights. The energy errs
-/// by what lse errs, over β, plus γ_{D+P+16} times the sum of the magnitudes of its terms.
+/// γ_{2P+16} for exponentials, sums and rescaling; u is an average of pattern entries under these weights. The energy
+/// errs by what lse errs, over β, plus γ_{D+P+16} times the sum of the magnitudes of its terms.
 struct RoundingBound {
   reference::Vector field;  ///< of each u_i
   double energy = 0.0;
@@ -61,9 +62,9 @@ struct RoundingBound {
 
 RoundingBound rounding_bound(const System& system, std::span<const double> state);
 
-/// What errors of `field` in u become in x' = g(x, u): every g here is Lipschitz in u with its gain or rate or 1, except
-/// sign, which is exact where |u| exceeds the error. 8u(|x| + gain|u| + 1) is for g's own arithmetic; library tanh errs by
-/// fewer than 8 units in the last place.
+/// What errors of `field` in u become in x' = g(x, u): every g here is Lipschitz in u with its gain or rate or 1,
+/// except sign, which is exact where |u| exceeds the error. 8u(|x| + gain|u| + 1) is for g's own arithmetic; library
+/// tanh errs by fewer than 8 units in the last place.
 reference::Vector next_state_bound(const Update& update, const RoundingBound& bound, std::span<const double> state,
                                    std::span<const double> field);
 
