@@ -8,15 +8,10 @@
 #include <attractor/update.hpp>
 
 #include "kernels/cpu/field.hpp"
+#include "kernels/cpu/lanes.hpp"
 #include "kernels/cpu/tile.hpp"
 
 namespace attractor::cpu {
-
-/// A query that has just entered a lane.
-struct Arrival {
-  Index lane;
-  const float* query;
-};
 
 class FieldKernel {
  public:

@@ -1,13 +1,22 @@
 #include "kernels/cpu/lanes.hpp"
 
+#include <algorithm>
 #include <bit>
-#include <cmath>
-#include <cstdint>
 
 namespace attractor::cpu {
 namespace {
 
+/// Neurons that are moved at a time: one cache line of each row, and a part of the tile that stays in the first-level
+/// cache while all rows pass.
+constexpr Index strip = 16;
+
 constexpr float mask_bits(bool set) { return std::bit_cast<float>(set ? ~std::uint32_t{0} : std::uint32_t{0}); }
+
+}  // namespace
+
+void set_mask(LaneArray<float>& mask, Index lane, bool value) {
+  mask[static_cast<std::size_t>(lane)] = mask_bits(value);
+}
 
 /// An exponent of all ones, plus one, carries into the sign bit. Integers, so that the loop is free of a chain of sums.
 bool all_finite(const float* values, Index count) {
@@ -16,24 +25,26 @@ bool all_finite(const float* values, Index count) {
   return (carries >> 31U) == 0;
 }
 
-}  // namespace
-
-void set_mask(LaneArray<float>& mask, Index lane, bool value) {
-  mask[static_cast<std::size_t>(lane)] = mask_bits(value);
+void load_lanes(std::span<const Arrival> arrivals, Tile& tile) {
+  for (Index first = 0; first < tile.dimension; first += strip) {
+    const Index end = std::min(first + strip, tile.dimension);
+    for (const Arrival& arrival : arrivals) {
+      float* const lane = tile.column(arrival.lane);
+      for (Index i = first; i < end; ++i) lane[i * tile_lanes] = arrival.query[i];
+    }
+  }
+  for (const Arrival& arrival : arrivals)
+    for (Index i = tile.dimension; i < tile.rows; ++i) tile.column(arrival.lane)[i * tile_lanes] = 0.0F;
 }
 
-bool mask_is_set(const LaneArray<float>& mask, Index lane) {
-  return std::signbit(mask[static_cast<std::size_t>(lane)]);
-}
-
-bool load_lane(const float* row, Index count, float* lane, Index rows) {
-  for (Index i = 0; i < count; ++i) lane[i * tile_lanes] = row[i];
-  for (Index i = count; i < rows; ++i) lane[i * tile_lanes] = 0.0F;
-  return all_finite(row, count);
-}
-
-void store_lane(const float* lane, Index count, float* row) {
-  for (Index i = 0; i < count; ++i) row[i] = lane[i * tile_lanes];
+void store_lanes(std::span<const Departure> departures, const float* lanes, Index count) {
+  for (Index first = 0; first < count; first += strip) {
+    const Index end = std::min(first + strip, count);
+    for (const Departure& departure : departures) {
+      const float* const lane = lanes + departure.lane;
+      for (Index i = first; i < end; ++i) departure.result[i] = lane[i * tile_lanes];
+    }
+  }
 }
 
 void copy_lane(const float* from, float* to, Index rows) {

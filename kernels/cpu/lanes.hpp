@@ -2,19 +2,35 @@
 
 /// Moves states between rows of the caller's matrices and lanes of a tile.
 
+#include <cstdint>
+#include <span>
+
 #include "kernels/cpu/tile.hpp"
 
 namespace attractor::cpu {
 
 /// Sets or clears all bits of a lane's mask.
 void set_mask(LaneArray<float>& mask, Index lane, bool value);
-bool mask_is_set(const LaneArray<float>& mask, Index lane);
 
-/// Copies `count` floats into a lane of `rows` ≥ count, and zeros after them. False if one of them isn't finite; the
-/// lane then holds them all the same.
-bool load_lane(const float* row, Index count, float* lane, Index rows);
+bool all_finite(const float* values, Index count);
 
-void store_lane(const float* lane, Index count, float* row);
+/// A query on its way into a lane.
+struct Arrival {
+  Index lane;
+  const float* query;
+};
+
+/// A state on its way out of a lane.
+struct Departure {
+  Index lane;
+  float* result;
+};
+
+/// Copies queries of `tile.dimension` floats into their lanes, and zeros into the rows past them.
+void load_lanes(std::span<const Arrival> arrivals, Tile& tile);
+
+/// Copies `count` values of each lane of `lanes` [count × tile_lanes] to its row.
+void store_lanes(std::span<const Departure> departures, const float* lanes, Index count);
 
 /// Copies a lane's `rows` floats to another lane.
 void copy_lane(const float* from, float* to, Index rows);

@@ -53,10 +53,11 @@ class TileWorker {
     tile_.wants_energy = job.wants_energy;
     tile_.wants_change = job.options.halting.watch == Halting::Watch::state;
     arrivals_.reserve(static_cast<std::size_t>(tile_lanes));
+    departures_.reserve(static_cast<std::size_t>(tile_lanes));
   }
 
   void run() {
-    fill_lanes();
+    exchange_lanes();
     while (tile_.lanes > 0) {
       kernel_->evaluate(tile_);
       judge_energies();
@@ -79,7 +80,7 @@ class TileWorker {
       lane.fresh = false;
       if (lane.steps > 0 && job_.wants_energy) judge_energy(i, lane);
     }
-    fill_lanes();
+    exchange_lanes();
   }
 
   void judge_energy(Index i, Lane& lane) {
@@ -102,7 +103,7 @@ class TileWorker {
       lane.energy = not_a_number;
       judge_state(i, lane);
     }
-    fill_lanes();
+    exchange_lanes();
   }
 
   void judge_state(Index i, Lane& lane) {
@@ -124,10 +125,10 @@ class TileWorker {
     lane.status = status;
   }
 
-  /// Writes a query's results and frees its lane.
+  /// Writes a query's outcome and frees its lane; its state follows at the next exchange.
   void retire(Index i, Status status) {
     const Lane& lane = lane_at(i);
-    store_lane(tile_.column(i), tile_.dimension, job_.results.states.row(lane.query));
+    departures_.push_back({i, job_.results.states.row(lane.query)});
     write_outcome(lane.query, lane.steps, lane.energy, status);
     mark_idle(i);
   }
@@ -144,14 +145,17 @@ class TileWorker {
     ++finished_;
   }
 
-  /// Gives every idle lane a waiting query.
-  void fill_lanes() {
+  /// Takes the states of retired queries out and gives every idle lane a waiting query.
+  void exchange_lanes() {
+    store_lanes(departures_, tile_.state.data(), tile_.dimension);
+    departures_.clear();
     arrivals_.clear();
     for (Index i = 0; i < lane_limit_ && next_query(); ++i) {
       if (lane_at(i).query >= 0) continue;
       while (next_query() && !enter(i, waiting_.first++)) {
       }
     }
+    load_lanes(arrivals_, tile_);
   }
 
   bool next_query() {
@@ -159,12 +163,11 @@ class TileWorker {
     return !waiting_.empty();
   }
 
-  /// Puts a query into a lane. False if it isn't finite: it diverges before its first step and takes no lane.
+  /// Gives a query a lane. False if it isn't finite: it diverges before its first step and takes none.
   bool enter(Index i, Index query) {
     const float* const row = job_.queries.row(query);
-    if (!load_lane(row, tile_.dimension, tile_.column(i), tile_.rows)) {
-      std::copy_n(row, tile_.dimension, job_.results.states.row(query));
-      write_outcome(query, 0, not_a_number, Status::diverged);
+    if (!all_finite(row, tile_.dimension)) {
+      finish_unstarted(query, Status::diverged);
       return false;
     }
     if (tile_.clamped) load_clamps(job_.call.clamped.row(query), tile_.dimension, tile_.clamps.data() + i);
@@ -173,6 +176,12 @@ class TileWorker {
     tile_.lanes = std::max(tile_.lanes, i + 1);
     arrivals_.push_back({i, row});
     return true;
+  }
+
+  /// A query that never took a step: its state is the query.
+  void finish_unstarted(Index query, Status status) {
+    std::copy_n(job_.queries.row(query), tile_.dimension, job_.results.states.row(query));
+    write_outcome(query, 0, not_a_number, status);
   }
 
   /// After the judgement of energies: the newcomers missed the evaluation, so they make it up or sit out the step.
@@ -222,11 +231,8 @@ class TileWorker {
   void cancel() {
     for (Index i = 0; i < tile_.lanes; ++i)
       if (lane_at(i).query >= 0) retire(i, Status::cancelled);
-    while (next_query()) {
-      const Index query = waiting_.first++;
-      std::copy_n(job_.queries.row(query), tile_.dimension, job_.results.states.row(query));
-      write_outcome(query, 0, not_a_number, Status::cancelled);
-    }
+    while (next_query()) finish_unstarted(waiting_.first++, Status::cancelled);
+    exchange_lanes();
     tile_.lanes = 0;
   }
 
@@ -241,6 +247,7 @@ class TileWorker {
   std::unique_ptr<FieldKernel> kernel_;
   std::vector<Lane> lanes_;
   std::vector<Arrival> arrivals_;
+  std::vector<Departure> departures_;
   QueryQueue::Chunk waiting_;
   Index finished_ = 0;
 };
@@ -251,15 +258,34 @@ int useful_threads(int asked, Index queries) {
   return static_cast<int>(std::clamp<Index>((queries + tile_lanes / 2 - 1) / (tile_lanes / 2), 1, limit));
 }
 
-void recall_tile(RecallKernel& kernel, Tile& tile, MatrixView<const float> states, MatrixView<float> readouts) {
-  tile.lanes = states.rows;
-  for (Index i = 0; i < tile_lanes; ++i) {
-    set_mask(tile.idle, i, i >= tile.lanes);
-    if (i < tile.lanes) load_lane(states.row(i), states.columns, tile.column(i), tile.rows);
+/// One thread's share of a recall: reads contents out for one tile of states after another.
+class RecallWorker {
+ public:
+  RecallWorker(const SoftmaxField& field, const PackedMatrix& contents)
+      : kernel_(make_recall_kernel(field, contents)), tile_(field.patterns.columns(), false) {
+    arrivals_.reserve(static_cast<std::size_t>(tile_lanes));
+    departures_.reserve(static_cast<std::size_t>(tile_lanes));
   }
-  const float* const readout = kernel.recall(tile);
-  for (Index i = 0; i < tile.lanes; ++i) store_lane(readout + i, readouts.columns, readouts.row(i));
-}
+
+  void recall(MatrixView<const float> states, MatrixView<float> readouts) {
+    arrivals_.clear();
+    departures_.clear();
+    for (Index i = 0; i < tile_lanes; ++i) set_mask(tile_.idle, i, i >= states.rows);
+    for (Index i = 0; i < states.rows; ++i) {
+      arrivals_.push_back({i, states.row(i)});
+      departures_.push_back({i, readouts.row(i)});
+    }
+    tile_.lanes = states.rows;
+    load_lanes(arrivals_, tile_);
+    store_lanes(departures_, kernel_->recall(tile_), readouts.columns);
+  }
+
+ private:
+  std::unique_ptr<RecallKernel> kernel_;
+  Tile tile_;
+  std::vector<Arrival> arrivals_;
+  std::vector<Departure> departures_;
+};
 
 }  // namespace
 
@@ -292,19 +318,15 @@ void relax(const Field& field, const RelaxerOptions& options, MatrixView<const f
 void recall(const SoftmaxField& field, const PackedMatrix& contents, MatrixView<const float> states,
             MatrixView<float> readouts, int threads) {
   const int team = useful_threads(threads, states.rows);
-  std::vector<std::unique_ptr<RecallKernel>> kernels;
-  std::vector<Tile> tiles;
-  for (int i = 0; i < team; ++i) {
-    kernels.push_back(make_recall_kernel(field, contents));
-    tiles.emplace_back(states.columns, false);
-  }
+  std::vector<std::unique_ptr<RecallWorker>> workers;
+  for (int i = 0; i < team; ++i) workers.push_back(std::make_unique<RecallWorker>(field, contents));
   const Index tile_count = (states.rows + tile_lanes - 1) / tile_lanes;
 #pragma omp parallel for schedule(dynamic) num_threads(team)
   for (Index t = 0; t < tile_count; ++t) {
-    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
     const Index first = t * tile_lanes;
     const Index count = std::min(tile_lanes, states.rows - first);
-    recall_tile(*kernels[thread], tiles[thread], states.slice(first, count), readouts.slice(first, count));
+    workers[static_cast<std::size_t>(omp_get_thread_num())]->recall(states.slice(first, count),
+                                                                    readouts.slice(first, count));
   }
 }
 

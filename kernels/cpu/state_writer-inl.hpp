@@ -21,14 +21,18 @@ class StateWriter {
       : update_(update),
         tile_(tile),
         lane_(lane),
+        state_(tile.state.data() + lane),
+        held_(tile.held.data() + lane),
+        clamps_(tile.clamped ? tile.clamps.data() + lane : nullptr),
         quadratic_weights_(tile.wants_energy ? quadratic_weights : nullptr),
-        keeps_(tile.any_held || tile.clamped) {
+        keeps_(tile.any_held || tile.clamped),
+        wants_change_(tile.wants_change) {
     for (int v = 0; v < block_vectors; ++v) {
       finite_[v] = hn::Zero(floats);
       squared_change_[v] = hn::Zero(floats);
-      const Index first = lane_ + v * vector_lanes();
-      hn::Store(hn::Zero(floats), floats, tile_.quadratic.high.data() + first);
-      hn::Store(hn::Zero(floats), floats, tile_.quadratic.low.data() + first);
+      const Index first = lane + v * vector_lanes();
+      hn::Store(hn::Zero(floats), floats, tile.quadratic.high.data() + first);
+      hn::Store(hn::Zero(floats), floats, tile.quadratic.low.data() + first);
     }
   }
 
@@ -39,14 +43,13 @@ class StateWriter {
     for (int r = 0; r < block_rows; ++r) {
       HWY_UNROLL(block_vectors)
       for (int v = 0; v < block_vectors; ++v) {
-        const Index at = (row + r) * tile_lanes + lane_ + v * vector_lanes();
-        float* const x = tile_.state.data() + at;
-        const Vector old = hn::Load(floats, x);
+        const Index at = (row + r) * tile_lanes + v * vector_lanes();
+        const Vector old = hn::Load(floats, state_ + at);
         next[r][v] = apply_update(update_, VectorOps{}, old, readout[r][v]);
         if (keeps_) next[r][v] = hn::IfThenElse(kept(at, v), old, next[r][v]);
-        hn::Store(next[r][v], floats, x);
+        hn::Store(next[r][v], floats, state_ + at);
         finite_[v] = hn::MulAdd(next[r][v], hn::Zero(floats), finite_[v]);
-        if (tile_.wants_change) {
+        if (wants_change_) {
           const Vector change = hn::Sub(next[r][v], old);
           squared_change_[v] = hn::MulAdd(change, change, squared_change_[v]);
         }
@@ -66,8 +69,8 @@ class StateWriter {
 
  private:
   HWY_INLINE hn::Mask<Floats> kept(Index at, int v) const {
-    Vector bits = hn::Load(floats, tile_.held.data() + lane_ + v * vector_lanes());
-    if (tile_.clamped) bits = hn::Or(bits, hn::Load(floats, tile_.clamps.data() + at));
+    Vector bits = hn::Load(floats, held_ + v * vector_lanes());
+    if (clamps_ != nullptr) bits = hn::Or(bits, hn::Load(floats, clamps_ + at));
     return hn::MaskFromVec(bits);
   }
 
@@ -81,11 +84,16 @@ class StateWriter {
     }
   }
 
-  const UpdateRule& update_;
+  // Copies, not references into the tile: stores of states could alias those, and each would be read again every time.
+  UpdateRule update_;
   Tile& tile_;
   Index lane_;
+  float* state_;
+  const float* held_;
+  const float* clamps_;
   const float* quadratic_weights_;
   bool keeps_;
+  bool wants_change_;
   Vector finite_[block_vectors];
   Vector squared_change_[block_vectors];
 };
