@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include <attractor/host_device.hpp>
+
 namespace attractor {
 
 /// How one query's relaxation ended.
@@ -68,7 +70,7 @@ inline Halting fixed_steps() { return {Halting::Watch::nothing, 0.0F, 0.0F, 1}; 
 class HaltingMonitor {
  public:
   /// Takes E_t; call for t = 1, 2, … in order. True when the query halts at t.
-  bool energy_halts(const Halting& rule, int t, double energy) {
+  ATTRACTOR_HOST_DEVICE bool energy_halts(const Halting& rule, int t, double energy) {
     const double change = std::abs(energy - previous_energy_);
     const double tolerance = static_cast<double>(rule.absolute) + static_cast<double>(rule.relative) * std::abs(energy);
     previous_energy_ = energy;
@@ -76,13 +78,13 @@ class HaltingMonitor {
   }
 
   /// Takes ‖x_t − x_{t−1}‖²; call for t = 1, 2, … in order. True when the query halts at t.
-  bool state_halts(const Halting& rule, int t, double squared_change) {
+  ATTRACTOR_HOST_DEVICE bool state_halts(const Halting& rule, int t, double squared_change) {
     const double tolerance = rule.absolute;
     return lasts(rule, squared_change <= tolerance * tolerance) && t >= 2;
   }
 
  private:
-  bool lasts(const Halting& rule, bool within) {
+  ATTRACTOR_HOST_DEVICE bool lasts(const Halting& rule, bool within) {
     calm_steps_ = within ? calm_steps_ + 1 : 0;
     return calm_steps_ >= rule.patience;
   }

@@ -15,7 +15,9 @@ void check(cudaError_t status, const char* call) {
 template <class T>
 class DeviceArray {
  public:
-  explicit DeviceArray(std::size_t count) : count_(count) { check(cudaMalloc(&data_, count * sizeof(T)), "cudaMalloc"); }
+  explicit DeviceArray(std::size_t count) : count_(count) {
+    check(cudaMalloc(&data_, count * sizeof(T)), "cudaMalloc");
+  }
   explicit DeviceArray(std::span<const T> values) : DeviceArray(values.size()) {
     check(cudaMemcpy(data_, values.data(), values.size_bytes(), cudaMemcpyHostToDevice), "cudaMemcpy");
   }
@@ -67,8 +69,9 @@ std::vector<float> device_update(const Update& update, std::span<const float> st
   DeviceArray<float> u(readouts);
   DeviceArray<float> next(states.size());
   const int count = static_cast<int>(states.size());
-  std::visit([&](const auto& g) { update_all<<<(count + 127) / 128, 128>>>(g, x.data(), u.data(), next.data(), count); },
-             update);
+  std::visit(
+      [&](const auto& g) { update_all<<<(count + 127) / 128, 128>>>(g, x.data(), u.data(), next.data(), count); },
+      update);
   return next.read();
 }
 

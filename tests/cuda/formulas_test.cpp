@@ -12,7 +12,9 @@ namespace attractor::test {
 namespace {
 
 /// Every pair of these values: both signs, both zeros, small, large and saturating.
-std::vector<float> samples() { return {-30.0F, -2.5F, -1.0F, -0.25F, -1e-6F, -0.0F, 0.0F, 1e-6F, 0.25F, 1.0F, 2.5F, 30.0F}; }
+std::vector<float> samples() {
+  return {-30.0F, -2.5F, -1.0F, -0.25F, -1e-6F, -0.0F, 0.0F, 1e-6F, 0.25F, 1.0F, 2.5F, 30.0F};
+}
 
 /// The step at which the host's rule halts, 0 if it doesn't.
 template <class Observe>
@@ -37,7 +39,8 @@ TEST(CudaFormulasTest, UpdatesAgreeWithTheOracle) {
 
     const reference::Vector expected = reference::apply(update.update, to_double(states), to_double(readouts));
     for (std::size_t i = 0; i < next.size(); ++i)
-      EXPECT_NEAR(next[i], expected[i], 8.0 * 0x1p-24 * (1.0 + std::abs(expected[i]) + std::abs(states[i]) + std::abs(readouts[i])))
+      EXPECT_NEAR(next[i], expected[i],
+                  8.0 * 0x1p-24 * (1.0 + std::abs(expected[i]) + std::abs(states[i]) + std::abs(readouts[i])))
           << update.name << ": x = " << states[i] << ", u = " << readouts[i];
   }
 }
