@@ -27,7 +27,7 @@ HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 namespace {
 
-/// Patterns scored at a time: their block of the memory stays in the second-level cache for all lanes.
+/// Patterns read out at a time: their part of the memory stays in the second-level cache for all neurons.
 inline constexpr Index pattern_block = 256;
 /// Patterns between two readouts: bounds the scores kept, at 16 MiB for each thread.
 inline constexpr Index segment_patterns = 65536;
@@ -53,8 +53,8 @@ class SoftmaxReader {
     for (Index segment = 0; segment < pattern_count; segment += segment_patterns) {
       if (segment > 0) read_out_segment(tile);
       const Index end = std::min(segment + segment_patterns, pattern_count);
-      for (Index first = segment; first < end; first += pattern_block)
-        score_block(tile, first, std::min(first + pattern_block, end));
+      for (Index first = segment; first < end; first += panel_rows)
+        score_panel(tile, first, std::min(first + panel_rows, end));
       weigh(tile);
     }
   }
@@ -109,12 +109,14 @@ class SoftmaxReader {
 
   static bool is_set(float bits) { return std::signbit(bits); }
 
-  /// Scores patterns [first, end) and keeps those within the cutoff of the largest score so far of some lane.
-  void score_block(const Tile& tile, Index first, Index end) {
+  /// Scores the panel of patterns [first, end) and keeps those within the cutoff of the largest score so far of some
+  /// lane.
+  void score_panel(const Tile& tile, Index first, Index end) {
     const auto base = static_cast<Index>(candidates_.size());
+    bool any = false;
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
-      for (Index row = first; row < end; row += block_rows)
-        score(tile, row, lane, scores(base + row - first), end - row);
+      for (Index row = first; row < end; row += block_rows) any |= score(tile, row, lane, base + row - first);
+    if (!any) return;
     for (Index pattern = first; pattern < end; ++pattern) {
       const float* const from = scores(base + pattern - first);
       if (!any_above_threshold(tile, from)) continue;
@@ -124,22 +126,28 @@ class SoftmaxReader {
     }
   }
 
-  HWY_INLINE void score(const Tile& tile, Index row, Index lane, float* to, Index rows_left) {
+  /// Scores block_rows patterns for one block of lanes. Whether one of them is within the cutoff of the lane's largest.
+  HWY_INLINE bool score(const Tile& tile, Index first, Index lane, Index to) {
     Block block;
-    const float* const panel = field_.patterns.panel(row / panel_rows) + row % panel_rows;
+    const float* const panel = field_.patterns.panel(first / panel_rows) + first % panel_rows;
     multiply_rows(panel, tile.state.data() + lane, field_.patterns.columns(), block);
     const Vector beta = hn::Set(floats, field_.beta);
-    const int rows = static_cast<int>(std::min<Index>(rows_left, block_rows));
+    const Vector never = hn::Set(floats, -std::numeric_limits<float>::infinity());
+    bool any = false;
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
-      Vector maximum = hn::Load(floats, maximum_.data() + at);
-      for (int r = 0; r < rows; ++r) {
-        const Vector value = hn::Mul(beta, block[r][v]);
-        hn::Store(value, floats, to + r * tile_lanes + at);
-        maximum = hn::Max(maximum, value);
+      Vector largest = never;
+      HWY_UNROLL(block_rows)
+      for (int r = 0; r < block_rows; ++r) {
+        // The rows that pad the last panel are no patterns.
+        const Vector value = first + r < field_.patterns.rows() ? hn::Mul(beta, block[r][v]) : never;
+        hn::Store(value, floats, scores(to + r) + at);
+        largest = hn::Max(largest, value);
       }
-      hn::Store(maximum, floats, maximum_.data() + at);
+      hn::Store(hn::Max(hn::Load(floats, maximum_.data() + at), largest), floats, maximum_.data() + at);
+      any |= !hn::AllFalse(floats, hn::Ge(largest, threshold(at)));
     }
+    return any;
   }
 
   HWY_INLINE Vector threshold(Index lane) const {
@@ -184,11 +192,15 @@ class SoftmaxReader {
     for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
       const Vector score = hn::Load(floats, row + lane);
       const auto matters = hn::Ge(score, threshold(lane));
+      if (hn::AllFalse(floats, matters)) {
+        hn::Store(hn::Zero(floats), floats, row + lane);
+        continue;
+      }
       const Vector distance = hn::Sub(score, hn::Load(floats, maximum_.data() + lane));
       const Vector weight = hn::IfThenElseZero(matters, hn::Exp(floats, distance));
       hn::Store(weight, floats, row + lane);
       add_to(normaliser_, lane, weight);
-      any |= !hn::AllFalse(floats, matters);
+      any = true;
     }
     return any;
   }
