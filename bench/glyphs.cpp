@@ -23,7 +23,7 @@ struct Job {
   Index patterns = 64;
   Index queries = 100000;
   std::string update = "tanh";
-  float gain = 0.5F;
+  float gain = 2.0F;
   std::vector<int> flips = {5, 10, 15, 20, 25, 30};
   std::vector<int> blocks = {4, 6, 8, 10};
 };

@@ -1,0 +1,225 @@
+"""This library beside PyTorch: the same data, the same halting rule, the same number of threads, one interleaved run."""
+
+import argparse
+import itertools
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import relaxation
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peer-job", type=Path, required=True, help="the built program bench/peer_job")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved measurements of every way")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--relative", type=float, default=1e-4, help="halting tolerance, relative to the energy")
+    parser.add_argument("--max-steps", type=int, default=100)
+    parser.add_argument("--finalists", type=int, default=3, help="PyTorch variants that are measured in every round")
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
+    parser.add_argument("--only", nargs="*", help="names of jobs: hebbian-128, hebbian-1024, hopfield-4096")
+    parser.add_argument("--output", type=Path, default=Path("."), help="folder for peers.json")
+    return parser.parse_args()
+
+
+class Job:
+    """Random patterns and noisy queries, in memory and in files that the C++ program reads."""
+
+    def __init__(self, name, memory, dimension, patterns, queries, beta, folder, seed):
+        self.name, self.memory, self.beta = name, memory, beta
+        random = np.random.default_rng(seed)
+        stored = random.choice(np.array([-1, 1], np.float32), (patterns, dimension))
+        self.targets = random.integers(patterns, size=queries)
+        sigma = random.choice(np.array([0.5, 1, 1.5, 2, 2.5], np.float32), (queries, 1))
+        noise = random.standard_normal((queries, dimension), np.float32)
+        asked = np.tanh(stored[self.targets] + sigma * noise)
+        self.folder = folder
+        stored.tofile(folder / "patterns.f32")
+        asked.tofile(folder / "queries.f32")
+        self.patterns, self.queries = torch.from_numpy(stored), torch.from_numpy(asked)
+
+    def recovered(self, states):
+        """Share of states with the pattern's sign everywhere."""
+        agree = states[: len(self.targets)] * self.patterns[self.targets[: len(states)]] > 0
+        return agree.all(1).float().mean().item()
+
+
+def run_library(job, arguments, fixed_steps=0):
+    """Seconds per query, recovered share, mean and 95th percentile of steps of this library."""
+    states = job.folder / "states.f32"
+    command = [arguments.peer_job, "--memory", job.memory, "--dimension", job.patterns.shape[1], "--beta", job.beta,
+               "--patterns", job.folder / "patterns.f32", "--queries", job.folder / "queries.f32", "--states", states,
+               "--relative", arguments.relative, "--max-steps", arguments.max_steps, "--fixed-steps", fixed_steps,
+               "--threads", arguments.threads, "--repetitions", 3]
+    printed = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
+    report = json.loads(printed)
+    final = torch.from_numpy(np.fromfile(states, np.float32).reshape(job.queries.shape))
+    return report["seconds"] / len(final), job.recovered(final), report["mean_steps"], report["p95_steps"]
+
+
+def run_torch(job, variant, queries):
+    """The same of one PyTorch variant."""
+    start = time.perf_counter()
+    states, steps = variant(queries)
+    seconds = time.perf_counter() - start
+    return seconds / len(queries), job.recovered(states), steps
+
+
+def fastest(job, variants, count):
+    """The `count` fastest variants, each after a warm-up; those that fail on this machine are named and left out."""
+    times = {}
+    for name, variant in variants.items():
+        try:
+            variant(job.queries)
+            times[name] = run_torch(job, variant, job.queries)[0]
+        except Exception as error:  # torch.compile has many ways to be unavailable
+            print(f"  {name}: left out: {type(error).__name__}: {str(error).splitlines()[0][:100]}")
+            continue
+        print(f"  {name}: {1 / times[name]:,.0f} queries/s", flush=True)
+    return {name: variants[name] for name in sorted(times, key=times.get)[:count]}
+
+
+def label(setting):
+    return ", ".join(map(str, setting))
+
+
+def finalists(job, arguments, make, *stages):
+    """The fastest variants: each stage is a function of the best setting so far and gives settings to try.
+
+    At the end the best one is tried compiled too, where that works.
+    """
+    tried, winner = {}, None
+    for settings in stages:
+        for setting in settings(winner):
+            tried[label(setting)] = (setting, make(*setting))
+        best = fastest(job, {name: variant for name, (_, variant) in tried.items()}, arguments.finalists)
+        winner = tried[next(iter(best))][0]
+        tried = {name: tried[name] for name in best}
+    if not arguments.no_compile:
+        best |= fastest(job, {label(winner) + ", compiled": make(*winner, compiled=True)}, 1)
+    return best
+
+
+def compile_rule(rule):
+    return torch.compile(rule, dynamic=True)
+
+
+def compare_linear(job, arguments):
+    fields = {"dense": relaxation.DenseField(job.patterns), "factored": relaxation.FactoredField(job.patterns)}
+    limits = arguments.relative, arguments.max_steps
+
+    def make(kind, chunk, cadence, compiled=False):
+        rules = (relaxation.step_, relaxation.energies)
+        return relaxation.batched(fields[kind], chunk, cadence, *limits, *map(compile_rule, rules if compiled else ()))
+
+    chunks = [size for size in (512, 1024, 2048, 4096, 8192, len(job.queries)) if size <= len(job.queries)]
+    best = finalists(job, arguments, make,
+                     lambda _: itertools.product(fields, sorted(set(chunks)), (1,)),
+                     lambda winner: [(*winner[:2], cadence) for cadence in (2, 4)])
+    single = relaxation.one_at_a_time(fields["dense"], *limits)
+    few = job.queries[:200]
+    rounds = []
+    for _ in range(arguments.rounds):
+        results = {"this library": run_library(job, arguments)[:3]}
+        for name, variant in best.items():
+            results[name] = run_torch(job, variant, job.queries)
+        results["one query at a time (200 queries)"] = run_torch(job, single, few)
+        rounds.append(results)
+    return {"halting": rounds}
+
+
+def smallest_steps(job, wanted, limit):
+    """The smallest fixed count that recovers the share wanted, or else the one that recovers most."""
+    best = (0, -1.0)
+    for steps in range(1, limit + 1):
+        states, _ = relaxation.fixed_steps(relaxation.softmax_step, job.patterns, job.beta, steps, 2048)(job.queries)
+        share = job.recovered(states)
+        if share > best[1]:
+            best = (steps, share)
+        if share >= wanted:
+            break
+    return best[0]
+
+
+def compare_softmax(job, arguments, steps):
+    """A modern Hopfield memory: this library halting and with `steps` for all, PyTorch with `steps` for all."""
+    rules = {"softmax loop": relaxation.softmax_step, "fused attention": relaxation.attention_step}
+
+    def make(kind, chunk, compiled=False):
+        rule = compile_rule(rules[kind]) if compiled else rules[kind]
+        return relaxation.fixed_steps(rule, job.patterns, job.beta, steps, chunk)
+
+    best = finalists(job, arguments, make, lambda _: itertools.product(rules, (64, 128, 256, 512, 1024, 2048)))
+    rounds = []
+    for _ in range(arguments.rounds):
+        results = {"this library, halting": run_library(job, arguments)[:3],
+                   f"this library, {steps} fixed": run_library(job, arguments, steps)[:3]}
+        for name, variant in best.items():
+            results[name] = run_torch(job, variant, job.queries)
+        rounds.append(results)
+    return rounds
+
+
+def compare_softmax_at_both(job, arguments):
+    """At the smallest count that recovers as many as halting, and at the count by which 95 % of the queries halt."""
+    _, wanted, mean_steps, p95_steps = run_library(job, arguments)
+    equal = smallest_steps(job, wanted, 32)
+    print(f"  halting takes {mean_steps:.2f} steps on average, {p95_steps} at the 95th percentile;"
+          f" {equal} fixed recover as many")
+    return {f"{steps} steps": compare_softmax(job, arguments, steps) for steps in sorted({equal, p95_steps})}
+
+
+def summarise(rounds):
+    """For each way its median rate, its last result, and how many times slower than this library (median of ratios)."""
+    ours = next(iter(rounds[0]))
+    rows = []
+    for name in rounds[0]:
+        _, recovered, steps = rounds[-1][name]
+        rows.append({"way": name,
+                     "queries_per_second": 1 / statistics.median(results[name][0] for results in rounds),
+                     "recovered": recovered,
+                     "mean_steps": steps,
+                     "slower": statistics.median(results[name][0] / results[ours][0] for results in rounds)})
+    return rows
+
+
+def print_rows(rows):
+    width = max(len(row["way"]) for row in rows)
+    print(f"  {'':{width}}  {'queries/s':>12}  recovered  mean steps  this library is faster by")
+    for row in rows:
+        print(f"  {row['way']:{width}}  {row['queries_per_second']:12,.0f}  {100 * row['recovered']:7.2f} %"
+              f"  {row['mean_steps']:10.2f}  {row['slower']:.1f}")
+
+
+def main():
+    arguments = parse_arguments()
+    torch.set_num_threads(arguments.threads)
+    print(f"PyTorch {torch.__version__}, {arguments.threads} threads\n{torch.__config__.show()}")
+    report = {"torch": torch.__version__, "configuration": torch.__config__.show(), "threads": arguments.threads}
+    jobs = {"hebbian-128": ("hebbian", 128, 8, 65536, 1.0), "hebbian-1024": ("hebbian", 1024, 64, 8192, 1.0),
+            "hopfield-4096": ("modern_hopfield", 64, 4096, 8192, 0.25)}
+    with torch.inference_mode():
+        for name, (memory, dimension, patterns, queries, beta) in jobs.items():
+            if arguments.only and name not in arguments.only:
+                continue
+            print(f"\n{name}: {memory}, N = {dimension}, P = {patterns}, {queries:,} queries")
+            with tempfile.TemporaryDirectory() as folder:
+                job = Job(name, memory, dimension, patterns, queries, beta, Path(folder), arguments.seed)
+                compare = compare_linear if memory == "hebbian" else compare_softmax_at_both
+                report[name] = {kind: summarise(rounds) for kind, rounds in compare(job, arguments).items()}
+            for rows in report[name].values():
+                print_rows(rows)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    (arguments.output / "peers.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Sets up what is missing, builds, and runs one job of the benchmarks. See bench/README.md.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source cmake/setup.sh
+
+readonly build=build/release
+
+usage() {
+  cat <<'END'
+bash bench/run.sh [JOB] [OPTIONS]
+
+Jobs:
+  glyphs        noisy glyphs relax on a projection memory, halting against fixed steps (the default)
+  glyphs-all    all glyphs of the font in one modern Hopfield memory
+  noise-sweep   the published study of energy relaxation with halting
+  micro         micro-benchmarks beside matrix products of the same shapes
+  memory        peak memory of relaxing up to ten million queries
+  peers         against PyTorch; needs a Python that has it: --python PATH
+
+Options go to the job; JOB --help lists them. As root on Debian 12, missing packages are installed; otherwise they are
+named. Results land in build/release/bench, or in --output DIR.
+END
+}
+
+# build_job TARGET PACKAGE...: what the job needs, then the job itself.
+build_job() {
+  local target=$1
+  shift
+  require_build_packages
+  require_packages "$@"
+  configure_and_build release "$target"
+}
+
+# Where the options send results.
+output_folder() {
+  local folder=$build/bench
+  while (($#)); do
+    case $1 in
+      --output) folder=${2:-$folder} ;;
+      --output=*) folder=${1#*=} ;;
+    esac
+    shift
+  done
+  echo "$folder"
+}
+
+asks_for_help() {
+  local option
+  for option in "$@"; do [[ $option == --help || $option == -h ]] && return; done
+  return 1
+}
+
+# plot NAME SCRIPT FOLDER TITLE: FOLDER/NAME.svg and .png from FOLDER/NAME*.csv.
+plot() {
+  local name=$1 folder=$2 title=$3 format
+  for format in svg png; do
+    gnuplot -e "name='$folder/$name'; format='$format'; title='$title'" bench/plots/tradeoff.gp
+  done
+  echo "Plots: $folder/$name.svg, $folder/$name.png"
+}
+
+# study PROGRAM NAME TITLE OPTION...: runs a program that writes NAME.csv, NAME-tradeoff.csv, and plots them.
+study() {
+  local program=$1 name=$2 title=$3
+  shift 3
+  build_job "bench_$program" unifont gnuplot-nox
+  "$build/bench/$program" --output "$build/bench" "$@"
+  asks_for_help "$@" || plot "$name" "$(output_folder "$@")" "$title"
+}
+
+# The Python named by --python; the other options stay in `options`.
+peers() {
+  local python=python3 options=()
+  while (($#)); do
+    case $1 in
+      --python) python=${2:?--python needs a path}; shift ;;
+      --python=*) python=${1#*=} ;;
+      *) options+=("$1") ;;
+    esac
+    shift
+  done
+  if ! "$python" -c 'import numpy, torch' 2>/dev/null; then
+    cat >&2 <<END
+$python has no PyTorch. Install it in one of these ways, then run this again:
+  python3 -m venv DIR && DIR/bin/pip install torch numpy    and add: --python DIR/bin/python
+  apt-get install python3-torch                             (Debian's, slower)
+END
+    exit 1
+  fi
+  build_job bench_peer_job
+  "$python" bench/peers/compare.py --peer-job "$build/bench/peer_job" --output "$build/bench" "${options[@]}"
+}
+
+job=glyphs
+if [[ ${1:-} != -* && -n ${1:-} ]]; then
+  job=$1
+  shift
+fi
+case $job in
+  glyphs)
+    if asks_for_help "$@"; then usage; echo; fi
+    study glyphs glyphs '64 CJK glyphs, projection memory' "$@"
+    ;;
+  glyphs-all) study glyphs_all glyphs-all 'All glyphs of the font, modern Hopfield memory' "$@" ;;
+  noise-sweep)
+    build_job bench_noise_sweep
+    "$build/bench/noise_sweep" --output "$build/bench" "$@"
+    ;;
+  micro)
+    build_job bench_micro libbenchmark-dev
+    "$build/bench/micro" "$@"
+    ;;
+  memory)
+    build_job bench_memory_use
+    "$build/bench/memory_use" --output "$build/bench" "$@"
+    ;;
+  peers) peers "$@" ;;
+  *)
+    echo "There is no job '$job'." >&2
+    usage >&2
+    exit 2
+    ;;
+esac
