@@ -85,24 +85,33 @@ class FactoredKernel final : public FieldKernel {
     }
   }
 
-  /// Weights of `count` panels of patterns for one query, by the same chain of multiply-adds as `score`.
+  /// Weights of `count` panels of patterns for one query, summed in the order of `multiply_rows`.
   template <std::size_t count>
   HWY_INLINE void score_query(const Arrival& arrival, Index first_panel) {
     constexpr PanelTag tag;
     constexpr std::size_t step = hn::MaxLanes(tag);
     constexpr std::size_t vectors = panel_rows / step;
+    const Index columns = field_.factor.columns();
     hn::Vec<PanelTag> scores[count][vectors];
     for (auto& panel : scores)
       for (auto& score : panel) score = hn::Zero(tag);
-    for (Index k = 0; k < field_.factor.columns(); ++k) {
-      const auto x = hn::Set(tag, arrival.query[k]);
-      HWY_UNROLL(4)
-      for (std::size_t p = 0; p < count; ++p) {
-        const float* const elements = field_.factor.panel(first_panel + static_cast<Index>(p)) + k * panel_rows;
-        HWY_UNROLL(8)
-        for (std::size_t v = 0; v < vectors; ++v)
-          scores[p][v] = hn::MulAdd(hn::Load(tag, elements + v * step), x, scores[p][v]);
+    for (Index first = 0; first < columns; first += score_chunk) {
+      const Index end = std::min(first + score_chunk, columns);
+      hn::Vec<PanelTag> chunk[count][vectors];
+      for (auto& panel : chunk)
+        for (auto& score : panel) score = hn::Zero(tag);
+      for (Index k = first; k < end; ++k) {
+        const auto x = hn::Set(tag, arrival.query[k]);
+        HWY_UNROLL(4)
+        for (std::size_t p = 0; p < count; ++p) {
+          const float* const elements = field_.factor.panel(first_panel + static_cast<Index>(p)) + k * panel_rows;
+          HWY_UNROLL(8)
+          for (std::size_t v = 0; v < vectors; ++v)
+            chunk[p][v] = hn::MulAdd(hn::Load(tag, elements + v * step), x, chunk[p][v]);
+        }
       }
+      for (std::size_t p = 0; p < count; ++p)
+        for (std::size_t v = 0; v < vectors; ++v) scores[p][v] = hn::Add(scores[p][v], chunk[p][v]);
     }
     store_weights(arrival.lane, first_panel, &scores[0][0], count * vectors);
   }
