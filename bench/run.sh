@@ -51,7 +51,7 @@ asks_for_help() {
   return 1
 }
 
-# plot NAME SCRIPT FOLDER TITLE: FOLDER/NAME.svg and .png from FOLDER/NAME*.csv.
+# plot NAME FOLDER TITLE: FOLDER/NAME.svg and .png from FOLDER/NAME*.csv.
 plot() {
   local name=$1 folder=$2 title=$3 format
   for format in svg png; do
@@ -92,16 +92,17 @@ END
   "$python" bench/peers/compare.py --peer-job "$build/bench/peer_job" --output "$build/bench" "${options[@]}"
 }
 
+if [[ ${1:-} == --help || ${1:-} == -h ]]; then
+  usage
+  exit
+fi
 job=glyphs
 if [[ ${1:-} != -* && -n ${1:-} ]]; then
   job=$1
   shift
 fi
 case $job in
-  glyphs)
-    if asks_for_help "$@"; then usage; echo; fi
-    study glyphs glyphs '64 CJK glyphs, projection memory' "$@"
-    ;;
+  glyphs) study glyphs glyphs '64 CJK glyphs, projection memory' "$@" ;;
   glyphs-all) study glyphs_all glyphs-all 'All glyphs of the font, modern Hopfield memory' "$@" ;;
   noise-sweep)
     build_job bench_noise_sweep

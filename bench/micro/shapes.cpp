@@ -57,7 +57,7 @@ Shape hebbian_1024() { return linear("hebbian N=1024 P=64", 1024, 64, 8192, fals
 
 Shape projection_1024() { return linear("projection N=1024 P=512", 1024, 512, 4096, true, Evaluation::dense); }
 
-Shape hopfield_4096() { return modern_hopfield("hopfield P=4096 D=64", 64, 4096, 16384, 0.25F); }
+Shape hopfield_4096() { return modern_hopfield("hopfield P=4096 D=64", 64, 4096, 16384, 0.5F); }
 
 Shape hopfield_57086() { return modern_hopfield("hopfield P=57086 D=256", 256, 57086, 1024, 0.25F); }
 

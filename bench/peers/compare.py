@@ -205,7 +205,7 @@ def main():
     print(f"PyTorch {torch.__version__}, {arguments.threads} threads\n{torch.__config__.show()}")
     report = {"torch": torch.__version__, "configuration": torch.__config__.show(), "threads": arguments.threads}
     jobs = {"hebbian-128": ("hebbian", 128, 8, 65536, 1.0), "hebbian-1024": ("hebbian", 1024, 64, 8192, 1.0),
-            "hopfield-4096": ("modern_hopfield", 64, 4096, 8192, 0.25)}
+            "hopfield-4096": ("modern_hopfield", 64, 4096, 8192, 0.5)}
     with torch.inference_mode():
         for name, (memory, dimension, patterns, queries, beta) in jobs.items():
             if arguments.only and name not in arguments.only:

@@ -69,7 +69,8 @@ Findings study_corruptions(const Memory& memory, const std::vector<QuerySet>& se
   const QuerySet mixed = mixed_queries(sets, random);
   findings.mixed = compare(memory, mixed, options, report);
   progress.next_stage("throughput against accuracy");
-  findings.trade_offs = trade_off(memory, mixed, options.relaxer, findings.mixed.fixed_steps, report);
+  findings.trade_offs = trade_off(memory, mixed, options.relaxer, findings.mixed.fixed_steps,
+                                  std::max(1, options.repetitions / 3), report);
   return findings;
 }
 

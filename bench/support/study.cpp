@@ -116,22 +116,23 @@ Comparison compare(const Memory& memory, const QuerySet& set, const StudyOptions
 }
 
 std::vector<TradeOff> trade_off(const Memory& memory, const QuerySet& set, const RelaxerOptions& options,
-                                int largest_steps, const Report& report) {
+                                int largest_steps, int repetitions, const Report& report) {
   std::vector<TradeOff> points;
   Results results(set.queries);
   const auto measure = [&](const std::string& mode, double setting, const RelaxerOptions& relaxer_options) {
     report(mode);
     const Relaxer relaxer(memory, relaxer_options);
-    const auto time = [&] { return seconds([&] { relaxer.relax(set.queries, results.view()); }); };
-    const double best = std::min(time(), time());
+    std::vector<double> times;
+    for (int repetition = 0; repetition < repetitions; ++repetition)
+      times.push_back(seconds([&] { relaxer.relax(set.queries, results.view()); }));
     points.push_back({mode, setting, recovery(results.states, memory.patterns(), set.targets).recovered,
-                      rate(set.queries.rows(), best)});
+                      rate(set.queries.rows(), median(times))});
   };
   // Each count is half as large again as the one before.
   for (int steps = 1; steps < largest_steps; steps += (steps + 1) / 2)
     measure("fixed", steps, with_fixed_steps(options, steps));
   measure("fixed", largest_steps, with_fixed_steps(options, largest_steps));
-  for (const float tolerance : {1e-1F, 3e-2F, 1e-2F, 3e-3F, 1e-3F, 1e-4F, 1e-5F}) {
+  for (const float tolerance : {1e-1F, 1e-2F, 3e-3F, 1e-3F, 1e-4F, 1e-5F}) {
     RelaxerOptions halting = options;
     halting.halting = energy_stable({.relative = tolerance});
     measure("halting", tolerance, halting);

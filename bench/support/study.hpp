@@ -84,6 +84,6 @@ struct TradeOff {
 
 /// Throughput against accuracy: fixed step counts up to `largest_steps`, and halting at several relative tolerances.
 std::vector<TradeOff> trade_off(const Memory& memory, const QuerySet& set, const RelaxerOptions& options,
-                                int largest_steps, const Report& report);
+                                int largest_steps, int repetitions, const Report& report);
 
 }  // namespace attractor::bench
