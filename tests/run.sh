@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs the tests, on Debian 12 or newer. A second run is incremental.
-#   tests/run.sh [JOB...]    jobs: release (the default), debug, asan, tsan, lint, or all of them
+#   tests/run.sh [JOB...]    jobs: release (the default), debug, asan, tsan, lint; all of these; or cuda
+# CUDA tests are a job of their own, since they need a device; CUDA_LAUNCHER, if set, is a command that provides one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
@@ -8,7 +9,12 @@ source cmake/setup.sh
 build_and_test() {
   local preset=$1
   configure_and_build "$preset"
-  ctest --preset "$preset" --parallel "$(nproc)"
+  ctest --preset "$preset" --parallel "$(nproc)" --label-exclude '^cuda$'
+}
+
+test_cuda() {
+  configure_and_build cuda
+  ${CUDA_LAUNCHER:-} ctest --preset cuda --no-tests=error
 }
 
 # Every C++ file of the project, tracked or new.
@@ -31,14 +37,15 @@ run_job() {
   require_build_packages
   require_packages libgtest-dev
   case $1 in
-    release | debug | asan) build_and_test "$1" ;;
-    tsan)
+    release | debug) build_and_test "$1" ;;
+    asan | tsan)
       require_packages clang libomp-14-dev libclang-rt-14-dev
-      build_and_test tsan
+      build_and_test "$1"
       ;;
     lint) lint ;;
+    cuda) test_cuda ;;
     *)
-      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan lint all" >&2
+      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan lint all cuda" >&2
       return 2
       ;;
   esac

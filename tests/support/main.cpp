@@ -1,5 +1,5 @@
-// Runs a suite, on the processor's best instruction set or on the one named by --instruction_set, as Highway spells it.
-// The library chooses at run time; so does this, in the same table.
+// Runs a suite, on the processor's best instruction set or on the one named by --instruction_set: baseline, for what every
+// processor has, or a name as Highway spells it. The library chooses at run time; so does this, in the same table.
 
 #include <cstdint>
 #include <cstring>
@@ -42,7 +42,8 @@ int main(int argc, char** argv) {
       std::cerr << "unknown option " << argv[i] << '\n';
       return 2;
     }
-    const std::string name = argv[i] + std::strlen(option);
+    std::string name = argv[i] + std::strlen(option);
+    if (name == "baseline") name = hwy::TargetName(HWY_STATIC_TARGET);
     const std::int64_t target = supported_target(name);
     if (target == 0) {
       std::cerr << "this processor has no " << name << '\n';
