@@ -54,10 +54,13 @@ class FactoredKernel final : public FieldKernel {
   }
 
   bool prepare(Tile& /*tile*/, std::span<const Arrival> arrivals) override {
-    for (const Arrival& arrival : arrivals) {
-      Index panel = 0;
-      for (; panel + 4 <= panels(); panel += 4) score_query<4>(arrival, panel);
-      for (; panel < panels(); ++panel) score_query<1>(arrival, panel);
+    Index panel = 0;
+    for (; panel + 4 <= panels(); panel += 4)
+      for (const Arrival& arrival : arrivals) score_queries<1, 4>(&arrival, panel);
+    for (; panel < panels(); ++panel) {
+      std::size_t i = 0;
+      for (; i + 4 <= arrivals.size(); i += 4) score_queries<4, 1>(&arrivals[i], panel);
+      for (; i < arrivals.size(); ++i) score_queries<1, 1>(&arrivals[i], panel);
     }
     return true;
   }
@@ -85,45 +88,58 @@ class FactoredKernel final : public FieldKernel {
     }
   }
 
-  /// Weights of `count` panels of patterns for one query, summed in the order of `multiply_rows`.
-  template <std::size_t count>
-  HWY_INLINE void score_query(const Arrival& arrival, Index first_panel) {
-    constexpr PanelTag tag;
-    constexpr std::size_t step = hn::MaxLanes(tag);
-    constexpr std::size_t vectors = panel_rows / step;
+  /// Weights of some panels of patterns for some queries, summed in the order of `multiply_rows`. Four sums at a time
+  /// keep the multiply-adds from waiting for one another.
+  template <std::size_t queries, std::size_t panel_count>
+  HWY_INLINE void score_queries(const Arrival* arrivals, Index first_panel) {
+    PanelScores scores[queries * panel_count] = {};
     const Index columns = field_.factor.columns();
-    hn::Vec<PanelTag> scores[count][vectors];
-    for (auto& panel : scores)
-      for (auto& score : panel) score = hn::Zero(tag);
     for (Index first = 0; first < columns; first += score_chunk) {
       const Index end = std::min(first + score_chunk, columns);
-      hn::Vec<PanelTag> chunk[count][vectors];
-      for (auto& panel : chunk)
-        for (auto& score : panel) score = hn::Zero(tag);
+      PanelScores chunk[queries * panel_count] = {};
       for (Index k = first; k < end; ++k) {
-        const auto x = hn::Set(tag, arrival.query[k]);
         HWY_UNROLL(4)
-        for (std::size_t p = 0; p < count; ++p) {
-          const float* const elements = field_.factor.panel(first_panel + static_cast<Index>(p)) + k * panel_rows;
-          HWY_UNROLL(8)
-          for (std::size_t v = 0; v < vectors; ++v)
-            chunk[p][v] = hn::MulAdd(hn::Load(tag, elements + v * step), x, chunk[p][v]);
+        for (std::size_t i = 0; i < queries * panel_count; ++i) {
+          const float* const panel = field_.factor.panel(first_panel + static_cast<Index>(i % panel_count));
+          chunk[i].add_product(panel + k * panel_rows, arrivals[i / panel_count].query[k]);
         }
       }
-      for (std::size_t p = 0; p < count; ++p)
-        for (std::size_t v = 0; v < vectors; ++v) scores[p][v] = hn::Add(scores[p][v], chunk[p][v]);
+      for (std::size_t i = 0; i < queries * panel_count; ++i) scores[i].add(chunk[i]);
     }
-    store_weights(arrival.lane, first_panel, &scores[0][0], count * vectors);
+    for (std::size_t i = 0; i < queries * panel_count; ++i)
+      store_weights(arrivals[i / panel_count].lane, first_panel + static_cast<Index>(i % panel_count), scores[i]);
   }
 
-  HWY_INLINE void store_weights(Index lane, Index first_panel, const hn::Vec<PanelTag>* scores, std::size_t count) {
-    constexpr PanelTag tag;
-    constexpr std::size_t step = hn::MaxLanes(tag);
-    alignas(64) float values[4 * panel_rows];
-    for (std::size_t i = 0; i < count; ++i)
-      hn::Store(separate(separation_, TaggedOps<PanelTag>{}, scores[i]), tag, values + i * step);
-    float* const column = weights_.data() + first_panel * panel_rows * tile_lanes + lane;
-    for (std::size_t i = 0; i < count * step; ++i) column[static_cast<Index>(i) * tile_lanes] = values[i];
+  /// The scores of one panel of patterns for one query.
+  struct PanelScores {
+    static constexpr std::size_t step = hn::MaxLanes(PanelTag());
+    static constexpr std::size_t count = panel_rows / step;
+
+    HWY_INLINE PanelScores() {
+      for (auto& value : values) value = hn::Zero(PanelTag());
+    }
+
+    /// values += patterns · x.
+    HWY_INLINE void add_product(const float* patterns, float x) {
+      HWY_UNROLL(8)
+      for (std::size_t v = 0; v < count; ++v)
+        values[v] = hn::MulAdd(hn::Load(PanelTag(), patterns + v * step), hn::Set(PanelTag(), x), values[v]);
+    }
+
+    HWY_INLINE void add(const PanelScores& other) {
+      for (std::size_t v = 0; v < count; ++v) values[v] = hn::Add(values[v], other.values[v]);
+    }
+
+    hn::Vec<PanelTag> values[count];
+  };
+
+  HWY_INLINE void store_weights(Index lane, Index panel, const PanelScores& scores) {
+    alignas(64) float values[panel_rows];
+    for (std::size_t v = 0; v < PanelScores::count; ++v)
+      hn::Store(separate(separation_, TaggedOps<PanelTag>{}, scores.values[v]), PanelTag(),
+                values + v * PanelScores::step);
+    float* const column = weights_.data() + panel * panel_rows * tile_lanes + lane;
+    for (Index i = 0; i < panel_rows; ++i) column[i * tile_lanes] = values[i];
   }
 
   HWY_INLINE void subtract_diagonal(const Tile& tile, Index row, Index lane, Block& readout) const {

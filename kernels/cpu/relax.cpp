@@ -252,11 +252,18 @@ class TileWorker {
   Index finished_ = 0;
 };
 
-/// As many threads as are asked for and have half a tile of work.
+/// The widest register block: fewer lanes cost as much.
+constexpr Index least_lanes = 32;
+
+/// As many threads as are asked for and can fill a block of lanes.
 int useful_threads(int asked, Index queries) {
   const Index limit = asked > 0 ? asked : omp_get_max_threads();
-  return static_cast<int>(std::clamp<Index>((queries + tile_lanes / 2 - 1) / (tile_lanes / 2), 1, limit));
+  return static_cast<int>(std::clamp<Index>((queries + least_lanes - 1) / least_lanes, 1, limit));
 }
+
+/// A narrower tile where a wide one would be refilled fewer than about eight times: then the end, when lanes run empty,
+/// would weigh more than the wide tile's fewer passes over the memory gain.
+Index useful_lanes(int threads, Index queries) { return queries < 8 * tile_lanes * threads ? least_lanes : tile_lanes; }
 
 /// One thread's share of a recall: reads contents out for one tile of states after another.
 class RecallWorker {
@@ -301,11 +308,10 @@ void relax(const Field& field, const RelaxerOptions& options, MatrixView<const f
   const int threads = useful_threads(options.threads, queries.rows);
   QueryQueue queue(queries.rows, threads);
   ProgressMeter meter(call, queries.rows);
-  const Index lane_limit = std::min(tile_lanes, (queries.rows + threads - 1) / threads);
   // All memory is taken before any thread starts: a failure here leaves nothing half done.
   std::vector<std::unique_ptr<TileWorker>> workers;
   for (int i = 0; i < threads; ++i)
-    workers.push_back(std::make_unique<TileWorker>(job, field, queue, meter, lane_limit));
+    workers.push_back(std::make_unique<TileWorker>(job, field, queue, meter, useful_lanes(threads, queries.rows)));
 #pragma omp parallel num_threads(threads)
   {
     // Fewer threads may start than were asked for; then some take several shares.
