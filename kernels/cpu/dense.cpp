@@ -17,8 +17,8 @@ namespace {
 template <class UpdateRule>
 class DenseKernel final : public FieldKernel {
  public:
-  DenseKernel(const DenseField& field, const UpdateRule& update)
-      : field_(field), update_(update), readout_(field.weights.padded_rows() * tile_lanes) {}
+  DenseKernel(const DenseField& field, const UpdateRule& update, Index width)
+      : field_(field), update_(update), width_(width), readout_(field.weights.padded_rows() * width) {}
 
   /// Rows outside, lanes inside: a panel of weights is read from memory once for the whole tile.
   void evaluate(Tile& tile) override {
@@ -37,7 +37,7 @@ class DenseKernel final : public FieldKernel {
         Block readout;
         for (int r = 0; r < block_rows; ++r)
           for (int v = 0; v < block_vectors; ++v)
-            readout[r][v] = hn::Load(floats, readout_.data() + (row + r) * tile_lanes + lane + v * vector_lanes());
+            readout[r][v] = hn::Load(floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
         writer.write(row, readout);
       }
       writer.finish();
@@ -50,14 +50,14 @@ class DenseKernel final : public FieldKernel {
   HWY_INLINE void read_out(const Tile& tile, Index row, Index lane) {
     Block product;
     const float* const panel = field_.weights.panel(row / panel_rows) + row % panel_rows;
-    multiply_rows(panel, tile.state.data() + lane, field_.weights.columns(), product);
+    multiply_rows(panel, tile.state.data() + lane, width_, field_.weights.columns(), product);
     const Vector scale = hn::Set(floats, field_.scale);
     for (int v = 0; v < block_vectors; ++v) {
       const Index first = lane + v * vector_lanes();
       Vector sum = hn::Zero(floats);
       HWY_UNROLL(block_rows)
       for (int r = 0; r < block_rows; ++r) {
-        const Index at = (row + r) * tile_lanes + first;
+        const Index at = (row + r) * width_ + first;
         const Vector readout = hn::Mul(scale, product[r][v]);
         hn::Store(readout, floats, readout_.data() + at);
         sum = hn::MulAdd(hn::Load(floats, tile.state.data() + at), readout, sum);
@@ -68,16 +68,17 @@ class DenseKernel final : public FieldKernel {
 
   const DenseField& field_;
   UpdateRule update_;
-  AlignedFloats readout_;  ///< u [padded D × tile_lanes]
+  Index width_;
+  AlignedFloats readout_;  ///< u [padded D × width]
   LaneSums twice_energy_;  ///< Σ x·u
 };
 
 }  // namespace
 
-std::unique_ptr<FieldKernel> make_dense(const DenseField& field, const Update& update) {
+std::unique_ptr<FieldKernel> make_dense(const DenseField& field, const Update& update, Index width) {
   return std::visit(
       [&](const auto& rule) -> std::unique_ptr<FieldKernel> {
-        return std::make_unique<DenseKernel<std::decay_t<decltype(rule)>>>(field, rule);
+        return std::make_unique<DenseKernel<std::decay_t<decltype(rule)>>>(field, rule, width);
       },
       update);
 }
@@ -90,8 +91,8 @@ namespace attractor::cpu {
 
 HWY_EXPORT(make_dense);
 
-std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& update) {
-  return HWY_DYNAMIC_DISPATCH(make_dense)(field, update);
+std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& update, Index width) {
+  return HWY_DYNAMIC_DISPATCH(make_dense)(field, update, width);
 }
 
 }  // namespace attractor::cpu

@@ -21,10 +21,14 @@ namespace {
 template <class UpdateRule, class Separation>
 class FactoredKernel final : public FieldKernel {
  public:
-  FactoredKernel(const FactoredField& field, const UpdateRule& update, const Separation& separation)
-      : field_(field), update_(update), separation_(separation), weights_(field.factor.padded_rows() * tile_lanes) {
+  FactoredKernel(const FactoredField& field, const UpdateRule& update, const Separation& separation, Index width)
+      : field_(field),
+        update_(update),
+        separation_(separation),
+        width_(width),
+        weights_(field.factor.padded_rows() * width) {
     for (Index i = 0; i < field.factor.rows(); ++i)
-      terms_.push_back({.row_offset = field.factor.row_offset(i), .weight_offset = i * tile_lanes});
+      terms_.push_back({.row_offset = field.factor.row_offset(i), .weight_offset = i * width});
   }
 
   void evaluate(Tile& tile) override {
@@ -74,7 +78,7 @@ class FactoredKernel final : public FieldKernel {
   HWY_INLINE void score(const Tile& tile, Index row, Index lane) {
     Block scores;
     const float* const panel = field_.factor.panel(row / panel_rows) + row % panel_rows;
-    multiply_rows(panel, tile.state.data() + lane, field_.factor.columns(), scores);
+    multiply_rows(panel, tile.state.data() + lane, width_, field_.factor.columns(), scores);
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
       Vector potential = hn::Zero(floats);
@@ -82,7 +86,7 @@ class FactoredKernel final : public FieldKernel {
       for (int r = 0; r < block_rows; ++r) {
         potential = hn::Add(potential, twice_potential(separation_, VectorOps{}, scores[r][v]));
         const Vector weight = separate(separation_, VectorOps{}, scores[r][v]);
-        hn::Store(weight, floats, weights_.data() + (row + r) * tile_lanes + at);
+        hn::Store(weight, floats, weights_.data() + (row + r) * width_ + at);
       }
       if (tile.wants_energy) add_to(potential_, at, potential);
     }
@@ -138,8 +142,8 @@ class FactoredKernel final : public FieldKernel {
     for (std::size_t v = 0; v < PanelScores::count; ++v)
       hn::Store(separate(separation_, TaggedOps<PanelTag>{}, scores.values[v]), PanelTag(),
                 values + v * PanelScores::step);
-    float* const column = weights_.data() + panel * panel_rows * tile_lanes + lane;
-    for (Index i = 0; i < panel_rows; ++i) column[i * tile_lanes] = values[i];
+    float* const column = weights_.data() + panel * panel_rows * width_ + lane;
+    for (Index i = 0; i < panel_rows; ++i) column[i * width_] = values[i];
   }
 
   HWY_INLINE void subtract_diagonal(const Tile& tile, Index row, Index lane, Block& readout) const {
@@ -149,7 +153,7 @@ class FactoredKernel final : public FieldKernel {
       const Vector diagonal = hn::Set(floats, field_.diagonal[row + r]);
       HWY_UNROLL(block_vectors)
       for (int v = 0; v < block_vectors; ++v) {
-        const float* const x = tile.state.data() + (row + r) * tile_lanes + lane + v * vector_lanes();
+        const float* const x = tile.state.data() + (row + r) * width_ + lane + v * vector_lanes();
         readout[r][v] = hn::Mul(scale, hn::NegMulAdd(diagonal, hn::Load(floats, x), readout[r][v]));
       }
     }
@@ -158,18 +162,19 @@ class FactoredKernel final : public FieldKernel {
   const FactoredField& field_;
   UpdateRule update_;
   Separation separation_;
+  Index width_;
   std::vector<ReadoutTerm> terms_;
-  AlignedFloats weights_;  ///< p [padded P × tile_lanes]
+  AlignedFloats weights_;  ///< p [padded P × width]
   LaneSums potential_;     ///< Σ 2F(h)
 };
 
 }  // namespace
 
-std::unique_ptr<FieldKernel> make_factored(const FactoredField& field, const Update& update) {
+std::unique_ptr<FieldKernel> make_factored(const FactoredField& field, const Update& update, Index width) {
   return std::visit(
       [&](const auto& rule) -> std::unique_ptr<FieldKernel> {
-        return std::make_unique<FactoredKernel<std::decay_t<decltype(rule)>, LinearSeparation>>(field, rule,
-                                                                                                LinearSeparation{});
+        return std::make_unique<FactoredKernel<std::decay_t<decltype(rule)>, LinearSeparation>>(
+            field, rule, LinearSeparation{}, width);
       },
       update);
 }
@@ -182,8 +187,8 @@ namespace attractor::cpu {
 
 HWY_EXPORT(make_factored);
 
-std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update) {
-  return HWY_DYNAMIC_DISPATCH(make_factored)(field, update);
+std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, Index width) {
+  return HWY_DYNAMIC_DISPATCH(make_factored)(field, update, width);
 }
 
 }  // namespace attractor::cpu

@@ -1,6 +1,6 @@
 #pragma once
 
-/// What the tile scheduler asks of a memory. One object per thread; it owns the scratch of its tile.
+/// What the tile scheduler asks of a memory. One object per thread; it owns the scratch of a tile of its width.
 
 #include <memory>
 #include <span>
@@ -33,9 +33,9 @@ class FieldKernel {
   virtual bool prepare(Tile& tile, std::span<const Arrival> arrivals) = 0;
 };
 
-std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update);
-std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& update);
-std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update);
+std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, Index width);
+std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& update, Index width);
+std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update, Index width);
 
 /// Reads contents out of a softmax memory. One object per thread.
 class RecallKernel {
@@ -47,10 +47,10 @@ class RecallKernel {
   RecallKernel& operator=(RecallKernel&&) = delete;
   virtual ~RecallKernel() = default;
 
-  /// softmax(βAx)ᵀC of the tile's states, [padded M × tile_lanes], valid until the next call.
+  /// softmax(βAx)ᵀC of the tile's states, [padded M × width], valid until the next call.
   virtual const float* recall(const Tile& tile) = 0;
 };
 
-std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const PackedMatrix& contents);
+std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const PackedMatrix& contents, Index width);
 
 }  // namespace attractor::cpu

@@ -30,29 +30,29 @@ void load_lanes(std::span<const Arrival> arrivals, Tile& tile) {
     const Index end = std::min(first + strip, tile.dimension);
     for (const Arrival& arrival : arrivals) {
       float* const lane = tile.column(arrival.lane);
-      for (Index i = first; i < end; ++i) lane[i * tile_lanes] = arrival.query[i];
+      for (Index i = first; i < end; ++i) lane[i * tile.width] = arrival.query[i];
     }
   }
   for (const Arrival& arrival : arrivals)
-    for (Index i = tile.dimension; i < tile.rows; ++i) tile.column(arrival.lane)[i * tile_lanes] = 0.0F;
+    for (Index i = tile.dimension; i < tile.rows; ++i) tile.column(arrival.lane)[i * tile.width] = 0.0F;
 }
 
-void store_lanes(std::span<const Departure> departures, const float* lanes, Index count) {
+void store_lanes(std::span<const Departure> departures, const float* lanes, Index count, Index width) {
   for (Index first = 0; first < count; first += strip) {
     const Index end = std::min(first + strip, count);
     for (const Departure& departure : departures) {
       const float* const lane = lanes + departure.lane;
-      for (Index i = first; i < end; ++i) departure.result[i] = lane[i * tile_lanes];
+      for (Index i = first; i < end; ++i) departure.result[i] = lane[i * width];
     }
   }
 }
 
-void copy_lane(const float* from, float* to, Index rows) {
-  for (Index i = 0; i < rows; ++i) to[i * tile_lanes] = from[i * tile_lanes];
+void copy_lane(const float* from, float* to, Index rows, Index width) {
+  for (Index i = 0; i < rows; ++i) to[i * width] = from[i * width];
 }
 
-void load_clamps(const std::uint8_t* row, Index count, float* lane) {
-  for (Index i = 0; i < count; ++i) lane[i * tile_lanes] = mask_bits(row[i] != 0);
+void load_clamps(const std::uint8_t* row, Index count, float* lane, Index width) {
+  for (Index i = 0; i < count; ++i) lane[i * width] = mask_bits(row[i] != 0);
 }
 
 }  // namespace attractor::cpu

@@ -29,13 +29,13 @@ struct Departure {
 /// Copies queries of `tile.dimension` floats into their lanes, and zeros into the rows past them.
 void load_lanes(std::span<const Arrival> arrivals, Tile& tile);
 
-/// Copies `count` values of each lane of `lanes` [count × tile_lanes] to its row.
-void store_lanes(std::span<const Departure> departures, const float* lanes, Index count);
+/// Copies `count` values of each lane of `lanes` [count × width] to its row.
+void store_lanes(std::span<const Departure> departures, const float* lanes, Index count, Index width);
 
-/// Copies a lane's `rows` floats to another lane.
-void copy_lane(const float* from, float* to, Index rows);
+/// Copies a lane's `rows` floats, `width` apart, to another lane.
+void copy_lane(const float* from, float* to, Index rows, Index width);
 
 /// Marks the neurons with a nonzero byte as clamped, the others as free.
-void load_clamps(const std::uint8_t* row, Index count, float* lane);
+void load_clamps(const std::uint8_t* row, Index count, float* lane, Index width);
 
 }  // namespace attractor::cpu

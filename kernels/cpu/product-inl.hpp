@@ -38,17 +38,18 @@ HWY_INLINE void multiply_add(const float* HWY_RESTRICT matrix, const float* HWY_
   }
 }
 
-/// Scores of block_rows rows, starting at `panel`, for the lanes at `x` [count rows of tile_lanes].
+/// Scores of block_rows rows, starting at `panel`, for the lanes at `x` [count rows, `width` apart].
 ///
 /// Sums of `score_chunk` products are added up: short chains keep the error of a long score, and with it the noise of
 /// the energy, several times below that of one chain.
-HWY_INLINE void multiply_rows(const float* HWY_RESTRICT panel, const float* HWY_RESTRICT x, Index count, Block& block) {
+HWY_INLINE void multiply_rows(const float* HWY_RESTRICT panel, const float* HWY_RESTRICT x, Index width, Index count,
+                              Block& block) {
   clear(block);
   for (Index first = 0; first < count; first += score_chunk) {
     const Index end = HWY_MIN(first + score_chunk, count);
     Block chunk;
     clear(chunk);
-    for (Index k = first; k < end; ++k) multiply_add<1>(panel + k * panel_rows, x + k * tile_lanes, chunk);
+    for (Index k = first; k < end; ++k) multiply_add<1>(panel + k * panel_rows, x + k * width, chunk);
     for (int r = 0; r < block_rows; ++r)
       for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::Add(block[r][v], chunk[r][v]);
   }

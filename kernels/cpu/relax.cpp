@@ -41,19 +41,18 @@ struct Job {
 /// One thread's share: keeps the lanes of its tile filled and steps them until no query is left.
 class TileWorker {
  public:
-  TileWorker(const Job& job, const Field& field, QueryQueue& queue, ProgressMeter& meter, Index lane_limit)
+  TileWorker(const Job& job, const Field& field, QueryQueue& queue, ProgressMeter& meter, Index width)
       : job_(job),
         queue_(queue),
         meter_(meter),
-        lane_limit_(lane_limit),
-        tile_(job.queries.columns, job.call.clamped.data != nullptr),
-        kernel_(std::visit([&](const auto& f) { return make_kernel(f, *job.options.update); }, field)),
-        lanes_(static_cast<std::size_t>(tile_lanes)) {
-    for (Index i = 0; i < tile_lanes; ++i) mark_idle(i);
+        tile_(job.queries.columns, width, job.call.clamped.data != nullptr),
+        kernel_(std::visit([&](const auto& f) { return make_kernel(f, *job.options.update, width); }, field)),
+        lanes_(static_cast<std::size_t>(most_lanes)) {
+    for (Index i = 0; i < most_lanes; ++i) mark_idle(i);
     tile_.wants_energy = job.wants_energy;
     tile_.wants_change = job.options.halting.watch == Halting::Watch::state;
-    arrivals_.reserve(static_cast<std::size_t>(tile_lanes));
-    departures_.reserve(static_cast<std::size_t>(tile_lanes));
+    arrivals_.reserve(static_cast<std::size_t>(most_lanes));
+    departures_.reserve(static_cast<std::size_t>(most_lanes));
   }
 
   void run() {
@@ -147,10 +146,10 @@ class TileWorker {
 
   /// Takes the states of retired queries out and gives every idle lane a waiting query.
   void exchange_lanes() {
-    store_lanes(departures_, tile_.state.data(), tile_.dimension);
+    store_lanes(departures_, tile_.state.data(), tile_.dimension, tile_.width);
     departures_.clear();
     arrivals_.clear();
-    for (Index i = 0; i < lane_limit_ && next_query(); ++i) {
+    for (Index i = 0; i < tile_.width && next_query(); ++i) {
       if (lane_at(i).query >= 0) continue;
       while (next_query() && !enter(i, waiting_.first++)) {
       }
@@ -170,7 +169,7 @@ class TileWorker {
       finish_unstarted(query, Status::diverged);
       return false;
     }
-    if (tile_.clamped) load_clamps(job_.call.clamped.row(query), tile_.dimension, tile_.clamps.data() + i);
+    if (tile_.clamped) load_clamps(job_.call.clamped.row(query), tile_.dimension, tile_.clamps.data() + i, tile_.width);
     lane_at(i) = Lane{.query = query, .fresh = true};
     set_mask(tile_.idle, i, false);
     tile_.lanes = std::max(tile_.lanes, i + 1);
@@ -212,8 +211,8 @@ class TileWorker {
   void move_lane(Index from, Index to) {
     const auto f = static_cast<std::size_t>(from);
     const auto t = static_cast<std::size_t>(to);
-    copy_lane(tile_.column(from), tile_.column(to), tile_.rows);
-    if (tile_.clamped) copy_lane(tile_.clamps.data() + from, tile_.clamps.data() + to, tile_.rows);
+    copy_lane(tile_.column(from), tile_.column(to), tile_.rows, tile_.width);
+    if (tile_.clamped) copy_lane(tile_.clamps.data() + from, tile_.clamps.data() + to, tile_.rows, tile_.width);
     tile_.quadratic.high[t] = tile_.quadratic.high[f];
     tile_.quadratic.low[t] = tile_.quadratic.low[f];
     lanes_[t] = lanes_[f];
@@ -242,7 +241,6 @@ class TileWorker {
   const Job& job_;
   QueryQueue& queue_;
   ProgressMeter& meter_;
-  Index lane_limit_;
   Tile tile_;
   std::unique_ptr<FieldKernel> kernel_;
   std::vector<Lane> lanes_;
@@ -252,39 +250,37 @@ class TileWorker {
   Index finished_ = 0;
 };
 
-/// The widest register block: fewer lanes cost as much.
-constexpr Index least_lanes = 32;
-
 /// As many threads as are asked for and can fill a block of lanes.
 int useful_threads(int asked, Index queries) {
   const Index limit = asked > 0 ? asked : omp_get_max_threads();
   return static_cast<int>(std::clamp<Index>((queries + least_lanes - 1) / least_lanes, 1, limit));
 }
 
-/// A narrower tile where a wide one would be refilled fewer than about eight times: then the end, when lanes run empty,
-/// would weigh more than the wide tile's fewer passes over the memory gain.
-Index useful_lanes(int threads, Index queries) { return queries < 8 * tile_lanes * threads ? least_lanes : tile_lanes; }
+/// Lanes of each thread's tile: many, to spread a pass over the memory and the exchange of lanes over more queries; but
+/// few where a wide tile would be refilled fewer than about eight times, for then the end, when lanes run empty, weighs
+/// more.
+Index tile_width(int threads, Index queries) { return queries < 8 * most_lanes * threads ? least_lanes : most_lanes; }
 
 /// One thread's share of a recall: reads contents out for one tile of states after another.
 class RecallWorker {
  public:
   RecallWorker(const SoftmaxField& field, const PackedMatrix& contents)
-      : kernel_(make_recall_kernel(field, contents)), tile_(field.patterns.columns(), false) {
-    arrivals_.reserve(static_cast<std::size_t>(tile_lanes));
-    departures_.reserve(static_cast<std::size_t>(tile_lanes));
+      : kernel_(make_recall_kernel(field, contents, most_lanes)), tile_(field.patterns.columns(), most_lanes, false) {
+    arrivals_.reserve(static_cast<std::size_t>(most_lanes));
+    departures_.reserve(static_cast<std::size_t>(most_lanes));
   }
 
   void recall(MatrixView<const float> states, MatrixView<float> readouts) {
     arrivals_.clear();
     departures_.clear();
-    for (Index i = 0; i < tile_lanes; ++i) set_mask(tile_.idle, i, i >= states.rows);
+    for (Index i = 0; i < most_lanes; ++i) set_mask(tile_.idle, i, i >= states.rows);
     for (Index i = 0; i < states.rows; ++i) {
       arrivals_.push_back({i, states.row(i)});
       departures_.push_back({i, readouts.row(i)});
     }
     tile_.lanes = states.rows;
     load_lanes(arrivals_, tile_);
-    store_lanes(departures_, kernel_->recall(tile_), readouts.columns);
+    store_lanes(departures_, kernel_->recall(tile_), readouts.columns, most_lanes);
   }
 
  private:
@@ -311,7 +307,7 @@ void relax(const Field& field, const RelaxerOptions& options, MatrixView<const f
   // All memory is taken before any thread starts: a failure here leaves nothing half done.
   std::vector<std::unique_ptr<TileWorker>> workers;
   for (int i = 0; i < threads; ++i)
-    workers.push_back(std::make_unique<TileWorker>(job, field, queue, meter, useful_lanes(threads, queries.rows)));
+    workers.push_back(std::make_unique<TileWorker>(job, field, queue, meter, tile_width(threads, queries.rows)));
 #pragma omp parallel num_threads(threads)
   {
     // Fewer threads may start than were asked for; then some take several shares.
@@ -326,11 +322,11 @@ void recall(const SoftmaxField& field, const PackedMatrix& contents, MatrixView<
   const int team = useful_threads(threads, states.rows);
   std::vector<std::unique_ptr<RecallWorker>> workers;
   for (int i = 0; i < team; ++i) workers.push_back(std::make_unique<RecallWorker>(field, contents));
-  const Index tile_count = (states.rows + tile_lanes - 1) / tile_lanes;
+  const Index tile_count = (states.rows + most_lanes - 1) / most_lanes;
 #pragma omp parallel for schedule(dynamic) num_threads(team)
   for (Index t = 0; t < tile_count; ++t) {
-    const Index first = t * tile_lanes;
-    const Index count = std::min(tile_lanes, states.rows - first);
+    const Index first = t * most_lanes;
+    const Index count = std::min(most_lanes, states.rows - first);
     workers[static_cast<std::size_t>(omp_get_thread_num())]->recall(states.slice(first, count),
                                                                     readouts.slice(first, count));
   }

@@ -35,12 +35,13 @@ inline constexpr Index segment_patterns = 65536;
 /// The weights of a tile's states and their readout from `contents`, which are the patterns unless recalled from.
 class SoftmaxReader {
  public:
-  SoftmaxReader(const SoftmaxField& field, const PackedMatrix& contents)
+  SoftmaxReader(const SoftmaxField& field, const PackedMatrix& contents, Index width)
       : field_(field),
         contents_(contents),
+        width_(width),
         cutoff_(std::log(static_cast<float>(field.patterns.rows())) + 25.0F * std::log(2.0F)),
-        scores_(hwy::AllocateAligned<float>(static_cast<std::size_t>(segment_size(field) * tile_lanes))),
-        partial_(hwy::AllocateAligned<float>(static_cast<std::size_t>(contents.padded_columns() * tile_lanes))) {
+        scores_(hwy::AllocateAligned<float>(static_cast<std::size_t>(segment_size(field) * width))),
+        partial_(hwy::AllocateAligned<float>(static_cast<std::size_t>(contents.padded_columns() * width))) {
     if (!scores_ || !partial_) throw std::bad_alloc();
     candidates_.reserve(static_cast<std::size_t>(segment_size(field)));
     terms_.reserve(candidates_.capacity());
@@ -93,10 +94,10 @@ class SoftmaxReader {
     return std::min(segment_patterns, field.patterns.padded_rows());
   }
 
-  [[nodiscard]] float* scores(Index row) const { return scores_.get() + row * tile_lanes; }
+  [[nodiscard]] float* scores(Index row) const { return scores_.get() + row * width_; }
 
   void start(const Tile& tile) {
-    for (std::size_t i = 0; i < tile_lanes; ++i) {
+    for (std::size_t i = 0; i < most_lanes; ++i) {
       // No score exceeds an idle lane's maximum, so it keeps no candidate.
       const bool idle = is_set(tile.idle[i]);
       maximum_[i] = idle ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity();
@@ -121,7 +122,7 @@ class SoftmaxReader {
       const float* const from = scores(base + pattern - first);
       if (!any_above_threshold(tile, from)) continue;
       const auto row = static_cast<Index>(candidates_.size());
-      if (scores(row) != from) std::copy_n(from, tile_lanes, scores(row));
+      if (scores(row) != from) std::copy_n(from, width_, scores(row));
       candidates_.push_back({pattern, row});
     }
   }
@@ -130,7 +131,7 @@ class SoftmaxReader {
   HWY_INLINE bool score(const Tile& tile, Index first, Index lane, Index to) {
     Block block;
     const float* const panel = field_.patterns.panel(first / panel_rows) + first % panel_rows;
-    multiply_rows(panel, tile.state.data() + lane, field_.patterns.columns(), block);
+    multiply_rows(panel, tile.state.data() + lane, width_, field_.patterns.columns(), block);
     const Vector beta = hn::Set(floats, field_.beta);
     const Vector never = hn::Set(floats, -std::numeric_limits<float>::infinity());
     bool any = false;
@@ -223,7 +224,7 @@ class SoftmaxReader {
     for (const Candidate& candidate : candidates_)
       if (!tile.any_held || matters(tile, candidate))
         terms_.push_back(
-            {.row_offset = contents_.row_offset(candidate.pattern), .weight_offset = candidate.row * tile_lanes});
+            {.row_offset = contents_.row_offset(candidate.pattern), .weight_offset = candidate.row * width_});
   }
 
   [[nodiscard]] Index terms_left() const { return static_cast<Index>(terms_.size()) - first_term_; }
@@ -259,13 +260,14 @@ class SoftmaxReader {
     candidates_.clear();
   }
 
-  [[nodiscard]] float* partial(Index row, Index lane) const { return partial_.get() + row * tile_lanes + lane; }
+  [[nodiscard]] float* partial(Index row, Index lane) const { return partial_.get() + row * width_ + lane; }
 
   const SoftmaxField& field_;
   const PackedMatrix& contents_;
+  Index width_;
   float cutoff_;
-  hwy::AlignedFreeUniquePtr<float[]> scores_;   ///< scores, then weights, of the candidates [segment × tile_lanes]
-  hwy::AlignedFreeUniquePtr<float[]> partial_;  ///< readout of the terms so far [padded columns × tile_lanes]
+  hwy::AlignedFreeUniquePtr<float[]> scores_;   ///< scores, then weights, of the candidates [segment × width]
+  hwy::AlignedFreeUniquePtr<float[]> partial_;  ///< readout of the terms so far [padded columns × width]
   bool has_partial_ = false;
   std::vector<Candidate> candidates_;
   std::vector<ReadoutTerm> terms_;
@@ -278,8 +280,8 @@ class SoftmaxReader {
 template <class UpdateRule>
 class SoftmaxKernel final : public FieldKernel {
  public:
-  SoftmaxKernel(const SoftmaxField& field, const UpdateRule& update)
-      : field_(field), update_(update), reader_(field, field.patterns) {}
+  SoftmaxKernel(const SoftmaxField& field, const UpdateRule& update, Index width)
+      : field_(field), update_(update), reader_(field, field.patterns, width) {}
 
   void evaluate(Tile& tile) override {
     reader_.evaluate(tile);
@@ -312,8 +314,8 @@ class SoftmaxKernel final : public FieldKernel {
 
 class ContentsKernel final : public RecallKernel {
  public:
-  ContentsKernel(const SoftmaxField& field, const PackedMatrix& contents)
-      : reader_(field, contents), rows_(contents.padded_columns()), readout_(rows_ * tile_lanes) {}
+  ContentsKernel(const SoftmaxField& field, const PackedMatrix& contents, Index width)
+      : reader_(field, contents, width), rows_(contents.padded_columns()), width_(width), readout_(rows_ * width) {}
 
   const float* recall(const Tile& tile) override {
     reader_.evaluate(tile);
@@ -324,7 +326,7 @@ class ContentsKernel final : public RecallKernel {
         reader_.readout(row, lane, block);
         for (int r = 0; r < block_rows; ++r)
           for (int v = 0; v < block_vectors; ++v)
-            hn::Store(block[r][v], floats, readout_.data() + (row + r) * tile_lanes + lane + v * vector_lanes());
+            hn::Store(block[r][v], floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
       }
     return readout_.data();
   }
@@ -332,21 +334,22 @@ class ContentsKernel final : public RecallKernel {
  private:
   SoftmaxReader reader_;
   Index rows_;
+  Index width_;
   AlignedFloats readout_;
 };
 
 }  // namespace
 
-std::unique_ptr<FieldKernel> make_softmax(const SoftmaxField& field, const Update& update) {
+std::unique_ptr<FieldKernel> make_softmax(const SoftmaxField& field, const Update& update, Index width) {
   return std::visit(
       [&](const auto& rule) -> std::unique_ptr<FieldKernel> {
-        return std::make_unique<SoftmaxKernel<std::decay_t<decltype(rule)>>>(field, rule);
+        return std::make_unique<SoftmaxKernel<std::decay_t<decltype(rule)>>>(field, rule, width);
       },
       update);
 }
 
-std::unique_ptr<RecallKernel> make_contents(const SoftmaxField& field, const PackedMatrix& contents) {
-  return std::make_unique<ContentsKernel>(field, contents);
+std::unique_ptr<RecallKernel> make_contents(const SoftmaxField& field, const PackedMatrix& contents, Index width) {
+  return std::make_unique<ContentsKernel>(field, contents, width);
 }
 
 }  // namespace attractor::cpu::HWY_NAMESPACE
@@ -358,12 +361,12 @@ namespace attractor::cpu {
 HWY_EXPORT(make_softmax);
 HWY_EXPORT(make_contents);
 
-std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update) {
-  return HWY_DYNAMIC_DISPATCH(make_softmax)(field, update);
+std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update, Index width) {
+  return HWY_DYNAMIC_DISPATCH(make_softmax)(field, update, width);
 }
 
-std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const PackedMatrix& contents) {
-  return HWY_DYNAMIC_DISPATCH(make_contents)(field, contents);
+std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const PackedMatrix& contents, Index width) {
+  return HWY_DYNAMIC_DISPATCH(make_contents)(field, contents, width);
 }
 
 }  // namespace attractor::cpu

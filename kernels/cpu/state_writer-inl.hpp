@@ -21,6 +21,7 @@ class StateWriter {
       : update_(update),
         tile_(tile),
         lane_(lane),
+        width_(tile.width),
         state_(tile.state.data() + lane),
         held_(tile.held.data() + lane),
         clamps_(tile.clamped ? tile.clamps.data() + lane : nullptr),
@@ -43,7 +44,7 @@ class StateWriter {
     for (int r = 0; r < block_rows; ++r) {
       HWY_UNROLL(block_vectors)
       for (int v = 0; v < block_vectors; ++v) {
-        const Index at = (row + r) * tile_lanes + v * vector_lanes();
+        const Index at = (row + r) * width_ + v * vector_lanes();
         const Vector old = hn::Load(floats, state_ + at);
         next[r][v] = apply_update(update_, VectorOps{}, old, readout[r][v]);
         if (keeps_) next[r][v] = hn::IfThenElse(kept(at, v), old, next[r][v]);
@@ -88,6 +89,7 @@ class StateWriter {
   UpdateRule update_;
   Tile& tile_;
   Index lane_;
+  Index width_;
   float* state_;
   const float* held_;
   const float* clamps_;

@@ -8,13 +8,15 @@
 
 namespace attractor::cpu {
 
-/// Queries per tile. Queries lie along vector lanes, neurons along rows: no sum over neurons ever crosses lanes, so a
-/// query's bits cannot depend on its neighbours or on its place.
-inline constexpr Index tile_lanes = 64;
+/// Queries in a tile: the least that fill the widest register block, and the most. Queries lie along vector lanes,
+/// neurons along rows: no sum over neurons ever crosses lanes, so a query's bits cannot depend on its neighbours, its
+/// place or the width of its tile.
+inline constexpr Index least_lanes = 32;
+inline constexpr Index most_lanes = 64;
 
 /// One value for each lane of a tile, aligned for vector access.
 template <class T>
-struct alignas(64) LaneArray : std::array<T, tile_lanes> {};
+struct alignas(64) LaneArray : std::array<T, most_lanes> {};
 
 /// A sum kept as high + low, so that its error stays far below one rounding of its value.
 struct LaneSums {
@@ -29,20 +31,22 @@ struct LaneSums {
 
 /// States in flight, one per lane, and what the kernels report about each.
 struct Tile {
-  explicit Tile(Index state_dimension, bool has_clamps)
+  Tile(Index state_dimension, Index lane_count, bool has_clamps)
       : dimension(state_dimension),
         rows(padded(state_dimension)),
-        state(rows * tile_lanes),
-        clamps(has_clamps ? rows * tile_lanes : 0),
+        width(lane_count),
+        state(rows * width),
+        clamps(has_clamps ? rows * width : 0),
         clamped(has_clamps) {}
 
   [[nodiscard]] float* column(Index lane) { return state.data() + lane; }
 
   Index dimension;       ///< D
   Index rows;            ///< D padded; the rows past D stay zero, for every update maps (0, 0) to 0
-  Index lanes = 0;       ///< lanes in use are among the first `lanes`; the others hold zeros
-  AlignedFloats state;   ///< x [rows × tile_lanes]
-  AlignedFloats clamps;  ///< [rows × tile_lanes], all bits set where a neuron keeps its value
+  Index width;           ///< lanes of the tile: elements from one row to the next
+  Index lanes = 0;       ///< lanes in use are among the first `lanes`
+  AlignedFloats state;   ///< x [rows × width]
+  AlignedFloats clamps;  ///< [rows × width], all bits set where a neuron keeps its value
   bool clamped;          ///< `clamps` is in use
 
   LaneArray<float> held{};  ///< all bits set: the lane keeps its state through the next advance
