@@ -10,6 +10,16 @@ namespace {
 /// cache while all rows pass.
 constexpr Index strip = 16;
 
+/// Calls move(i) for count ≤ strip values; a full strip has a constant length, so that its loop unrolls.
+template <class Move>
+void for_strip(Index count, const Move& move) {
+  if (count == strip) {
+    for (Index i = 0; i < strip; ++i) move(i);
+  } else {
+    for (Index i = 0; i < count; ++i) move(i);
+  }
+}
+
 constexpr float mask_bits(bool set) { return std::bit_cast<float>(set ? ~std::uint32_t{0} : std::uint32_t{0}); }
 
 }  // namespace
@@ -26,23 +36,24 @@ bool all_finite(const float* values, Index count) {
 }
 
 void load_lanes(std::span<const Arrival> arrivals, Tile& tile) {
+  const Index width = tile.width;
   for (Index first = 0; first < tile.dimension; first += strip) {
-    const Index end = std::min(first + strip, tile.dimension);
     for (const Arrival& arrival : arrivals) {
-      float* const lane = tile.column(arrival.lane);
-      for (Index i = first; i < end; ++i) lane[i * tile.width] = arrival.query[i];
+      const float* const from = arrival.query + first;
+      float* const to = tile.column(arrival.lane) + first * width;
+      for_strip(std::min(strip, tile.dimension - first), [&](Index i) { to[i * width] = from[i]; });
     }
   }
   for (const Arrival& arrival : arrivals)
-    for (Index i = tile.dimension; i < tile.rows; ++i) tile.column(arrival.lane)[i * tile.width] = 0.0F;
+    for (Index i = tile.dimension; i < tile.rows; ++i) tile.column(arrival.lane)[i * width] = 0.0F;
 }
 
 void store_lanes(std::span<const Departure> departures, const float* lanes, Index count, Index width) {
   for (Index first = 0; first < count; first += strip) {
-    const Index end = std::min(first + strip, count);
     for (const Departure& departure : departures) {
-      const float* const lane = lanes + departure.lane;
-      for (Index i = first; i < end; ++i) departure.result[i] = lane[i * width];
+      const float* const from = lanes + departure.lane + first * width;
+      float* const to = departure.result + first;
+      for_strip(std::min(strip, count - first), [&](Index i) { to[i] = from[i * width]; });
     }
   }
 }
