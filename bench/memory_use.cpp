@@ -53,7 +53,11 @@ void fill_with_noisy_copies(Matrix<float>& queries, MatrixView<const float> patt
   for (Index i = 0; i < queries.rows(); ++i) {
     const float* pattern = patterns.row(i % patterns.rows);
     for (Index j = 0; j < queries.columns(); ++j) {
-      if (j % 64 == 0) flips = random() & random() & random();
+      if (j % 64 == 0) {
+        flips = random();
+        flips &= random();
+        flips &= random();
+      }
       queries(i, j) = ((flips >> (j % 64)) & 1U) != 0 ? -pattern[j] : pattern[j];
     }
   }

@@ -47,13 +47,15 @@ Matrix<float> read_rows(const std::filesystem::path& path, Index columns) {
   if (columns < 1 || bytes % row_bytes != 0) throw std::runtime_error(path.string() + " doesn't hold whole rows");
   Matrix<float> rows(bytes / row_bytes, columns);
   std::ifstream in(path, std::ios::binary);
-  if (!in.read(reinterpret_cast<char*>(rows.data()), bytes)) throw std::runtime_error("can't read " + path.string());
+  if (!in.read(static_cast<char*>(static_cast<void*>(rows.data())), bytes))
+    throw std::runtime_error("can't read " + path.string());
   return rows;
 }
 
 void write_rows(const std::filesystem::path& path, const Matrix<float>& rows) {
   std::ofstream out(path, std::ios::binary);
-  out.write(reinterpret_cast<const char*>(rows.data()), rows.size() * static_cast<Index>(sizeof(float)));
+  out.write(static_cast<const char*>(static_cast<const void*>(rows.data())),
+            rows.size() * static_cast<Index>(sizeof(float)));
   if (!out.flush()) throw std::runtime_error("can't write " + path.string());
 }
 
@@ -74,9 +76,8 @@ void run(const Job& job) {
   const Matrix<float> queries = read_rows(job.queries, job.dimension);
   Results results(queries);
   relaxer.relax(queries, results.view());
-  std::vector<double> times;
-  for (int repetition = 0; repetition < job.run.repetitions; ++repetition)
-    times.push_back(seconds([&] { relaxer.relax(queries, results.view()); }));
+  std::vector<double> times(static_cast<std::size_t>(job.run.repetitions));
+  for (double& time : times) time = seconds([&] { relaxer.relax(queries, results.view()); });
   if (!job.states.empty()) write_rows(job.states, results.states);
   const std::vector<double> steps(results.steps.begin(), results.steps.end());
   const double mean_steps = std::accumulate(steps.begin(), steps.end(), 0.0) / static_cast<double>(steps.size());

@@ -2,6 +2,7 @@
 // same run. Google Benchmark measures; a summary of ratios follows.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <iostream>
@@ -67,7 +68,7 @@ void relax(benchmark::State& state, const Shape& shape, RelaxerOptions options, 
   const Relaxer relaxer(shape.memory, options);
   Results results(shape.queries);
   relaxer.relax(shape.queries, results.view());
-  for (auto _ : state) relaxer.relax(shape.queries, results.view());
+  while (state.KeepRunning()) relaxer.relax(shape.queries, results.view());
   const auto queries = static_cast<double>(shape.queries.rows());
   const double steps = mean(results.steps);
   set_rates(state, queries, steps, queries * steps * shape.step_flops());
@@ -87,7 +88,7 @@ void multiply(benchmark::State& state, const Shape& shape, int threads) {
     products.emplace_back(rows, d, p);
   }
   omp_set_num_threads(threads);
-  for (auto _ : state)
+  while (state.KeepRunning())
     for (Product& product : products) product.run();
   state.counters["GFLOP/s"] = benchmark::Counter(1e-9 * static_cast<double>(rows) * shape.step_flops(),
                                                  benchmark::Counter::kIsIterationInvariantRate);
@@ -152,33 +153,34 @@ void print_summary(const KeepingReporter& reporter, const std::vector<std::share
   table.print(std::cout);
 }
 
+void run(int argc, char** argv) {
+  static std::vector<int> threads = {1, 2};  // static: the help printer is a plain function
+  std::vector<std::string> words = {argv[0], "--benchmark_repetitions=5", "--benchmark_min_time=0.3",
+                                    "--benchmark_enable_random_interleaving=true",
+                                    "--benchmark_display_aggregates_only=true"};
+  words.insert(words.end(), argv + 1, argv + argc);
+  std::vector<char*> arguments(words.size());
+  std::transform(words.begin(), words.end(), arguments.begin(), [](std::string& word) { return word.data(); });
+  int count = static_cast<int>(arguments.size());
+  benchmark::Initialize(&count, arguments.data(), [] {
+    const std::array<const char*, 2> help = {"micro", "--help"};
+    if (!make_options(threads).parse(2, help.data())) benchmark::PrintDefaultHelp();
+  });
+  if (!make_options(threads).parse(count, arguments.data())) return;
+
+  std::vector<std::shared_ptr<const Bench>> benches;
+  for (const auto& shape : {hebbian_128, hebbian_1024, projection_1024, hopfield_4096, hopfield_57086})
+    benches.push_back(prepare(shape()));
+  for (const auto& bench : benches)
+    for (const int thread_count : threads) add_all(bench, thread_count);
+  KeepingReporter reporter;
+  benchmark::RunSpecifiedBenchmarks(&reporter);
+  print_summary(reporter, benches, threads);
+}
+
 }  // namespace
 }  // namespace attractor::bench
 
 int main(int argc, char** argv) {
-  using namespace attractor::bench;
-  return run_program([&] {
-    static std::vector<int> threads = {1, 2};
-    std::vector<std::string> defaults = {argv[0], "--benchmark_repetitions=5", "--benchmark_min_time=0.3",
-                                         "--benchmark_enable_random_interleaving=true",
-                                         "--benchmark_display_aggregates_only=true"};
-    std::vector<char*> arguments;
-    for (std::string& argument : defaults) arguments.push_back(argument.data());
-    arguments.insert(arguments.end(), argv + 1, argv + argc);
-    int count = static_cast<int>(arguments.size());
-    benchmark::Initialize(&count, arguments.data(), [] {
-      const std::vector<const char*> help = {"micro", "--help"};
-      if (!make_options(threads).parse(2, help.data())) benchmark::PrintDefaultHelp();
-    });
-    if (!make_options(threads).parse(count, arguments.data())) return;
-
-    std::vector<std::shared_ptr<const Bench>> benches;
-    for (const auto& shape : {hebbian_128, hebbian_1024, projection_1024, hopfield_4096, hopfield_57086})
-      benches.push_back(prepare(shape()));
-    for (const auto& bench : benches)
-      for (const int thread_count : threads) add_all(bench, thread_count);
-    KeepingReporter reporter;
-    benchmark::RunSpecifiedBenchmarks(&reporter);
-    print_summary(reporter, benches, threads);
-  });
+  return attractor::bench::run_program([&] { attractor::bench::run(argc, argv); });
 }

@@ -29,6 +29,7 @@ class Strip {
 void print_pictures(std::ostream& out, const Relaxer& relaxer, const std::vector<const QuerySet*>& sets) {
   const MatrixView<const float> patterns = relaxer.memory().patterns();
   std::vector<Relaxation> results;
+  results.reserve(sets.size());
   for (const QuerySet* set : sets) results.push_back(relaxer.relax(set->queries.view().slice(0, 1)));
   Strip before;
   Strip after;

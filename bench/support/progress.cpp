@@ -16,7 +16,7 @@ void ProgressLine::detail(const std::string& text) {
   if (live_) show(title_ + ": " + text);
 }
 
-void ProgressLine::clear() {
+void ProgressLine::clear() const {
   if (live_) std::fputs("\r\033[K", stderr);
 }
 

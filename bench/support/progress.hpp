@@ -13,12 +13,14 @@ class ProgressLine {
   /// @param live overwrite the line even where stderr is no terminal
   ProgressLine(int stages, bool live);
   ProgressLine(const ProgressLine&) = delete;
+  ProgressLine(ProgressLine&&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
+  ProgressLine& operator=(ProgressLine&&) = delete;
   ~ProgressLine() { clear(); }
 
   void next_stage(const std::string& title);
   void detail(const std::string& text);  ///< what the current stage is doing; only on a live line
-  void clear();                          ///< leaves the terminal's line empty for other output
+  void clear() const;                    ///< leaves the terminal's line empty for other output
 
  private:
   void show(const std::string& text) const;

@@ -13,7 +13,8 @@ namespace {
 
 /// Uncorrupted copies of patterns drawn at random.
 QuerySet copies(MatrixView<const float> patterns, Index count, Random& random) {
-  QuerySet set{.corruption = {}, .level = {}, .queries = Matrix<float>(count, patterns.columns), .targets = {}};
+  QuerySet set;
+  set.queries = Matrix<float>(count, patterns.columns);
   std::uniform_int_distribution<Index> any_pattern(0, patterns.rows - 1);
   for (Index i = 0; i < count; ++i) {
     set.targets.push_back(any_pattern(random));
@@ -86,8 +87,9 @@ QuerySet mixed_queries(const std::vector<QuerySet>& sets, Random& random) {
     for (Index i = 0; i < set.queries.rows(); ++i) order.emplace_back(&set, i);
   std::shuffle(order.begin(), order.end(), random);
   const Index dimension = sets.front().queries.columns();
-  QuerySet all{
-      .corruption = "mixed", .level = {}, .queries = Matrix<float>(std::ssize(order), dimension), .targets = {}};
+  QuerySet all;
+  all.corruption = "mixed";
+  all.queries = Matrix<float>(std::ssize(order), dimension);
   for (const auto& [set, i] : order) {
     std::copy_n(set->queries.row(i), dimension, all.queries.row(std::ssize(all.targets)));
     all.targets.push_back(set->targets[static_cast<std::size_t>(i)]);

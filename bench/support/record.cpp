@@ -1,8 +1,8 @@
 #include "bench/support/record.hpp"
 
 #include <array>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <fstream>
 #include <stdexcept>
 #include <string_view>
@@ -13,8 +13,8 @@ namespace {
 /// Seven digits: more than any measurement here holds.
 std::string number_text(double value) {
   std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.7g", value);
-  return text.data();
+  const char* end = std::to_chars(text.begin(), text.end(), value, std::chars_format::general, 7).ptr;
+  return std::string(text.data(), end);
 }
 
 std::string quoted(std::string_view text, std::string_view escaped_quote) {
@@ -33,7 +33,7 @@ struct ValueText {
   std::string_view unknown;
   std::string_view escaped_quote;
 
-  std::string operator()(std::monostate) const { return std::string(unknown); }
+  std::string operator()(std::monostate /*value*/) const { return std::string(unknown); }
   std::string operator()(bool value) const { return value ? "true" : "false"; }
   std::string operator()(std::int64_t value) const { return std::to_string(value); }
   std::string operator()(double value) const {

@@ -43,6 +43,7 @@ Record to_record(const TradeOff& point) {
 template <class Item, class... More>
 std::vector<Record> to_records(const std::vector<Item>& items, const More&... more) {
   std::vector<Record> records;
+  records.reserve(items.size());
   for (const Item& item : items) records.push_back(to_record(item, more...));
   return records;
 }

@@ -122,9 +122,8 @@ std::vector<TradeOff> trade_off(const Memory& memory, const QuerySet& set, const
   const auto measure = [&](const std::string& mode, double setting, const RelaxerOptions& relaxer_options) {
     report(mode);
     const Relaxer relaxer(memory, relaxer_options);
-    std::vector<double> times;
-    for (int repetition = 0; repetition < repetitions; ++repetition)
-      times.push_back(seconds([&] { relaxer.relax(set.queries, results.view()); }));
+    std::vector<double> times(static_cast<std::size_t>(repetitions));
+    for (double& time : times) time = seconds([&] { relaxer.relax(set.queries, results.view()); });
     points.push_back({mode, setting, recovery(results.states, memory.patterns(), set.targets).recovered,
                       rate(set.queries.rows(), median(times))});
   };

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <ostream>
 
 namespace attractor::bench {
@@ -35,14 +35,14 @@ void Table::print(std::ostream& out) const {
   }
 }
 
-std::string padded(const std::string& text, std::size_t columns) {
-  return text + std::string(columns - std::min(columns, width(text)), ' ');
+std::string padded(const std::string& text, std::size_t characters) {
+  return text + std::string(characters - std::min(characters, width(text)), ' ');
 }
 
 std::string decimal(double value, int digits) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%.*f", digits, value);
-  return text.data();
+  std::array<char, 400> text{};  // the largest double has 309 digits before the point
+  const char* end = std::to_chars(text.begin(), text.end(), value, std::chars_format::fixed, digits).ptr;
+  return std::string(text.data(), end);
 }
 
 std::string percent(double share, int digits) { return decimal(100.0 * share, digits); }

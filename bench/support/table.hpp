@@ -20,10 +20,9 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-std::string padded(const std::string& text,
-                   std::size_t width);          ///< UTF-8 text, spaces after it up to `width` characters
-std::string decimal(double value, int digits);  ///< 3.14
-std::string percent(double share, int digits);  ///< 0.314 as 31.4
-std::string grouped(double value);              ///< 1,234,567
+std::string padded(const std::string& text, std::size_t characters);  ///< UTF-8 text, spaces after it up to that width
+std::string decimal(double value, int digits);                        ///< 3.14
+std::string percent(double share, int digits);                        ///< 0.314 as 31.4
+std::string grouped(double value);                                    ///< 1,234,567
 
 }  // namespace attractor::bench
