@@ -14,6 +14,7 @@
 
 #include <benchmark/benchmark.h>
 #include <omp.h>
+#include <unistd.h>
 
 #include "bench/micro/product.hpp"
 #include "bench/micro/shapes.hpp"
@@ -111,6 +112,8 @@ void add_all(const std::shared_ptr<const Bench>& bench, int threads) {
 /// Prints as usual and keeps each benchmark's GFLOP/s, the median where there are repetitions.
 class KeepingReporter : public benchmark::ConsoleReporter {
  public:
+  KeepingReporter() : ConsoleReporter(isatty(STDOUT_FILENO) == 1 ? OO_ColorTabular : OO_Tabular) {}
+
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
       const auto rate = run.counters.find("GFLOP/s");

@@ -13,7 +13,7 @@ namespace {
 /// Seven digits: more than any measurement here holds.
 std::string number_text(double value) {
   std::array<char, 32> text{};
-  const char* end = std::to_chars(text.begin(), text.end(), value, std::chars_format::general, 7).ptr;
+  char* const end = std::to_chars(text.begin(), text.end(), value, std::chars_format::general, 7).ptr;
   return std::string(text.data(), end);
 }
 

@@ -41,7 +41,7 @@ std::string padded(const std::string& text, std::size_t characters) {
 
 std::string decimal(double value, int digits) {
   std::array<char, 400> text{};  // the largest double has 309 digits before the point
-  const char* end = std::to_chars(text.begin(), text.end(), value, std::chars_format::fixed, digits).ptr;
+  char* const end = std::to_chars(text.begin(), text.end(), value, std::chars_format::fixed, digits).ptr;
   return std::string(text.data(), end);
 }
 
