@@ -144,6 +144,7 @@ void print_summary(const KeepingReporter& reporter, const std::vector<std::share
       const double halting = rate("halting");
       const double fixed = rate("fixed");
       const double product = std::fmax(rate("packed product"), rate("plain product"));
+      if (std::isnan(halting) && std::isnan(fixed) && std::isnan(product)) continue;  // filtered out
       const double efficiency = halting / fixed * (bench->mean_steps + bench->shape.halting_cost) / bench->mean_steps;
       table.add({bench->shape.name, std::to_string(count), decimal(bench->mean_steps, 2), decimal(halting, 1),
                  decimal(fixed, 1), decimal(product, 1), decimal(halting / product, 2), decimal(fixed / product, 2),
