@@ -21,7 +21,7 @@ struct RunOptions {
   float absolute = 0.0F;
   int patience = 1;
   int max_steps = 100;
-  int repetitions = 9;
+  int repetitions = 7;
   std::string output = ".";
   bool progress = false;
 

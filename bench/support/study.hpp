@@ -41,7 +41,7 @@ RelaxerOptions with_fixed_steps(RelaxerOptions options, int steps);
 
 struct StudyOptions {
   RelaxerOptions relaxer;  ///< with the halting rule under study; its max_steps bounds the search for fixed steps too
-  int repetitions = 9;
+  int repetitions = 7;
 };
 
 /// What one query set shows.
