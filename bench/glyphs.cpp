@@ -106,6 +106,7 @@ void run(const Job& job) {
 int main(int argc, char** argv) {
   return attractor::bench::run_program([&] {
     attractor::bench::Job job;
+    job.run.repetitions = 5;
     if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
   });
 }
