@@ -170,7 +170,7 @@ TEST_F(BadChangeTest, ImprintWithContentsThatDoNotFit) {
 }
 
 TEST_F(BadChangeTest, Forget) {
-  const auto forget = [](std::vector<Index> indices) { return [=](Memory& memory) { memory.forget(indices); }; };
+  const auto forget = [](const std::vector<Index>& indices) { return [=](Memory& memory) { memory.forget(indices); }; };
 
   expect_unchanged(plain_, forget({4}), {"pattern 4", "4 patterns"});
   expect_unchanged(plain_, forget({-1}), {"pattern -1", "4 patterns"});

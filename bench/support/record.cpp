@@ -14,7 +14,7 @@ namespace {
 std::string number_text(double value) {
   std::array<char, 32> text{};
   char* const end = std::to_chars(text.begin(), text.end(), value, std::chars_format::general, 7).ptr;
-  return std::string(text.data(), end);
+  return {text.data(), end};
 }
 
 std::string quoted(std::string_view text, std::string_view escaped_quote) {

@@ -42,7 +42,7 @@ std::string padded(const std::string& text, std::size_t characters) {
 std::string decimal(double value, int digits) {
   std::array<char, 400> text{};  // the largest double has 309 digits before the point
   char* const end = std::to_chars(text.begin(), text.end(), value, std::chars_format::fixed, digits).ptr;
-  return std::string(text.data(), end);
+  return {text.data(), end};
 }
 
 std::string percent(double share, int digits) { return decimal(100.0 * share, digits); }

@@ -34,8 +34,8 @@ struct MatrixView {
 
   /// A view of mutable elements is also a view of const ones.
   template <class U>
-  requires(std::is_same_v<const U, T>) constexpr MatrixView(
-      const MatrixView<U>& other)  // NOLINT(google-explicit-constructor): a widening
+  // NOLINTNEXTLINE(google-explicit-constructor): a widening
+  requires(std::is_same_v<const U, T>) constexpr MatrixView(const MatrixView<U>& other)
       : MatrixView(other.data, other.rows, other.columns, other.row_stride) {}
 
   [[nodiscard]] constexpr T* row(Index i) const { return data + i * row_stride; }

@@ -32,7 +32,7 @@ HWY_INLINE void multiply_add(const float* HWY_RESTRICT matrix, const float* HWY_
   for (int v = 0; v < block_vectors; ++v) values[v] = hn::Load(floats, x + v * vector_lanes());
   HWY_UNROLL(block_rows)
   for (int r = 0; r < block_rows; ++r) {
-    const Vector element = hn::Set(floats, matrix[r * row_step]);
+    const Vector element = hn::Set(floats, matrix[Index{r} * row_step]);
     HWY_UNROLL(block_vectors)
     for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::MulAdd(element, values[v], block[r][v]);
   }

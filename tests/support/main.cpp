@@ -1,5 +1,6 @@
-// Runs a suite, on the processor's best instruction set or on the one named by --instruction_set: baseline, for what every
-// processor has, or a name as Highway spells it. The library chooses at run time; so does this, in the same table.
+// Runs a suite, on the processor's best instruction set or on the one named by --instruction_set: baseline, for what
+// every processor has, or a name as Highway spells it. The library chooses at run time; so does this, in the same
+// table.
 
 #include <cstdint>
 #include <cstring>

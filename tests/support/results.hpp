@@ -11,7 +11,8 @@
 
 namespace attractor {
 
-/// Lets GoogleTest name a status.
+/// Lets GoogleTest, which fixes the function's name, name a status.
+// NOLINTNEXTLINE(readability-identifier-naming)
 inline void PrintTo(Status status, std::ostream* out) { *out << to_string(status); }
 
 }  // namespace attractor
