@@ -53,8 +53,8 @@ struct EnergyTolerance {
 /// Halt when the query's own energy stabilises: |E_t − E_{t−1}| ≤ absolute + relative·|E_t|.
 ///
 /// Scores are float, so an energy resolves about 2e-7 of itself (energies are summed to far better than that). At a
-/// relative tolerance of 1e-5 a query halts as in exact arithmetic, give or take a step; about 1e-6 is the smallest that
-/// is useful. Below, a query halts once its state repeats, which most do, or runs to `max_steps`.
+/// relative tolerance of 1e-5 a query halts as in exact arithmetic, give or take a step; about 1e-6 is the smallest
+/// that is useful. Below, a query halts once its state repeats, which most do, or runs to `max_steps`.
 inline Halting energy_stable(EnergyTolerance tolerance = {}) {
   return {Halting::Watch::energy, tolerance.absolute, tolerance.relative, tolerance.patience};
 }
