@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <iostream>
+#include <iterator>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -123,8 +124,9 @@ Tally relax_all(const Trials& trials, const RelaxerOptions& options) {
 std::vector<Memory> make_memories(const Job& job, Index count, Index patterns, Random& random) {
   std::vector<Memory> memories;
   memories.reserve(static_cast<std::size_t>(count));
-  for (Index m = 0; m < count; ++m)
-    memories.push_back(Memory::hebbian(job.run.chosen_device(), random_patterns(patterns, dimension, random)));
+  std::generate_n(std::back_inserter(memories), count, [&] {
+    return Memory::hebbian(job.run.chosen_device(), random_patterns(patterns, dimension, random));
+  });
   return memories;
 }
 

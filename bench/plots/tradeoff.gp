@@ -19,7 +19,7 @@ of(kind, value) = strcol('corruption') eq kind ? value : NaN
 set xlabel 'corrupted pixels, %'
 set ylabel 'steps'
 set yrange [0:*]
-set offsets 0, 1, 0, 0
+set xrange [0:42]
 set key top left reverse Left
 plot rows using (of('flip', column('level'))):(column('fixed_steps')) \
        with linespoints linewidth 2 pointtype 6 linecolor '#bbbbbb' title 'flips: fixed, as many recovered', \
@@ -36,7 +36,6 @@ set xlabel 'recovered, %'
 set ylabel 'queries per second'
 set logscale y
 set format y '%.0s%c'
-unset offsets
 set xrange [50:100]
 set yrange [*:*]
 set key bottom left reverse Left
