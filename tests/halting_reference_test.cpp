@@ -124,6 +124,11 @@ TEST_P(HaltingReferenceTest, HaltsWhereItsOwnChangesSay) {
 
   const Relaxation halting = relax(rule(), max_steps);
 
+  for (int t = 1; t <= max_steps; ++t)
+    for (Index i = 0; i < query_count; ++i)
+      EXPECT_EQ(fixed.energy_trace(i, t - 1),
+                trajectory.at(static_cast<std::size_t>(t)).energies.at(static_cast<std::size_t>(i)))
+          << "the trace is not the energy after step " << t << " of query " << i;
   int converged = 0;
   for (Index i = 0; i < query_count; ++i) {
     SCOPED_TRACE(testing::Message() << "query " << i);
