@@ -25,7 +25,7 @@ sources() {
 lint() {
   require_packages clang-format clang-tidy clang libomp-14-dev libbenchmark-dev git
   sources | xargs clang-format --dry-run --Werror
-  # Only configured (without CUDA, whose newest compilers clang-tidy cannot follow): that generates what sources include and the commands that clang-tidy reads.
+  # Only configured: that generates what sources include and the commands that clang-tidy reads. It can't follow nvcc.
   cmake -S . -B build/lint -G Ninja -D ATTRACTOR_CUDA=OFF -D CMAKE_CXX_COMPILER=clang++ \
     -D CMAKE_EXPORT_COMPILE_COMMANDS=ON
   local file

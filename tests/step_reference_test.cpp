@@ -162,7 +162,8 @@ TEST_P(BipolarStepTest, SignUpdateIsExactTiesIncluded) {
 
 INSTANTIATE_TEST_SUITE_P(, BipolarStepTest, testing::Values(Evaluation::factored, Evaluation::dense));
 
-/// The halting rule's documentation says that energies resolve about 2e-7 of themselves.
+/// The halting rule's documentation says that energies resolve about 2e-7 of themselves, so that a relative tolerance of
+/// 1e-6 is useful: no error may reach that.
 TEST(EnergyTest, IsWithinTheDocumentedResolution) {
   Rng rng(6);
   for (const Evaluation evaluation : {Evaluation::factored, Evaluation::dense})
@@ -178,7 +179,7 @@ TEST(EnergyTest, IsWithinTheDocumentedResolution) {
       for (Index i = 0; i < shape.queries; ++i) {
         const double expected = reference::energy(model, to_double(row_of(result.states, i)));
         EXPECT_NEAR(static_cast<double>(result.energies.at(static_cast<std::size_t>(i))), expected,
-                    5e-7 * std::abs(expected))
+                    1e-6 * std::abs(expected))
             << "D=" << shape.dimension << " query " << i;
       }
     }
