@@ -162,8 +162,8 @@ TEST_P(BipolarStepTest, SignUpdateIsExactTiesIncluded) {
 
 INSTANTIATE_TEST_SUITE_P(, BipolarStepTest, testing::Values(Evaluation::factored, Evaluation::dense));
 
-/// The halting rule's documentation says that energies resolve about 2e-7 of themselves, so that a relative tolerance of
-/// 1e-6 is useful: no error may reach that.
+/// The halting rule's documentation says that energies resolve about 2e-7 of themselves, so that a relative tolerance
+/// of 1e-6 is useful: no error may reach that.
 TEST(EnergyTest, IsWithinTheDocumentedResolution) {
   Rng rng(6);
   for (const Evaluation evaluation : {Evaluation::factored, Evaluation::dense})
