@@ -13,7 +13,7 @@ build_and_test() {
 }
 
 test_cuda() {
-  configure_and_build cuda
+  configure_and_build cuda tests/cuda/all
   ${CUDA_LAUNCHER:-} ctest --preset cuda --no-tests=error
 }
 
