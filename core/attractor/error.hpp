@@ -1,8 +1,11 @@
 #pragma once
 
-/// Exceptions. Every error is thrown before any work starts, so the call that threw has changed nothing.
+/// Exceptions. Wrong arguments are found before any work starts, so the call that threw has changed nothing. A device may
+/// also fail during the work: then the contents of the caller's results are undefined, but nothing is leaked and the
+/// memory and the relaxer stay usable.
 
 #include <stdexcept>
+#include <string>
 
 namespace attractor {
 
@@ -28,6 +31,22 @@ class DependentPatterns : public InvalidArgument {
 class NotSupported : public Error {
  public:
   using Error::Error;
+};
+
+/// A call to a device failed; the message names the call, its error and its sizes.
+class DeviceError : public Error {
+ public:
+  DeviceError(const std::string& message, int code) : Error(message), code_(code) {}
+  [[nodiscard]] int code() const { return code_; }  ///< the cudaError_t or cublasStatus_t
+
+ private:
+  int code_;
+};
+
+/// A device has no memory left for what a call needs. Everything the call had allocated is free again.
+class OutOfDeviceMemory : public DeviceError {
+ public:
+  using DeviceError::DeviceError;
 };
 
 }  // namespace attractor

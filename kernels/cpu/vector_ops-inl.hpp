@@ -13,7 +13,6 @@
 #include <attractor/separation.hpp>
 #include <attractor/update.hpp>
 
-#include "kernels/cpu/tanh-inl.hpp"
 #include "kernels/cpu/tile.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,6 +22,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #define ATTRACTOR_MATH HWY_INLINE
 #include "core/separation-inl.hpp"
+#include "core/tanh-inl.hpp"
 #include "core/update-inl.hpp"
 #undef ATTRACTOR_MATH
 
@@ -49,7 +49,14 @@ struct TaggedOps {
   HWY_INLINE V mul(V a, V b) const { return hn::Mul(a, b); }
   HWY_INLINE V mul_add(V a, V b, V c) const { return hn::MulAdd(a, b, c); }
   HWY_INLINE V sub(V a, V b) const { return hn::Sub(a, b); }
-  HWY_INLINE V tanh(V value) const { return fast_tanh(Tag(), value); }
+  HWY_INLINE V tanh(V value) const { return rational_tanh(*this, value); }
+  /// The value comes second: the minimum and maximum of x86 return their second operand where one is NaN.
+  HWY_INLINE V clamp(V value, float limit) const { return hn::Min(set(limit), hn::Max(set(-limit), value)); }
+  /// One Newton step on the approximate reciprocal costs less than a division.
+  HWY_INLINE V reciprocal(V value) const {
+    const V estimate = hn::ApproximateReciprocal(value);
+    return hn::Mul(estimate, hn::NegMulAdd(value, estimate, set(2.0F)));
+  }
   HWY_INLINE V sign_or(V value, V otherwise) const {
     const V signed_or_nan = hn::IfThenElse(hn::IsNaN(value), value, hn::CopySign(set(1.0F), value));
     return hn::IfThenElse(hn::Eq(value, hn::Zero(Tag())), otherwise, signed_or_nan);

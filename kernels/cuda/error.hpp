@@ -1,0 +1,19 @@
+#pragma once
+
+/// CUDA and cuBLAS statuses as exceptions.
+
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+
+#include <string>
+
+namespace attractor::cuda {
+
+/// Throws DeviceError where a status says so: `what` names the call and its sizes, "cudaMalloc of 4096 bytes for states".
+void check(cudaError_t status, const std::string& what);
+void check(cublasStatus_t status, const std::string& what);
+
+/// Throws for the launch just made on this thread. The error is taken, so that a later call doesn't report it again.
+void check_launch(const char* kernel);
+
+}  // namespace attractor::cuda

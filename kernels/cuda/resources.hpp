@@ -1,0 +1,128 @@
+#pragma once
+
+/// Owners of CUDA resources. None of their destructors fails or throws; each belongs to the device that was current when
+/// it was made.
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "kernels/cuda/error.hpp"
+
+namespace attractor::cuda {
+
+/// Makes a device current for a scope.
+class DeviceScope {
+ public:
+  explicit DeviceScope(int device) {
+    check(cudaGetDevice(&before_), "cudaGetDevice");
+    if (device != before_) check(cudaSetDevice(device), "cudaSetDevice(" + std::to_string(device) + ")");
+  }
+  DeviceScope(const DeviceScope&) = delete;
+  DeviceScope& operator=(const DeviceScope&) = delete;
+  ~DeviceScope() { static_cast<void>(cudaSetDevice(before_)); }
+
+ private:
+  int before_ = 0;
+};
+
+/// How a handle is given back.
+template <class Handle, auto release>
+class Owner {
+ public:
+  Owner() = default;
+  explicit Owner(Handle handle) : handle_(handle) {}
+  Owner(Owner&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  Owner& operator=(Owner&& other) noexcept {
+    std::swap(handle_, other.handle_);
+    return *this;
+  }
+  ~Owner() {
+    if (handle_ != nullptr) static_cast<void>(release(handle_));
+  }
+  [[nodiscard]] Handle get() const { return handle_; }
+
+ private:
+  Handle handle_ = nullptr;
+};
+
+using Stream = Owner<cudaStream_t, cudaStreamDestroy>;
+using Event = Owner<cudaEvent_t, cudaEventDestroy>;
+using Blas = Owner<cublasHandle_t, cublasDestroy>;
+
+/// A stream that doesn't wait for the default stream.
+inline Stream make_stream() {
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  return Stream(stream);
+}
+
+/// An event for ordering, not for timing.
+inline Event make_event() {
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+  return Event(event);
+}
+
+inline Blas make_blas() {
+  cublasHandle_t handle = nullptr;
+  check(cublasCreate(&handle), "cublasCreate");
+  return Blas(handle);
+}
+
+/// Device memory, uninitialised. `purpose` is for the message of a failure: "states".
+template <class T>
+class DeviceArray {
+ public:
+  DeviceArray() = default;
+  DeviceArray(std::size_t count, const std::string& purpose) : count_(count) {
+    if (count == 0) return;
+    void* data = nullptr;
+    check(cudaMalloc(&data, bytes()), "cudaMalloc of " + std::to_string(bytes()) + " bytes for " + purpose);
+    data_ = Owner<void*, cudaFree>(data);
+  }
+
+  [[nodiscard]] T* data() const { return static_cast<T*>(data_.get()); }
+  [[nodiscard]] std::size_t size() const { return count_; }
+  [[nodiscard]] std::size_t bytes() const { return count_ * sizeof(T); }
+
+ private:
+  std::size_t count_ = 0;
+  Owner<void*, cudaFree> data_;
+};
+
+/// Page-locked host memory, which copies to and from without a stop.
+template <class T>
+class PinnedArray {
+ public:
+  PinnedArray() = default;
+  PinnedArray(std::size_t count, const std::string& purpose) : count_(count) {
+    if (count == 0) return;
+    void* data = nullptr;
+    check(cudaMallocHost(&data, bytes()), "cudaMallocHost of " + std::to_string(bytes()) + " bytes for " + purpose);
+    data_ = Owner<void*, cudaFreeHost>(data);
+  }
+
+  [[nodiscard]] T* data() const { return static_cast<T*>(data_.get()); }
+  [[nodiscard]] std::size_t size() const { return count_; }
+  [[nodiscard]] std::size_t bytes() const { return count_ * sizeof(T); }
+
+ private:
+  std::size_t count_ = 0;
+  Owner<void*, cudaFreeHost> data_;
+};
+
+/// Device memory with these values in it. Returns when they are there.
+template <class T>
+DeviceArray<T> upload(std::span<const T> values, const std::string& purpose) {
+  DeviceArray<T> array(values.size(), purpose);
+  if (!values.empty())
+    check(cudaMemcpy(array.data(), values.data(), array.bytes(), cudaMemcpyHostToDevice),
+          "cudaMemcpy of " + std::to_string(array.bytes()) + " bytes of " + purpose);
+  return array;
+}
+
+}  // namespace attractor::cuda
