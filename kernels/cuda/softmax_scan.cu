@@ -1,0 +1,531 @@
+// A block holds a tile of states in shared memory and lets its part of the patterns pass by, 32 at a time: scores,
+// online softmax, readout into registers.
+//
+// Scores: each thread computes 4 patterns × 8 states; the columns are dealt out to `parts` groups of threads, whose
+// partial sums meet in shared memory. Readout: each thread keeps 8 states × 4 or 8 content columns. So both products do
+// 32 or more multiply-adds for 3 or 4 shared loads of 16 bytes.
+//
+// What happens to a state depends on that state alone. Votes let the block skip work for all states, and the work
+// skipped would have multiplied by 1 or added 0.
+
+#include <cuda_pipeline.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+
+#include <attractor/error.hpp>
+#include <attractor/host_device.hpp>
+
+#include "kernels/cuda/error.hpp"
+#include "kernels/cuda/softmax_scan.hpp"
+
+namespace attractor::cuda {
+namespace {
+
+constexpr int tile_patterns = 32;
+constexpr int thread_patterns = 4;
+constexpr int thread_states = 8;
+constexpr int warp_size = 32;
+constexpr unsigned all_lanes = 0xFFFFFFFFU;
+
+/// How a block's threads share the work. A quad is four floats: neighbouring states or neighbouring columns.
+template <int states_, int warps_, int thread_quads_>
+struct Scheme {
+  static constexpr int states = states_;
+  static constexpr int state_quads = states / 4;
+  static constexpr int warps = warps_;
+  static constexpr int threads = warps * warp_size;
+
+  /// Scores: threads along the states, and groups of threads along the columns.
+  static constexpr int score_threads = states / thread_states;
+  static constexpr int parts = threads / (score_threads * tile_patterns / thread_patterns);
+  /// Distance of two patterns' scores, such that a phase of 8 lanes meets no bank twice.
+  static constexpr int score_pitch = state_quads % 16 == 0 ? state_quads : state_quads + 4;
+
+  /// Softmax: each thread has four states and every `softmax_groups`-th pattern.
+  static constexpr int softmax_groups = threads / state_quads;
+  static constexpr int softmax_patterns = tile_patterns / softmax_groups;
+
+  /// Readout: lanes along the columns; quads of columns for a thread and for the block.
+  static constexpr int column_lanes = warp_size / score_threads;
+  static constexpr int thread_quads = thread_quads_;
+  static constexpr int column_quads = warps * column_lanes * thread_quads;
+};
+
+/// Where things lie in shared memory, in quads.
+struct Layout {
+  bool one_matrix = true;  ///< contents are read from the tile of patterns
+  int pattern_quads = 0;
+  int pattern_pitch = 0;
+  int content_pitch = 0;
+};
+
+/// An odd distance between rows puts the same column of neighbouring rows into different banks.
+constexpr int odd(int quads) { return quads | 1; }
+
+ATTRACTOR_HOST_DEVICE constexpr int quads_of(int columns) { return (columns + 3) / 4; }
+
+template <class S>
+std::size_t shared_bytes(const Layout& layout) {
+  const int states = 4 * layout.pattern_quads * S::state_quads;
+  const int tiles = tile_patterns * (layout.pattern_pitch + layout.content_pitch);
+  const int scores = S::parts * tile_patterns * S::score_pitch;
+  const int maxima = S::warps * S::state_quads;
+  return sizeof(float4) * static_cast<std::size_t>(states + tiles + scores + maxima);
+}
+
+__device__ __forceinline__ float element(const float4& quad, int i) {
+  return i == 0 ? quad.x : i == 1 ? quad.y : i == 2 ? quad.z : quad.w;
+}
+
+template <class Combine>
+__device__ __forceinline__ float4 combine(const float4& a, const float4& b, Combine&& f) {
+  return {f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w)};
+}
+
+__device__ __forceinline__ float4 sum(const float4& a, const float4& b) {
+  return combine(a, b, [](float x, float y) { return x + y; });
+}
+
+/// Passes over NaN, so that the maximum is that of the other scores.
+__device__ __forceinline__ float4 maximum(const float4& a, const float4& b) {
+  return combine(a, b, [](float x, float y) { return fmaxf(x, y); });
+}
+
+__device__ __forceinline__ float4 filled(float value) { return {value, value, value, value}; }
+
+/// Folds the values of all lanes that are a multiple of `stride` apart. The operation commutes, so all get the same
+/// bits.
+template <int stride, class Fold>
+__device__ __forceinline__ float4 fold_lanes(float4 value, Fold&& fold) {
+#pragma unroll
+  for (int distance = stride; distance < warp_size; distance *= 2)
+    value = fold(value,
+                 float4{__shfl_xor_sync(all_lanes, value.x, distance), __shfl_xor_sync(all_lanes, value.y, distance),
+                        __shfl_xor_sync(all_lanes, value.z, distance), __shfl_xor_sync(all_lanes, value.w, distance)});
+  return value;
+}
+
+/// Columns of a matrix that pass through shared memory, a tile of rows at a time.
+struct Panel {
+  const float* first = nullptr;  ///< first of these columns in row 0
+  Index stride = 0;
+  int quads = 0;  ///< this many columns, over 4
+  int pitch = 0;  ///< in shared memory
+};
+
+/// One block's work. Methods are called by all threads.
+template <class S>
+class Scanner {
+ public:
+  __device__ Scanner(const SoftmaxScan& scan, const Layout& layout, float cutoff, float4* shared)
+      : scan_(scan),
+        layout_(layout),
+        cutoff_(cutoff),
+        thread_(static_cast<int>(threadIdx.x)),
+        first_row_(static_cast<Index>(blockIdx.x) * S::states),
+        rows_left_(static_cast<int>(min(*scan.row_count - first_row_, Index{S::states}))),
+        first_quad_(static_cast<int>(blockIdx.z) * S::column_quads),
+        column_quads_(min(quads_of(scan.content_columns) - first_quad_, S::column_quads)),
+        states_(shared),
+        scores_(states_ + 4 * layout.pattern_quads * S::state_quads),
+        maxima_(scores_ + S::parts * tile_patterns * S::score_pitch),
+        tiles_(maxima_ + S::warps * S::state_quads) {}
+
+  __device__ void run() {
+    if (rows_left_ <= 0) return;
+    const Index tiles = (scan_.pattern_count + tile_patterns - 1) / tile_patterns;
+    const Index begin = tiles * blockIdx.y / scan_.splits;
+    const Index end = tiles * (blockIdx.y + 1) / scan_.splits;
+    fetch_patterns(begin, end);
+    load_states();
+    for (Index tile = begin; tile < end; ++tile) pass(tile, end);
+    store();
+  }
+
+ private:
+  /// One tile of patterns, whose copy into shared memory is under way.
+  __device__ __forceinline__ void pass(Index tile, Index end) {
+    __pipeline_wait_prior(0);
+    __syncthreads();
+    // With one matrix the next tile goes where the one before this was; with two, each waits for its own space.
+    layout_.one_matrix ? fetch_patterns(tile + 1, end) : fetch_contents(tile);
+    score(pattern_tile(tile));
+    __syncthreads();
+    if (!layout_.one_matrix) fetch_patterns(tile + 1, end);
+    const bool rose = weigh(scan_.pattern_count - tile * tile_patterns);
+    if (!layout_.one_matrix) __pipeline_wait_prior(1);
+    const bool any_weight = __syncthreads_or(has_weight_) != 0;
+    if (thread_ < S::states) add_weights(rose);
+    if (rose) rescale();
+    if (any_weight) read_out(content_tile(tile));
+  }
+
+  /// --- Shared memory ---
+
+  __device__ const float4* pattern_tile(Index tile) const {
+    return layout_.one_matrix ? tiles_ + (tile & 1) * tile_patterns * layout_.pattern_pitch : tiles_;
+  }
+
+  __device__ const float4* content_tile(Index tile) const {
+    return layout_.one_matrix ? pattern_tile(tile) + first_quad_ : tiles_ + tile_patterns * layout_.pattern_pitch;
+  }
+
+  /// Dead scores give their place to what the softmax leaves for the readout.
+  __device__ float4* sums() const { return scores_ + tile_patterns * S::score_pitch; }
+  __device__ float4* corrections() const { return sums() + S::warps * S::state_quads; }
+
+  __device__ void fetch_patterns(Index tile, Index end) const {
+    if (tile < end)
+      fetch({scan_.patterns, scan_.pattern_stride, layout_.pattern_quads, layout_.pattern_pitch}, tile,
+            const_cast<float4*>(pattern_tile(tile)));
+    __pipeline_commit();
+  }
+
+  __device__ void fetch_contents(Index tile) const {
+    fetch({scan_.contents + 4 * first_quad_, scan_.content_stride, column_quads_, layout_.content_pitch}, tile,
+          const_cast<float4*>(content_tile(tile)));
+    __pipeline_commit();
+  }
+
+  /// Starts to copy a tile. Rows past the last pattern become 0: their weights are, and 0 times garbage may be NaN.
+  __device__ void fetch(const Panel& panel, Index tile, float4* to) const {
+    const int width_log2 = min(32 - __clz(panel.quads - 1), 5);
+    const int lane = thread_ & ((1 << width_log2) - 1);
+    const Index first = tile * tile_patterns;
+    for (int row = thread_ >> width_log2; row < tile_patterns; row += S::threads >> width_log2) {
+      const bool exists = first + row < scan_.pattern_count;
+      const float* const from = panel.first + (exists ? first + row : 0) * panel.stride;
+      for (int quad = lane; quad < panel.quads; quad += 1 << width_log2)
+        __pipeline_memcpy_async(to + row * panel.pitch + quad, from + 4 * quad, sizeof(float4),
+                                exists ? 0 : sizeof(float4));
+    }
+  }
+
+  /// Transposes the states into [column][state], 4 × 4 at a time: 8 lanes along the states store without a bank
+  /// conflict, 4 along the columns load whole sectors.
+  __device__ void load_states() const {
+    constexpr int blocks = S::state_quads / 8;
+    const int row_quad = thread_ % 8 + thread_ / warp_size % blocks * 8;
+    const int first = thread_ / 8 % 4 + thread_ / (warp_size * blocks) * 4;
+    for (int quad = first; quad < layout_.pattern_quads; quad += S::threads / S::state_quads) {
+      float4 rows[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) rows[i] = load_state(4 * row_quad + i, quad);
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        states_[(4 * quad + i) * S::state_quads + row_quad] = {element(rows[0], i), element(rows[1], i),
+                                                               element(rows[2], i), element(rows[3], i)};
+    }
+  }
+
+  /// Four columns of a state, 0 where there are none.
+  __device__ float4 load_state(int row, int quad) const {
+    if (row >= rows_left_) return filled(0.0F);
+    const float* const from = scan_.states + (first_row_ + row) * scan_.state_stride + 4 * quad;
+    const int columns = scan_.dimension - 4 * quad;
+    if (columns >= 4) return *reinterpret_cast<const float4*>(from);
+    return {from[0], columns > 1 ? from[1] : 0.0F, columns > 2 ? from[2] : 0.0F, 0.0F};
+  }
+
+  /// --- Scores ---
+
+  /// a·x over this thread's share of the columns.
+  __device__ __forceinline__ void score(const float4* patterns) const {
+    const int state = thread_ % S::score_threads;
+    const int pattern = thread_ / S::score_threads % (tile_patterns / thread_patterns);
+    const int part = thread_ / (threads_for_tile);
+    float products[thread_patterns][thread_states] = {};
+#pragma unroll 2
+    for (int quad = part; quad < layout_.pattern_quads; quad += S::parts)
+      multiply(patterns + pattern * layout_.pattern_pitch + quad, states_ + 4 * quad * S::state_quads + state,
+               products);
+    float4* const to = scores_ + (part * tile_patterns + pattern) * S::score_pitch + state;
+#pragma unroll
+    for (int j = 0; j < thread_patterns; ++j)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const float* const p = products[j] + 4 * half;
+        to[j * pattern_step * S::score_pitch + half * S::score_threads] = {p[0], p[1], p[2], p[3]};
+      }
+  }
+
+  /// Four columns of 4 patterns times 8 states.
+  __device__ __forceinline__ void multiply(const float4* patterns, const float4* states,
+                                           float (&products)[thread_patterns][thread_states]) const {
+    float4 a[thread_patterns];
+#pragma unroll
+    for (int j = 0; j < thread_patterns; ++j) a[j] = patterns[j * pattern_step * layout_.pattern_pitch];
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      const float4 x[2] = {states[k * S::state_quads], states[k * S::state_quads + S::score_threads]};
+#pragma unroll
+      for (int j = 0; j < thread_patterns; ++j)
+#pragma unroll
+        for (int i = 0; i < thread_states; ++i)
+          products[j][i] = fmaf(element(a[j], k), element(x[i / 4], i % 4), products[j][i]);
+    }
+  }
+
+  /// --- Softmax ---
+
+  /// Turns scores into weights. Whether some state's maximum rose: the same for all threads, since each warp sees all
+  /// states.
+  __device__ __forceinline__ bool weigh(Index patterns_left) {
+    const int state = thread_ % S::state_quads;
+    const int group = thread_ / S::state_quads;
+    float4 scores[S::softmax_patterns];
+    float4 largest = filled(-INFINITY);
+#pragma unroll
+    for (int i = 0; i < S::softmax_patterns; ++i) {
+      const int pattern = group + i * S::softmax_groups;
+      scores[i] = pattern < patterns_left ? whole_score(pattern, state) : filled(-INFINITY);
+      largest = maximum(largest, scores[i]);
+    }
+    largest = largest_of_block(largest, state);
+    const bool rose = raise_maximum(largest, state);
+    float4 sum_of_tile = filled(0.0F);
+#pragma unroll
+    for (int i = 0; i < S::softmax_patterns; ++i) {
+      const float4 weights = combine(scores[i], maximum_, [this](float s, float m) { return weight(s - m); });
+      scores_[(group + i * S::softmax_groups) * S::score_pitch + state] = weights;
+      sum_of_tile = sum(sum_of_tile, weights);
+    }
+    sum_of_tile = fold_lanes<S::state_quads>(sum_of_tile, sum);
+    if (thread_ % warp_size < S::state_quads) sums()[thread_ / warp_size * S::state_quads + state] = sum_of_tile;
+    // NaN is unequal to 0: a state that is not finite is read out, and its row says so.
+    has_weight_ = sum_of_tile.x != 0.0F || sum_of_tile.y != 0.0F || sum_of_tile.z != 0.0F || sum_of_tile.w != 0.0F;
+    return rose;
+  }
+
+  /// β a·x of four states.
+  __device__ __forceinline__ float4 whole_score(int pattern, int state) const {
+    float4 score = scores_[pattern * S::score_pitch + state];
+#pragma unroll
+    for (int part = 1; part < S::parts; ++part)
+      score = sum(score, scores_[(part * tile_patterns + pattern) * S::score_pitch + state]);
+    return combine(score, filled(scan_.beta), [](float s, float beta) { return s * beta; });
+  }
+
+  __device__ __forceinline__ float4 largest_of_block(float4 largest, int state) const {
+    largest = fold_lanes<S::state_quads>(largest, maximum);
+    if (thread_ % warp_size < S::state_quads) maxima_[thread_ / warp_size * S::state_quads + state] = largest;
+    __syncthreads();
+    largest = maxima_[state];
+#pragma unroll
+    for (int warp = 1; warp < S::warps; ++warp) largest = maximum(largest, maxima_[warp * S::state_quads + state]);
+    return largest;
+  }
+
+  __device__ __forceinline__ bool raise_maximum(const float4& largest, int state) {
+    const bool rises =
+        largest.x > maximum_.x || largest.y > maximum_.y || largest.z > maximum_.z || largest.w > maximum_.w;
+    if (!__any_sync(all_lanes, rises)) return false;
+    const float4 before = maximum_;
+    maximum_ = maximum(maximum_, largest);
+    if (thread_ < S::state_quads)
+      corrections()[state] = combine(before, maximum_, [](float old, float now) { return expf(old - now); });
+    return true;
+  }
+
+  /// The comparison lets NaN through.
+  __device__ __forceinline__ float weight(float difference) const {
+    return difference < -cutoff_ ? 0.0F : expf(difference);
+  }
+
+  /// Adds the tile's weights of one state.
+  __device__ __forceinline__ void add_weights(bool rose) {
+    const auto* const tile_sums = reinterpret_cast<const float*>(sums());
+    if (rose) sum_ *= reinterpret_cast<const float*>(corrections())[thread_];
+#pragma unroll
+    for (int warp = 0; warp < S::warps; ++warp) sum_ += tile_sums[warp * S::states + thread_];
+  }
+
+  /// --- Readout ---
+
+  __device__ int state_lane() const { return thread_ % S::score_threads; }
+  __device__ int column_quad(int i) const {
+    const int lane = thread_ / S::score_threads % S::column_lanes;
+    return (thread_ / warp_size * S::thread_quads + i) * S::column_lanes + lane;
+  }
+
+  __device__ __forceinline__ void rescale() {
+    const float4* const from = corrections() + state_lane();
+    const float4 correction[2] = {from[0], from[S::score_threads]};
+#pragma unroll
+    for (int i = 0; i < thread_states; ++i)
+#pragma unroll
+      for (int j = 0; j < thread_columns; ++j) readout_[i][j] *= element(correction[i / 4], i % 4);
+  }
+
+  __device__ __forceinline__ void read_out(const float4* contents) {
+    if (thread_ / warp_size * S::thread_quads * S::column_lanes >= column_quads_) return;
+    const float4* const weights = scores_ + state_lane();
+    const float4* columns[S::thread_quads];
+#pragma unroll
+    for (int q = 0; q < S::thread_quads; ++q) columns[q] = contents + min(column_quad(q), column_quads_ - 1);
+#pragma unroll 4
+    for (int pattern = 0; pattern < tile_patterns; ++pattern) {
+      const float4 w[2] = {weights[pattern * S::score_pitch], weights[pattern * S::score_pitch + S::score_threads]};
+#pragma unroll
+      for (int q = 0; q < S::thread_quads; ++q) {
+        const float4 c = columns[q][pattern * layout_.content_pitch];
+#pragma unroll
+        for (int i = 0; i < thread_states; ++i)
+#pragma unroll
+          for (int j = 0; j < 4; ++j)
+            readout_[i][4 * q + j] = fmaf(element(w[i / 4], i % 4), element(c, j), readout_[i][4 * q + j]);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void store() const {
+    const Index first = static_cast<Index>(blockIdx.y) * scan_.capacity + first_row_;
+#pragma unroll
+    for (int i = 0; i < thread_states; ++i) {
+      const int row = 4 * (state_lane() + i / 4 * S::score_threads) + i % 4;
+      if (row < rows_left_) store_readout(scan_.readouts + (first + row) * scan_.readout_stride, readout_[i]);
+    }
+    if (blockIdx.z > 0) return;
+    if (thread_ < S::states && thread_ < rows_left_) scan_.sums[first + thread_] = static_cast<float>(sum_);
+    if (thread_ < S::state_quads)
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        if (4 * thread_ + i < rows_left_) scan_.maxima[first + 4 * thread_ + i] = element(maximum_, i);
+  }
+
+  /// −0 becomes 0: whether a zero product was added or skipped must not show.
+  __device__ __forceinline__ void store_readout(float* row, const float (&readout)[4 * S::thread_quads]) const {
+#pragma unroll
+    for (int q = 0; q < S::thread_quads; ++q)
+      if (column_quad(q) < column_quads_)
+        reinterpret_cast<float4*>(row)[first_quad_ + column_quad(q)] = {
+            readout[4 * q] + 0.0F, readout[4 * q + 1] + 0.0F, readout[4 * q + 2] + 0.0F, readout[4 * q + 3] + 0.0F};
+  }
+
+  static constexpr int pattern_step = tile_patterns / thread_patterns;
+  static constexpr int threads_for_tile = S::score_threads * pattern_step;
+  static constexpr int thread_columns = 4 * S::thread_quads;
+
+  const SoftmaxScan& scan_;
+  const Layout& layout_;
+  float cutoff_;
+  int thread_;
+  Index first_row_;
+  int rows_left_;     ///< of this block's states
+  int first_quad_;    ///< of this block's content columns
+  int column_quads_;  ///< of them
+
+  float4* states_;  ///< [column][state]
+  float4* scores_;  ///< [part][pattern][state]; weights [pattern][state]
+  float4* maxima_;  ///< [warp][state]
+  float4* tiles_;
+
+  float4 maximum_ = filled(-INFINITY);  ///< of states 4·(thread mod state_quads), …
+  double sum_ = 0.0;                    ///< of the thread's state
+  float readout_[thread_states][thread_columns] = {};
+  bool has_weight_ = false;
+};
+
+template <class S>
+__global__ void __launch_bounds__(S::threads) scan_patterns(SoftmaxScan scan, Layout layout, float cutoff) {
+  extern __shared__ float4 shared[];
+  Scanner<S>(scan, layout, cutoff, shared).run();
+}
+
+/// A scheme as the host sees it.
+struct Kernel {
+  void (*function)(SoftmaxScan, Layout, float);
+  int states;
+  int threads;
+  int column_quads;
+  std::size_t (*bytes)(const Layout&);
+};
+
+template <class S>
+constexpr Kernel kernel_of() {
+  return {scan_patterns<S>, S::states, S::threads, S::column_quads, shared_bytes<S>};
+}
+
+/// The best first. The last is for states too long for 64 of them.
+constexpr std::array kernels = {kernel_of<Scheme<64, 4, 1>>(), kernel_of<Scheme<64, 4, 2>>(),
+                                kernel_of<Scheme<64, 8, 2>>(), kernel_of<Scheme<32, 4, 2>>()};
+
+std::size_t shared_memory_limit() {
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  int bytes = 0;
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute");
+  return static_cast<std::size_t>(bytes);
+}
+
+bool reads_one_matrix(const SoftmaxScan& scan) {
+  return scan.contents == scan.patterns && scan.content_stride == scan.pattern_stride &&
+         scan.content_columns <= scan.dimension;
+}
+
+Layout layout_of(const Kernel& kernel, int dimension, int content_columns, bool one_matrix) {
+  Layout layout;
+  layout.one_matrix = one_matrix;
+  layout.pattern_quads = quads_of(dimension);
+  layout.pattern_pitch = odd(layout.pattern_quads);
+  layout.content_pitch =
+      one_matrix ? layout.pattern_pitch : odd(std::min(quads_of(content_columns), kernel.column_quads));
+  return layout;
+}
+
+int column_blocks(const Kernel& kernel, int content_columns) {
+  return (quads_of(content_columns) + kernel.column_quads - 1) / kernel.column_quads;
+}
+
+/// The kernel with the fewest blocks of columns, since each computes the scores anew.
+const Kernel& choose_kernel(const SoftmaxScan& scan) {
+  const std::size_t limit = shared_memory_limit();
+  const bool one_matrix = reads_one_matrix(scan);
+  const Kernel* best = nullptr;
+  for (const Kernel& kernel : kernels) {
+    if (kernel.bytes(layout_of(kernel, scan.dimension, scan.content_columns, one_matrix)) > limit) continue;
+    if (best == nullptr || column_blocks(kernel, scan.content_columns) < column_blocks(*best, scan.content_columns))
+      best = &kernel;
+  }
+  if (best == nullptr)
+    throw DeviceError("shared memory of " + std::to_string(limit) +
+                          " bytes is too little for a softmax scan of dimension " + std::to_string(scan.dimension),
+                      cudaErrorInvalidValue);
+  return *best;
+}
+
+/// All weights below e^−cutoff together are less than half an ulp of the sum, so they count as 0.
+float weight_cutoff(Index pattern_count) {
+  return std::log(static_cast<float>(pattern_count)) + 25.0F * std::log(2.0F);
+}
+
+}  // namespace
+
+bool softmax_scan_fits(int dimension) {
+  const std::size_t limit = shared_memory_limit();
+  return std::any_of(kernels.begin(), kernels.end(), [&](const Kernel& kernel) {
+    const int most_columns = 4 * kernel.column_quads;
+    return kernel.bytes(layout_of(kernel, dimension, most_columns, true)) <= limit &&
+           kernel.bytes(layout_of(kernel, dimension, most_columns, false)) <= limit;
+  });
+}
+
+void launch_softmax_scan(const SoftmaxScan& scan, cudaStream_t stream) {
+  if (scan.rows == 0) return;
+  const Kernel& kernel = choose_kernel(scan);
+  const Layout layout = layout_of(kernel, scan.dimension, scan.content_columns, reads_one_matrix(scan));
+  const auto bytes = kernel.bytes(layout);
+  check(cudaFuncSetAttribute(kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+        "shared memory of " + std::to_string(bytes) + " bytes for the softmax scan");
+  const dim3 grid(static_cast<unsigned>((scan.rows + kernel.states - 1) / kernel.states),
+                  static_cast<unsigned>(scan.splits),
+                  static_cast<unsigned>(column_blocks(kernel, scan.content_columns)));
+  kernel.function<<<grid, static_cast<unsigned>(kernel.threads), bytes, stream>>>(scan, layout,
+                                                                                  weight_cutoff(scan.pattern_count));
+  check_launch("softmax_scan");
+}
+
+}  // namespace attractor::cuda

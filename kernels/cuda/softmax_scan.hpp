@@ -1,0 +1,48 @@
+#pragma once
+
+/// One pass of a batch of states over a softmax memory: for each state x and each part of the patterns a_μ, contents
+/// c_μ,
+///   m = max_μ β a_μ·x,   l = Σ_μ exp(β a_μ·x − m),   r = Σ_μ exp(β a_μ·x − m) c_μ.
+/// Scores never leave the multiprocessor. Whoever combines the parts has lse = m + ln l and u = r / l.
+
+#include <cuda_runtime_api.h>
+
+#include <attractor/matrix.hpp>
+
+namespace attractor::cuda {
+
+/// All pointers are on the device. Rows of matrices start at multiples of 16 bytes: strides are multiples of 4, and
+/// what lies between a row's last column and the next multiple of 4 is zero in patterns and contents, anything in
+/// states.
+struct SoftmaxScan {
+  const float* states = nullptr;  ///< [rows × dimension]
+  Index state_stride = 0;
+  const int* row_count = nullptr;  ///< rows from here on are left alone
+  int rows = 0;                    ///< no smaller than *row_count
+
+  const float* patterns = nullptr;  ///< [pattern_count × dimension]
+  Index pattern_stride = 0;
+  const float* contents = nullptr;  ///< [pattern_count × content_columns]; the patterns themselves are read once
+  Index content_stride = 0;
+  Index pattern_count = 0;
+  int dimension = 0;
+  int content_columns = 0;
+  float beta = 1.0F;
+
+  int splits = 1;             ///< parts of the pattern set; an empty one has m = −∞, l = 0, r = 0
+  float* maxima = nullptr;    ///< m: [splits × capacity]
+  float* sums = nullptr;      ///< l: [splits × capacity]
+  float* readouts = nullptr;  ///< r: [splits × capacity × readout_stride], columns up to a multiple of 4 are written
+  Index capacity = 0;
+  Index readout_stride = 0;
+};
+
+/// Whether the current device's multiprocessors have the shared memory for states of this dimension.
+bool softmax_scan_fits(int dimension);
+
+/// Enqueues one kernel. The bits of a row's results depend on the row, the memory, `splits` and the device's shared
+/// memory alone. A row with a state or score that is not finite has l and r that are NaN; no other row is touched by
+/// it.
+void launch_softmax_scan(const SoftmaxScan& scan, cudaStream_t stream);
+
+}  // namespace attractor::cuda

@@ -1,0 +1,362 @@
+/// The softmax scan on a CUDA device against sums in double precision, and what its header promises of rows and bits.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <attractor/error.hpp>
+
+#include "kernels/cuda/resources.hpp"
+#include "kernels/cuda/softmax_scan.hpp"
+#include "tests/support/data.hpp"
+
+namespace attractor::test {
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+/// What device memory holds before a scan: no result looks like it.
+constexpr float untouched = -12345.0F;
+
+struct SoftmaxMemory {
+  Matrix<float> patterns;
+  Matrix<float> contents;  ///< empty: the patterns themselves
+  float beta = 1.0F;
+  int splits = 1;
+
+  [[nodiscard]] MatrixView<const float> readout_matrix() const {
+    return contents.empty() ? patterns.view() : contents.view();
+  }
+};
+
+/// m, l and r of all splits and rows, as the device left them.
+struct Scan {
+  Index rows = 0;
+  int splits = 0;
+  Index readout_stride = 0;
+  std::vector<float> maxima = {};
+  std::vector<float> sums = {};
+  std::vector<float> readouts = {};
+
+  [[nodiscard]] std::size_t at(int split, Index row) const { return static_cast<std::size_t>(split * rows + row); }
+  [[nodiscard]] const float* readout(int split, Index row) const {
+    return readouts.data() + static_cast<Index>(at(split, row)) * readout_stride;
+  }
+};
+
+Index padded(Index columns) { return (columns + 3) / 4 * 4; }
+
+cuda::DeviceArray<float> upload_padded(MatrixView<const float> values, float padding, const std::string& purpose) {
+  std::vector<float> rows(static_cast<std::size_t>(values.rows * padded(values.columns)), padding);
+  for (Index i = 0; i < values.rows; ++i)
+    std::copy_n(values.row(i), values.columns, rows.begin() + i * padded(values.columns));
+  return cuda::upload(std::span<const float>(rows), purpose);
+}
+
+cuda::DeviceArray<float> poisoned(std::size_t count, const std::string& purpose) {
+  return cuda::upload(std::span<const float>(std::vector<float>(count, untouched)), purpose);
+}
+
+std::vector<float> download(const cuda::DeviceArray<float>& array) {
+  std::vector<float> values(array.size());
+  cuda::check(cudaMemcpy(values.data(), array.data(), array.bytes(), cudaMemcpyDeviceToHost), "cudaMemcpy of results");
+  return values;
+}
+
+/// Scans the first `row_count` states; what states' rows have between their columns and the stride is NaN.
+Scan scan(const SoftmaxMemory& memory, const Matrix<float>& states, int row_count) {
+  const MatrixView<const float> contents = memory.readout_matrix();
+  const cuda::DeviceArray<float> x = upload_padded(states, nan, "states");
+  const cuda::DeviceArray<float> a = upload_padded(memory.patterns, 0.0F, "patterns");
+  const cuda::DeviceArray<float> c = upload_padded(contents, 0.0F, "contents");
+  const cuda::DeviceArray<int> count = cuda::upload(std::span<const int>(&row_count, 1), "row count");
+  Scan result{.rows = states.rows(), .splits = memory.splits, .readout_stride = padded(contents.columns)};
+  const auto results = static_cast<std::size_t>(memory.splits * states.rows());
+  const cuda::DeviceArray<float> m = poisoned(results, "maxima");
+  const cuda::DeviceArray<float> l = poisoned(results, "sums");
+  const cuda::DeviceArray<float> r = poisoned(results * static_cast<std::size_t>(result.readout_stride), "readouts");
+
+  cuda::SoftmaxScan arguments;
+  arguments.states = x.data();
+  arguments.state_stride = padded(states.columns());
+  arguments.row_count = count.data();
+  arguments.rows = static_cast<int>(states.rows());
+  arguments.patterns = a.data();
+  arguments.pattern_stride = padded(memory.patterns.columns());
+  arguments.contents = memory.contents.empty() ? a.data() : c.data();
+  arguments.content_stride = padded(contents.columns);
+  arguments.pattern_count = memory.patterns.rows();
+  arguments.dimension = static_cast<int>(memory.patterns.columns());
+  arguments.content_columns = static_cast<int>(contents.columns);
+  arguments.beta = memory.beta;
+  arguments.splits = memory.splits;
+  arguments.maxima = m.data();
+  arguments.sums = l.data();
+  arguments.readouts = r.data();
+  arguments.capacity = states.rows();
+  arguments.readout_stride = result.readout_stride;
+  cuda::launch_softmax_scan(arguments, nullptr);
+
+  result.maxima = download(m);
+  result.sums = download(l);
+  result.readouts = download(r);
+  return result;
+}
+
+Scan scan(const SoftmaxMemory& memory, const Matrix<float>& states) {
+  return scan(memory, states, static_cast<int>(states.rows()));
+}
+
+/// lse = ln Σ exp(β a_μ·x) and u = Σ exp(β a_μ·x) c_μ / Σ exp(β a_μ·x).
+struct Readout {
+  double log_sum = 0.0;
+  std::vector<double> values;
+};
+
+/// The splits put together.
+Readout combine(const Scan& scan, Index row, Index columns) {
+  double largest = -std::numeric_limits<double>::infinity();
+  for (int s = 0; s < scan.splits; ++s) largest = std::max<double>(largest, scan.maxima[scan.at(s, row)]);
+  double sum = 0.0;
+  Readout readout{.values = std::vector<double>(static_cast<std::size_t>(columns))};
+  for (int s = 0; s < scan.splits; ++s) {
+    const double scale = std::exp(scan.maxima[scan.at(s, row)] - largest);
+    sum += scale * scan.sums[scan.at(s, row)];
+    for (std::size_t j = 0; j < readout.values.size(); ++j) readout.values[j] += scale * scan.readout(s, row)[j];
+  }
+  for (double& value : readout.values) value /= sum;
+  readout.log_sum = largest + std::log(sum);
+  return readout;
+}
+
+double dot(const float* a, const float* b, Index count) {
+  double sum = 0.0;
+  for (Index i = 0; i < count; ++i) sum += static_cast<double>(a[i]) * b[i];
+  return sum;
+}
+
+double norm(const float* a, Index count) { return std::sqrt(dot(a, a, count)); }
+
+Readout expected_readout(const SoftmaxMemory& memory, const float* state) {
+  const MatrixView<const float> contents = memory.readout_matrix();
+  std::vector<double> scores;
+  for (Index mu = 0; mu < memory.patterns.rows(); ++mu)
+    scores.push_back(memory.beta * dot(memory.patterns.row(mu), state, memory.patterns.columns()));
+  const double largest = *std::max_element(scores.begin(), scores.end());
+  double sum = 0.0;
+  Readout readout{.values = std::vector<double>(static_cast<std::size_t>(contents.columns))};
+  for (Index mu = 0; mu < contents.rows; ++mu) {
+    const double weight = std::exp(scores[static_cast<std::size_t>(mu)] - largest);
+    sum += weight;
+    for (Index j = 0; j < contents.columns; ++j)
+      readout.values[static_cast<std::size_t>(j)] += weight * contents(mu, j);
+  }
+  for (double& value : readout.values) value /= sum;
+  readout.log_sum = largest + std::log(sum);
+  return readout;
+}
+
+/// With u = 2⁻²⁴: a score errs by at most σ = (D + 4) u β max‖a‖ ‖x‖, a weight relatively by 2σ + 16u (score and
+/// maximum; exponential, rescaling, cutoff), a sum of P of them by Pu more.
+void expect_agreement(const SoftmaxMemory& memory, const Matrix<float>& states) {
+  const Scan result = scan(memory, states);
+  const MatrixView<const float> contents = memory.readout_matrix();
+  const Index dimension = memory.patterns.columns();
+  double longest = 0.0;
+  for (Index mu = 0; mu < memory.patterns.rows(); ++mu)
+    longest = std::max(longest, norm(memory.patterns.row(mu), dimension));
+  const double largest = std::abs(*std::max_element(contents.data, contents.data + contents.rows * contents.columns,
+                                                    [](float a, float b) { return std::abs(a) < std::abs(b); }));
+  for (Index row = 0; row < states.rows(); ++row) {
+    const Readout expected = expected_readout(memory, states.row(row));
+    const Readout actual = combine(result, row, contents.columns);
+
+    const double score_error =
+        static_cast<double>(dimension + 4) * 0x1p-24 * memory.beta * longest * norm(states.row(row), dimension);
+    const double weight_error = 2.0 * score_error + static_cast<double>(memory.patterns.rows() + 16) * 0x1p-24;
+    ASSERT_NEAR(actual.log_sum, expected.log_sum, score_error + weight_error + 0x1p-24 * std::abs(expected.log_sum))
+        << "row " << row;
+    for (std::size_t j = 0; j < expected.values.size(); ++j)
+      ASSERT_NEAR(actual.values[j], expected.values[j], 2.0 * weight_error * largest) << "row " << row << ", " << j;
+  }
+}
+
+/// All results of row `i` of `a` are those of row `j` of `b`, bit for bit.
+testing::AssertionResult same_row(const Scan& a, Index i, const Scan& b, Index j) {
+  for (int split = 0; split < a.splits; ++split) {
+    const auto bytes = static_cast<std::size_t>(a.readout_stride) * sizeof(float);
+    if (std::memcmp(&a.maxima[a.at(split, i)], &b.maxima[b.at(split, j)], sizeof(float)) != 0 ||
+        std::memcmp(&a.sums[a.at(split, i)], &b.sums[b.at(split, j)], sizeof(float)) != 0 ||
+        std::memcmp(a.readout(split, i), b.readout(split, j), bytes) != 0)
+      return testing::AssertionFailure() << "row " << i << " is not row " << j << " in split " << split;
+  }
+  return testing::AssertionSuccess();
+}
+
+struct Shape {
+  Index patterns;
+  Index dimension;
+  Index content_columns;  ///< 0: auto-associative
+  Index rows;
+  int splits;
+  float beta;
+};
+
+SoftmaxMemory random_memory(const Shape& shape, Rng& rng) {
+  SoftmaxMemory memory;
+  memory.patterns = random_gaussian(shape.patterns, shape.dimension, rng);
+  if (shape.content_columns > 0) memory.contents = random_gaussian(shape.patterns, shape.content_columns, rng);
+  memory.beta = shape.beta;
+  memory.splits = shape.splits;
+  return memory;
+}
+
+class CudaSoftmaxScanShapeTest : public testing::TestWithParam<Shape> {};
+
+TEST_P(CudaSoftmaxScanShapeTest, AgreesWithDoublePrecision) {
+  const Shape& shape = GetParam();
+  Rng rng(1);
+  const SoftmaxMemory memory = random_memory(shape, rng);
+  expect_agreement(memory, noisy_copies(memory.patterns, shape.rows, 0.2F, 1.0F, rng));
+}
+
+/// Patterns and states around the tiles' edges, dimensions that are no multiple of anything, more splits than tiles.
+INSTANTIATE_TEST_SUITE_P(AutoAssociative, CudaSoftmaxScanShapeTest,
+                         testing::Values(Shape{1, 1, 0, 1, 1, 1.0F}, Shape{2, 3, 0, 5, 3, 1.0F},
+                                         Shape{31, 4, 0, 63, 1, 0.5F}, Shape{32, 5, 0, 64, 2, 1.0F},
+                                         Shape{33, 15, 0, 65, 2, 0.5F}, Shape{63, 16, 0, 31, 5, 0.3F},
+                                         Shape{64, 17, 0, 33, 3, 0.3F}, Shape{65, 63, 0, 9, 2, 0.1F},
+                                         Shape{200, 64, 0, 100, 3, 0.1F}, Shape{300, 65, 0, 40, 4, 4.0F},
+                                         Shape{97, 100, 0, 7, 1, 0.1F}, Shape{97, 129, 0, 7, 2, 0.1F},
+                                         Shape{150, 256, 0, 70, 2, 0.05F}, Shape{70, 400, 0, 34, 1, 0.05F}));
+
+INSTANTIATE_TEST_SUITE_P(HeteroAssociative, CudaSoftmaxScanShapeTest,
+                         testing::Values(Shape{1, 1, 1, 1, 1, 1.0F}, Shape{33, 7, 1, 65, 1, 0.5F},
+                                         Shape{100, 64, 1, 10, 2, 0.1F}, Shape{64, 3, 33, 20, 5, 0.5F},
+                                         Shape{100, 64, 64, 66, 2, 0.1F}, Shape{100, 10, 130, 33, 3, 0.3F},
+                                         Shape{70, 20, 300, 40, 2, 0.2F}, Shape{70, 256, 256, 5, 1, 0.05F},
+                                         Shape{40, 300, 300, 5, 1, 0.05F}));
+
+/// Equal weights: the sum of many, and a maximum that never rises again.
+TEST(CudaSoftmaxScanTest, SumsManyEqualWeights) {
+  SoftmaxMemory memory;
+  memory.patterns = Matrix<float>(5000, 4);
+  std::fill_n(memory.patterns.data(), memory.patterns.size(), 0.5F);
+  Rng rng(2);
+  const Scan result = scan(memory, random_gaussian(3, 4, rng));
+
+  for (Index row = 0; row < 3; ++row) {
+    EXPECT_EQ(result.sums[result.at(0, row)], 5000.0F);
+    EXPECT_EQ(result.readout(0, row)[0], 2500.0F);
+  }
+}
+
+/// Tiles whose weights all vanish are skipped; the answer is the nearest pattern.
+TEST(CudaSoftmaxScanTest, LargeBetaRecallsThePattern) {
+  Rng rng(3);
+  SoftmaxMemory memory;
+  memory.patterns = random_bipolar(300, 64, rng);
+  memory.beta = 20.0F;
+  memory.splits = 2;
+  const Matrix<float> states = flipped_copies(memory.patterns, 70, 0.05, rng);
+  const Scan result = scan(memory, states);
+
+  for (Index row = 0; row < states.rows(); ++row) {
+    const Readout readout = combine(result, row, 64);
+    for (std::size_t j = 0; j < 64; ++j) EXPECT_EQ(readout.values[j], memory.patterns.row(row)[j]) << "row " << row;
+  }
+}
+
+TEST(CudaSoftmaxScanTest, EmptySplitsHaveNoWeight) {
+  Rng rng(4);
+  const SoftmaxMemory memory = random_memory({40, 6, 0, 3, 5, 1.0F}, rng);
+  const Scan result = scan(memory, random_gaussian(3, 6, rng));
+
+  int empty = 0;
+  for (int split = 0; split < 5; ++split) {
+    if (result.maxima[result.at(split, 0)] != -infinity) continue;
+    ++empty;
+    for (Index row = 0; row < 3; ++row) {
+      EXPECT_EQ(result.maxima[result.at(split, row)], -infinity);
+      EXPECT_EQ(result.sums[result.at(split, row)], 0.0F);
+      for (Index j = 0; j < 6; ++j) EXPECT_EQ(result.readout(split, row)[j], 0.0F);
+    }
+  }
+  EXPECT_EQ(empty, 3) << "40 patterns are two tiles";
+}
+
+TEST(CudaSoftmaxScanTest, RowsBeyondTheCountAreLeftAlone) {
+  Rng rng(5);
+  const SoftmaxMemory memory = random_memory({50, 10, 0, 0, 2, 0.3F}, rng);
+  const Matrix<float> states = random_gaussian(150, 10, rng);
+  const Scan all = scan(memory, states);
+  for (const int count : {0, 1, 64, 70}) {
+    const Scan some = scan(memory, states, count);
+    for (Index row = 0; row < count; ++row) EXPECT_TRUE(same_row(some, row, all, row)) << count << " rows";
+    for (int split = 0; split < 2; ++split)
+      for (Index row = count; row < states.rows(); ++row) {
+        EXPECT_EQ(some.maxima[some.at(split, row)], untouched);
+        EXPECT_EQ(some.sums[some.at(split, row)], untouched);
+        EXPECT_TRUE(std::all_of(some.readout(split, row), some.readout(split, row) + some.readout_stride,
+                                [](float value) { return value == untouched; }));
+      }
+  }
+}
+
+/// Small β, where every weight counts, and large, where votes skip most of the readout.
+TEST(CudaSoftmaxScanTest, BitsDontDependOnTheBatch) {
+  for (const float beta : {0.05F, 8.0F})
+    for (const Index columns : {0, 5, 300}) {
+      Rng rng(6);
+      const SoftmaxMemory memory = random_memory({170, 33, columns, 0, 2, beta}, rng);
+      const Matrix<float> states = noisy_copies(memory.patterns, 130, 0.1F, 1.0F, rng);
+      const std::vector<Index> order = random_permutation(states.rows(), rng);
+      const Scan all = scan(memory, states);
+      const Scan permuted = scan(memory, select(states, order));
+      for (Index row = 0; row < states.rows(); ++row)
+        EXPECT_TRUE(same_row(permuted, row, all, order[static_cast<std::size_t>(row)]));
+      for (const Index row : {Index{0}, Index{77}}) {
+        const std::vector<Index> alone = {row};
+        EXPECT_TRUE(same_row(scan(memory, select(states, alone)), 0, all, row));
+      }
+    }
+}
+
+TEST(CudaSoftmaxScanTest, StatesThatAreNotFiniteStayAlone) {
+  for (const float beta : {0.1F, 8.0F})
+    for (const float bad : {nan, infinity, -infinity}) {
+      Rng rng(7);
+      const SoftmaxMemory memory = random_memory({100, 20, 0, 0, 2, beta}, rng);
+      Matrix<float> states = noisy_copies(memory.patterns, 66, 0.1F, 0.5F, rng);
+      const Scan clean = scan(memory, states);
+      states(5, 3) = bad;
+      const Scan result = scan(memory, states);
+
+      for (Index row = 0; row < states.rows(); ++row) {
+        if (row != 5) {
+          EXPECT_TRUE(same_row(result, row, clean, row));
+        }
+      }
+      for (int split = 0; split < 2; ++split) {
+        EXPECT_TRUE(std::isnan(result.sums[result.at(split, 5)])) << bad;
+        for (Index j = 0; j < 20; ++j) EXPECT_TRUE(std::isnan(result.readout(split, 5)[j])) << bad;
+      }
+    }
+}
+
+TEST(CudaSoftmaxScanTest, DimensionsThatDontFitAreRefused) {
+  EXPECT_TRUE(cuda::softmax_scan_fits(64));
+  EXPECT_FALSE(cuda::softmax_scan_fits(1 << 16));
+  Rng rng(8);
+  const SoftmaxMemory memory = random_memory({1, 1 << 16, 0, 0, 1, 1.0F}, rng);
+  EXPECT_THROW(scan(memory, random_gaussian(1, 1 << 16, rng)), DeviceError);
+}
+
+}  // namespace
+}  // namespace attractor::test
