@@ -155,7 +155,7 @@ class Scanner {
     score(pattern_tile(tile));
     __syncthreads();
     if (!layout_.one_matrix) fetch_patterns(tile + 1, end);
-    const bool rose = weigh(scan_.pattern_count - tile * tile_patterns);
+    const bool rose = weigh(patterns_left(tile));
     if (!layout_.one_matrix) __pipeline_wait_prior(1);
     const bool any_weight = __syncthreads_or(has_weight_) != 0;
     if (thread_ < S::states) add_weights(rose);
@@ -191,17 +191,26 @@ class Scanner {
   }
 
   /// Starts to copy a tile. Rows past the last pattern become 0: their weights are, and 0 times garbage may be NaN.
-  __device__ void fetch(const Panel& panel, Index tile, float4* to) const {
+  __device__ __forceinline__ void fetch(const Panel& panel, Index tile, float4* to) const {
     const int width_log2 = min(32 - __clz(panel.quads - 1), 5);
-    const int lane = thread_ & ((1 << width_log2) - 1);
-    const Index first = tile * tile_patterns;
-    for (int row = thread_ >> width_log2; row < tile_patterns; row += S::threads >> width_log2) {
-      const bool exists = first + row < scan_.pattern_count;
-      const float* const from = panel.first + (exists ? first + row : 0) * panel.stride;
-      for (int quad = lane; quad < panel.quads; quad += 1 << width_log2)
-        __pipeline_memcpy_async(to + row * panel.pitch + quad, from + 4 * quad, sizeof(float4),
-                                exists ? 0 : sizeof(float4));
+    const int width = 1 << width_log2;
+    const int lane = thread_ & (width - 1);
+    const int row_step = S::threads >> width_log2;
+    const int first_row = thread_ >> width_log2;
+    const int rows = patterns_left(tile);
+    const float* from = panel.first + (tile * tile_patterns + first_row) * panel.stride;
+    to += first_row * panel.pitch;
+    for (int row = first_row; row < tile_patterns; row += row_step) {
+      for (int quad = lane; quad < panel.quads; quad += width)
+        __pipeline_memcpy_async(to + quad, (row < rows ? from : panel.first) + 4 * quad, sizeof(float4),
+                                row < rows ? 0 : sizeof(float4));
+      from += row_step * panel.stride;
+      to += row_step * panel.pitch;
     }
+  }
+
+  __device__ int patterns_left(Index tile) const {
+    return static_cast<int>(min(scan_.pattern_count - tile * tile_patterns, Index{tile_patterns}));
   }
 
   /// Transposes the states into [column][state], 4 × 4 at a time: 8 lanes along the states store without a bank
@@ -238,10 +247,18 @@ class Scanner {
     const int pattern = thread_ / S::score_threads % (tile_patterns / thread_patterns);
     const int part = thread_ / (threads_for_tile);
     float products[thread_patterns][thread_states] = {};
+    const float4* a[thread_patterns];
+#pragma unroll
+    for (int j = 0; j < thread_patterns; ++j)
+      a[j] = patterns + (pattern + j * pattern_step) * layout_.pattern_pitch + part;
+    const float4* x = states_ + 4 * part * S::state_quads + state;
 #pragma unroll 2
-    for (int quad = part; quad < layout_.pattern_quads; quad += S::parts)
-      multiply(patterns + pattern * layout_.pattern_pitch + quad, states_ + 4 * quad * S::state_quads + state,
-               products);
+    for (int left = layout_.pattern_quads - part; left > 0; left -= S::parts) {
+      multiply(a, x, products);
+#pragma unroll
+      for (int j = 0; j < thread_patterns; ++j) a[j] += S::parts;
+      x += 4 * S::parts * S::state_quads;
+    }
     float4* const to = scores_ + (part * tile_patterns + pattern) * S::score_pitch + state;
 #pragma unroll
     for (int j = 0; j < thread_patterns; ++j)
@@ -253,11 +270,11 @@ class Scanner {
   }
 
   /// Four columns of 4 patterns times 8 states.
-  __device__ __forceinline__ void multiply(const float4* patterns, const float4* states,
+  __device__ __forceinline__ void multiply(const float4* const (&patterns)[thread_patterns], const float4* states,
                                            float (&products)[thread_patterns][thread_states]) const {
     float4 a[thread_patterns];
 #pragma unroll
-    for (int j = 0; j < thread_patterns; ++j) a[j] = patterns[j * pattern_step * layout_.pattern_pitch];
+    for (int j = 0; j < thread_patterns; ++j) a[j] = *patterns[j];
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
       const float4 x[2] = {states[k * S::state_quads], states[k * S::state_quads + S::score_threads]};
@@ -273,7 +290,7 @@ class Scanner {
 
   /// Turns scores into weights. Whether some state's maximum rose: the same for all threads, since each warp sees all
   /// states.
-  __device__ __forceinline__ bool weigh(Index patterns_left) {
+  __device__ __forceinline__ bool weigh(int patterns_left) {
     const int state = thread_ % S::state_quads;
     const int group = thread_ / S::state_quads;
     float4 scores[S::softmax_patterns];
@@ -281,7 +298,8 @@ class Scanner {
 #pragma unroll
     for (int i = 0; i < S::softmax_patterns; ++i) {
       const int pattern = group + i * S::softmax_groups;
-      scores[i] = pattern < patterns_left ? whole_score(pattern, state) : filled(-INFINITY);
+      scores[i] = whole_score(pattern, state);
+      if (pattern >= patterns_left) scores[i] = filled(-INFINITY);
       largest = maximum(largest, scores[i]);
     }
     largest = largest_of_block(largest, state);
@@ -326,13 +344,25 @@ class Scanner {
     const float4 before = maximum_;
     maximum_ = maximum(maximum_, largest);
     if (thread_ < S::state_quads)
-      corrections()[state] = combine(before, maximum_, [](float old, float now) { return expf(old - now); });
+      corrections()[state] = combine(before, maximum_, [this](float old, float now) { return weight(old - now); });
     return true;
   }
 
-  /// The comparison lets NaN through.
+  /// exp(difference), for differences up to 0, and 0 below the cutoff. NaN passes through.
+  ///
+  /// With t = d log₂e rounded and e the rest, eᵈ = 2ᵗ (1 + e ln 2): the rounding of t is made good, so that the error
+  /// is that of ex2.approx, at most 2 units in the last place (PTX ISA), and one rounding.
   __device__ __forceinline__ float weight(float difference) const {
-    return difference < -cutoff_ ? 0.0F : expf(difference);
+    constexpr float vanishing = -200.0F;
+    constexpr float log2_e = 0x1.715476p+0F;
+    constexpr float log2_e_rest = 0x1.4ae0cp-26F;
+    constexpr float ln_2 = 0x1.62e43p-1F;
+    const float d = difference < -cutoff_ ? vanishing : difference;
+    const float t = d * log2_e;
+    const float rest = fmaf(d, log2_e_rest, fmaf(d, log2_e, -t));
+    float power;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(t));
+    return fmaf(power, rest * ln_2, power);
   }
 
   /// Adds the tile's weights of one state.
