@@ -155,11 +155,11 @@ class Scanner {
     score(pattern_tile(tile));
     __syncthreads();
     if (!layout_.one_matrix) fetch_patterns(tile + 1, end);
-    const bool rose = weigh(patterns_left(tile));
+    const Votes votes = weigh(patterns_left(tile));
     if (!layout_.one_matrix) __pipeline_wait_prior(1);
-    const bool any_weight = __syncthreads_or(has_weight_) != 0;
-    if (thread_ < S::states) add_weights(rose);
-    if (rose) rescale();
+    const bool any_weight = __syncthreads_or(votes.has_weight) != 0;
+    if (thread_ < S::states) add_weights(votes.rose);
+    if (votes.rose) rescale();
     if (any_weight) read_out(content_tile(tile));
   }
 
@@ -192,21 +192,18 @@ class Scanner {
 
   /// Starts to copy a tile. Rows past the last pattern become 0: their weights are, and 0 times garbage may be NaN.
   __device__ __forceinline__ void fetch(const Panel& panel, Index tile, float4* to) const {
-    const int width_log2 = min(32 - __clz(panel.quads - 1), 5);
-    const int width = 1 << width_log2;
-    const int lane = thread_ & (width - 1);
-    const int row_step = S::threads >> width_log2;
-    const int first_row = thread_ >> width_log2;
+    constexpr int lanes = 8;
+    constexpr int row_step = S::threads / lanes;
+    const int lane = thread_ % lanes;
     const int rows = patterns_left(tile);
-    const float* from = panel.first + (tile * tile_patterns + first_row) * panel.stride;
-    to += first_row * panel.pitch;
-    for (int row = first_row; row < tile_patterns; row += row_step) {
-      for (int quad = lane; quad < panel.quads; quad += width)
-        __pipeline_memcpy_async(to + quad, (row < rows ? from : panel.first) + 4 * quad, sizeof(float4),
-                                row < rows ? 0 : sizeof(float4));
-      from += row_step * panel.stride;
-      to += row_step * panel.pitch;
-    }
+    int row = thread_ / lanes;
+    const float* from = panel.first + (tile * tile_patterns + row) * panel.stride;
+    to += row * panel.pitch;
+    for (; row < rows; row += row_step, from += row_step * panel.stride, to += row_step * panel.pitch)
+      for (int quad = lane; quad < panel.quads; quad += lanes)
+        __pipeline_memcpy_async(to + quad, from + 4 * quad, sizeof(float4));
+    for (; row < tile_patterns; row += row_step, to += row_step * panel.pitch)
+      for (int quad = lane; quad < panel.quads; quad += lanes) to[quad] = filled(0.0F);
   }
 
   __device__ int patterns_left(Index tile) const {
@@ -251,9 +248,10 @@ class Scanner {
 #pragma unroll
     for (int j = 0; j < thread_patterns; ++j)
       a[j] = patterns + (pattern + j * pattern_step) * layout_.pattern_pitch + part;
+    const int quads = (layout_.pattern_quads - part + S::parts - 1) / S::parts;
     const float4* x = states_ + 4 * part * S::state_quads + state;
 #pragma unroll 2
-    for (int left = layout_.pattern_quads - part; left > 0; left -= S::parts) {
+    for (int quad = 0; quad < quads; ++quad) {
       multiply(a, x, products);
 #pragma unroll
       for (int j = 0; j < thread_patterns; ++j) a[j] += S::parts;
@@ -288,9 +286,13 @@ class Scanner {
 
   /// --- Softmax ---
 
-  /// Turns scores into weights. Whether some state's maximum rose: the same for all threads, since each warp sees all
-  /// states.
-  __device__ __forceinline__ bool weigh(int patterns_left) {
+  struct Votes {
+    bool rose;        ///< some state's maximum did; all threads agree, since each warp sees all states
+    bool has_weight;  ///< one of this warp's weights is not 0
+  };
+
+  /// Turns scores into weights.
+  __device__ __forceinline__ Votes weigh(int patterns_left) {
     const int state = thread_ % S::state_quads;
     const int group = thread_ / S::state_quads;
     float4 scores[S::softmax_patterns];
@@ -314,8 +316,7 @@ class Scanner {
     sum_of_tile = fold_lanes<S::state_quads>(sum_of_tile, sum);
     if (thread_ % warp_size < S::state_quads) sums()[thread_ / warp_size * S::state_quads + state] = sum_of_tile;
     // NaN is unequal to 0: a state that is not finite is read out, and its row says so.
-    has_weight_ = sum_of_tile.x != 0.0F || sum_of_tile.y != 0.0F || sum_of_tile.z != 0.0F || sum_of_tile.w != 0.0F;
-    return rose;
+    return {rose, sum_of_tile.x != 0.0F || sum_of_tile.y != 0.0F || sum_of_tile.z != 0.0F || sum_of_tile.w != 0.0F};
   }
 
   /// β a·x of four states.
@@ -401,7 +402,8 @@ class Scanner {
       const float4 w[2] = {weights[pattern * S::score_pitch], weights[pattern * S::score_pitch + S::score_threads]};
 #pragma unroll
       for (int q = 0; q < S::thread_quads; ++q) {
-        const float4 c = columns[q][pattern * layout_.content_pitch];
+        const float4 c = *columns[q];
+        columns[q] += layout_.content_pitch;
 #pragma unroll
         for (int i = 0; i < thread_states; ++i)
 #pragma unroll
@@ -456,7 +458,6 @@ class Scanner {
   float4 maximum_ = filled(-INFINITY);  ///< of states 4·(thread mod state_quads), …
   double sum_ = 0.0;                    ///< of the thread's state
   float readout_[thread_states][thread_columns] = {};
-  bool has_weight_ = false;
 };
 
 template <class S>

@@ -29,7 +29,7 @@ struct SoftmaxScan {
   int content_columns = 0;
   float beta = 1.0F;
 
-  int splits = 1;             ///< parts of the pattern set; an empty one has m = −∞, l = 0, r = 0
+  int splits = 1;  ///< parts of the pattern set, cut at multiples of 32; an empty one has m = −∞, l = 0, r = 0
   float* maxima = nullptr;    ///< m: [splits × capacity]
   float* sums = nullptr;      ///< l: [splits × capacity]
   float* readouts = nullptr;  ///< r: [splits × capacity × readout_stride], columns up to a multiple of 4 are written

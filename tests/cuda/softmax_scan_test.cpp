@@ -241,7 +241,7 @@ INSTANTIATE_TEST_SUITE_P(HeteroAssociative, CudaSoftmaxScanShapeTest,
                                          Shape{100, 64, 1, 10, 2, 0.1F}, Shape{64, 3, 33, 20, 5, 0.5F},
                                          Shape{100, 64, 64, 66, 2, 0.1F}, Shape{100, 10, 130, 33, 3, 0.3F},
                                          Shape{70, 20, 300, 40, 2, 0.2F}, Shape{70, 256, 256, 5, 1, 0.05F},
-                                         Shape{40, 300, 300, 5, 1, 0.05F}));
+                                         Shape{40, 300, 300, 5, 1, 0.05F}, Shape{40, 440, 300, 35, 2, 0.05F}));
 
 /// Equal weights: the sum of many, and a maximum that never rises again.
 TEST(CudaSoftmaxScanTest, SumsManyEqualWeights) {
