@@ -1,0 +1,213 @@
+#include "kernels/cuda/resident.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels/cuda/resident_worker.cuh"
+
+namespace attractor::cuda {
+namespace {
+
+using resident::Form;
+using resident::Launch;
+using resident::Layout;
+using resident::Storage;
+
+extern __shared__ uint4 shared_memory[];
+
+template <Form form, class Weight, int slots, int threads>
+__global__ void __launch_bounds__(threads, threads <= 128 ? 384 / threads : 1)
+    relax_resident(const __grid_constant__ Launch launch) {
+  resident::Worker<form, Weight, slots, threads>(launch, reinterpret_cast<std::byte*>(shared_memory)).run();
+}
+
+using Kernel = void (*)(Launch);
+
+template <Form form, int slots, int threads>
+Kernel kernel_for(Storage storage) {
+  return storage == Storage::single ? relax_resident<form, float, slots, threads>
+                                    : relax_resident<form, __half, slots, threads>;
+}
+
+template <int slots>
+Kernel kernel_for(const Layout& layout) {
+  if (layout.form == Form::factored) return kernel_for<Form::factored, slots, 128>(layout.storage);
+  switch (layout.threads) {
+    case 64: return kernel_for<Form::dense, slots, 64>(layout.storage);
+    case 128: return kernel_for<Form::dense, slots, 128>(layout.storage);
+    default: return kernel_for<Form::dense, slots, 256>(layout.storage);
+  }
+}
+
+Kernel kernel_for(const Layout& layout) { return layout.slots == 64 ? kernel_for<64>(layout) : kernel_for<32>(layout); }
+
+int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+/// Gives the parts of shared memory their places.
+void place(Layout& layout) {
+  const int element = layout.storage == Storage::single ? 4 : 2;
+  const int stride = resident::sum_stride(layout.threads, layout.slots);
+  const int sums = resident::sum_rows(layout) * stride;
+  int at = 0;
+  const auto take = [&](int bytes) {
+    const int start = at;
+    at += round_up(bytes, 16);
+    return start;
+  };
+  const bool factored = layout.form == Form::factored;
+  take(layout.rows * layout.row_stride * element);
+  layout.diagonal = take(factored ? layout.neurons * 4 : 0);
+  layout.image_bytes = at;
+  layout.states = take(layout.neurons * layout.slots * 4);
+  layout.scores = take(factored ? layout.rows * stride * 4 : 0);
+  layout.partial_scores = take((layout.slices - 1) * resident::patterns_of_pass(layout) * stride * 4);
+  layout.energy_sums = take(sums * 4);
+  layout.change_sums = take(sums * 4);
+  layout.masks = take(layout.neurons / resident::tile_rows * layout.slots);
+  layout.slot_table = take(layout.slots * resident::slot_bytes + 4);
+  layout.bytes = at;
+}
+
+/// 8, 16, 32, or a multiple of 32.
+int padded_patterns(Index patterns) {
+  const int count = static_cast<int>(patterns);
+  if (count <= 8) return 8;
+  return count <= 16 ? 16 : round_up(count, resident::pass_patterns);
+}
+
+/// A row or column count beyond what any shared memory holds; up to it, sizes in bytes are within int's range.
+constexpr Index most_rows = 4096;
+
+/// A dense readout stays in the registers of a block.
+constexpr Index most_dense_rows = 256;
+
+Layout make_layout(Form form, Storage storage, Index patterns, Index dimension, int slots) {
+  Layout layout{.form = form, .storage = storage, .slots = slots, .dimension = static_cast<int>(dimension)};
+  layout.neurons = round_up(layout.dimension, 64);
+  // 16 bytes apart: the rows that a warp reads at a time fall into different banks.
+  layout.row_stride = layout.neurons + (storage == Storage::single ? 4 : 8);
+  layout.threads = form == Form::factored ? 128 : layout.neurons <= 128 ? layout.neurons : 256;
+  layout.rows = form == Form::factored ? padded_patterns(patterns) : layout.neurons;
+  layout.slices = 1;
+  if (form == Form::factored) layout.slices = resident::score_groups(layout) / 2;
+  place(layout);
+  return layout;
+}
+
+bool exact_in_half(MatrixView<const float> values) {
+  for (Index i = 0; i < values.rows; ++i)
+    for (Index j = 0; j < values.columns; ++j)
+      if (__half2float(__float2half(values(i, j))) != values(i, j)) return false;
+  return true;
+}
+
+struct DeviceLimits {
+  int shared_bytes_of_block = 0;
+  int shared_bytes = 0;    ///< of a multiprocessor
+  int reserved_bytes = 0;  ///< of a block, for the system
+};
+
+int attribute(cudaDeviceAttr name) {
+  int device = 0;
+  int value = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  check(cudaDeviceGetAttribute(&value, name, device), "cudaDeviceGetAttribute");
+  return value;
+}
+
+DeviceLimits device_limits() {
+  return {.shared_bytes_of_block = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin),
+          .shared_bytes = attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor),
+          .reserved_bytes = attribute(cudaDevAttrReservedSharedMemoryPerBlock)};
+}
+
+/// Two blocks on a multiprocessor, so that one works while the other waits; else the largest that fits at all. Weights
+/// in half precision only where they are exact and single precision doesn't fit.
+std::optional<Layout> choose_layout(Form form, MatrixView<const float> weights) {
+  if (weights.rows > most_rows || weights.columns > most_rows) return std::nullopt;
+  const DeviceLimits limits = device_limits();
+  for (const Storage storage : {Storage::single, Storage::half}) {
+    if (storage == Storage::half && !exact_in_half(weights)) break;
+    std::optional<Layout> best;
+    for (const int slots : {64, 32}) {
+      const Layout layout = make_layout(form, storage, weights.rows, weights.columns, slots);
+      if (layout.bytes > limits.shared_bytes_of_block) continue;
+      if (2 * (layout.bytes + limits.reserved_bytes) <= limits.shared_bytes) return layout;
+      if (!best) best = layout;
+    }
+    if (best) return best;
+  }
+  return std::nullopt;
+}
+
+/// The weights as they lie in shared memory: neurons in the order of the state matrix.
+template <class Weight>
+void pack_weights(const Layout& layout, MatrixView<const float> weights, Weight* image) {
+  for (Index i = 0; i < weights.rows; ++i) {
+    const Index row = layout.form == Form::dense ? resident::row_of(static_cast<int>(i), layout.neurons) : i;
+    for (int k = 0; k < layout.dimension; ++k)
+      image[row * layout.row_stride + resident::row_of(k, layout.neurons)] = static_cast<Weight>(weights(i, k));
+  }
+}
+
+ResidentMemory make_memory(const Layout& layout, MatrixView<const float> weights, std::span<const float> diagonal,
+                           float scale) {
+  std::vector<std::byte> image(static_cast<std::size_t>(layout.image_bytes));
+  if (layout.storage == Storage::single) {
+    pack_weights(layout, weights, reinterpret_cast<float*>(image.data()));
+  } else {
+    pack_weights(layout, weights, reinterpret_cast<__half*>(image.data()));
+  }
+  auto* const packed_diagonal = reinterpret_cast<float*>(image.data() + layout.diagonal);
+  for (std::size_t k = 0; k < diagonal.size(); ++k)
+    packed_diagonal[resident::row_of(static_cast<int>(k), layout.neurons)] = diagonal[k];
+  check(cudaFuncSetAttribute(kernel_for(layout), cudaFuncAttributeMaxDynamicSharedMemorySize, layout.bytes),
+        "cudaFuncSetAttribute for " + std::to_string(layout.bytes) + " bytes of shared memory");
+  int blocks = 0;
+  check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel_for(layout), layout.threads,
+                                                      static_cast<std::size_t>(layout.bytes)),
+        "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+  return {.layout = layout,
+          .scale = scale,
+          .most_blocks = std::max(blocks, 1) * attribute(cudaDevAttrMultiProcessorCount),
+          .image = upload(std::span<const std::byte>(image), "a resident memory")};
+}
+
+}  // namespace
+
+std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> factor, std::span<const float> diagonal,
+                                                     float scale) {
+  const std::optional<Layout> layout = choose_layout(Form::factored, factor);
+  if (!layout) return std::nullopt;
+  return make_memory(*layout, factor, diagonal, scale);
+}
+
+std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, float scale) {
+  if (weights.rows > most_dense_rows) return std::nullopt;
+  const std::optional<Layout> layout = choose_layout(Form::dense, weights);
+  if (!layout) return std::nullopt;
+  return make_memory(*layout, weights, {}, scale);
+}
+
+void launch_resident(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream) {
+  const Index queries = job.queries.rows;
+  if (queries == 0) return;
+  const Layout& layout = memory.layout;
+  const auto blocks = std::min<Index>((queries + layout.slots - 1) / layout.slots, memory.most_blocks);
+  const Launch launch{.layout = layout,
+                      .image = memory.image.data(),
+                      .scale = memory.scale,
+                      .job = job,
+                      .next_query = static_cast<unsigned long long*>(workspace),
+                      .slot_limit = static_cast<int>(std::min<Index>((queries + blocks - 1) / blocks, layout.slots)),
+                      .masked = job.clamped.data != nullptr || layout.dimension < layout.neurons};
+  check(cudaMemsetAsync(workspace, 0, resident_workspace_bytes, stream), "cudaMemsetAsync of the query counter");
+  kernel_for(layout)<<<static_cast<unsigned>(blocks), static_cast<unsigned>(layout.threads),
+                       static_cast<std::size_t>(layout.bytes), stream>>>(launch);
+  check_launch("relax_resident");
+}
+
+}  // namespace attractor::cuda

@@ -1,0 +1,41 @@
+#pragma once
+
+/// Linear memories that fit in shared memory: one persistent kernel relaxes a whole job. Blocks keep the memory and the
+/// states of their queries for the length of the launch; a query that halts makes room for one that waits. The bits of
+/// a result depend on the memory, the query and the kind of device only.
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "kernels/cuda/job.hpp"
+#include "kernels/cuda/resident_layout.hpp"
+#include "kernels/cuda/resources.hpp"
+
+namespace attractor::cuda {
+
+/// A linear memory laid out for the resident kernel, on the device that was current when it was made.
+struct ResidentMemory {
+  resident::Layout layout;
+  float scale = 1.0F;
+  int most_blocks = 1;           ///< that the device runs at the same time
+  DeviceArray<std::byte> image;  ///< as it will lie in shared memory
+};
+
+/// u = scale·(Fᵀ(Fx) − diagonal∘x), E = −½ scale·(|Fx|² − Σ diagonal·x²). Empty where it doesn't fit the shared memory
+/// of the current device.
+std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> factor, std::span<const float> diagonal,
+                                                     float scale);
+
+/// u = scale·Wx, E = −½ xᵀu; W is symmetric. Empty where it doesn't fit.
+std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, float scale);
+
+/// Device memory that one launch needs for itself.
+inline constexpr std::size_t resident_workspace_bytes = 256;
+
+/// Relaxes the job. Only enqueues work, so it may be captured in a graph.
+void launch_resident(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream);
+
+}  // namespace attractor::cuda

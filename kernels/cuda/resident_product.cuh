@@ -1,0 +1,118 @@
+#pragma once
+
+/// Products in registers: a thread owns eight rows and some columns of the result. Its columns are whole chunks, 32
+/// columns apart.
+
+#include <cuda_fp16.h>
+
+#include "kernels/cuda/resident_layout.hpp"
+
+namespace attractor::cuda::resident {
+
+template <int width>
+using Tile = float[tile_rows][width];
+
+/// Between the chunks of a thread: eight threads with one chunk each lie between.
+inline constexpr int chunk_distance = row_classes * chunk_slots;
+
+template <int width>
+__device__ __forceinline__ void clear(Tile<width>& tile) {
+#pragma unroll
+  for (int r = 0; r < tile_rows; ++r)
+#pragma unroll
+    for (int c = 0; c < width; ++c) tile[r][c] = 0.0F;
+}
+
+template <int width>
+__device__ __forceinline__ void load_columns(const float* row, float (&values)[width]) {
+#pragma unroll
+  for (int c = 0; c < width; c += chunk_slots) {
+    const float4 chunk = *reinterpret_cast<const float4*>(row + c / chunk_slots * chunk_distance);
+    values[c] = chunk.x;
+    values[c + 1] = chunk.y;
+    values[c + 2] = chunk.z;
+    values[c + 3] = chunk.w;
+  }
+}
+
+template <int width>
+__device__ __forceinline__ void store_columns(float* row, const float (&values)[width]) {
+#pragma unroll
+  for (int c = 0; c < width; c += chunk_slots)
+    *reinterpret_cast<float4*>(row + c / chunk_slots * chunk_distance) =
+        make_float4(values[c], values[c + 1], values[c + 2], values[c + 3]);
+}
+
+template <int count>
+__device__ __forceinline__ void load_weights(const float* at, float (&values)[count]) {
+#pragma unroll
+  for (int i = 0; i < count; i += 4) {
+    const float4 four = *reinterpret_cast<const float4*>(at + i);
+    values[i] = four.x;
+    values[i + 1] = four.y;
+    values[i + 2] = four.z;
+    values[i + 3] = four.w;
+  }
+}
+
+__device__ __forceinline__ void unpack(unsigned bits, float& first, float& second) {
+  const float2 pair = __half22float2(*reinterpret_cast<const __half2*>(&bits));
+  first = pair.x;
+  second = pair.y;
+}
+
+template <int count>
+__device__ __forceinline__ void load_weights(const __half* at, float (&values)[count]) {
+  static_assert(count == 4 || count == 8);
+  if constexpr (count == 4) {
+    const uint2 bits = *reinterpret_cast<const uint2*>(at);
+    unpack(bits.x, values[0], values[1]);
+    unpack(bits.y, values[2], values[3]);
+  } else {
+    const uint4 bits = *reinterpret_cast<const uint4*>(at);
+    unpack(bits.x, values[0], values[1]);
+    unpack(bits.y, values[2], values[3]);
+    unpack(bits.z, values[4], values[5]);
+    unpack(bits.w, values[6], values[7]);
+  }
+}
+
+/// tile(r, c) += Σ_k weights(k, r)·operand(k, c) for `count` rows k.
+template <class Weight, int width>
+__device__ __forceinline__ void add_terms(const Weight* weights, int weight_stride, const float* operand,
+                                          int operand_stride, int count, Tile<width>& tile) {
+#pragma unroll 4
+  for (int k = 0; k < count; ++k) {
+    float w[tile_rows];
+    float x[width];
+    load_weights(weights + k * weight_stride, w);
+    load_columns(operand + k * operand_stride, x);
+#pragma unroll
+    for (int r = 0; r < tile_rows; ++r)
+#pragma unroll
+      for (int c = 0; c < width; ++c) tile[r][c] = fmaf(w[r], x[c], tile[r][c]);
+  }
+}
+
+/// tile(r, c) += Σ_k weights(r·row_distance + k)·operand(k, c) for `count` neurons k, a multiple of 4.
+template <class Weight, int width>
+__device__ __forceinline__ void add_scores(const Weight* weights, int row_distance, const float* operand,
+                                           int operand_stride, int count, Tile<width>& tile) {
+#pragma unroll 2
+  for (int k = 0; k < count; k += 4) {
+    float w[tile_rows][4];
+#pragma unroll
+    for (int r = 0; r < tile_rows; ++r) load_weights(weights + r * row_distance + k, w[r]);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      float x[width];
+      load_columns(operand + (k + j) * operand_stride, x);
+#pragma unroll
+      for (int r = 0; r < tile_rows; ++r)
+#pragma unroll
+        for (int c = 0; c < width; ++c) tile[r][c] = fmaf(w[r][j], x[c], tile[r][c]);
+    }
+  }
+}
+
+}  // namespace attractor::cuda::resident

@@ -1,0 +1,183 @@
+#pragma once
+
+/// The queries in flight of a block: who they are, when they halt, how they come and go.
+
+#include <attractor/halting.hpp>
+#include <attractor/matrix.hpp>
+
+#include "kernels/cuda/job.hpp"
+#include "kernels/cuda/resident_layout.hpp"
+
+namespace attractor::cuda::resident {
+
+/// One entry for each slot, in shared memory.
+struct SlotTable {
+  Index* query;      ///< −1: idle
+  Index* departing;  ///< the query whose result waits to be written, −1: none
+  HaltingMonitor* monitor;
+  int* steps;           ///< −1: not evaluated yet, or idle
+  int* departed_steps;  ///< steps of the departing query
+  int* arriving;        ///< nonzero: the query's state waits to be loaded
+  int* diverged;        ///< nonzero: the state isn't finite
+};
+
+__device__ __forceinline__ SlotTable slot_table(std::byte* at, int slots) {
+  SlotTable table{};
+  table.query = reinterpret_cast<Index*>(at);
+  table.departing = table.query + slots;
+  table.monitor = reinterpret_cast<HaltingMonitor*>(table.departing + slots);
+  table.steps = reinterpret_cast<int*>(table.monitor + slots);
+  table.departed_steps = table.steps + slots;
+  table.arriving = table.departed_steps + slots;
+  table.diverged = table.arriving + slots;
+  return table;
+}
+static_assert(2 * sizeof(Index) + sizeof(HaltingMonitor) + 4 * sizeof(int) == slot_bytes);
+
+__device__ __forceinline__ float not_a_number() { return __int_as_float(0x7fffffff); }
+
+__device__ __forceinline__ bool is_finite(float value) { return fmaf(value, 0.0F, 0.0F) == 0.0F; }
+
+/// Ends a slot's query: its numbers are written, its state waits for the exchange.
+__device__ __forceinline__ void retire(const Job& job, const SlotTable& table, int slot, int steps, float energy,
+                                       Status status) {
+  const Index query = table.query[slot];
+  if (job.steps != nullptr) job.steps[query] = steps;
+  if (job.energies != nullptr) job.energies[query] = energy;
+  if (job.status != nullptr) job.status[query] = status;
+  table.departing[slot] = query;
+  table.departed_steps[slot] = steps;
+  table.query[slot] = -1;
+}
+
+/// Takes what is known of a slot after a step or its evaluation. True if its query has come to its end.
+__device__ inline bool judge(const Job& job, const SlotTable& table, int slot, double energy, double squared_change) {
+  if (table.query[slot] < 0) return false;
+  const int t = ++table.steps[slot];
+  if (t == 0) return false;
+  const bool diverged = table.diverged[slot] != 0;
+  const float result = diverged ? not_a_number() : static_cast<float>(energy);
+  if (job.energy_trace.data != nullptr) job.energy_trace.row(table.query[slot])[t - 1] = result;
+  Status status = t == job.max_steps ? Status::max_steps : Status::cancelled;
+  if (diverged || (job.wants_energy && !isfinite(energy))) {
+    status = Status::diverged;
+  } else if (job.halting.watch == Halting::Watch::energy) {
+    if (table.monitor[slot].energy_halts(job.halting, t, energy)) status = Status::converged;
+  } else if (job.halting.watch == Halting::Watch::state) {
+    if (table.monitor[slot].state_halts(job.halting, t, squared_change)) status = Status::converged;
+  }
+  if (status == Status::cancelled) return false;
+  retire(job, table, slot, t, result, status);
+  return true;
+}
+
+/// One warp gives idle slots below `limit` the next queries. Returns how many slots are in use then.
+class Dispenser {
+ public:
+  __device__ Dispenser(const Job& job, unsigned long long* next, int limit) : job_(job), next_(next), limit_(limit) {}
+
+  template <int slots>
+  __device__ int fill(const SlotTable& table) {
+    const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
+    unsigned idle[slots / warp_lanes];
+    int wanted = 0;
+#pragma unroll
+    for (int i = 0; i < slots / warp_lanes; ++i) {
+      const int slot = i * warp_lanes + lane;
+      idle[i] = __ballot_sync(~0U, slot < limit_ && table.query[slot] < 0);
+      wanted += __popc(idle[i]);
+    }
+    Index first = reserve(wanted, lane);
+    int in_use = 0;
+#pragma unroll
+    for (int i = 0; i < slots / warp_lanes; ++i) {
+      const int slot = i * warp_lanes + lane;
+      if ((idle[i] >> lane & 1U) != 0) enter(table, slot, first + __popc(idle[i] & ((1U << lane) - 1)));
+      first += __popc(idle[i]);
+      in_use += __popc(__ballot_sync(~0U, table.query[slot] >= 0));
+    }
+    return in_use;
+  }
+
+ private:
+  /// The first of `count` queries that no other block gets; they may lie past the last one.
+  __device__ Index reserve(int count, int lane) {
+    if (count == 0 || exhausted_) return job_.queries.rows;
+    unsigned long long first = 0;
+    if (lane == 0) first = atomicAdd(next_, static_cast<unsigned long long>(count));
+    first = __shfl_sync(~0U, first, 0);
+    exhausted_ = static_cast<Index>(first) + count >= job_.queries.rows;
+    return static_cast<Index>(first);
+  }
+
+  __device__ void enter(const SlotTable& table, int slot, Index query) {
+    const bool arrives = query < job_.queries.rows;
+    table.query[slot] = arrives ? query : -1;
+    table.arriving[slot] = arrives ? 1 : 0;
+    // With energies a step ends with the evaluation of its state, so a newcomer has one evaluation before its first.
+    table.steps[slot] = arrives && !job_.wants_energy ? 0 : -1;
+    table.diverged[slot] = 0;
+    table.monitor[slot] = HaltingMonitor{};
+  }
+
+  const Job& job_;
+  unsigned long long* next_;
+  int limit_;
+  bool exhausted_ = false;
+};
+
+/// One slot's state between global memory and its column of the state matrix. Eight lanes work together, each on one
+/// class of neurons: so they touch eight neighbours in global memory at a time.
+struct ColumnMover {
+  const Job& job;
+  float* column;        ///< the lane's first neuron
+  std::uint8_t* masks;  ///< the lane's first mask
+  int slots;
+  int dimension;
+  int class_rows;  ///< neurons of a class
+  int lane;        ///< 0 … 7
+
+  __device__ __forceinline__ void store(Index query) const {
+    float* const row = job.states.row(query) + lane;
+    const int count = (dimension - lane + row_classes - 1) / row_classes;
+#pragma unroll 8
+    for (int j = 0; j < count; ++j) row[j * row_classes] = column[j * slots];
+  }
+
+  /// False if the state isn't finite.
+  __device__ __forceinline__ bool load(Index query) const {
+    const float* const row = job.queries.row(query) + lane;
+    float check = 0.0F;
+#pragma unroll 8
+    for (int j = 0; j < class_rows; ++j) {
+      const float value = lane + j * row_classes < dimension ? row[j * row_classes] : 0.0F;
+      check = fmaf(value, 0.0F, check);
+      column[j * slots] = value;
+    }
+    return check == 0.0F;
+  }
+
+  /// Marks the clamped neurons, and those that are padding.
+  __device__ __forceinline__ void load_masks(Index query) const {
+    const bool clamped = job.clamped.data != nullptr;
+    const std::uint8_t* const row = clamped ? job.clamped.row(query) + lane : nullptr;
+    for (int j = 0; j < class_rows; j += 8) {
+      unsigned mask = 0;
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        const int k = lane + (j + i) * row_classes;
+        const bool keeps = k >= dimension || (clamped && row[(j + i) * row_classes] != 0);
+        mask |= keeps ? 1U << i : 0U;
+      }
+      masks[j / 8 * slots] = static_cast<std::uint8_t>(mask);
+    }
+  }
+
+  /// NaN for the steps that a query didn't take.
+  __device__ __forceinline__ void end_trace(Index query, int steps) const {
+    float* const row = job.energy_trace.row(query);
+    for (int t = steps + lane; t < job.max_steps; t += row_classes) row[t] = not_a_number();
+  }
+};
+
+}  // namespace attractor::cuda::resident

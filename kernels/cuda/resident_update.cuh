@@ -1,0 +1,89 @@
+#pragma once
+
+/// The elementwise half of a step, on a register tile: eight neighbouring neurons of a thread's slots.
+
+#include "kernels/cuda/math.cuh"
+#include "kernels/cuda/resident_product.cuh"
+
+namespace attractor::cuda::resident {
+
+/// In place of a product its next state g(x, readout(row, x, product)); held slots keep x.
+template <int width, class Readout>
+__device__ __forceinline__ void advance_tile(UpdateRule rule, const float* states, int state_stride,
+                                             const bool (&held)[width], const Readout& readout, Tile<width>& tile) {
+  visit_update(rule, [&](auto g) {
+#pragma unroll
+    for (int r = 0; r < tile_rows; ++r) {
+      float x[width];
+      load_columns(states + r * state_stride, x);
+#pragma unroll
+      for (int c = 0; c < width; ++c) {
+        const float next = apply_update(g, FloatOps{}, x[c], readout(r, x[c], tile[r][c]));
+        tile[r][c] = held[c] ? x[c] : next;
+      }
+    }
+  });
+}
+
+/// Neurons whose mask bit is set keep their state.
+template <int width>
+__device__ __forceinline__ void keep_masked(const float* states, int state_stride, const std::uint8_t* masks,
+                                            Tile<width>& tile) {
+  unsigned bits[width / chunk_slots];
+#pragma unroll
+  for (int i = 0; i < width / chunk_slots; ++i)
+    bits[i] = *reinterpret_cast<const unsigned*>(masks + i * chunk_distance);
+#pragma unroll
+  for (int r = 0; r < tile_rows; ++r) {
+    float x[width];
+    load_columns(states + r * state_stride, x);
+#pragma unroll
+    for (int c = 0; c < width; ++c)
+      if ((bits[c / chunk_slots] & (1U << (c % chunk_slots * 8 + r))) != 0) tile[r][c] = x[c];
+  }
+}
+
+/// sums += weights·x². With weights of 0, a test whether x is finite.
+template <int width>
+__device__ __forceinline__ void add_squares(const Tile<width>& tile, const float (&weights)[tile_rows],
+                                            float (&sums)[width]) {
+#pragma unroll
+  for (int r = 0; r < tile_rows; ++r)
+#pragma unroll
+    for (int c = 0; c < width; ++c) sums[c] = fmaf(weights[r] * tile[r][c], tile[r][c], sums[c]);
+}
+
+/// sums += (x' − x)².
+template <int width>
+__device__ __forceinline__ void add_changes(const float* states, int state_stride, const Tile<width>& tile,
+                                            float (&sums)[width]) {
+#pragma unroll
+  for (int r = 0; r < tile_rows; ++r) {
+    float x[width];
+    load_columns(states + r * state_stride, x);
+#pragma unroll
+    for (int c = 0; c < width; ++c) {
+      const float change = tile[r][c] - x[c];
+      sums[c] = fmaf(change, change, sums[c]);
+    }
+  }
+}
+
+/// sums += 0 where the states are finite, else NaN.
+template <int width>
+__device__ __forceinline__ void add_zeros(const Tile<width>& tile, float (&sums)[width]) {
+#pragma unroll
+  for (int r = 0; r < tile_rows; ++r)
+#pragma unroll
+    for (int c = 0; c < width; ++c) sums[c] = fmaf(tile[r][c], 0.0F, sums[c]);
+}
+
+template <int width>
+__device__ __forceinline__ bool all_finite(const float (&sums)[width]) {
+  float check = 0.0F;
+#pragma unroll
+  for (int c = 0; c < width; ++c) check = fmaf(sums[c], 0.0F, check);
+  return check == 0.0F;
+}
+
+}  // namespace attractor::cuda::resident

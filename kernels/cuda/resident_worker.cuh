@@ -1,0 +1,372 @@
+#pragma once
+
+/// A block of the resident kernel: keeps its slots filled and steps them until no query is left.
+
+#include "kernels/cuda/resident_slots.cuh"
+#include "kernels/cuda/resident_update.cuh"
+
+namespace attractor::cuda::resident {
+
+/// What a launch passes to the kernel.
+struct Launch {
+  Layout layout;
+  const std::byte* image;
+  float scale;
+  Job job;
+  unsigned long long* next_query;
+  int slot_limit;  ///< slots of a block that are used
+  bool masked;     ///< some neurons keep their state: clamped ones, or padding
+};
+
+template <Form form, class Weight, int slots, int threads>
+class Worker {
+ public:
+  __device__ Worker(const Launch& launch, std::byte* shared)
+      : launch_(launch),
+        layout_(launch.layout),
+        job_(launch.job),
+        shared_(shared),
+        weights_(reinterpret_cast<const Weight*>(shared)),
+        diagonal_(reinterpret_cast<const float*>(shared + layout_.diagonal)),
+        states_(reinterpret_cast<float*>(shared + layout_.states)),
+        scores_(reinterpret_cast<float*>(shared + layout_.scores)),
+        energy_sums_(reinterpret_cast<float*>(shared + layout_.energy_sums)),
+        change_sums_(reinterpret_cast<float*>(shared + layout_.change_sums)),
+        table_(slot_table(shared + layout_.slot_table, slots)),
+        dispenser_(launch.job, launch.next_query, launch.slot_limit),
+        column_group_(static_cast<int>(threadIdx.x) % row_classes),
+        row_thread_(static_cast<int>(threadIdx.x) / row_classes) {}
+
+  __device__ void run() {
+    load_memory();
+    exchange();
+    while (*in_use() > 0) {
+      Tile<width> readout;
+      evaluate(readout);
+      if (job_.wants_energy) judge_slots();
+      advance(readout);
+      __syncthreads();
+      if (!job_.wants_energy) judge_slots();
+    }
+  }
+
+ private:
+  static constexpr int width = slots / row_classes;  ///< columns of a thread
+  static constexpr int warps = threads / warp_lanes;
+  static constexpr int stride = sum_stride(threads, slots);
+
+  /// The memory comes as it is; everything else starts as zeros, idle slots stay so.
+  __device__ void load_memory() {
+    const auto* image = reinterpret_cast<const uint4*>(launch_.image);
+    auto* const at = reinterpret_cast<uint4*>(shared_);
+    const int image_words = layout_.image_bytes / 16;
+    for (int i = static_cast<int>(threadIdx.x); i < layout_.bytes / 16; i += threads)
+      at[i] = i < image_words ? image[i] : uint4{};
+    __syncthreads();
+    for (int i = static_cast<int>(threadIdx.x); i < slots; i += threads) {
+      table_.query[i] = -1;
+      table_.departing[i] = -1;
+    }
+    __syncthreads();
+  }
+
+  /// How many slots have a query; set by `exchange`.
+  __device__ int* in_use() const { return reinterpret_cast<int*>(shared_ + layout_.slot_table + slots * slot_bytes); }
+
+  // The first half of a step: scores, or for a dense memory readouts.
+
+  __device__ __forceinline__ void evaluate(Tile<width>& readout) {
+    if constexpr (form == Form::factored) {
+      for (int first = 0; first < layout_.rows; first += pass_patterns) score(first);
+    } else {
+      multiply_states(readout);
+      __syncthreads();
+    }
+  }
+
+  /// One pass of patterns. Groups of threads share the neurons; then their sums come together in a fixed order.
+  __device__ __forceinline__ void score(int first) {
+    const int patterns = patterns_of_pass(layout_);
+    const int pattern_threads = patterns / tile_rows;
+    const int group = row_thread_ / pattern_threads;
+    const int pattern = row_thread_ % pattern_threads;
+    const int groups = row_threads(threads) / pattern_threads;
+    const int neurons = layout_.neurons / groups;
+    Tile<width> tile;
+    clear<width>(tile);
+    for (int row = group * neurons; row < (group + 1) * neurons;) {
+      const int count = min(neurons, class_rows());
+      add_scores(weights_ + (first + pattern) * layout_.row_stride + row, pattern_threads * layout_.row_stride,
+                 column(row), slots, count, tile);
+      row += count;
+    }
+    for (int begin = 0; begin < groups; begin += layout_.slices) {
+      const int slice = group - begin;
+      if (slice >= 0 && slice < layout_.slices)
+        collect_scores(slice_of(first, slice) + pattern * stride, pattern_threads * stride, begin > 0, tile);
+      __syncthreads();
+    }
+    if (layout_.slices > 1) add_slices(first, patterns);
+  }
+
+  /// Slice 0 is the scores themselves.
+  __device__ __forceinline__ float* slice_of(int first, int slice) const {
+    if (slice == 0) return scores_ + first * stride;
+    auto* const partial = reinterpret_cast<float*>(shared_ + layout_.partial_scores);
+    return partial + (slice - 1) * patterns_of_pass(layout_) * stride;
+  }
+
+  __device__ __forceinline__ void collect_scores(float* at, int row_distance, bool add, Tile<width>& tile) const {
+    at += column_group_ * chunk_slots;
+#pragma unroll
+    for (int r = 0; r < tile_rows; ++r) {
+      if (add) {
+        float others[width];
+        load_columns(at + r * row_distance, others);
+#pragma unroll
+        for (int c = 0; c < width; ++c) tile[r][c] += others[c];
+      }
+      store_columns(at + r * row_distance, tile[r]);
+    }
+  }
+
+  __device__ __forceinline__ void add_slices(int first, int patterns) const {
+    constexpr int chunks = slots / chunk_slots;
+    for (int i = static_cast<int>(threadIdx.x); i < patterns * chunks; i += threads) {
+      const int at = i / chunks * stride + i % chunks * chunk_slots;
+      auto* const total = reinterpret_cast<float4*>(scores_ + first * stride + at);
+      float4 sum = *total;
+      for (int slice = 1; slice < layout_.slices; ++slice) {
+        const float4 part = *reinterpret_cast<const float4*>(slice_of(first, slice) + at);
+        sum = make_float4(sum.x + part.x, sum.y + part.y, sum.z + part.z, sum.w + part.w);
+      }
+      *total = sum;
+    }
+    __syncthreads();
+  }
+
+  /// Dense: readouts of the thread's neurons, and their share of xᵀu.
+  __device__ __forceinline__ void multiply_states(Tile<width>& readout) const {
+    const int row = row_thread_ * tile_rows;
+    if (row >= layout_.neurons) return;
+    clear<width>(readout);
+    for (int k = 0; k < layout_.neurons; k += class_rows())
+      add_terms(weights_ + k * layout_.row_stride + row, layout_.row_stride, column(k), slots, class_rows(), readout);
+    float sums[width] = {};
+#pragma unroll
+    for (int r = 0; r < tile_rows; ++r) {
+      float x[width];
+      load_columns(column(row) + r * slots, x);
+#pragma unroll
+      for (int c = 0; c < width; ++c) {
+        readout[r][c] *= launch_.scale;
+        sums[c] = fmaf(x[c], readout[r][c], sums[c]);
+      }
+    }
+    if (job_.wants_energy) store_columns(sum_row(energy_sums_), sums);
+  }
+
+  // The second half of a step: new states.
+
+  __device__ __forceinline__ void advance(Tile<width>& readout) {
+    bool held[width];
+    find_held(held);
+    float energy_sums[width] = {};
+    float change_sums[width] = {};
+    const bool shares = row_thread_ < sum_rows(layout_);
+    for (int row = row_thread_ * tile_rows; row < layout_.neurons; row += row_threads(threads) * tile_rows) {
+      float diagonal[tile_rows] = {};
+      if constexpr (form == Form::factored) {
+        clear<width>(readout);
+        add_terms(weights_ + row, layout_.row_stride, scores_ + column_group_ * chunk_slots, stride, layout_.rows,
+                  readout);
+        load_weights(diagonal_ + row, diagonal);
+        const auto take_diagonal_out = [&](int r, float x, float product) {
+          return launch_.scale * fmaf(-diagonal[r], x, product);
+        };
+        advance_tile(job_.update, column(row), slots, held, take_diagonal_out, readout);
+      } else {
+        const auto as_it_is = [](int /*row*/, float /*x*/, float product) { return product; };
+        advance_tile(job_.update, column(row), slots, held, as_it_is, readout);
+      }
+      settle(row, diagonal, energy_sums, change_sums, readout);
+    }
+    if (!shares) return;
+    if (form == Form::factored && job_.wants_energy) store_columns(sum_row(energy_sums_), energy_sums);
+    if (watches_change()) store_columns(sum_row(change_sums_), change_sums);
+  }
+
+  /// Puts new states in the place of the old ones and takes the sums over them.
+  __device__ __forceinline__ void settle(int row, const float (&diagonal)[tile_rows], float (&energy_sums)[width],
+                                         float (&change_sums)[width], Tile<width>& tile) {
+    float* const states = column(row);
+    if (launch_.masked) {
+      const auto* const masks = reinterpret_cast<const std::uint8_t*>(shared_ + layout_.masks);
+      keep_masked(states, slots, masks + row / tile_rows * slots + column_group_ * chunk_slots, tile);
+    }
+    if (watches_change()) add_changes(states, slots, tile, change_sums);
+    if (form == Form::factored && job_.wants_energy) {
+      add_squares(tile, diagonal, energy_sums);
+    } else if (!watches_change()) {
+      add_zeros(tile, energy_sums);
+    }
+    // A finite sum means finite states; the reverse isn't true.
+    if (!all_finite(watches_change() ? change_sums : energy_sums)) mark_diverged(tile);
+#pragma unroll
+    for (int r = 0; r < tile_rows; ++r) store_columns(states + r * slots, tile[r]);
+  }
+
+  __device__ void mark_diverged(const Tile<width>& tile) const {
+    float checks[width] = {};
+    add_zeros(tile, checks);
+#pragma unroll
+    for (int c = 0; c < width; ++c)
+      if (!(checks[c] == 0.0F)) atomicOr(table_.diverged + slot_of(c), 1);
+  }
+
+  __device__ __forceinline__ void find_held(bool (&held)[width]) const {
+#pragma unroll
+    for (int c = 0; c < width; c += chunk_slots) {
+      const int4 steps = *reinterpret_cast<const int4*>(table_.steps + slot_of(c));
+      held[c] = steps.x < 0;
+      held[c + 1] = steps.y < 0;
+      held[c + 2] = steps.z < 0;
+      held[c + 3] = steps.w < 0;
+    }
+  }
+
+  // Halting.
+
+  __device__ __forceinline__ bool watches_change() const { return job_.halting.watch == Halting::Watch::state; }
+
+  /// Judges every slot, a few threads for each, and exchanges the queries that have come to their end.
+  __device__ void judge_slots() {
+    constexpr int per_warp = warp_slots(threads, slots);
+    const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
+    const int slot = static_cast<int>(threadIdx.x) / warp_lanes * per_warp + lane % per_warp;
+    const int share = lane / per_warp;
+    const double energy = job_.wants_energy ? slot_energy(slot, share) : static_cast<double>(not_a_number());
+    const double change = watches_change() ? sum_of_slot(change_sums_, slot, share) : 0.0;
+    const bool ended = share == 0 && judge(job_, table_, slot, energy, change);
+    if (__syncthreads_or(ended)) exchange();
+  }
+
+  __device__ double slot_energy(int slot, int share) const {
+    double sum = sum_of_slot(energy_sums_, slot, share);
+    if constexpr (form == Form::dense) return -0.5 * sum;
+    double squares = 0.0;
+    for (int p = share; p < layout_.rows; p += sum_threads(threads, slots)) {
+      const auto score = static_cast<double>(scores_[p * stride + slot]);
+      squares = fma(score, score, squares);
+    }
+    return -0.5 * static_cast<double>(launch_.scale) * (over_shares(squares) - sum);
+  }
+
+  __device__ double sum_of_slot(const float* sums, int slot, int share) const {
+    double sum = 0.0;
+    for (int i = share; i < sum_rows(layout_); i += sum_threads(threads, slots))
+      sum += static_cast<double>(sums[i * stride + slot]);
+    return over_shares(sum);
+  }
+
+  /// Adds up over the threads of a slot.
+  __device__ static double over_shares(double value) {
+#pragma unroll
+    for (int distance = warp_slots(threads, slots); distance < warp_lanes; distance *= 2)
+      value += __shfl_xor_sync(~0U, value, distance);
+    return value;
+  }
+
+  // Exchange of queries.
+
+  /// Writes the states that depart and gives idle slots new queries. One that isn't finite departs at once.
+  __device__ void exchange() {
+    bool again = true;
+    while (again) {
+      if (threadIdx.x < warp_lanes) {
+        const int count = dispenser_.template fill<slots>(table_);
+        if (threadIdx.x == 0) *in_use() = count;
+      }
+      __syncthreads();
+      again = __syncthreads_or(move_columns()) != 0;
+    }
+  }
+
+  /// A warp moves four slots at a time. True if one of the newcomers departs.
+  __device__ bool move_columns() {
+    const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
+    const int first = static_cast<int>(threadIdx.x) / warp_lanes;
+    bool rejected = false;
+    for (int chunk = first; chunk < slots / chunk_slots; chunk += warps) {
+      const int slot = chunk * chunk_slots + lane / row_classes;
+      const bool finite = move_column(slot, lane % row_classes);
+      const unsigned bad = __ballot_sync(~0U, !finite) >> (lane / row_classes * row_classes) & 0xffU;
+      if (lane % row_classes == 0) rejected |= conclude(slot, bad != 0);
+    }
+    return rejected;
+  }
+
+  /// False if a newcomer isn't finite.
+  __device__ bool move_column(int slot, int lane) const {
+    const int row = lane * class_rows();
+    auto* const masks = reinterpret_cast<std::uint8_t*>(shared_ + layout_.masks);
+    const int place = (slot / chunk_slots ^ lane) * chunk_slots + slot % chunk_slots;
+    const ColumnMover mover{job_,
+                            states_ + row * slots + place,
+                            masks + row / tile_rows * slots + slot,
+                            slots,
+                            layout_.dimension,
+                            class_rows(),
+                            lane};
+    const Index departing = table_.departing[slot];
+    if (departing >= 0) {
+      mover.store(departing);
+      if (job_.energy_trace.data != nullptr) mover.end_trace(departing, table_.departed_steps[slot]);
+    }
+    if (table_.arriving[slot] == 0) return true;
+    if (launch_.masked) mover.load_masks(table_.query[slot]);
+    return mover.load(table_.query[slot]);
+  }
+
+  /// After a slot's columns have moved. True if its newcomer departs.
+  __device__ bool conclude(int slot, bool bad) const {
+    table_.departing[slot] = -1;
+    table_.arriving[slot] = 0;
+    if (bad) retire(job_, table_, slot, 0, not_a_number(), Status::diverged);
+    return bad;
+  }
+
+  // Where things lie.
+
+  __device__ __forceinline__ int class_rows() const { return layout_.neurons / row_classes; }
+
+  /// The thread's first chunk in a row of the state matrix; valid for the rows of one class.
+  __device__ __forceinline__ float* column(int row) const {
+    return states_ + row * slots + (column_group_ ^ row / class_rows()) * chunk_slots;
+  }
+
+  __device__ __forceinline__ int slot_of(int c) const {
+    return column_group_ * chunk_slots + c / chunk_slots * chunk_distance + c % chunk_slots;
+  }
+
+  __device__ __forceinline__ float* sum_row(float* sums) const {
+    return sums + row_thread_ * stride + column_group_ * chunk_slots;
+  }
+
+  const Launch& launch_;
+  const Layout& layout_;
+  const Job& job_;
+  std::byte* shared_;
+  const Weight* weights_;
+  const float* diagonal_;
+  float* states_;
+  float* scores_;
+  float* energy_sums_;
+  float* change_sums_;
+  SlotTable table_;
+  Dispenser dispenser_;
+  int column_group_;  ///< whose chunks the thread has
+  int row_thread_;    ///< whose rows the thread has
+};
+
+}  // namespace attractor::cuda::resident

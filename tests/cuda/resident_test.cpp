@@ -1,0 +1,415 @@
+/// The resident kernel against the oracle: every form, update and halting rule, sizes around the edges of its tiles.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/reference/relaxation.hpp"
+#include "kernels/cuda/resident.hpp"
+#include "tests/support/data.hpp"
+
+namespace attractor::test {
+namespace {
+
+constexpr float nan_value = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+enum class Form { factored, dense };
+
+/// A Hebbian memory on the device beside its oracle.
+struct Subject {
+  std::optional<cuda::ResidentMemory> memory;
+  reference::Model model;
+};
+
+Subject make_subject(MatrixView<const float> patterns, Form form, bool self_coupling) {
+  reference::LinearModel model = reference::hebbian(patterns, self_coupling);
+  const auto scale = static_cast<float>(model.scale);
+  const Index d = patterns.columns;
+  if (form == Form::dense) {
+    Matrix<float> weights(d, d);
+    std::copy_n(model.weights.data(), weights.size(), weights.data());
+    return {.memory = cuda::make_resident_dense(weights.view(), scale), .model = std::move(model)};
+  }
+  std::vector<float> diagonal(static_cast<std::size_t>(d), 0.0F);
+  for (Index k = 0; !self_coupling && k < d; ++k)
+    for (Index i = 0; i < patterns.rows; ++i) diagonal[static_cast<std::size_t>(k)] += patterns(i, k) * patterns(i, k);
+  return {.memory = cuda::make_resident_factored(patterns, diagonal, scale), .model = std::move(model)};
+}
+
+struct Rules {
+  Update update = tanh_update();
+  Halting halting = energy_stable();
+  int max_steps = 30;
+  bool energies = true;
+  bool trace = false;
+};
+
+struct Results {
+  Matrix<float> states;
+  std::vector<std::int32_t> steps;
+  std::vector<float> energies;
+  std::vector<Status> status;
+  Matrix<float> trace;
+};
+
+template <class T>
+std::vector<T> download(const cuda::DeviceArray<T>& array) {
+  std::vector<T> values(array.size());
+  cuda::check(cudaMemcpy(values.data(), array.data(), array.bytes(), cudaMemcpyDeviceToHost), "cudaMemcpy");
+  return values;
+}
+
+/// Rows `stride` apart on the device, the first `offset` elements into an array.
+template <class T>
+cuda::DeviceArray<T> upload_strided(MatrixView<const T> values, Index stride, Index offset) {
+  std::vector<T> padded(static_cast<std::size_t>(offset + values.rows * stride), T{77});
+  for (Index i = 0; i < values.rows; ++i)
+    std::copy_n(values.row(i), values.columns, padded.data() + offset + i * stride);
+  return cuda::upload(std::span<const T>(padded), "rows");
+}
+
+/// How far apart rows lie, and how far from the start of an array.
+struct Spread {
+  Index gap = 0;
+  Index offset = 0;
+};
+
+Results relax(const cuda::ResidentMemory& memory, const Rules& rules, MatrixView<const float> queries,
+              MatrixView<const std::uint8_t> clamped = {}, Spread spread = {}) {
+  const Index b = queries.rows;
+  const Index d = queries.columns;
+  const Index stride = d + spread.gap;
+  const auto count = static_cast<std::size_t>(b);
+  const auto q = upload_strided(queries, stride, spread.offset);
+  const auto c = clamped.empty() ? cuda::DeviceArray<std::uint8_t>() : upload_strided(clamped, stride, spread.offset);
+  const std::vector<float> untouched(static_cast<std::size_t>(spread.offset + b * stride), 55.0F);
+  const auto states = cuda::upload(std::span<const float>(untouched), "states");
+  const cuda::DeviceArray<std::int32_t> steps(count, "steps");
+  const cuda::DeviceArray<float> energies(count, "energies");
+  const cuda::DeviceArray<Status> status(count, "status");
+  const cuda::DeviceArray<float> trace(rules.trace ? count * static_cast<std::size_t>(rules.max_steps) : 0, "trace");
+  const cuda::DeviceArray<std::byte> workspace(cuda::resident_workspace_bytes, "workspace");
+  const cuda::Job job{.queries = {q.data() + spread.offset, b, d, stride},
+                      .clamped = {c.data() == nullptr ? nullptr : c.data() + spread.offset, b, d, stride},
+                      .states = {states.data() + spread.offset, b, d, stride},
+                      .steps = steps.data(),
+                      .energies = energies.data(),
+                      .status = status.data(),
+                      .energy_trace = {trace.data(), b, rules.max_steps},
+                      .halting = rules.halting,
+                      .update = cuda::to_rule(rules.update),
+                      .max_steps = rules.max_steps,
+                      .wants_energy = rules.energies || rules.trace || rules.halting.watch == Halting::Watch::energy};
+  cuda::launch_resident(memory, job, workspace.data(), nullptr);
+  cuda::check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+
+  const std::vector<float> padded = download(states);
+  Results results{.states = Matrix<float>(b, d),
+                  .steps = download(steps),
+                  .energies = download(energies),
+                  .status = download(status),
+                  .trace = Matrix<float>(rules.trace ? b : 0, rules.max_steps)};
+  for (Index i = 0; i < b; ++i) {
+    const float* const row = padded.data() + spread.offset + i * stride;
+    std::copy_n(row, d, results.states.row(i));
+    EXPECT_EQ(std::count(row + d, row + stride, 55.0F), spread.gap) << "written past row " << i;
+  }
+  if (rules.trace) {
+    const std::vector<float> values = download(trace);
+    std::copy(values.begin(), values.end(), results.trace.data());
+  }
+  return results;
+}
+
+bool same_bits(const float* a, const float* b, Index count) {
+  return std::memcmp(a, b, static_cast<std::size_t>(count) * sizeof(float)) == 0;
+}
+
+/// Row `i` of `a` is row `j` of `b`, bit for bit.
+bool same_row(const Results& a, Index i, const Results& b, Index j) {
+  const auto s = static_cast<std::size_t>(i);
+  const auto t = static_cast<std::size_t>(j);
+  return a.steps[s] == b.steps[t] && a.status[s] == b.status[t] && same_bits(&a.energies[s], &b.energies[t], 1) &&
+         same_bits(a.states.row(i), b.states.row(j), a.states.columns()) &&
+         (a.trace.empty() || same_bits(a.trace.row(i), b.trace.row(j), a.trace.columns()));
+}
+
+reference::Outcome oracle(const Subject& subject, const Rules& rules, const Matrix<float>& queries, Index i,
+                          const Matrix<std::uint8_t>& clamped = {}) {
+  std::span<const std::uint8_t> mask;
+  if (!clamped.empty()) mask = row_of(clamped, i);
+  return reference::relax(subject.model,
+                          {.update = rules.update, .halting = rules.halting, .max_steps = rules.max_steps},
+                          row_of(queries, i), mask);
+}
+
+struct Shape {
+  Index patterns;
+  Index dimension;
+  Index queries;
+};
+
+/// Patterns, neurons and queries of one, odd, and around the edges of tiles and passes.
+const std::vector<Shape>& shapes() {
+  static const std::vector<Shape> all = {{1, 1, 7},    {1, 2, 1},      {3, 63, 70},   {8, 64, 64},
+                                         {9, 65, 65},  {17, 100, 200}, {33, 127, 33}, {5, 128, 150},
+                                         {7, 129, 40}, {40, 200, 70},  {70, 256, 65}};
+  return all;
+}
+
+class ResidentTest : public testing::TestWithParam<std::tuple<Form, Shape>> {
+ protected:
+  [[nodiscard]] Form form() const { return std::get<Form>(GetParam()); }
+  [[nodiscard]] Shape shape() const { return std::get<Shape>(GetParam()); }
+
+  /// Real weights take twice the room of integers, which are exact in half precision.
+  [[nodiscard]] bool real_weights_fit() const { return form() == Form::factored || shape().dimension <= 192; }
+
+  Rng rng_{40};
+};
+
+/// Bipolar patterns and queries: every product, sum and energy is an integer that float holds, so states, steps and
+/// statuses are those of the oracle, and energies are them but for the scale's rounding.
+TEST_P(ResidentTest, BipolarRelaxationsAreTheOracles) {
+  const auto [p, d, b] = shape();
+  const Matrix<float> patterns = random_bipolar(p, d, rng_);
+  const Matrix<float> queries = flipped_copies(patterns, b, 0.3, rng_);
+  const Matrix<std::uint8_t> mask = random_mask(b, d, 0.2, rng_);
+  for (const bool self_coupling : {false, true})
+    for (const bool clamp : {false, true})
+      for (const Halting& halting : {energy_stable(), energy_stable({.patience = 3}), state_stable(0.5F),
+                                     state_stable(0.5F, 2), fixed_steps()}) {
+        const Subject s = make_subject(patterns, form(), self_coupling);
+        ASSERT_TRUE(s.memory.has_value());
+        const Rules rules{.update = sign_update(), .halting = halting, .max_steps = 12, .trace = self_coupling};
+        const Spread spread{.gap = clamp ? 3 : 0, .offset = clamp ? 1 : 0};
+
+        const Matrix<std::uint8_t> none;
+        const Matrix<std::uint8_t>& clamped = clamp ? mask : none;
+        const Results results = relax(*s.memory, rules, queries.view(), clamped.view(), spread);
+
+        for (Index i = 0; i < b; ++i) {
+          const reference::Outcome expected = oracle(s, rules, queries, i, clamped);
+          const auto at = static_cast<std::size_t>(i);
+          ASSERT_EQ(results.steps[at], expected.steps) << "query " << i;
+          ASSERT_EQ(results.status[at], expected.status) << "query " << i;
+          ASSERT_NEAR(results.energies[at], expected.energy, 2e-7 * std::abs(expected.energy)) << "query " << i;
+          for (Index k = 0; k < d; ++k)
+            ASSERT_EQ(results.states(i, k), expected.state[static_cast<std::size_t>(k)]) << i << ", " << k;
+          for (int t = 0; rules.trace && t < rules.max_steps; ++t) {
+            if (t < expected.steps) {
+              const double energy = expected.trace[static_cast<std::size_t>(t)];
+              ASSERT_NEAR(results.trace(i, t), energy, 2e-7 * std::abs(energy));
+            } else {
+              ASSERT_TRUE(std::isnan(results.trace(i, t)));
+            }
+          }
+        }
+      }
+}
+
+/// Three steps of every update on real numbers. A float sum of n products errs by at most n·2⁻²⁴ of the sum of their
+/// magnitudes; a few steps of these updates carry that on without growth worth mentioning.
+TEST_P(ResidentTest, EveryUpdateFollowsTheOracle) {
+  const auto [p, d, b] = shape();
+  if (!real_weights_fit()) GTEST_SKIP();
+  const Matrix<float> patterns = random_gaussian(p, d, rng_);
+  const Matrix<float> queries = random_gaussian(b, d, rng_);
+  const Matrix<std::uint8_t> clamped = random_mask(b, d, 0.1, rng_);
+  const Subject s = make_subject(patterns, form(), false);
+  ASSERT_TRUE(s.memory.has_value());
+  for (const Update& update : {tanh_update(0.5F), readout_update(), blend_update(0.3F)})
+    for (const Halting& halting : {fixed_steps(), state_stable(1e-30F)})
+      for (const bool energies : {false, true}) {
+        const Rules rules{.update = update, .halting = halting, .max_steps = 3, .energies = energies};
+
+        const Results results = relax(*s.memory, rules, queries.view(), clamped.view());
+
+        for (Index i = 0; i < b; ++i) {
+          const reference::Outcome expected = oracle(s, rules, queries, i, clamped);
+          const auto at = static_cast<std::size_t>(i);
+          double size = 1.0;
+          for (const double x : expected.state) size = std::max(size, std::abs(x));
+          const double error = 1e-5 * size * std::sqrt(static_cast<double>(d * p));
+          // Without a partner a neuron's state becomes 0 at once: the change of 0 after it depends on rounding.
+          if (d > 1) {
+            ASSERT_EQ(results.steps[at], expected.steps);
+            ASSERT_EQ(results.status[at], expected.status);
+          }
+          for (Index k = 0; k < d; ++k)
+            ASSERT_NEAR(results.states(i, k), expected.state[static_cast<std::size_t>(k)], error) << i << ", " << k;
+          if (energies) {
+            ASSERT_NEAR(results.energies[at], expected.energy, error * size * static_cast<double>(d));
+          } else {
+            ASSERT_TRUE(std::isnan(results.energies[at]));
+          }
+        }
+      }
+}
+
+/// Where an energy changes by nearly the tolerance, rounding may move the halt by a step.
+TEST_P(ResidentTest, EnergyHaltingStopsWhereTheOracleDoes) {
+  const auto [p, d, b] = shape();
+  if (d == 1) GTEST_SKIP() << "one neuron without self-coupling has no energy";
+  const Matrix<float> patterns = random_bipolar(p, d, rng_);
+  const Matrix<float> queries = noisy_copies(patterns, b, 0.2F, 1.5F, rng_);
+  const Subject s = make_subject(patterns, form(), false);
+  ASSERT_TRUE(s.memory.has_value());
+  const Rules rules{.max_steps = 60};
+
+  const Results results = relax(*s.memory, rules, queries.view());
+
+  Index moved = 0;
+  for (Index i = 0; i < b; ++i) {
+    const reference::Outcome expected = oracle(s, rules, queries, i);
+    const auto at = static_cast<std::size_t>(i);
+    if (results.steps[at] != expected.steps) {
+      ++moved;
+      continue;
+    }
+    EXPECT_EQ(results.status[at], expected.status);
+    EXPECT_NEAR(results.energies[at], expected.energy, 1e-4 * std::abs(expected.energy) + 1e-5);
+  }
+  EXPECT_LE(moved, 1 + b / 50);
+}
+
+TEST_P(ResidentTest, ResultsDontDependOnTheBatch) {
+  const auto [p, d, b] = shape();
+  if (!real_weights_fit()) GTEST_SKIP();
+  const Matrix<float> patterns = random_gaussian(p, d, rng_);
+  const Index count = 3 * b + 150;
+  const Matrix<float> queries = noisy_copies(patterns, count, 0.2F, 2.0F, rng_);
+  const std::vector<Index> order = random_permutation(count, rng_);
+  const Matrix<float> shuffled = select(queries, order);
+  const Subject s = make_subject(patterns, form(), false);
+  ASSERT_TRUE(s.memory.has_value());
+  const Rules rules{.max_steps = 40, .trace = true};
+
+  const Results all = relax(*s.memory, rules, queries.view());
+  const Results other = relax(*s.memory, rules, shuffled.view());
+  const Results few = relax(*s.memory, rules, queries.view().slice(0, b), {}, {.gap = 5, .offset = 3});
+
+  for (Index i = 0; i < count; ++i)
+    ASSERT_TRUE(same_row(other, i, all, order[static_cast<std::size_t>(i)])) << "query " << i;
+  for (Index i = 0; i < b; ++i) ASSERT_TRUE(same_row(few, i, all, i)) << "query " << i;
+}
+
+TEST_P(ResidentTest, BadQueriesStayAmongThemselves) {
+  const auto [p, d, b] = shape();
+  const Matrix<float> patterns = random_bipolar(p, d, rng_);
+  Matrix<float> queries = noisy_copies(patterns, b + 130, 0.2F, 1.5F, rng_);
+  const Subject s = make_subject(patterns, form(), false);
+  ASSERT_TRUE(s.memory.has_value());
+  for (const Halting& halting : {energy_stable(), state_stable(1e-3F), fixed_steps()}) {
+    const Rules rules{.halting = halting, .max_steps = 20, .energies = false};
+    const Results clean = relax(*s.memory, rules, queries.view());
+    Matrix<float> poisoned = copy(queries);
+    for (Index i = 0; i < poisoned.rows(); i += 5) poisoned(i, d - 1) = i % 2 == 0 ? nan_value : infinity;
+
+    const Results results = relax(*s.memory, rules, poisoned.view());
+
+    for (Index i = 0; i < poisoned.rows(); ++i) {
+      if (i % 5 != 0) {
+        ASSERT_TRUE(same_row(results, i, clean, i)) << "query " << i;
+        continue;
+      }
+      const auto at = static_cast<std::size_t>(i);
+      ASSERT_EQ(results.status[at], Status::diverged);
+      ASSERT_EQ(results.steps[at], 0);
+      ASSERT_TRUE(std::isnan(results.energies[at]));
+      ASSERT_TRUE(same_bits(results.states.row(i), poisoned.row(i), d));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, ResidentTest,
+                         testing::Combine(testing::Values(Form::factored, Form::dense), testing::ValuesIn(shapes())),
+                         [](const auto& test) {
+                           const Shape shape = std::get<Shape>(test.param);
+                           return std::string(std::get<Form>(test.param) == Form::dense ? "dense" : "factored") + "_" +
+                                  std::to_string(shape.patterns) + "x" + std::to_string(shape.dimension);
+                         });
+
+/// Each readout multiplies the second query by 1e6, so that it leaves the range of float after a few steps.
+TEST(ResidentDivergenceTest, OverflowsDiverge) {
+  Matrix<float> pattern(1, 16);
+  std::fill_n(pattern.data(), pattern.size(), 1000.0F);
+  Matrix<float> queries(70, 16);
+  std::fill_n(queries.data(), queries.size(), 0.0F);
+  std::fill_n(queries.row(33), 16, 1.0F);
+  for (const Form form : {Form::factored, Form::dense})
+    for (const float rate : {0.5F, 1.0F})
+      for (const Halting& halting : {energy_stable(), state_stable(0.5F), fixed_steps()}) {
+        const Subject s = make_subject(pattern, form, true);
+
+        const Results results = relax(*s.memory,
+                                      {.update = blend_update(rate),
+                                       .halting = halting,
+                                       .max_steps = 20,
+                                       .energies = false,
+                                       .trace = halting.watch == Halting::Watch::state},
+                                      queries.view());
+
+        EXPECT_EQ(results.status[33], Status::diverged);
+        EXPECT_GE(results.steps[33], 1);
+        EXPECT_LE(results.steps[33], 8);
+        EXPECT_EQ(std::count(results.status.begin(), results.status.end(), Status::diverged), 1);
+        for (Index i = 0; i < queries.rows(); ++i)
+          if (i != 33) {
+            EXPECT_TRUE(same_bits(results.states.row(i), queries.row(i), 16)) << "query " << i;
+          }
+      }
+}
+
+TEST(ResidentDivergenceTest, AWholeBatchOfNansEnds) {
+  Rng rng(41);
+  Matrix<float> queries(300, 16);
+  std::fill_n(queries.data(), queries.size(), nan_value);
+  const Subject s = make_subject(random_bipolar(3, 16, rng), Form::factored, false);
+
+  const Results results = relax(*s.memory, {}, queries.view());
+
+  EXPECT_EQ(std::count(results.status.begin(), results.status.end(), Status::diverged), 300);
+}
+
+TEST(ResidentLaunchTest, NoQueriesIsNoWork) {
+  Rng rng(42);
+  const Subject s = make_subject(random_bipolar(3, 16, rng), Form::factored, false);
+  EXPECT_NO_THROW(relax(*s.memory, {}, Matrix<float>(0, 16).view()));
+}
+
+TEST(ResidentLaunchTest, MemoriesThatDontFitAreRefused) {
+  Rng rng(43);
+  EXPECT_FALSE(make_subject(random_gaussian(400, 256, rng), Form::factored, false).memory.has_value());
+  EXPECT_FALSE(make_subject(random_gaussian(2, 257, rng), Form::dense, false).memory.has_value());
+}
+
+/// Bipolar patterns are exact in half precision, whose matrices are half as large.
+TEST(ResidentLaunchTest, HalvesHoldLargerMemoriesExactly) {
+  Rng rng(44);
+  const Matrix<float> patterns = random_bipolar(150, 320, rng);
+  const Matrix<float> queries = flipped_copies(patterns, 40, 0.2, rng);
+  const Subject s = make_subject(patterns, Form::factored, false);
+  ASSERT_TRUE(s.memory.has_value());
+  ASSERT_EQ(s.memory->layout.storage, cuda::resident::Storage::half);
+  const Rules rules{.update = sign_update(), .max_steps = 10};
+
+  const Results results = relax(*s.memory, rules, queries.view());
+
+  for (Index i = 0; i < queries.rows(); ++i) {
+    const reference::Outcome expected = oracle(s, rules, queries, i);
+    ASSERT_EQ(results.steps[static_cast<std::size_t>(i)], expected.steps);
+    for (Index k = 0; k < 320; ++k) ASSERT_EQ(results.states(i, k), expected.state[static_cast<std::size_t>(k)]);
+  }
+}
+
+}  // namespace
+}  // namespace attractor::test
