@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "kernels/cuda/resources.hpp"
 #include "kernels/cuda/softmax_scan.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/results.hpp"
 
 namespace attractor::test {
 namespace {
@@ -187,16 +187,20 @@ void expect_agreement(const SoftmaxMemory& memory, const Matrix<float>& states) 
   }
 }
 
-/// All results of row `i` of `a` are those of row `j` of `b`, bit for bit.
-testing::AssertionResult same_row(const Scan& a, Index i, const Scan& b, Index j) {
-  for (int split = 0; split < a.splits; ++split) {
-    const auto bytes = static_cast<std::size_t>(a.readout_stride) * sizeof(float);
-    if (std::memcmp(&a.maxima[a.at(split, i)], &b.maxima[b.at(split, j)], sizeof(float)) != 0 ||
-        std::memcmp(&a.sums[a.at(split, i)], &b.sums[b.at(split, j)], sizeof(float)) != 0 ||
-        std::memcmp(a.readout(split, i), b.readout(split, j), bytes) != 0)
-      return testing::AssertionFailure() << "row " << i << " is not row " << j << " in split " << split;
+/// m, l and r of a row, all splits.
+std::vector<float> row_results(const Scan& scan, Index row) {
+  std::vector<float> results;
+  for (int split = 0; split < scan.splits; ++split) {
+    results.push_back(scan.maxima[scan.at(split, row)]);
+    results.push_back(scan.sums[scan.at(split, row)]);
+    results.insert(results.end(), scan.readout(split, row), scan.readout(split, row) + scan.readout_stride);
   }
-  return testing::AssertionSuccess();
+  return results;
+}
+
+/// All results of row `i` of `a` are those of row `j` of `b`.
+testing::AssertionResult same_row(const Scan& a, Index i, const Scan& b, Index j) {
+  return same_bits(row_results(a, i), row_results(b, j)) << " (row " << i << " and row " << j << ")";
 }
 
 struct Shape {
@@ -242,6 +246,24 @@ INSTANTIATE_TEST_SUITE_P(HeteroAssociative, CudaSoftmaxScanShapeTest,
                                          Shape{100, 64, 64, 66, 2, 0.1F}, Shape{100, 10, 130, 33, 3, 0.3F},
                                          Shape{70, 20, 300, 40, 2, 0.2F}, Shape{70, 256, 256, 5, 1, 0.05F},
                                          Shape{40, 300, 300, 5, 1, 0.05F}, Shape{40, 440, 300, 35, 2, 0.05F}));
+
+/// Patterns 0 and −1 and contents 0 and 1 read out the one weight e^−x, from scores without error. The bound is that of
+/// ex2.approx, 2 units in the last place, and of one rounding. With two patterns, weights below 2⁻²⁶ are 0.
+TEST(CudaSoftmaxScanTest, WeightsAreExponentials) {
+  SoftmaxMemory memory;
+  memory.patterns = matrix({{0.0F}, {-1.0F}});
+  memory.contents = matrix({{0.0F}, {1.0F}});
+  Matrix<float> states(600, 1);
+  for (Index row = 0; row < states.rows(); ++row) states(row, 0) = 0.0317F * static_cast<float>(row);
+  const Scan result = scan(memory, states);
+
+  for (Index row = 0; row < states.rows(); ++row) {
+    const double weight = std::exp(-static_cast<double>(states(row, 0)));
+    const float actual = result.readout(0, row)[0];
+    const bool counts = weight > 0x1p-26;
+    EXPECT_NEAR(actual, counts ? weight : 0.0, 3.0 * 0x1p-23 * weight) << "e^-" << states(row, 0);
+  }
+}
 
 /// Equal weights: the sum of many, and a maximum that never rises again.
 TEST(CudaSoftmaxScanTest, SumsManyEqualWeights) {
