@@ -94,6 +94,12 @@ __device__ __forceinline__ float4 maximum(const float4& a, const float4& b) {
   return combine(a, b, [](float x, float y) { return fmaxf(x, y); });
 }
 
+/// Whether one of these weights is NaN or positive.
+__device__ __forceinline__ bool any_bit(const float4& weights) {
+  return (__float_as_uint(weights.x) | __float_as_uint(weights.y) | __float_as_uint(weights.z) |
+          __float_as_uint(weights.w)) != 0;
+}
+
 __device__ __forceinline__ float4 filled(float value) { return {value, value, value, value}; }
 
 /// Folds the values of all lanes that are a multiple of `stride` apart. The operation commutes, so all get the same
@@ -132,7 +138,8 @@ class Scanner {
         states_(shared),
         scores_(states_ + 4 * layout.pattern_quads * S::state_quads),
         maxima_(scores_ + S::parts * tile_patterns * S::score_pitch),
-        tiles_(maxima_ + S::warps * S::state_quads) {}
+        tiles_(maxima_ + S::warps * S::state_quads),
+        maximum_(least_maximum()) {}
 
   __device__ void run() {
     if (rows_left_ <= 0) return;
@@ -155,12 +162,12 @@ class Scanner {
     score(pattern_tile(tile));
     __syncthreads();
     if (!layout_.one_matrix) fetch_patterns(tile + 1, end);
-    const Votes votes = weigh(patterns_left(tile));
+    const bool rose = weigh(patterns_left(tile));
     if (!layout_.one_matrix) __pipeline_wait_prior(1);
-    const bool any_weight = __syncthreads_or(votes.has_weight) != 0;
-    if (thread_ < S::states) add_weights(votes.rose);
-    if (votes.rose) rescale();
-    if (any_weight) read_out(content_tile(tile));
+    __syncthreads();
+    if (thread_ < S::states) add_weights(rose);
+    if (rose) rescale();
+    if (has_columns()) read_out(content_tile(tile));
   }
 
   /// --- Shared memory ---
@@ -176,6 +183,7 @@ class Scanner {
   /// Dead scores give their place to what the softmax leaves for the readout.
   __device__ float4* sums() const { return scores_ + tile_patterns * S::score_pitch; }
   __device__ float4* corrections() const { return sums() + S::warps * S::state_quads; }
+  __device__ unsigned* weighted() const { return reinterpret_cast<unsigned*>(corrections() + S::state_quads); }
 
   __device__ void fetch_patterns(Index tile, Index end) const {
     if (tile < end)
@@ -286,13 +294,16 @@ class Scanner {
 
   /// --- Softmax ---
 
-  struct Votes {
-    bool rose;        ///< some state's maximum did; all threads agree, since each warp sees all states
-    bool has_weight;  ///< one of this warp's weights is not 0
-  };
+  /// No score exceeds the maximum of a state that is not there, so it has no weights.
+  __device__ float4 least_maximum() const {
+    const int left = rows_left_ - 4 * (thread_ % S::state_quads);
+    const auto least = [left](int i) { return i < left ? -INFINITY : INFINITY; };
+    return {least(0), least(1), least(2), least(3)};
+  }
 
-  /// Turns scores into weights.
-  __device__ __forceinline__ Votes weigh(int patterns_left) {
+  /// Turns scores into weights. Whether some state's maximum rose: the same for all threads, since each warp sees all
+  /// states.
+  __device__ __forceinline__ bool weigh(int patterns_left) {
     const int state = thread_ % S::state_quads;
     const int group = thread_ / S::state_quads;
     float4 scores[S::softmax_patterns];
@@ -307,16 +318,34 @@ class Scanner {
     largest = largest_of_block(largest, state);
     const bool rose = raise_maximum(largest, state);
     float4 sum_of_tile = filled(0.0F);
+    unsigned weighted = 0;
 #pragma unroll
     for (int i = 0; i < S::softmax_patterns; ++i) {
+      const int pattern = group + i * S::softmax_groups;
       const float4 weights = combine(scores[i], maximum_, [this](float s, float m) { return weight(s - m); });
-      scores_[(group + i * S::softmax_groups) * S::score_pitch + state] = weights;
+      scores_[pattern * S::score_pitch + state] = weights;
       sum_of_tile = sum(sum_of_tile, weights);
+      if (any_bit(weights)) weighted |= 1U << pattern;
     }
+    publish_weighted(weighted);
     sum_of_tile = fold_lanes<S::state_quads>(sum_of_tile, sum);
     if (thread_ % warp_size < S::state_quads) sums()[thread_ / warp_size * S::state_quads + state] = sum_of_tile;
-    // NaN is unequal to 0: a state that is not finite is read out, and its row says so.
-    return {rose, sum_of_tile.x != 0.0F || sum_of_tile.y != 0.0F || sum_of_tile.z != 0.0F || sum_of_tile.w != 0.0F};
+    return rose;
+  }
+
+  /// One bit for each pattern that has a weight in some state.
+  __device__ __forceinline__ void publish_weighted(unsigned patterns) const {
+#pragma unroll
+    for (int distance = warp_size / 2; distance > 0; distance /= 2)
+      patterns |= __shfl_xor_sync(all_lanes, patterns, distance);
+    if (thread_ % warp_size == 0) weighted()[thread_ / warp_size] = patterns;
+  }
+
+  __device__ __forceinline__ unsigned weighted_patterns() const {
+    unsigned patterns = 0;
+#pragma unroll
+    for (int warp = 0; warp < S::warps; ++warp) patterns |= weighted()[warp];
+    return patterns;
   }
 
   /// β a·x of four states.
@@ -391,25 +420,44 @@ class Scanner {
       for (int j = 0; j < thread_columns; ++j) readout_[i][j] *= element(correction[i / 4], i % 4);
   }
 
+  __device__ bool has_columns() const {
+    return thread_ / warp_size * S::thread_quads * S::column_lanes < column_quads_;
+  }
+
+  /// Adds the tile's patterns under their weights; where most have none, only those that have.
   __device__ __forceinline__ void read_out(const float4* contents) {
-    if (thread_ / warp_size * S::thread_quads * S::column_lanes >= column_quads_) return;
+    constexpr int many = tile_patterns * 3 / 4;
     const float4* const weights = scores_ + state_lane();
     const float4* columns[S::thread_quads];
 #pragma unroll
     for (int q = 0; q < S::thread_quads; ++q) columns[q] = contents + min(column_quad(q), column_quads_ - 1);
+    unsigned patterns = weighted_patterns();
+    if (__popc(patterns) > many) {
 #pragma unroll 4
-    for (int pattern = 0; pattern < tile_patterns; ++pattern) {
-      const float4 w[2] = {weights[pattern * S::score_pitch], weights[pattern * S::score_pitch + S::score_threads]};
+      for (int pattern = 0; pattern < tile_patterns; ++pattern) {
+        add_pattern(weights + pattern * S::score_pitch, columns, 0);
 #pragma unroll
-      for (int q = 0; q < S::thread_quads; ++q) {
-        const float4 c = *columns[q];
-        columns[q] += layout_.content_pitch;
-#pragma unroll
-        for (int i = 0; i < thread_states; ++i)
-#pragma unroll
-          for (int j = 0; j < 4; ++j)
-            readout_[i][4 * q + j] = fmaf(element(w[i / 4], i % 4), element(c, j), readout_[i][4 * q + j]);
+        for (int q = 0; q < S::thread_quads; ++q) columns[q] += layout_.content_pitch;
       }
+    } else {
+      for (; patterns != 0; patterns &= patterns - 1) {
+        const int pattern = __ffs(patterns) - 1;
+        add_pattern(weights + pattern * S::score_pitch, columns, pattern * layout_.content_pitch);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void add_pattern(const float4* weights, const float4* const (&columns)[S::thread_quads],
+                                              int offset) {
+    const float4 w[2] = {weights[0], weights[S::score_threads]};
+#pragma unroll
+    for (int q = 0; q < S::thread_quads; ++q) {
+      const float4 c = columns[q][offset];
+#pragma unroll
+      for (int i = 0; i < thread_states; ++i)
+#pragma unroll
+        for (int j = 0; j < 4; ++j)
+          readout_[i][4 * q + j] = fmaf(element(w[i / 4], i % 4), element(c, j), readout_[i][4 * q + j]);
     }
   }
 
@@ -455,8 +503,8 @@ class Scanner {
   float4* maxima_;  ///< [warp][state]
   float4* tiles_;
 
-  float4 maximum_ = filled(-INFINITY);  ///< of states 4·(thread mod state_quads), …
-  double sum_ = 0.0;                    ///< of the thread's state
+  float4 maximum_;    ///< of states 4·(thread mod state_quads), …
+  double sum_ = 0.0;  ///< of the thread's state
   float readout_[thread_states][thread_columns] = {};
 };
 
