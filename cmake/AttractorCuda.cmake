@@ -17,8 +17,50 @@ if(NOT ATTRACTOR_CUDA STREQUAL OFF)
       set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 90-real 100)
     endif()
     enable_language(CUDA)
+    find_package(CUDAToolkit REQUIRED)
   elseif(ATTRACTOR_CUDA STREQUAL ON)
     message(FATAL_ERROR "ATTRACTOR_CUDA is ON, but no CUDA compiler was found; set CMAKE_CUDA_COMPILER or use AUTO")
   endif()
 endif()
 message(STATUS "CUDA: ${ATTRACTOR_HAS_CUDA}")
+
+# attractor_cuda_options(target): how this project compiles CUDA.
+function(attractor_cuda_options target)
+  # By hand: CMake 3.25 doesn't know yet that nvcc has C++20.
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
+  if(ATTRACTOR_WARNINGS_AS_ERRORS)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)
+  endif()
+endfunction()
+
+# attractor_add_cuda(target): the CUDA backend. Its kernels are a library of their own, which tests link too.
+function(attractor_add_cuda target)
+  add_library(attractor_cuda STATIC
+    kernels/cuda/compaction.cu
+    kernels/cuda/error.cpp
+    kernels/cuda/job.cpp
+    kernels/cuda/memory.cpp
+    kernels/cuda/pointer.cpp
+    kernels/cuda/relax.cpp
+    kernels/cuda/resident.cu
+    kernels/cuda/softmax_chunks.cu
+    kernels/cuda/softmax_scan.cu
+    kernels/cuda/step.cu
+    kernels/cuda/streamed.cu
+    kernels/cuda/toolbox.cpp
+  )
+  target_compile_features(attractor_cuda PUBLIC cxx_std_20)
+  target_include_directories(attractor_cuda
+    PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/core ${PROJECT_SOURCE_DIR}/host
+    SYSTEM PUBLIC ${CUDAToolkit_INCLUDE_DIRS})
+  # The runtime library is the one that CMAKE_CUDA_RUNTIME_LIBRARY names.
+  target_link_libraries(attractor_cuda PUBLIC CUDA::cublas)
+  set_target_properties(attractor_cuda PROPERTIES
+    CXX_VISIBILITY_PRESET hidden CUDA_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    POSITION_INDEPENDENT_CODE ON)
+  attractor_cuda_options(attractor_cuda)
+  attractor_warnings(attractor_cuda)
+
+  target_sources(${target} PRIVATE host/src/cuda.cpp host/src/cuda_backend.cpp)
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:attractor_cuda>)
+endfunction()

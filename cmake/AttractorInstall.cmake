@@ -3,8 +3,12 @@ include(CMakePackageConfigHelpers)
 set(ATTRACTOR_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/attractor)
 
 install(TARGETS attractor EXPORT attractorTargets)
+# The one header that needs CUDA's own is for builds with CUDA.
+if(NOT ATTRACTOR_HAS_CUDA)
+  set(excluded_headers PATTERN cuda.hpp EXCLUDE)
+endif()
 install(DIRECTORY core/attractor host/attractor ${PROJECT_BINARY_DIR}/include/attractor
-  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp" ${excluded_headers})
 install(EXPORT attractorTargets NAMESPACE attractor:: DESTINATION ${ATTRACTOR_CMAKE_DIR})
 
 configure_package_config_file(cmake/attractorConfig.cmake.in attractorConfig.cmake

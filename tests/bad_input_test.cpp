@@ -12,6 +12,7 @@
 #include <attractor/attractor.hpp>
 
 #include "tests/support/data.hpp"
+#include "tests/support/device.hpp"
 #include "tests/support/results.hpp"
 
 namespace attractor::test {
@@ -83,11 +84,11 @@ TEST_P(BadPatternsTest, ValuesThatAreNotFinite) {
 
 INSTANTIATE_TEST_SUITE_P(
     , BadPatternsTest,
-    testing::Values([](MatrixView<const float> patterns) { return Memory::hebbian(Device::cpu(), patterns); },
-                    [](MatrixView<const float> patterns) { return Memory::projection(Device::cpu(), patterns); },
-                    [](MatrixView<const float> patterns) { return Memory::modern_hopfield(Device::cpu(), patterns); },
+    testing::Values([](MatrixView<const float> patterns) { return Memory::hebbian(test_device(), patterns); },
+                    [](MatrixView<const float> patterns) { return Memory::projection(test_device(), patterns); },
+                    [](MatrixView<const float> patterns) { return Memory::modern_hopfield(test_device(), patterns); },
                     [](MatrixView<const float> patterns) {
-                      Memory memory = Memory::hebbian(Device::cpu(), some_patterns());
+                      Memory memory = Memory::hebbian(test_device(), some_patterns());
                       memory.imprint(patterns);
                       return memory;
                     }));
@@ -95,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(BadMemoryOptionsTest, Ridge) {
   const Matrix<float> patterns = some_patterns();
   const auto make = [&](float ridge) {
-    return [&, ridge] { static_cast<void>(Memory::projection(Device::cpu(), patterns, {.ridge = ridge})); };
+    return [&, ridge] { static_cast<void>(Memory::projection(test_device(), patterns, {.ridge = ridge})); };
   };
 
   expect_invalid(make(-0.5F), {"ridge", "-0.5"});
@@ -106,7 +107,7 @@ TEST(BadMemoryOptionsTest, Ridge) {
 TEST(BadMemoryOptionsTest, Beta) {
   const Matrix<float> patterns = some_patterns();
   const auto make = [&](float beta) {
-    return [&, beta] { static_cast<void>(Memory::modern_hopfield(Device::cpu(), patterns, {.beta = beta})); };
+    return [&, beta] { static_cast<void>(Memory::modern_hopfield(test_device(), patterns, {.beta = beta})); };
   };
 
   expect_invalid(make(0.0F), {"beta", "0"});
@@ -119,7 +120,7 @@ TEST(BadMemoryOptionsTest, Contents) {
   const Matrix<float> patterns = some_patterns();
   Matrix<float> contents = matrix({{1, 2}, {3, 4}, {5, 6}, {7, 8}});
   const auto make = [&](MatrixView<const float> given) {
-    return [&, given] { static_cast<void>(Memory::modern_hopfield(Device::cpu(), patterns, {.contents = given})); };
+    return [&, given] { static_cast<void>(Memory::modern_hopfield(test_device(), patterns, {.contents = given})); };
   };
 
   expect_invalid(make(contents.view().slice(0, 3)), {"contents", "3", "4 patterns"});
@@ -145,9 +146,9 @@ class BadChangeTest : public testing::Test {
   }
 
   Matrix<float> patterns_ = some_patterns();
-  Memory plain_ = Memory::hebbian(Device::cpu(), patterns_);
+  Memory plain_ = Memory::hebbian(test_device(), patterns_);
   Matrix<float> contents_ = matrix({{1, 2}, {3, 4}, {5, 6}, {7, 8}});
-  Memory hetero_ = Memory::modern_hopfield(Device::cpu(), patterns_, {.contents = contents_.view()});
+  Memory hetero_ = Memory::modern_hopfield(test_device(), patterns_, {.contents = contents_.view()});
   Matrix<float> one_ = matrix({{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}});
 };
 
@@ -180,7 +181,7 @@ TEST_F(BadChangeTest, Forget) {
 }
 
 TEST(BadRelaxerOptionsTest, AreNamedWithTheirValue) {
-  const Memory memory = Memory::hebbian(Device::cpu(), some_patterns());
+  const Memory memory = Memory::hebbian(test_device(), some_patterns());
   const auto make = [&](const RelaxerOptions& options) {
     return [&, options] { const Relaxer relaxer(memory, options); };
   };
@@ -203,7 +204,7 @@ TEST(BadRelaxerOptionsTest, AreNamedWithTheirValue) {
 }
 
 TEST(BadRelaxerOptionsTest, BoundsThemselvesAreAccepted) {
-  const Memory memory = Memory::hebbian(Device::cpu(), some_patterns());
+  const Memory memory = Memory::hebbian(test_device(), some_patterns());
 
   EXPECT_NO_THROW(Relaxer(memory, {.update = tanh_update(0.0F)}));
   EXPECT_NO_THROW(Relaxer(memory, {.update = blend_update(1.0F)}));
@@ -242,7 +243,7 @@ class BadCallTest : public testing::Test {
   Matrix<float> patterns_ = some_patterns();
   Matrix<float> good_queries_ = stack(patterns_, patterns_.view().slice(0, 1));
   Matrix<float> contents_ = matrix({{1, 2}, {3, 4}, {5, 6}, {7, 8}});
-  Memory memory_ = Memory::modern_hopfield(Device::cpu(), patterns_, {.contents = contents_.view()});
+  Memory memory_ = Memory::modern_hopfield(test_device(), patterns_, {.contents = contents_.view()});
   Relaxer relaxer_{memory_, {.max_steps = max_steps, .energy_trace = true}};
   alignas(64) std::array<unsigned char, 8 * part_bytes> arena_{};
   MatrixView<float> queries_{part<float>(0), query_count, dimension};
@@ -336,7 +337,7 @@ TEST_F(BadCallTest, ResultsThatTheOptionsDoNotProduce) {
   expect_refused(without_energies, {"energies", "options"});
 
   results_.energies = {};
-  const Relaxer auto_associative(Memory::hebbian(Device::cpu(), patterns_), {.max_steps = max_steps});
+  const Relaxer auto_associative(Memory::hebbian(test_device(), patterns_), {.max_steps = max_steps});
   expect_refused(auto_associative, {"contents", "memory has none"});
 }
 

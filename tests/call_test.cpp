@@ -10,6 +10,7 @@
 #include <attractor/attractor.hpp>
 
 #include "tests/support/data.hpp"
+#include "tests/support/device.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/systems.hpp"
 
@@ -20,12 +21,12 @@ class CallTest : public testing::Test {
  protected:
   Rng rng_{40};
   Matrix<float> patterns_ = random_bipolar(6, 50, rng_);
-  Memory memory_ = Memory::hebbian(Device::cpu(), patterns_);
+  Memory memory_ = Memory::hebbian(test_device(), patterns_);
 };
 
 TEST_F(CallTest, DefaultUpdatesFollowTheMemory) {
-  const Memory modern = Memory::modern_hopfield(Device::cpu(), patterns_);
-  const Memory projection = Memory::projection(Device::cpu(), patterns_);
+  const Memory modern = Memory::modern_hopfield(test_device(), patterns_);
+  const Memory projection = Memory::projection(test_device(), patterns_);
 
   EXPECT_TRUE(std::holds_alternative<SignUpdate>(*Relaxer(memory_).options().update));
   EXPECT_TRUE(std::holds_alternative<SignUpdate>(*Relaxer(projection).options().update));
@@ -95,7 +96,7 @@ TEST_F(CallTest, WritesIntoStridedBuffersAndLeavesThePaddingAlone) {
   const Index count = 70;
   const float untouched = -123.0F;
   const Matrix<float> contents = random_gaussian(6, 7, rng_);
-  const Memory memory = Memory::modern_hopfield(Device::cpu(), patterns_, {.beta = 0.3F, .contents = contents.view()});
+  const Memory memory = Memory::modern_hopfield(test_device(), patterns_, {.beta = 0.3F, .contents = contents.view()});
   const Matrix<float> queries = noisy_copies(patterns_, count, 0.2F, 1.5F, rng_);
   const Relaxer relaxer(memory, {.max_steps = 9, .energy_trace = true});
   const Relaxation expected = relaxer.relax(queries);
@@ -158,7 +159,7 @@ TEST_F(CallTest, EachPartAloneIsThatOfTheWhole) {
 
 TEST_F(CallTest, ContentsAreTheOraclesReadout) {
   const Matrix<float> contents = random_gaussian(6, 129, rng_);
-  const Memory memory = Memory::modern_hopfield(Device::cpu(), patterns_, {.beta = 0.2F, .contents = contents.view()});
+  const Memory memory = Memory::modern_hopfield(test_device(), patterns_, {.beta = 0.2F, .contents = contents.view()});
   const System system{memory, reference::modern_hopfield(patterns_, static_cast<double>(0.2F))};
   const Matrix<float> queries = noisy_copies(patterns_, 70, 0.5F, 2.0F, rng_);
 
@@ -181,7 +182,7 @@ TEST_F(CallTest, ClampedNeuronsKeepTheQuerysBits) {
   const Index count = 200;
   const Matrix<float> queries = noisy_copies(patterns_, count, 0.2F, 1.5F, rng_);
   const Matrix<std::uint8_t> clamped = random_mask(count, 50, 0.4, rng_);
-  const Memory modern = Memory::modern_hopfield(Device::cpu(), patterns_);
+  const Memory modern = Memory::modern_hopfield(test_device(), patterns_);
   for (const Memory& memory : {memory_, modern})
     for (const NamedUpdate& update : all_updates()) {
       const Relaxation result =

@@ -8,6 +8,7 @@
 #include <attractor/attractor.hpp>
 
 #include "tests/support/data.hpp"
+#include "tests/support/device.hpp"
 #include "tests/support/results.hpp"
 
 namespace attractor::test {
@@ -26,7 +27,7 @@ class ConcurrencyTest : public testing::TestWithParam<Evaluation> {
   Rng rng_{50};
   Matrix<float> patterns_ = random_bipolar(8, 96, rng_);
   Matrix<float> queries_ = noisy_copies(patterns_, 500, 0.2F, 2.0F, rng_);
-  Memory memory_ = Memory::hebbian(Device::cpu(), patterns_, {.evaluation = GetParam()});
+  Memory memory_ = Memory::hebbian(test_device(), patterns_, {.evaluation = GetParam()});
 };
 
 TEST_P(ConcurrencyTest, OneRelaxerServesManyThreads) {
@@ -64,7 +65,7 @@ TEST(ModernHopfieldConcurrencyTest, OneRelaxerServesManyThreads) {
   Rng rng(51);
   const Matrix<float> patterns = random_gaussian(40, 32, rng);
   const Matrix<float> queries = noisy_copies(patterns, 500, 0.2F, 1.0F, rng);
-  const Relaxer relaxer(Memory::modern_hopfield(Device::cpu(), patterns, {.contents = patterns.view()}),
+  const Relaxer relaxer(Memory::modern_hopfield(test_device(), patterns, {.contents = patterns.view()}),
                         {.threads = 2});
   const Relaxation expected = relaxer.relax(queries);
   std::vector<Relaxation> results(thread_count);
@@ -78,7 +79,7 @@ TEST(CancellationTest, AnotherThreadMayStopACall) {
   Rng rng(52);
   const Matrix<float> patterns = random_bipolar(8, 64, rng);
   const Matrix<float> queries = noisy_copies(patterns, 2000, 0.2F, 2.0F, rng);
-  const Relaxer relaxer(Memory::hebbian(Device::cpu(), patterns), {.update = tanh_update(), .threads = 2});
+  const Relaxer relaxer(Memory::hebbian(test_device(), patterns), {.update = tanh_update(), .threads = 2});
   const Relaxation expected = relaxer.relax(queries);
   std::stop_source source;
   std::jthread stopper([&] { source.request_stop(); });

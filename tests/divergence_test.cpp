@@ -9,6 +9,7 @@
 #include <attractor/attractor.hpp>
 
 #include "tests/support/data.hpp"
+#include "tests/support/device.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/systems.hpp"
 
@@ -108,7 +109,7 @@ TEST_P(OverflowTest, ReadoutsThatOverflowDiverge) {
   Matrix<float> queries(70, 16);
   std::fill_n(queries.data(), queries.size(), 0.0F);
   std::fill_n(queries.row(33), 16, 1.0F);
-  const Memory memory = Memory::hebbian(Device::cpu(), pattern, {.self_coupling = true, .evaluation = evaluation});
+  const Memory memory = Memory::hebbian(test_device(), pattern, {.self_coupling = true, .evaluation = evaluation});
   for (const Halting& rule : {energy_stable({.relative = 1e-4F}), state_stable(0.5F), fixed_steps()}) {
     const Relaxer relaxer(memory, {.update = blend_update(rate), .halting = rule, .max_steps = 20});
 
@@ -131,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(, OverflowTest,
 
 TEST(StatusTest, QueriesThatDoNotSettleReachMaxSteps) {
   // One pattern, zero diagonal: the antiparallel pair oscillates for ever.
-  const Memory memory = Memory::hebbian(Device::cpu(), matrix({{1, -1}}));
+  const Memory memory = Memory::hebbian(test_device(), matrix({{1, -1}}));
   const Relaxer relaxer(memory, {.halting = state_stable(0.0F), .max_steps = 7});
 
   const Relaxation result = relaxer.relax(matrix({{1, 1}, {1, -1}}));

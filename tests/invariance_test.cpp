@@ -8,6 +8,7 @@
 #include <attractor/attractor.hpp>
 
 #include "tests/support/data.hpp"
+#include "tests/support/device.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/systems.hpp"
 
@@ -105,7 +106,7 @@ TEST(LongBatchTest, HoldsForQueriesThatWaitForASlot) {
   Rng rng(14);
   const Matrix<float> patterns = random_bipolar(8, 64, rng);
   const Matrix<float> queries = noisy_copies(patterns, 10000, 0.2F, 2.5F, rng);
-  const Memory memory = Memory::hebbian(Device::cpu(), patterns);
+  const Memory memory = Memory::hebbian(test_device(), patterns);
   const auto relax = [&](MatrixView<const float> part, int threads) {
     return Relaxer(memory, {.update = tanh_update(), .threads = threads}).relax(part);
   };

@@ -7,6 +7,7 @@
 #include <attractor/attractor.hpp>
 
 #include "tests/support/data.hpp"
+#include "tests/support/device.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/systems.hpp"
 
@@ -37,7 +38,7 @@ TEST_P(MemoryTest, ReadsItsPatternsBackBitForBit) {
   EXPECT_TRUE(same_bits(memory.patterns(), patterns_));
   EXPECT_EQ(memory.dimension(), 33);
   EXPECT_EQ(memory.pattern_count(), 5);
-  EXPECT_EQ(memory.device(), Device::cpu());
+  EXPECT_EQ(memory.device(), test_device());
   EXPECT_TRUE(memory.contents().empty());
 }
 
@@ -122,9 +123,9 @@ INSTANTIATE_TEST_SUITE_P(, MemoryTest, testing::ValuesIn(all_systems()),
 TEST(ImprintTest, TakesAViewOfTheMemorysOwnPatterns) {
   Rng rng(2);
   const Matrix<float> patterns = random_gaussian(5, 33, rng);
-  const Device cpu = Device::cpu();
-  for (Memory memory : {Memory::hebbian(cpu, patterns), Memory::projection(cpu, patterns, {.ridge = 0.5F}),
-                        Memory::modern_hopfield(cpu, patterns)}) {
+  const Device device = test_device();
+  for (Memory memory : {Memory::hebbian(device, patterns), Memory::projection(device, patterns, {.ridge = 0.5F}),
+                        Memory::modern_hopfield(device, patterns)}) {
     memory.imprint(memory.patterns());
 
     EXPECT_TRUE(same_bits(memory.patterns(), stack(patterns, patterns)));
@@ -134,7 +135,7 @@ TEST(ImprintTest, TakesAViewOfTheMemorysOwnPatterns) {
 TEST(ContentsTest, AreReadBackAndFollowTheirPatterns) {
   const Matrix<float> contents = matrix({{1, 10}, {2, 20}, {3, 30}});
   const std::vector<Index> middle = {1};
-  Memory memory = Memory::modern_hopfield(Device::cpu(), matrix({{1, 1, 1}, {1, -1, 1}, {-1, 1, 1}}),
+  Memory memory = Memory::modern_hopfield(test_device(), matrix({{1, 1, 1}, {1, -1, 1}, {-1, 1, 1}}),
                                           {.contents = contents.view()});
   EXPECT_TRUE(same_bits(memory.contents(), contents));
 
@@ -157,17 +158,17 @@ void expect_dependent(Make make, const std::string& pattern) {
 }
 
 TEST(ProjectionTest, NamesTheFirstDependentPattern) {
-  const Device cpu = Device::cpu();
+  const Device device = test_device();
 
-  expect_dependent([&] { Memory::projection(cpu, matrix({{1, 1, 1}, {1, -1, 1}, {1, 1, 1}})); }, "2");
-  expect_dependent([&] { Memory::projection(cpu, matrix({{1, 1, 1}, {-2, -2, -2}, {1, -1, 1}})); }, "1");
-  expect_dependent([&] { Memory::projection(cpu, matrix({{0, 0, 0}, {1, -1, 1}})); }, "0");
+  expect_dependent([&] { Memory::projection(device, matrix({{1, 1, 1}, {1, -1, 1}, {1, 1, 1}})); }, "2");
+  expect_dependent([&] { Memory::projection(device, matrix({{1, 1, 1}, {-2, -2, -2}, {1, -1, 1}})); }, "1");
+  expect_dependent([&] { Memory::projection(device, matrix({{0, 0, 0}, {1, -1, 1}})); }, "0");
 }
 
 TEST(ProjectionTest, MorePatternsThanDimensionsAreDependent) {
   Rng rng(4);
 
-  expect_dependent([&] { Memory::projection(Device::cpu(), random_gaussian(9, 6, rng)); }, "6");
+  expect_dependent([&] { Memory::projection(test_device(), random_gaussian(9, 6, rng)); }, "6");
 }
 
 TEST(ProjectionTest, FindsDependenceAtEveryScale) {
@@ -179,20 +180,20 @@ TEST(ProjectionTest, FindsDependenceAtEveryScale) {
     Matrix<float> patterns = stack(independent, sum);
     for (Index i = 0; i < patterns.size(); ++i) patterns.data()[i] *= scale;
 
-    EXPECT_NO_THROW(Memory::projection(Device::cpu(), patterns.view().slice(0, 40)));
-    expect_dependent([&] { Memory::projection(Device::cpu(), patterns); }, "40");
+    EXPECT_NO_THROW(Memory::projection(test_device(), patterns.view().slice(0, 40)));
+    expect_dependent([&] { Memory::projection(test_device(), patterns); }, "40");
   }
 }
 
 TEST(ProjectionTest, ImprintOfADuplicateFailsAndChangesNothing) {
   Rng rng(6);
   const Matrix<float> patterns = random_gaussian(3, 16, rng);
-  Memory memory = Memory::projection(Device::cpu(), patterns);
+  Memory memory = Memory::projection(test_device(), patterns);
 
   expect_dependent([&] { memory.imprint(patterns.view().slice(1, 1)); }, "3");
 
   EXPECT_TRUE(same_bits(memory.patterns(), patterns));
-  EXPECT_TRUE(same_answers(memory, Memory::projection(Device::cpu(), patterns)));
+  EXPECT_TRUE(same_answers(memory, Memory::projection(test_device(), patterns)));
 }
 
 TEST(ProjectionTest, RidgeAcceptsDuplicates) {
@@ -200,7 +201,7 @@ TEST(ProjectionTest, RidgeAcceptsDuplicates) {
   const Matrix<float> patterns = random_gaussian(3, 16, rng);
   const Matrix<float> doubled = stack(patterns, patterns);
 
-  const Memory memory = Memory::projection(Device::cpu(), doubled, {.ridge = 0.01F});
+  const Memory memory = Memory::projection(test_device(), doubled, {.ridge = 0.01F});
 
   EXPECT_EQ(memory.pattern_count(), 6);
 }
@@ -212,8 +213,8 @@ TEST(ProjectionTest, StoresCorrelatedPatterns) {
   for (Index i = 0; i < 12; ++i) std::fill_n(patterns.row(i), 64, 1.0F);
   const RelaxerOptions options{.update = sign_update()};
 
-  const Relaxation projected = Relaxer(Memory::projection(Device::cpu(), patterns), options).relax(patterns);
-  const Relaxation hebbian = Relaxer(Memory::hebbian(Device::cpu(), patterns), options).relax(patterns);
+  const Relaxation projected = Relaxer(Memory::projection(test_device(), patterns), options).relax(patterns);
+  const Relaxation hebbian = Relaxer(Memory::hebbian(test_device(), patterns), options).relax(patterns);
 
   EXPECT_TRUE(same_bits(projected.states.view(), patterns.view()));
   EXPECT_FALSE(same_bits(hebbian.states.view(), patterns.view()));
@@ -221,35 +222,35 @@ TEST(ProjectionTest, StoresCorrelatedPatterns) {
 
 TEST(EvaluationTest, IsChosenByCost) {
   Rng rng(9);
-  const Device cpu = Device::cpu();
+  const Device device = test_device();
   const Matrix<float> few = random_gaussian(8, 128, rng);
   const Matrix<float> many = random_gaussian(100, 128, rng);
 
-  EXPECT_EQ(Memory::hebbian(cpu, few).evaluation(), Evaluation::factored);
-  EXPECT_EQ(Memory::hebbian(cpu, many).evaluation(), Evaluation::dense);
-  EXPECT_EQ(Memory::projection(cpu, few).evaluation(), Evaluation::factored);
-  EXPECT_EQ(Memory::projection(cpu, many).evaluation(), Evaluation::dense);
-  EXPECT_EQ(Memory::modern_hopfield(cpu, many).evaluation(), Evaluation::factored);
+  EXPECT_EQ(Memory::hebbian(device, few).evaluation(), Evaluation::factored);
+  EXPECT_EQ(Memory::hebbian(device, many).evaluation(), Evaluation::dense);
+  EXPECT_EQ(Memory::projection(device, few).evaluation(), Evaluation::factored);
+  EXPECT_EQ(Memory::projection(device, many).evaluation(), Evaluation::dense);
+  EXPECT_EQ(Memory::modern_hopfield(device, many).evaluation(), Evaluation::factored);
 }
 
 TEST(EvaluationTest, CanBeForced) {
   Rng rng(10);
-  const Device cpu = Device::cpu();
+  const Device device = test_device();
   const Matrix<float> few = random_gaussian(8, 128, rng);
   const Matrix<float> many = random_gaussian(100, 128, rng);
 
-  EXPECT_EQ(Memory::hebbian(cpu, few, {.evaluation = Evaluation::dense}).evaluation(), Evaluation::dense);
-  EXPECT_EQ(Memory::hebbian(cpu, many, {.evaluation = Evaluation::factored}).evaluation(), Evaluation::factored);
-  EXPECT_EQ(Memory::projection(cpu, few, {.evaluation = Evaluation::dense}).evaluation(), Evaluation::dense);
-  EXPECT_EQ(Memory::projection(cpu, many, {.evaluation = Evaluation::factored}).evaluation(), Evaluation::factored);
+  EXPECT_EQ(Memory::hebbian(device, few, {.evaluation = Evaluation::dense}).evaluation(), Evaluation::dense);
+  EXPECT_EQ(Memory::hebbian(device, many, {.evaluation = Evaluation::factored}).evaluation(), Evaluation::factored);
+  EXPECT_EQ(Memory::projection(device, few, {.evaluation = Evaluation::dense}).evaluation(), Evaluation::dense);
+  EXPECT_EQ(Memory::projection(device, many, {.evaluation = Evaluation::factored}).evaluation(), Evaluation::factored);
 }
 
 TEST(EvaluationTest, IsChosenAnewWhenAMemoryGrowsAndKeptWhenForced) {
   Rng rng(11);
   const Matrix<float> few = random_gaussian(8, 128, rng);
   const Matrix<float> many = random_gaussian(100, 128, rng);
-  Memory chosen = Memory::hebbian(Device::cpu(), few);
-  Memory forced = Memory::hebbian(Device::cpu(), few, {.evaluation = Evaluation::factored});
+  Memory chosen = Memory::hebbian(test_device(), few);
+  Memory forced = Memory::hebbian(test_device(), few, {.evaluation = Evaluation::factored});
 
   chosen.imprint(many);
   forced.imprint(many);

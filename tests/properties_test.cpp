@@ -8,6 +8,7 @@
 #include <attractor/attractor.hpp>
 
 #include "tests/support/data.hpp"
+#include "tests/support/device.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/systems.hpp"
 
@@ -22,7 +23,7 @@ TEST(ModernHopfieldTest, EnergyNeverRises) {
   for (const float beta : {0.05F, 1.0F, 4.0F})
     for (const Update& update : {readout_update(), blend_update(0.5F)}) {
       const Matrix<float> patterns = random_gaussian(30, 40, rng);
-      const System system{Memory::modern_hopfield(Device::cpu(), patterns, {.beta = beta}),
+      const System system{Memory::modern_hopfield(test_device(), patterns, {.beta = beta}),
                           reference::modern_hopfield(patterns, static_cast<double>(beta))};
       const Matrix<float> queries = noisy_copies(patterns, 90, 0.1F, 2.0F, rng);
       const Relaxer relaxer(system.memory,
@@ -48,7 +49,7 @@ TEST(HopfieldTest, SynchronousSignEndsInAFixedPointOrATwoCycle) {
   Rng rng(21);
   const Matrix<float> patterns = random_bipolar(20, 63, rng);
   const Matrix<float> queries = random_bipolar(200, 63, rng);
-  const Memory memory = Memory::hebbian(Device::cpu(), patterns);
+  const Memory memory = Memory::hebbian(test_device(), patterns);
   const auto after = [&](int steps) {
     return Relaxer(memory, {.halting = fixed_steps(), .max_steps = steps}).relax(queries).states;
   };
@@ -65,10 +66,10 @@ TEST_P(FixedPointTest, StoredPatternsStay) {
   const auto [evaluation, self_coupling] = GetParam();
   Rng rng(22);
   const Matrix<float> patterns = random_bipolar(6, 200, rng);
-  const Device cpu = Device::cpu();
-  const Memory hebbian = Memory::hebbian(cpu, patterns, {.self_coupling = self_coupling, .evaluation = evaluation});
+  const Device device = test_device();
+  const Memory hebbian = Memory::hebbian(device, patterns, {.self_coupling = self_coupling, .evaluation = evaluation});
   const Memory projection =
-      Memory::projection(cpu, patterns, {.self_coupling = self_coupling, .evaluation = evaluation});
+      Memory::projection(device, patterns, {.self_coupling = self_coupling, .evaluation = evaluation});
 
   for (const Memory& memory : {hebbian, projection}) {
     const Relaxation result = Relaxer(memory).relax(patterns);
@@ -86,7 +87,7 @@ TEST(ModernHopfieldTest, StoredPatternsStay) {
   Rng rng(23);
   const Matrix<float> patterns = random_bipolar(50, 64, rng);
 
-  const Relaxation result = Relaxer(Memory::modern_hopfield(Device::cpu(), patterns, {.beta = 2.0F})).relax(patterns);
+  const Relaxation result = Relaxer(Memory::modern_hopfield(test_device(), patterns, {.beta = 2.0F})).relax(patterns);
 
   for (Index i = 0; i < patterns.rows(); ++i)
     for (Index j = 0; j < patterns.columns(); ++j) EXPECT_NEAR(result.states(i, j), patterns(i, j), 1e-5F);
@@ -97,7 +98,7 @@ TEST(ProjectionTest, ReadoutIsIdempotent) {
   Rng rng(24);
   const Matrix<float> patterns = random_gaussian(10, 60, rng);
   const Matrix<float> queries = random_gaussian(30, 60, rng);
-  const Memory memory = Memory::projection(Device::cpu(), patterns, {.self_coupling = true});
+  const Memory memory = Memory::projection(test_device(), patterns, {.self_coupling = true});
   const auto after = [&](int steps) {
     return Relaxer(memory, {.update = readout_update(), .halting = fixed_steps(), .max_steps = steps})
         .relax(queries)
@@ -114,9 +115,9 @@ TEST(RecoveryTest, NoisyPatternsAreRecovered) {
   Rng rng(25);
   const Matrix<float> patterns = random_bipolar(8, 256, rng);
   const Matrix<float> queries = flipped_copies(patterns, 400, 0.15, rng);
-  const Device cpu = Device::cpu();
+  const Device device = test_device();
 
-  for (const Memory& memory : {Memory::hebbian(cpu, patterns), Memory::projection(cpu, patterns)}) {
+  for (const Memory& memory : {Memory::hebbian(device, patterns), Memory::projection(device, patterns)}) {
     const Relaxation result = Relaxer(memory, {.halting = state_stable(0.0F)}).relax(queries);
     for (Index i = 0; i < queries.rows(); ++i)
       EXPECT_TRUE(same_bits(row_of(result.states, i), row_of(patterns, i % 8))) << "query " << i;
@@ -128,7 +129,7 @@ TEST(UpdateTest, BlendAtRateOneIsReadout) {
   Rng rng(26);
   const Matrix<float> patterns = random_gaussian(12, 48, rng);
   const Matrix<float> queries = noisy_copies(patterns, 50, 0.1F, 1.0F, rng);
-  const Memory memory = Memory::modern_hopfield(Device::cpu(), patterns);
+  const Memory memory = Memory::modern_hopfield(test_device(), patterns);
   const RelaxerOptions once{.halting = fixed_steps(), .max_steps = 1};
   RelaxerOptions blended = once;
   blended.update = blend_update(1.0F);

@@ -16,6 +16,7 @@
 #include <attractor/attractor.hpp>
 
 #include "tests/support/data.hpp"
+#include "tests/support/device.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/systems.hpp"
 
@@ -187,7 +188,7 @@ TEST_P(BipolarRelaxationTest, IsExact) {
       const Matrix<float> patterns = random_bipolar(dimension / 8 + 1, dimension, rng);
       const Matrix<float> queries = flipped_copies(patterns, 70, 0.35, rng);
       const reference::Model model = reference::hebbian(patterns);
-      const Relaxer relaxer(Memory::hebbian(Device::cpu(), patterns, {.evaluation = GetParam()}),
+      const Relaxer relaxer(Memory::hebbian(test_device(), patterns, {.evaluation = GetParam()}),
                             {.update = sign_update(), .halting = rule, .max_steps = 9, .energies = true});
 
       const Relaxation result = relaxer.relax(queries);

@@ -11,6 +11,7 @@
 #include <attractor/attractor.hpp>
 
 #include "tests/support/data.hpp"
+#include "tests/support/device.hpp"
 #include "tests/support/systems.hpp"
 
 namespace attractor::test {
@@ -142,7 +143,7 @@ TEST_P(BipolarStepTest, SignUpdateIsExactTiesIncluded) {
     const Matrix<float> patterns = random_bipolar(shape.patterns, shape.dimension, rng);
     const reference::Model model = reference::hebbian(patterns);
     const Matrix<float> queries = flipped_copies(patterns, shape.queries, 0.4, rng);
-    const Relaxer relaxer(Memory::hebbian(Device::cpu(), patterns, {.evaluation = GetParam()}),
+    const Relaxer relaxer(Memory::hebbian(test_device(), patterns, {.evaluation = GetParam()}),
                           {.halting = fixed_steps(), .max_steps = 1, .energies = true});
 
     const Relaxation result = relaxer.relax(queries);
@@ -171,7 +172,7 @@ TEST(EnergyTest, IsWithinTheDocumentedResolution) {
       const Matrix<float> patterns = random_bipolar(shape.patterns, shape.dimension, rng);
       const reference::Model model = reference::hebbian(patterns);
       const Matrix<float> queries = noisy_copies(patterns, shape.queries, 0.5F, 2.5F, rng);
-      const Relaxer relaxer(Memory::hebbian(Device::cpu(), patterns, {.evaluation = evaluation}),
+      const Relaxer relaxer(Memory::hebbian(test_device(), patterns, {.evaluation = evaluation}),
                             {.update = tanh_update(), .halting = fixed_steps(), .max_steps = 4, .energies = true});
 
       const Relaxation result = relaxer.relax(queries);

@@ -1,8 +1,8 @@
 #pragma once
 
-/// Exceptions. Wrong arguments are found before any work starts, so the call that threw has changed nothing. A device may
-/// also fail during the work: then the contents of the caller's results are undefined, but nothing is leaked and the
-/// memory and the relaxer stay usable.
+/// Exceptions. Wrong arguments are found before any work starts, so the call that threw has changed nothing. A device
+/// may also fail during the work: then the contents of the caller's results are undefined, but nothing is leaked and
+/// the memory and the relaxer stay usable.
 
 #include <stdexcept>
 #include <string>

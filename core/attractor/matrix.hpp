@@ -7,6 +7,8 @@
 #include <memory>
 #include <type_traits>
 
+#include <attractor/host_device.hpp>
+
 namespace attractor {
 
 /// Counts and offsets. Signed, so that differences and checks for negative values are ordinary.
@@ -38,9 +40,9 @@ struct MatrixView {
   requires(std::is_same_v<const U, T>) constexpr MatrixView(const MatrixView<U>& other)
       : MatrixView(other.data, other.rows, other.columns, other.row_stride) {}
 
-  [[nodiscard]] constexpr T* row(Index i) const { return data + i * row_stride; }
-  [[nodiscard]] constexpr T& operator()(Index i, Index j) const { return row(i)[j]; }
-  [[nodiscard]] constexpr bool empty() const { return rows == 0 || columns == 0; }
+  [[nodiscard]] ATTRACTOR_HOST_DEVICE constexpr T* row(Index i) const { return data + i * row_stride; }
+  [[nodiscard]] ATTRACTOR_HOST_DEVICE constexpr T& operator()(Index i, Index j) const { return row(i)[j]; }
+  [[nodiscard]] ATTRACTOR_HOST_DEVICE constexpr bool empty() const { return rows == 0 || columns == 0; }
 
   /// Rows [first, first + count) of this view.
   [[nodiscard]] constexpr MatrixView slice(Index first, Index count) const {

@@ -24,7 +24,11 @@ struct RelaxerOptions {
   /// energy always reports them.
   bool energies = false;
   bool energy_trace = false;  ///< E_1, E_2, … of every query; implies `energies`
-  int threads = 0;            ///< worker threads, ≥ 0; 0: as many as OpenMP would use. Results don't depend on it.
+  /// Worker threads of the CPU, ≥ 0; 0: as many as OpenMP would use. Results don't depend on it.
+  int threads = 0;
+  /// CUDA: linear memories too large for shared memory may round the operands of their products to TF32, 10 bits of
+  /// mantissa, which tensor cores multiply several times faster. Bipolar patterns and states lose nothing by it.
+  bool tf32 = false;
 };
 
 /// How far a call has come.
@@ -41,7 +45,7 @@ struct RelaxCall {
   /// is rethrown from it.
   std::function<void(const Progress&)> progress = {};
   /// Ends the call early: queries still relaxing or waiting get `Status::cancelled`, what they reached and the steps
-  /// they took; finished ones keep their results.
+  /// they took; finished ones keep their results. On CUDA devices whole chunks of queries finish or are cancelled.
   std::stop_token stop = {};
 };
 

@@ -11,24 +11,35 @@ namespace attractor {
 /// A processor that holds memories and relaxes queries. A small value; copies name the same device.
 class ATTRACTOR_EXPORT Device {
  public:
-  enum class Kind : unsigned char { cpu };
+  enum class Kind : unsigned char { cpu, cuda };
 
   /// The host's processor cores.
   static Device cpu();
 
-  /// The fastest device of this machine that this build can use.
+  /// The CUDA device with this number, as the CUDA runtime counts them.
+  ///
+  /// @throws NotSupported a build without CUDA. @throws InvalidArgument there is no such device.
+  static Device cuda(int index = 0);
+
+  /// How many CUDA devices this build can use on this machine; 0 without a driver or in a build without CUDA.
+  static int cuda_count();
+
+  /// The fastest device of this machine that this build can use: the first CUDA device, or the processor's cores.
   static Device best();
 
   [[nodiscard]] Kind kind() const { return kind_; }
+  [[nodiscard]] int index() const { return index_; }  ///< the CUDA device's number; 0 for the CPU
 
-  /// For people: the kind and the instruction set in use, for example "cpu (AVX3)".
+  /// For people: the kind and what is in use, for example "cpu (AVX3)" or "cuda:0 (NVIDIA H100, compute
+  /// capability 9.0)".
   [[nodiscard]] std::string description() const;
 
   friend bool operator==(const Device&, const Device&) = default;
 
  private:
-  explicit Device(Kind kind) : kind_(kind) {}
+  Device(Kind kind, int index) : kind_(kind), index_(index) {}
   Kind kind_;
+  int index_;
 };
 
 }  // namespace attractor

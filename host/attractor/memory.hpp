@@ -13,7 +13,8 @@ namespace attractor {
 
 namespace detail {
 struct MemoryState;
-}
+struct Access;
+}  // namespace detail
 
 /// How a linear memory's local field u = Wx is evaluated. Both forms give the same answer up to rounding.
 enum class Evaluation : unsigned char {
@@ -22,9 +23,18 @@ enum class Evaluation : unsigned char {
   dense,      ///< u = Wx: 2D² flops a step, memory D×D
 };
 
+/// Where a linear memory on a CUDA device is read from at each step. Either way gives the same answer up to rounding; on
+/// the CPU it means nothing.
+enum class Placement : unsigned char {
+  automatic,  ///< resident where it fits
+  resident,   ///< the shared memory of each multiprocessor: a call is one launch
+  streamed,   ///< device memory, through products by cuBLAS: any size
+};
+
 struct HebbianOptions {
   bool self_coupling = false;  ///< keep the diagonal of W; by default it is zero
   Evaluation evaluation = Evaluation::automatic;
+  Placement placement = Placement::automatic;
 };
 
 struct ProjectionOptions {
@@ -33,6 +43,7 @@ struct ProjectionOptions {
   /// duplicate and dependent patterns and shrinks their field: patterns are then no longer exact fixed points.
   float ridge = 0.0F;
   Evaluation evaluation = Evaluation::automatic;
+  Placement placement = Placement::automatic;
 };
 
 struct ModernHopfieldOptions {
@@ -50,15 +61,17 @@ class ATTRACTOR_EXPORT Memory {
  public:
   /// Hebb's rule: W = AᵀA/D, zero diagonal; energy −½xᵀWx (Hopfield 1982).
   ///
-  /// @param patterns [P × D] host memory, finite, copied.
+  /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @throws InvalidArgument null data, no patterns, non-positive sizes, a stride below D, or a value that isn't
-  /// finite. Complexity: O(PD) factored, O(PD²) dense.
+  /// finite.
+  /// @throws NotSupported resident placement on a CUDA device whose shared memory is too small.
+  /// @throws DeviceError, OutOfDeviceMemory a CUDA device failed. Complexity: O(PD) factored, O(PD²) dense.
   static Memory hebbian(const Device& device, MatrixView<const float> patterns, const HebbianOptions& options = {});
 
   /// Projection (pseudo-inverse) rule: W = Aᵀ(AAᵀ)⁻¹A, zero diagonal; energy −½xᵀWx. Stores correlated patterns
   /// (Personnaz, Guyon, Dreyfus 1985; Kanter, Sompolinsky 1987 for the zero diagonal).
   ///
-  /// @param patterns [P × D] host memory, finite, copied.
+  /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @throws InvalidArgument as `hebbian`, or a ridge that is negative or not finite.
   /// @throws DependentPatterns ridge is 0 and a pattern depends linearly on those before it (P > D always does); the
   ///         message names the first such pattern.
@@ -69,7 +82,7 @@ class ATTRACTOR_EXPORT Memory {
   /// Modern Hopfield network: energy −lse(β, Ax) + ½xᵀx + β⁻¹ log P + ½ max‖a‖² (Ramsauer et al. 2020, eq. 2); its
   /// readout is softmax(βAx)ᵀA.
   ///
-  /// @param patterns [P × D] host memory, finite, copied.
+  /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @throws InvalidArgument as `hebbian`, beta not positive and finite, or contents that don't have P rows.
   /// Complexity: O(PD).
   static Memory modern_hopfield(const Device& device, MatrixView<const float> patterns,
@@ -87,7 +100,13 @@ class ATTRACTOR_EXPORT Memory {
   /// Complexity: that of making the memory anew.
   void forget(std::span<const Index> indices);
 
-  /// The stored patterns as given, [P × D], valid while this memory or a copy of it is unmodified and alive.
+  /// The same memory on another device; an unmodified copy of this one where that is its device.
+  ///
+  /// @throws DeviceError, OutOfDeviceMemory. Complexity: that of making the memory anew.
+  [[nodiscard]] Memory copy_to(const Device& target) const;
+
+  /// The stored patterns as given, [P × D], on the host, valid while this memory or a copy of it is unmodified
+  /// and alive.
   [[nodiscard]] MatrixView<const float> patterns() const;
 
   /// The contents as given, [P × M]; empty where the memory is auto-associative.
@@ -101,7 +120,7 @@ class ATTRACTOR_EXPORT Memory {
   [[nodiscard]] Evaluation evaluation() const;
 
  private:
-  friend class Relaxer;
+  friend struct detail::Access;
   explicit Memory(std::shared_ptr<const detail::MemoryState> state);
   std::shared_ptr<const detail::MemoryState> state_;
 };

@@ -2,6 +2,9 @@
 
 /// Relaxation: a batch of queries descends a memory's energy, each query until its own energy stabilises.
 
+#include <span>
+#include <vector>
+
 #include <attractor/export.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
@@ -13,7 +16,8 @@ namespace attractor {
 ///
 /// x_0 is the query; for t = 1, 2, …: x_t = g(x_{t−1}, u(x_{t−1})), E_t = E(x_t). Two promises hold, bit for bit: a
 /// query's result does not depend on the other queries of its batch, on its position or on the number of threads; and
-/// halting returns what relaxing the query alone for as many steps returns.
+/// halting returns what relaxing the query alone for as many steps returns. (On CUDA devices linear memories too large
+/// for shared memory promise this up to the rounding of cuBLAS, whose order of summation may depend on the batch.)
 class ATTRACTOR_EXPORT Relaxer {
  public:
   /// Keeps the memory as it is now; later changes to `memory` have no effect on this relaxer.
@@ -22,11 +26,22 @@ class ATTRACTOR_EXPORT Relaxer {
   ///         rate outside (0, 1], a negative number of threads.
   explicit Relaxer(Memory memory, const RelaxerOptions& options = {});
 
+  /// The same on several CUDA devices: each gets a copy of the memory and relaxes a share of the queries, which must be
+  /// on the host, as must the results.
+  ///
+  /// @throws InvalidArgument also for no devices, one named twice, or several of which one isn't a CUDA device.
+  /// @throws DeviceError, OutOfDeviceMemory a copy of the memory could not be made.
+  Relaxer(const Memory& memory, std::span<const Device> devices, const RelaxerOptions& options = {});
+
   /// Relaxes every row of `queries` [B × D] and returns the results. B = 0 returns empty results.
   ///
   /// @throws InvalidArgument null data, other than D columns, a stride below D, a clamp mask of another shape.
+  /// Queries, clamp mask and results may each be on the host or, for a memory on a CUDA device, on that device; host
+  /// data stream through the device in chunks, so that neither queries nor results need fit its memory.
   /// @throws std::bad_alloc
-  /// Blocks until done. Extra memory: a few tiles of states for each thread, independent of B.
+  /// @throws DeviceError a call to the device failed; OutOfDeviceMemory it has no room. The relaxer stays usable.
+  /// Blocks until done. Extra memory: a few tiles of states for each thread, on CUDA two chunks in flight for each
+  /// device; independent of B.
   [[nodiscard]] Relaxation relax(MatrixView<const float> queries, const RelaxCall& call = {}) const;
 
   /// The same into the caller's buffers.
@@ -36,10 +51,15 @@ class ATTRACTOR_EXPORT Relaxer {
   void relax(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call = {}) const;
 
   [[nodiscard]] const Memory& memory() const { return memory_; }
-  [[nodiscard]] const RelaxerOptions& options() const { return options_; }  ///< with `update` always set
+  [[nodiscard]] const std::vector<Device>& devices() const { return devices_; }  ///< where queries relax
+  [[nodiscard]] const RelaxerOptions& options() const { return options_; }       ///< with `update` always set
 
  private:
-  Memory memory_;
+  void run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const;
+
+  Memory memory_;                 ///< on the first device
+  std::vector<Memory> replicas_;  ///< on the others
+  std::vector<Device> devices_;
   RelaxerOptions options_;
 };
 

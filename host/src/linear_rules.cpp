@@ -77,27 +77,26 @@ Matrix<float> projection_factor(MatrixView<const float> patterns, float ridge) {
   return factor;
 }
 
-cpu::FactoredField factored_field(MatrixView<const float> factor, float scale, bool self_coupling) {
-  cpu::FactoredField field{
-      .factor = cpu::PackedMatrix(factor), .diagonal = cpu::AlignedFloats(cpu::padded(factor.columns)), .scale = scale};
-  if (self_coupling) return field;
+std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling) {
+  std::vector<float> diagonal(static_cast<std::size_t>(factor.columns), 0.0F);
+  if (self_coupling) return diagonal;
   for (Index k = 0; k < factor.columns; ++k) {
     double sum = 0.0;
     for (Index i = 0; i < factor.rows; ++i)
       sum += static_cast<double>(factor(i, k)) * static_cast<double>(factor(i, k));
-    field.diagonal[k] = static_cast<float>(sum);
+    diagonal[static_cast<std::size_t>(k)] = static_cast<float>(sum);
   }
-  return field;
+  return diagonal;
 }
 
-cpu::DenseField dense_field(MatrixView<const float> factor, float scale, bool self_coupling) {
+Matrix<float> weights(MatrixView<const float> factor, bool self_coupling) {
   const Index d = factor.columns;
-  Matrix<float> weights(d, d);
+  Matrix<float> result(d, d);
   dnnl::sgemm('T', 'N', d, d, factor.rows, 1.0F, factor.data, factor.row_stride, factor.data, factor.row_stride, 0.0F,
-              weights.data(), d);
+              result.data(), d);
   if (!self_coupling)
-    for (Index i = 0; i < d; ++i) weights(i, i) = 0.0F;
-  return {.weights = cpu::PackedMatrix(weights), .scale = scale};
+    for (Index i = 0; i < d; ++i) result(i, i) = 0.0F;
+  return result;
 }
 
 }  // namespace attractor::detail

@@ -2,9 +2,9 @@
 
 /// The learning rules of linear memories. Every rule gives a factor F and a scale with W = scale·FᵀF.
 
-#include <attractor/matrix.hpp>
+#include <vector>
 
-#include "kernels/cpu/field.hpp"
+#include <attractor/matrix.hpp>
 
 namespace attractor::detail {
 
@@ -14,10 +14,10 @@ namespace attractor::detail {
 ///         combination of those before it.
 Matrix<float> projection_factor(MatrixView<const float> patterns, float ridge);
 
-/// The factored form of W = scale·FᵀF, its diagonal zero unless `self_coupling`.
-cpu::FactoredField factored_field(MatrixView<const float> factor, float scale, bool self_coupling);
+/// What is taken out of FᵀF to clear its diagonal [D]: zeros with `self_coupling`.
+std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling);
 
-/// The dense form of the same.
-cpu::DenseField dense_field(MatrixView<const float> factor, float scale, bool self_coupling);
+/// FᵀF [D × D], its diagonal zero unless `self_coupling`.
+Matrix<float> weights(MatrixView<const float> factor, bool self_coupling);
 
 }  // namespace attractor::detail

@@ -6,6 +6,7 @@
 
 #include <attractor/error.hpp>
 
+#include "host/src/cuda_backend.hpp"
 #include "host/src/linear_rules.hpp"
 #include "host/src/memory_state.hpp"
 #include "host/src/validation.hpp"
@@ -14,7 +15,15 @@ namespace attractor {
 namespace detail {
 namespace {
 
-Matrix<float> copy(MatrixView<const float> matrix) {
+/// A copy of what the caller gives, checked: on the host wherever the argument is.
+Matrix<float> take(const Device& device, MatrixView<const float> matrix, const std::string& what) {
+  check_pattern_layout(matrix, what);
+  Matrix<float> result = copy_to_host(device, matrix, what);
+  check_finite(result, what);
+  return result;
+}
+
+Matrix<float> duplicate(MatrixView<const float> matrix) {
   Matrix<float> result(matrix.rows, matrix.columns);
   for (Index i = 0; i < matrix.rows; ++i) std::copy_n(matrix.row(i), matrix.columns, result.row(i));
   return result;
@@ -35,24 +44,10 @@ Matrix<float> select(MatrixView<const float> matrix, const std::vector<Index>& r
   return result;
 }
 
-/// Operations of a factored step are 2·2PD, of a dense one 2D².
+/// Operations of a factored step are 2·2PD, of a dense one 2D²; kernels take patterns eight at a time.
 Evaluation cheaper(Evaluation asked, MatrixView<const float> factor) {
   if (asked != Evaluation::automatic) return asked;
-  return 2 * cpu::padded(factor.rows) < factor.columns ? Evaluation::factored : Evaluation::dense;
-}
-
-cpu::Field linear_field(MatrixView<const float> factor, float scale, bool self_coupling, Evaluation evaluation) {
-  if (cheaper(evaluation, factor) == Evaluation::factored) return factored_field(factor, scale, self_coupling);
-  return dense_field(factor, scale, self_coupling);
-}
-
-cpu::Field make_field(const HebbianOptions& rule, MatrixView<const float> patterns) {
-  const float scale = 1.0F / static_cast<float>(patterns.columns);
-  return linear_field(patterns, scale, rule.self_coupling, rule.evaluation);
-}
-
-cpu::Field make_field(const ProjectionOptions& rule, MatrixView<const float> patterns) {
-  return linear_field(projection_factor(patterns, rule.ridge), 1.0F, rule.self_coupling, rule.evaluation);
+  return 2 * ((factor.rows + 7) / 8 * 8) < factor.columns ? Evaluation::factored : Evaluation::dense;
 }
 
 double largest_squared_norm(MatrixView<const float> patterns) {
@@ -65,31 +60,53 @@ double largest_squared_norm(MatrixView<const float> patterns) {
   return largest;
 }
 
-cpu::Field make_field(const ModernHopfieldOptions& rule, MatrixView<const float> patterns) {
-  cpu::SoftmaxField field{
-      .patterns = cpu::PackedMatrix(patterns),
-      .ones = cpu::AlignedFloats(cpu::padded(patterns.columns)),
-      .beta = rule.beta,
-      .energy_offset = std::log(static_cast<double>(patterns.rows)) / static_cast<double>(rule.beta) +
-                       0.5 * largest_squared_norm(patterns)};
-  std::fill_n(field.ones.data(), patterns.columns, 1.0F);
-  return field;
-}
+/// Applies a rule. `factor` keeps what the form views, where that isn't the patterns themselves.
+class FormMaker {
+ public:
+  FormMaker(MatrixView<const float> patterns, MatrixView<const float> contents, Matrix<float>& factor)
+      : patterns_(patterns), contents_(contents), factor_(factor) {}
+
+  Form operator()(const HebbianOptions& rule) const {
+    return LinearForm{.factor = patterns_,
+                      .scale = 1.0F / static_cast<float>(patterns_.columns),
+                      .self_coupling = rule.self_coupling,
+                      .evaluation = cheaper(rule.evaluation, patterns_),
+                      .placement = rule.placement};
+  }
+  Form operator()(const ProjectionOptions& rule) const {
+    factor_ = projection_factor(patterns_, rule.ridge);
+    return LinearForm{.factor = factor_,
+                      .scale = 1.0F,
+                      .self_coupling = rule.self_coupling,
+                      .evaluation = cheaper(rule.evaluation, factor_),
+                      .placement = rule.placement};
+  }
+  Form operator()(const ModernHopfieldOptions& rule) const {
+    return SoftmaxForm{.patterns = patterns_,
+                       .contents = contents_,
+                       .beta = rule.beta,
+                       .energy_offset = std::log(static_cast<double>(patterns_.rows)) / static_cast<double>(rule.beta) +
+                                        0.5 * largest_squared_norm(patterns_)};
+  }
+
+ private:
+  MatrixView<const float> patterns_;
+  MatrixView<const float> contents_;
+  Matrix<float>& factor_;
+};
 
 std::shared_ptr<const MemoryState> make_state(const Device& device, const Rule& rule, Matrix<float> patterns,
                                               Matrix<float> contents) {
-  auto state = std::make_shared<MemoryState>(MemoryState{
+  Matrix<float> factor;
+  const Form form = std::visit(FormMaker(patterns, contents, factor), rule);
+  const auto* const linear = std::get_if<LinearForm>(&form);
+  return std::make_shared<MemoryState>(MemoryState{
       .device = device,
       .rule = rule,
-      .patterns = {},
-      .contents = {},
-      .field = std::visit([&](const auto& r) { return make_field(r, patterns); }, rule),
-      .packed_contents = std::nullopt,
-  });
-  if (!contents.empty()) state->packed_contents.emplace(contents);
-  state->patterns = std::move(patterns);
-  state->contents = std::move(contents);
-  return state;
+      .patterns = std::move(patterns),
+      .contents = std::move(contents),
+      .evaluation = linear != nullptr ? linear->evaluation : Evaluation::factored,
+      .engine = device.kind() == Device::Kind::cuda ? make_cuda_engine(form, device.index()) : make_cpu_engine(form)});
 }
 
 /// Marks the patterns to drop.
@@ -111,28 +128,27 @@ std::vector<bool> mark(std::span<const Index> indices, Index count) {
 Memory::Memory(std::shared_ptr<const detail::MemoryState> state) : state_(std::move(state)) {}
 
 Memory Memory::hebbian(const Device& device, MatrixView<const float> patterns, const HebbianOptions& options) {
-  detail::check_patterns(patterns, "patterns");
-  return Memory(detail::make_state(device, options, detail::copy(patterns), {}));
+  return Memory(detail::make_state(device, options, detail::take(device, patterns, "patterns"), {}));
 }
 
 Memory Memory::projection(const Device& device, MatrixView<const float> patterns, const ProjectionOptions& options) {
-  detail::check_patterns(patterns, "patterns");
   detail::check_options(options);
-  return Memory(detail::make_state(device, options, detail::copy(patterns), {}));
+  return Memory(detail::make_state(device, options, detail::take(device, patterns, "patterns"), {}));
 }
 
 Memory Memory::modern_hopfield(const Device& device, MatrixView<const float> patterns,
                                const ModernHopfieldOptions& options) {
-  detail::check_patterns(patterns, "patterns");
   detail::check_options(options);
   const bool has_contents = options.contents.data != nullptr || !options.contents.empty();
-  if (has_contents) detail::check_contents(options.contents, patterns.rows);
-  return Memory(detail::make_state(device, ModernHopfieldOptions{.beta = options.beta}, detail::copy(patterns),
-                                   detail::copy(options.contents)));
+  Matrix<float> own = detail::take(device, patterns, "patterns");
+  if (has_contents) detail::check_content_rows(options.contents, patterns.rows);
+  return Memory(
+      detail::make_state(device, ModernHopfieldOptions{.beta = options.beta}, std::move(own),
+                         has_contents ? detail::take(device, options.contents, "contents") : Matrix<float>()));
 }
 
 void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const float> new_contents) {
-  detail::check_patterns(new_patterns, "patterns");
+  const Matrix<float> own_patterns = detail::take(device(), new_patterns, "patterns");
   if (new_patterns.columns != dimension())
     throw InvalidArgument("patterns have " + std::to_string(new_patterns.columns) +
                           " columns, the memory's dimension is " + std::to_string(dimension()));
@@ -140,14 +156,16 @@ void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const floa
   if (given == contents().empty())
     throw InvalidArgument(given ? "contents were given, but the memory has none"
                                 : "the memory has contents; none were given");
+  Matrix<float> own_contents;
   if (given) {
-    detail::check_contents(new_contents, new_patterns.rows);
+    detail::check_content_rows(new_contents, new_patterns.rows);
+    own_contents = detail::take(device(), new_contents, "contents");
     if (new_contents.columns != contents().columns)
       throw InvalidArgument("contents have " + std::to_string(new_contents.columns) + " columns, those of the memory " +
                             std::to_string(contents().columns));
   }
-  state_ = detail::make_state(state_->device, state_->rule, detail::stack(patterns(), new_patterns),
-                              detail::stack(contents(), new_contents));
+  state_ = detail::make_state(state_->device, state_->rule, detail::stack(patterns(), own_patterns),
+                              detail::stack(contents(), own_contents));
 }
 
 void Memory::forget(std::span<const Index> indices) {
@@ -167,8 +185,11 @@ Index Memory::dimension() const { return state_->patterns.columns(); }
 Index Memory::pattern_count() const { return state_->patterns.rows(); }
 const Device& Memory::device() const { return state_->device; }
 
-Evaluation Memory::evaluation() const {
-  return std::holds_alternative<cpu::DenseField>(state_->field) ? Evaluation::dense : Evaluation::factored;
+Evaluation Memory::evaluation() const { return state_->evaluation; }
+
+Memory Memory::copy_to(const Device& target) const {
+  if (target == device()) return *this;
+  return Memory(detail::make_state(target, state_->rule, detail::duplicate(patterns()), detail::duplicate(contents())));
 }
 
 }  // namespace attractor

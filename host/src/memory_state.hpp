@@ -1,13 +1,11 @@
 #pragma once
 
-/// What a Memory holds: the rule it was made by, the patterns as given, and the form the kernels read.
+/// What a Memory holds: the rule it was made by, the patterns as given, and the engine that relaxes queries on them.
 
-#include <optional>
+#include <memory>
 #include <variant>
 
-#include <attractor/memory.hpp>
-
-#include "kernels/cpu/field.hpp"
+#include "host/src/engine.hpp"
 
 namespace attractor::detail {
 
@@ -19,8 +17,8 @@ struct MemoryState {
   Rule rule;
   Matrix<float> patterns;
   Matrix<float> contents;
-  cpu::Field field;
-  std::optional<cpu::PackedMatrix> packed_contents;
+  Evaluation evaluation;
+  std::unique_ptr<const Engine> engine;
 };
 
 }  // namespace attractor::detail

@@ -1,10 +1,13 @@
 #include <attractor/relaxer.hpp>
 
+#include <algorithm>
 #include <utility>
 
-#include "host/src/memory_state.hpp"
+#include <attractor/error.hpp>
+
+#include "host/src/access.hpp"
+#include "host/src/cuda_backend.hpp"
 #include "host/src/validation.hpp"
-#include "kernels/cpu/relax.hpp"
 
 namespace attractor {
 namespace {
@@ -12,7 +15,7 @@ namespace {
 /// Fills in what depends on the memory or follows from other options.
 RelaxerOptions completed(RelaxerOptions options, const detail::MemoryState& memory) {
   if (!options.update)
-    options.update = std::holds_alternative<cpu::SoftmaxField>(memory.field) ? readout_update() : sign_update();
+    options.update = std::holds_alternative<ModernHopfieldOptions>(memory.rule) ? readout_update() : sign_update();
   options.energies |= options.energy_trace || options.halting.watch == Halting::Watch::energy;
   return options;
 }
@@ -28,20 +31,38 @@ Relaxation allocate(MatrixView<const float> queries, const RelaxerOptions& optio
           .contents = content_columns > 0 ? Matrix<float>(queries.rows, content_columns) : Matrix<float>()};
 }
 
-void run(const detail::MemoryState& memory, const RelaxerOptions& options, MatrixView<const float> queries,
-         const RelaxationView& results, const RelaxCall& call) {
-  if (queries.rows == 0) return;
-  cpu::relax(memory.field, options, queries, results, call);
-  if (!results.contents.empty())
-    cpu::recall(std::get<cpu::SoftmaxField>(memory.field), *memory.packed_contents, results.states, results.contents,
-                options.threads);
+void check_devices(std::span<const Device> devices) {
+  if (devices.empty()) throw InvalidArgument("a relaxer needs a device; none was given");
+  if (devices.size() == 1) return;
+  for (auto device = devices.begin(); device != devices.end(); ++device) {
+    if (device->kind() != Device::Kind::cuda)
+      throw InvalidArgument("only CUDA devices share queries; " + device->description() + " is none");
+    if (std::find(devices.begin(), device, *device) != device)
+      throw InvalidArgument(device->description() + " is named twice");
+  }
 }
 
 }  // namespace
 
-Relaxer::Relaxer(Memory memory, const RelaxerOptions& options) : memory_(std::move(memory)), options_(options) {
+Relaxer::Relaxer(Memory memory, const RelaxerOptions& options)
+    : memory_(std::move(memory)), devices_{memory_.device()}, options_(options) {
   detail::check_options(options_);
-  options_ = completed(options_, *memory_.state_);
+  options_ = completed(options_, detail::Access::state(memory_));
+}
+
+Relaxer::Relaxer(const Memory& memory, std::span<const Device> devices, const RelaxerOptions& options)
+    : Relaxer((check_devices(devices), memory.copy_to(devices.front())), options) {
+  devices_.assign(devices.begin(), devices.end());
+  for (const Device& device : devices.subspan(1)) replicas_.push_back(memory.copy_to(device));
+}
+
+void Relaxer::run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const {
+  if (queries.rows == 0) return;
+  const detail::Engine& engine = *detail::Access::state(memory_).engine;
+  if (replicas_.empty()) return engine.relax(options_, queries, results, call);
+  std::vector<const detail::Engine*> engines = {&engine};
+  for (const Memory& replica : replicas_) engines.push_back(detail::Access::state(replica).engine.get());
+  detail::relax_sharded(engines, options_, queries, results, call);
 }
 
 Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call) const {
@@ -53,14 +74,14 @@ Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call
                             .status = results.status,
                             .energy_trace = results.energy_trace,
                             .contents = results.contents};
-  run(*memory_.state_, options_, queries, view, call);
+  run(queries, view, call);
   return results;
 }
 
 void Relaxer::relax(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const {
   detail::check_call(queries, call, memory_.dimension());
   detail::check_results(results, queries, call, options_, memory_.contents().columns);
-  run(*memory_.state_, options_, queries, results, call);
+  run(queries, results, call);
 }
 
 }  // namespace attractor

@@ -41,13 +41,6 @@ void check_layout(MatrixView<T> matrix, const std::string& what) {
   require(matrix.data != nullptr || matrix.rows == 0, what + " have null data");
 }
 
-void check_finite(MatrixView<const float> matrix, const std::string& what) {
-  for (Index i = 0; i < matrix.rows; ++i)
-    for (Index j = 0; j < matrix.columns; ++j)
-      require(std::isfinite(matrix(i, j)), what + " must be finite; row " + std::to_string(i) + ", column " +
-                                               std::to_string(j) + " is " + number(matrix(i, j)));
-}
-
 struct UpdateCheck {
   void operator()(const TanhUpdate& update) const {
     require(is_non_negative(update.gain),
@@ -110,11 +103,18 @@ void check_result(std::span<T> values, const std::string& what, Index count) {
 
 }  // namespace
 
-void check_patterns(MatrixView<const float> matrix, const std::string& what) {
+void check_pattern_layout(MatrixView<const float> matrix, const std::string& what) {
   require(matrix.rows >= 1 && matrix.columns >= 1,
           what + " have the shape " + shape(matrix.rows, matrix.columns) + "; both sizes must be positive");
   check_layout(matrix, what);
-  check_finite(matrix, what);
+}
+
+void check_finite(MatrixView<const float> matrix, const std::string& what) {
+  for (Index i = 0; i < matrix.rows; ++i)
+    for (Index j = 0; j < matrix.columns; ++j)
+      if (!std::isfinite(matrix(i, j)))
+        throw InvalidArgument(what + " must be finite; row " + std::to_string(i) + ", column " + std::to_string(j) +
+                              " is " + number(matrix(i, j)));
 }
 
 void check_options(const ProjectionOptions& options) {
@@ -139,8 +139,7 @@ void check_options(const RelaxerOptions& options) {
   if (options.update) std::visit(UpdateCheck{}, *options.update);
 }
 
-void check_contents(MatrixView<const float> contents, Index pattern_count) {
-  check_patterns(contents, "contents");
+void check_content_rows(MatrixView<const float> contents, Index pattern_count) {
   require(contents.rows == pattern_count, "contents have " + std::to_string(contents.rows) + " rows for " +
                                               std::to_string(pattern_count) + " patterns");
 }

@@ -10,15 +10,18 @@
 
 namespace attractor::detail {
 
-/// Non-null data, positive sizes, a stride of at least the columns, finite values. `what` is the plural: "patterns".
-void check_patterns(MatrixView<const float> matrix, const std::string& what);
+/// Non-null data, positive sizes, a stride of at least the columns. `what` is the plural: "patterns".
+void check_pattern_layout(MatrixView<const float> matrix, const std::string& what);
+
+/// Host memory without NaN and infinity.
+void check_finite(MatrixView<const float> matrix, const std::string& what);
 
 void check_options(const ProjectionOptions& options);
 void check_options(const ModernHopfieldOptions& options);
 void check_options(const RelaxerOptions& options);
 
-/// Contents, if there are any, belong to `pattern_count` patterns.
-void check_contents(MatrixView<const float> contents, Index pattern_count);
+/// There is a row of contents for each of `pattern_count` patterns.
+void check_content_rows(MatrixView<const float> contents, Index pattern_count);
 
 /// Queries and the optional parts of a call fit a memory of `dimension`.
 void check_call(MatrixView<const float> queries, const RelaxCall& call, Index dimension);

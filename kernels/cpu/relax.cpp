@@ -11,6 +11,7 @@
 #include "kernels/cpu/field_kernel.hpp"
 #include "kernels/cpu/lanes.hpp"
 #include "kernels/cpu/query_queue.hpp"
+#include "kernels/progress_meter.hpp"
 
 namespace attractor::cpu {
 namespace {
@@ -41,7 +42,7 @@ struct Job {
 /// One thread's share: keeps the lanes of its tile filled and steps them until no query is left.
 class TileWorker {
  public:
-  TileWorker(const Job& job, const Field& field, QueryQueue& queue, ProgressMeter& meter, Index width)
+  TileWorker(const Job& job, const Field& field, QueryQueue& queue, detail::ProgressMeter& meter, Index width)
       : job_(job),
         queue_(queue),
         meter_(meter),
@@ -240,7 +241,7 @@ class TileWorker {
 
   const Job& job_;
   QueryQueue& queue_;
-  ProgressMeter& meter_;
+  detail::ProgressMeter& meter_;
   Tile tile_;
   std::unique_ptr<FieldKernel> kernel_;
   std::vector<Lane> lanes_;
@@ -303,7 +304,7 @@ void relax(const Field& field, const RelaxerOptions& options, MatrixView<const f
                 .wants_energy = watches_energy || options.energies || options.energy_trace};
   const int threads = useful_threads(options.threads, queries.rows);
   QueryQueue queue(queries.rows, threads);
-  ProgressMeter meter(call, queries.rows);
+  detail::ProgressMeter meter(call, queries.rows);
   // All memory is taken before any thread starts: a failure here leaves nothing half done.
   std::vector<std::unique_ptr<TileWorker>> workers;
   for (int i = 0; i < threads; ++i)

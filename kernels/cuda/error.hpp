@@ -9,7 +9,8 @@
 
 namespace attractor::cuda {
 
-/// Throws DeviceError where a status says so: `what` names the call and its sizes, "cudaMalloc of 4096 bytes for states".
+/// Throws DeviceError where a status says so: `what` names the call and its sizes, "cudaMalloc of 4096 bytes for
+/// states".
 void check(cudaError_t status, const std::string& what);
 void check(cublasStatus_t status, const std::string& what);
 

@@ -22,13 +22,13 @@ UpdateRule to_rule(const Update& update);
 
 /// Arguments are valid: host/ has checked them.
 struct Job {
-  MatrixView<const float> queries;            ///< [B × D]
-  MatrixView<const std::uint8_t> clamped;     ///< [B × D] or null
-  MatrixView<float> states;                   ///< [B × D]
-  std::int32_t* steps = nullptr;              ///< [B] or null
-  float* energies = nullptr;                  ///< [B] or null
-  Status* status = nullptr;                   ///< [B] or null
-  MatrixView<float> energy_trace;             ///< [B × max_steps] or null
+  MatrixView<const float> queries;         ///< [B × D]
+  MatrixView<const std::uint8_t> clamped;  ///< [B × D] or null
+  MatrixView<float> states;                ///< [B × D]
+  std::int32_t* steps = nullptr;           ///< [B] or null
+  float* energies = nullptr;               ///< [B] or null
+  Status* status = nullptr;                ///< [B] or null
+  MatrixView<float> energy_trace;          ///< [B × max_steps] or null
   Halting halting;
   UpdateRule update;
   int max_steps = 1;

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Owners of CUDA resources. None of their destructors fails or throws; each belongs to the device that was current when
-/// it was made.
+/// Owners of CUDA resources. None of their destructors fails or throws; each belongs to the device that was current
+/// when it was made.
 
 #include <cuda_runtime_api.h>
 
@@ -113,6 +113,26 @@ class PinnedArray {
  private:
   std::size_t count_ = 0;
   Owner<void*, cudaFreeHost> data_;
+};
+
+/// Device memory from the pool of a stream's device, from the stream's present on until it gets to where this ends.
+class PooledScratch {
+ public:
+  PooledScratch(std::size_t bytes, cudaStream_t stream) : stream_(stream) {
+    if (bytes > 0)
+      check(cudaMallocAsync(&data_, bytes, stream),
+            "cudaMallocAsync of " + std::to_string(bytes) + " bytes of scratch");
+  }
+  PooledScratch(const PooledScratch&) = delete;
+  PooledScratch& operator=(const PooledScratch&) = delete;
+  ~PooledScratch() {
+    if (data_ != nullptr) static_cast<void>(cudaFreeAsync(data_, stream_));
+  }
+  [[nodiscard]] void* data() const { return data_; }
+
+ private:
+  cudaStream_t stream_;
+  void* data_ = nullptr;
 };
 
 /// Device memory with these values in it. Returns when they are there.

@@ -1,16 +1,19 @@
-// Runs a suite, on the processor's best instruction set or on the one named by --instruction_set: baseline, for what
-// every processor has, or a name as Highway spells it. The library chooses at run time; so does this, in the same
-// table.
+// Runs a suite: on the CPU, or with --device=cuda on the first CUDA device; on the processor's best instruction set or
+// on the one named by --instruction_set: baseline, for what every processor has, or a name as Highway spells it. The
+// library chooses at run time; so does this, in the same table.
 
 #include <cstdint>
-#include <cstring>
 #include <iostream>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
 #include <attractor/device.hpp>
+
+#include "tests/support/device.hpp"
 
 namespace {
 
@@ -33,27 +36,45 @@ bool use_target(std::int64_t target, const std::string& name) {
   return attractor::Device::cpu().description().find("(" + name + ")") != std::string::npos;
 }
 
+/// Makes the library use the instruction set of this name; the exit status if it can't.
+std::optional<int> choose_instruction_set(std::string name) {
+  if (name == "baseline") name = hwy::TargetName(HWY_STATIC_TARGET);
+  const std::int64_t target = supported_target(name);
+  if (target == 0) {
+    std::cerr << "this processor has no " << name << '\n';
+    return skipped;
+  }
+  if (use_target(target, name)) return std::nullopt;
+  std::cerr << "the library runs on " << attractor::Device::cpu().description() << ", not on " << name << '\n';
+  return 1;
+}
+
+/// Makes the suite use this device; the exit status if it can't.
+std::optional<int> choose_device(const std::string& name) {
+  if (name == "cuda" && attractor::Device::cuda_count() == 0) {
+    std::cerr << "there is no CUDA device\n";
+    return skipped;
+  }
+  if (name == "cuda") attractor::test::use_device(attractor::Device::cuda());
+  return std::nullopt;
+}
+
+/// Acts on one of this program's options; the exit status if that ends it.
+std::optional<int> take_option(std::string_view option) {
+  constexpr std::string_view instruction_set = "--instruction_set=";
+  constexpr std::string_view device = "--device=";
+  if (option.starts_with(instruction_set))
+    return choose_instruction_set(std::string(option.substr(instruction_set.size())));
+  if (option.starts_with(device)) return choose_device(std::string(option.substr(device.size())));
+  return std::nullopt;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Before GoogleTest makes the lists of cases, which depend on the device.
+  for (int i = 1; i < argc; ++i)
+    if (const std::optional<int> status = take_option(argv[i])) return *status;
   testing::InitGoogleTest(&argc, argv);
-  constexpr const char* option = "--instruction_set=";
-  for (int i = 1; i < argc; ++i) {
-    if (std::strncmp(argv[i], option, std::strlen(option)) != 0) {
-      std::cerr << "unknown option " << argv[i] << '\n';
-      return 2;
-    }
-    std::string name = argv[i] + std::strlen(option);
-    if (name == "baseline") name = hwy::TargetName(HWY_STATIC_TARGET);
-    const std::int64_t target = supported_target(name);
-    if (target == 0) {
-      std::cerr << "this processor has no " << name << '\n';
-      return skipped;
-    }
-    if (!use_target(target, name)) {
-      std::cerr << "the library runs on " << attractor::Device::cpu().description() << ", not on " << name << '\n';
-      return 1;
-    }
-  }
   return RUN_ALL_TESTS();
 }

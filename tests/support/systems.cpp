@@ -6,7 +6,10 @@
 #include <numeric>
 #include <ostream>
 #include <type_traits>
+#include <utility>
 #include <variant>
+
+#include "tests/support/device.hpp"
 
 namespace attractor::test {
 namespace {
@@ -34,7 +37,7 @@ Vector diagonal(const LinearModel& model) {
 
 SystemKind hebbian_kind(const std::string& name, const HebbianOptions& options) {
   const auto memory = [=](MatrixView<const float> patterns) {
-    return Memory::hebbian(Device::cpu(), patterns, options);
+    return Memory::hebbian(test_device(), patterns, options);
   };
   const auto system = [=](MatrixView<const float> patterns) -> System {
     return {memory(patterns), reference::hebbian(patterns, options.self_coupling),
@@ -45,7 +48,7 @@ SystemKind hebbian_kind(const std::string& name, const HebbianOptions& options) 
 
 SystemKind projection_kind(const std::string& name, const ProjectionOptions& options) {
   const auto memory = [=](MatrixView<const float> patterns) {
-    return Memory::projection(Device::cpu(), patterns, options);
+    return Memory::projection(test_device(), patterns, options);
   };
   const auto system = [=](MatrixView<const float> patterns) -> System {
     const auto ridge = static_cast<double>(options.ridge);
@@ -57,7 +60,7 @@ SystemKind projection_kind(const std::string& name, const ProjectionOptions& opt
 
 SystemKind modern_hopfield_kind(const std::string& name, float beta) {
   const auto memory = [=](MatrixView<const float> patterns) {
-    return Memory::modern_hopfield(Device::cpu(), patterns, {.beta = beta});
+    return Memory::modern_hopfield(test_device(), patterns, {.beta = beta});
   };
   const auto system = [=](MatrixView<const float> patterns) -> System {
     return {memory(patterns), reference::modern_hopfield(patterns, static_cast<double>(beta))};
@@ -97,6 +100,23 @@ RoundingBound bound_of(const SoftmaxModel& model, const System& /*system*/, std:
   return bound;
 }
 
+std::vector<SystemKind> linear_kinds(const std::string& suffix, Placement placement) {
+  std::vector<SystemKind> kinds;
+  for (const auto& [form, evaluation] :
+       {std::pair("factored", Evaluation::factored), std::pair("dense", Evaluation::dense)}) {
+    const std::string name = form + suffix;
+    kinds.push_back(hebbian_kind(name, {.evaluation = evaluation, .placement = placement}));
+    kinds.push_back(hebbian_kind("self_coupling_" + name,
+                                 {.self_coupling = true, .evaluation = evaluation, .placement = placement}));
+    kinds.push_back(projection_kind(name, {.evaluation = evaluation, .placement = placement}));
+    kinds.push_back(projection_kind("self_coupling_" + name,
+                                    {.self_coupling = true, .evaluation = evaluation, .placement = placement}));
+    kinds.push_back(
+        projection_kind("ridge_" + name, {.ridge = 0.1F, .evaluation = evaluation, .placement = placement}));
+  }
+  return kinds;
+}
+
 /// |∂g/∂u| at most.
 double slope(const Update& update) {
   if (const auto* tanh = std::get_if<TanhUpdate>(&update)) return static_cast<double>(tanh->gain);
@@ -107,21 +127,15 @@ double slope(const Update& update) {
 }  // namespace
 
 const std::vector<SystemKind>& all_systems() {
-  static const std::vector<SystemKind> kinds = {
-      hebbian_kind("factored", {.evaluation = Evaluation::factored}),
-      hebbian_kind("dense", {.evaluation = Evaluation::dense}),
-      hebbian_kind("self_coupling_factored", {.self_coupling = true, .evaluation = Evaluation::factored}),
-      hebbian_kind("self_coupling_dense", {.self_coupling = true, .evaluation = Evaluation::dense}),
-      projection_kind("factored", {.evaluation = Evaluation::factored}),
-      projection_kind("dense", {.evaluation = Evaluation::dense}),
-      projection_kind("self_coupling_factored", {.self_coupling = true, .evaluation = Evaluation::factored}),
-      projection_kind("self_coupling_dense", {.self_coupling = true, .evaluation = Evaluation::dense}),
-      projection_kind("ridge_factored", {.ridge = 0.1F, .evaluation = Evaluation::factored}),
-      projection_kind("ridge_dense", {.ridge = 0.1F, .evaluation = Evaluation::dense}),
-      modern_hopfield_kind("flat", 0.05F),
-      modern_hopfield_kind("soft", 1.0F),
-      modern_hopfield_kind("sharp", 6.0F),
-  };
+  static const std::vector<SystemKind> kinds = [] {
+    std::vector<SystemKind> all = linear_kinds("", Placement::automatic);
+    if (test_device().kind() == Device::Kind::cuda)
+      for (SystemKind& kind : linear_kinds("_streamed", Placement::streamed)) all.push_back(std::move(kind));
+    all.push_back(modern_hopfield_kind("flat", 0.05F));
+    all.push_back(modern_hopfield_kind("soft", 1.0F));
+    all.push_back(modern_hopfield_kind("sharp", 6.0F));
+    return all;
+  }();
   return kinds;
 }
 

@@ -1,0 +1,47 @@
+#pragma once
+
+/// Relaxation within an application's own CUDA work: on its stream, in its memory. Installed by builds with CUDA only.
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <span>
+
+#include <attractor/export.hpp>
+#include <attractor/relaxer.hpp>
+
+namespace attractor {
+
+/// How one asynchronous call runs.
+struct CudaCall {
+  cudaStream_t stream = nullptr;  ///< of the memory's device
+  /// Scratch on the memory's device, 256-byte aligned, of at least `workspace_bytes`, free again when the stream has
+  /// come past this call. Empty: taken from and given back to the device's memory pool, in stream order.
+  std::span<std::byte> workspace = {};
+  /// [B × D] on the device; neurons with a nonzero entry are known and keep the query's value. Empty: none.
+  MatrixView<const std::uint8_t> clamped = {};
+};
+
+/// Scratch that `relax_async` needs for so many queries, in bytes. Bounded however many there are.
+///
+/// @throws NotSupported the relaxer's memory isn't on one CUDA device.
+ATTRACTOR_EXPORT std::size_t workspace_bytes(const Relaxer& relaxer, Index queries);
+
+/// Whether `relax_async` is a single launch that can be captured in a CUDA graph: the memory fits into a
+/// multiprocessor's shared memory. Otherwise the host takes part in every step, and the call returns when the last one
+/// is on the stream.
+///
+/// @throws NotSupported the relaxer's memory isn't on one CUDA device.
+ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
+
+/// Relaxes every row of `queries` [B × D] into `results`, in stream order: all data are on the memory's device (or
+/// managed), and stay untouched until the stream has come past this call.
+///
+/// @throws InvalidArgument as Relaxer::relax; data on the host or on another device; a workspace too small.
+/// @throws NotSupported the memory isn't on one CUDA device; the stream is being captured and the memory needs the
+/// host.
+/// @throws DeviceError a CUDA or cuBLAS call failed; the relaxer stays usable.
+ATTRACTOR_EXPORT void relax_async(const Relaxer& relaxer, MatrixView<const float> queries,
+                                  const RelaxationView& results, const CudaCall& call = {});
+
+}  // namespace attractor

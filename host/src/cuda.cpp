@@ -1,0 +1,40 @@
+#include <attractor/cuda.hpp>
+#include <attractor/error.hpp>
+
+#include "host/src/access.hpp"
+#include "host/src/cuda_engine.hpp"
+#include "host/src/validation.hpp"
+#include "kernels/cuda/relax.hpp"
+
+namespace attractor {
+namespace {
+
+const cuda::DeviceMemory& device_memory(const Relaxer& relaxer) {
+  if (relaxer.devices().size() != 1 || relaxer.devices().front().kind() != Device::Kind::cuda)
+    throw NotSupported("asynchronous relaxation needs a memory on one CUDA device; this one is on " +
+                       relaxer.devices().front().description());
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-static-cast-downcast): the device says which engine it is
+  return static_cast<const detail::CudaEngine&>(*detail::Access::state(relaxer.memory()).engine).memory();
+}
+
+}  // namespace
+
+std::size_t workspace_bytes(const Relaxer& relaxer, Index queries) {
+  const cuda::DeviceMemory& memory = device_memory(relaxer);
+  const cuda::DeviceScope scope(memory.device());
+  return memory.workspace_bytes(queries);
+}
+
+bool relaxes_in_one_launch(const Relaxer& relaxer) { return device_memory(relaxer).is_resident(); }
+
+void relax_async(const Relaxer& relaxer, MatrixView<const float> queries, const RelaxationView& results,
+                 const CudaCall& call) {
+  const cuda::DeviceMemory& memory = device_memory(relaxer);
+  const RelaxCall checked{.clamped = call.clamped};
+  detail::check_call(queries, checked, relaxer.memory().dimension());
+  detail::check_results(results, queries, checked, relaxer.options(), relaxer.memory().contents().columns);
+  if (queries.rows == 0) return;
+  cuda::relax_async(memory, relaxer.options(), queries, results, call.clamped, call.workspace, call.stream);
+}
+
+}  // namespace attractor

@@ -1,0 +1,89 @@
+#include "host/src/cuda_backend.hpp"
+
+#include <vector>
+
+#include "host/src/cuda_engine.hpp"
+#include "host/src/linear_rules.hpp"
+#include "kernels/cuda/pointer.hpp"
+#include "kernels/cuda/relax.hpp"
+
+namespace attractor::detail {
+namespace {
+
+cuda::Tier tier(Placement placement) {
+  switch (placement) {
+    case Placement::automatic: return cuda::Tier::either;
+    case Placement::resident: return cuda::Tier::resident;
+    case Placement::streamed: break;
+  }
+  return cuda::Tier::streamed;
+}
+
+cuda::DeviceMemory make_memory(const LinearForm& form, int device) {
+  if (form.evaluation == Evaluation::dense)
+    return cuda::DeviceMemory::dense(device, weights(form.factor, form.self_coupling), form.scale,
+                                     tier(form.placement));
+  return cuda::DeviceMemory::factored(device, form.factor, removed_diagonal(form.factor, form.self_coupling),
+                                      form.scale, tier(form.placement));
+}
+
+cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {
+  return cuda::DeviceMemory::softmax(device, form.patterns, form.contents, form.beta, form.energy_offset);
+}
+
+}  // namespace
+
+CudaEngine::CudaEngine(const Form& form, int device)
+    : memory_(std::visit([&](const auto& f) { return make_memory(f, device); }, form)) {}
+
+void CudaEngine::relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
+                       const RelaxCall& call) const {
+  const cuda::DeviceMemory* const replica = &memory_;
+  cuda::relax({&replica, 1}, options, queries, results, call);
+}
+
+int cuda_device_count() {
+  int count = 0;
+  const bool found = cudaGetDeviceCount(&count) == cudaSuccess;
+  static_cast<void>(cudaGetLastError());  // No driver, no device: not an error here.
+  return found ? count : 0;
+}
+
+bool has_cuda() { return true; }
+
+std::string cuda_description(int device) {
+  cudaDeviceProp properties = {};
+  cuda::check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
+  return std::string(properties.name) + ", compute capability " + std::to_string(properties.major) + "." +
+         std::to_string(properties.minor);
+}
+
+Matrix<float> copy_to_host(const Device& device, MatrixView<const float> matrix, const std::string& what) {
+  Matrix<float> result(matrix.rows, matrix.columns);
+  if (device.kind() == Device::Kind::cuda) {
+    const cuda::DeviceScope scope(device.index());
+    if (cuda::locate(matrix.data, device.index(), what) == cuda::Location::device) {
+      const auto bytes = [](Index floats) { return static_cast<std::size_t>(floats) * sizeof(float); };
+      cuda::check(cudaMemcpy2D(result.data(), bytes(matrix.columns), matrix.data, bytes(matrix.row_stride),
+                               bytes(matrix.columns), static_cast<std::size_t>(matrix.rows), cudaMemcpyDeviceToHost),
+                  "cudaMemcpy2D of " + std::to_string(matrix.rows) + " " + what);
+      return result;
+    }
+  }
+  for (Index i = 0; i < matrix.rows; ++i) std::copy_n(matrix.row(i), matrix.columns, result.row(i));
+  return result;
+}
+
+std::unique_ptr<const Engine> make_cuda_engine(const Form& form, int device) {
+  return std::make_unique<CudaEngine>(form, device);
+}
+
+void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options,
+                   MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) {
+  std::vector<const cuda::DeviceMemory*> memories;
+  for (const Engine* const engine : replicas)
+    memories.push_back(&static_cast<const CudaEngine*>(engine)->memory());  // NOLINT: every replica is on CUDA
+  cuda::relax(memories, options, queries, results, call);
+}
+
+}  // namespace attractor::detail

@@ -1,0 +1,23 @@
+#pragma once
+
+/// A memory on one CUDA device.
+
+#include "host/src/engine.hpp"
+#include "kernels/cuda/memory.hpp"
+
+namespace attractor::detail {
+
+class CudaEngine final : public Engine {
+ public:
+  CudaEngine(const Form& form, int device);
+
+  void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
+             const RelaxCall& call) const override;
+
+  [[nodiscard]] const cuda::DeviceMemory& memory() const { return memory_; }
+
+ private:
+  cuda::DeviceMemory memory_;
+};
+
+}  // namespace attractor::detail

@@ -1,0 +1,31 @@
+#pragma once
+
+/// What a kind of device does with a memory: holds it in the layout that its kernels read, and relaxes queries on it.
+
+#include <memory>
+
+#include <attractor/relaxation.hpp>
+
+#include "host/src/form.hpp"
+
+namespace attractor::detail {
+
+/// Immutable; any number of threads may use one.
+class Engine {
+ public:
+  Engine() = default;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  virtual ~Engine() = default;
+
+  /// Arguments are valid and there is at least one query. Results are complete, contents too, when it returns.
+  virtual void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
+                     const RelaxCall& call) const = 0;
+};
+
+std::unique_ptr<const Engine> make_cpu_engine(const Form& form);
+
+/// @throws DeviceError
+std::unique_ptr<const Engine> make_cuda_engine(const Form& form, int device);
+
+}  // namespace attractor::detail

@@ -1,0 +1,36 @@
+// The CUDA backend of a build without CUDA. What needs a device is never reached: Device::cuda makes none.
+
+#include <algorithm>
+
+#include <attractor/error.hpp>
+
+#include "host/src/cuda_backend.hpp"
+
+namespace attractor::detail {
+
+namespace {
+
+[[noreturn]] void refuse() { throw NotSupported("this build of attractor has no CUDA"); }
+
+}  // namespace
+
+int cuda_device_count() { return 0; }
+
+bool has_cuda() { return false; }
+
+std::string cuda_description(int /*device*/) { refuse(); }
+
+Matrix<float> copy_to_host(const Device& /*device*/, MatrixView<const float> matrix, const std::string& /*what*/) {
+  Matrix<float> result(matrix.rows, matrix.columns);
+  for (Index i = 0; i < matrix.rows; ++i) std::copy_n(matrix.row(i), matrix.columns, result.row(i));
+  return result;
+}
+
+std::unique_ptr<const Engine> make_cuda_engine(const Form& /*form*/, int /*device*/) { refuse(); }
+
+void relax_sharded(std::span<const Engine* const> /*replicas*/, const RelaxerOptions& /*options*/,
+                   MatrixView<const float> /*queries*/, const RelaxationView& /*results*/, const RelaxCall& /*call*/) {
+  refuse();
+}
+
+}  // namespace attractor::detail

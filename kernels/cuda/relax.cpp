@@ -1,0 +1,287 @@
+#include "kernels/cuda/relax.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <attractor/error.hpp>
+
+#include "kernels/cuda/staging.hpp"
+#include "kernels/cuda/step.hpp"
+#include "kernels/progress_meter.hpp"
+
+namespace attractor::cuda {
+namespace {
+
+/// Host memory of a chunk's queries: large enough that a launch keeps its slots busy most of the time, small enough
+/// that page-locking the buffers doesn't take longer than using them.
+constexpr Index chunk_bytes = Index{64} << 20;
+
+/// Chunks of a set that is cut only so that the caller hears of progress or can stop, or for other devices to share in.
+constexpr Index least_chunk = 4096;
+constexpr Index progress_chunks = 16;
+
+/// Lanes of each device: while one relaxes, the other copies.
+constexpr int lanes_per_device = 2;
+
+bool wants_energy(const RelaxerOptions& options) {
+  return options.halting.watch == Halting::Watch::energy || options.energies || options.energy_trace;
+}
+
+Products products(const RelaxerOptions& options) { return options.tf32 ? Products::tf32 : Products::exact; }
+
+template <class T>
+MatrixView<T> column(std::span<T> values) {
+  return {values.data(), static_cast<Index>(values.size()), 1};
+}
+
+/// The caller's arrays, all of them located.
+struct Arrays {
+  Placed<const float> queries;
+  Placed<const std::uint8_t> clamped;
+  Placed<float> states;
+  Placed<std::int32_t> steps;
+  Placed<float> energies;
+  Placed<Status> status;
+  Placed<float> energy_trace;
+  Placed<float> contents;
+
+  Arrays(MatrixView<const float> query_rows, MatrixView<const std::uint8_t> clamp_rows, const RelaxationView& results,
+         int device)
+      : queries(query_rows, device, "the queries"),
+        clamped(clamp_rows, device, "the clamped neurons"),
+        states(results.states, device, "the states"),
+        steps(column(results.steps), device, "the steps"),
+        energies(column(results.energies), device, "the energies"),
+        status(column(results.status), device, "the statuses"),
+        energy_trace(results.energy_trace, device, "the energy traces"),
+        contents(results.contents, device, "the contents") {}
+
+  /// Calls visit(array) for each array there is.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    const auto visit_present = [&](const auto& array) {
+      if (array.matrix.data != nullptr) visit(array);
+    };
+    visit_present(queries);
+    visit_present(clamped);
+    visit_present(states);
+    visit_present(steps);
+    visit_present(energies);
+    visit_present(status);
+    visit_present(energy_trace);
+    visit_present(contents);
+  }
+
+  [[nodiscard]] bool all(bool on_device) const {
+    bool result = true;
+    for_each([&](const auto& array) { result = result && (array.location == Location::device) == on_device; });
+    return result;
+  }
+
+  /// Bytes of a row of what must be copied.
+  [[nodiscard]] Index staged_row_bytes() const {
+    Index bytes = 0;
+    for_each([&](const auto& array) {
+      if (array.location != Location::device)
+        bytes += array.matrix.columns * static_cast<Index>(sizeof(*array.matrix.data));
+    });
+    return bytes;
+  }
+};
+
+Job make_job(const RelaxerOptions& options, MatrixView<const float> queries, MatrixView<const std::uint8_t> clamped,
+             const RelaxationView& results) {
+  return {.queries = queries,
+          .clamped = clamped,
+          .states = results.states,
+          .steps = results.steps.data(),
+          .energies = results.energies.data(),
+          .status = results.status.data(),
+          .energy_trace = results.energy_trace,
+          .halting = options.halting,
+          .update = to_rule(*options.update),
+          .max_steps = options.max_steps,
+          .wants_energy = wants_energy(options)};
+}
+
+/// One call, shared by its lanes.
+struct Call {
+  const RelaxerOptions& options;
+  const Arrays& arrays;
+  Index chunk_rows;
+  detail::ProgressMeter& meter;
+  std::atomic<Index> next = 0;
+  std::atomic<bool> failed = false;
+
+  [[nodiscard]] Index total() const { return arrays.queries.matrix.rows; }
+};
+
+/// A stream and its buffers: takes one chunk after another from the host to the device and its results back.
+class Lane {
+ public:
+  Lane(const DeviceMemory& memory, Call& call)
+      : call_(call),
+        memory_(memory),
+        scope_(memory.device()),
+        stream_(make_stream()),
+        queries_(call.arrays.queries, call.chunk_rows, "queries"),
+        clamped_(call.arrays.clamped, call.chunk_rows, "clamped neurons"),
+        states_(call.arrays.states, call.chunk_rows, "states"),
+        steps_(call.arrays.steps, call.chunk_rows, "steps"),
+        energies_(call.arrays.energies, call.chunk_rows, "energies"),
+        status_(call.arrays.status, call.chunk_rows, "statuses"),
+        energy_trace_(call.arrays.energy_trace, call.chunk_rows, "energy traces"),
+        contents_(call.arrays.contents, call.chunk_rows, "contents"),
+        workspace_(memory.workspace_bytes(call.chunk_rows), "scratch") {}
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+  ~Lane() {
+    // After a failure the stream may still be writing what is about to be freed.
+    static_cast<void>(cudaStreamSynchronize(stream_.get()));
+  }
+
+  /// Relaxes chunks until none are left.
+  void run() {
+    for (;;) {
+      const Index first = call_.next.fetch_add(call_.chunk_rows);
+      if (first >= call_.total() || call_.failed) return;
+      relax_chunk(first, std::min(call_.chunk_rows, call_.total() - first));
+    }
+  }
+
+ private:
+  void relax_chunk(Index first, Index count) {
+    cudaStream_t const stream = stream_.get();
+    queries_.upload(first, count, stream);
+    clamped_.upload(first, count, stream);
+    const Job job = make_chunk_job(first, count);
+    if (call_.meter.stopped())
+      launch_unstarted(job, Status::cancelled, stream);
+    else
+      memory_.relax(job, products(call_.options), workspace_.data(), stream);
+    const MatrixView<float> contents = contents_.on_device(first, count);
+    if (contents.data != nullptr) memory_.recall(job.states, contents, workspace_.data(), stream);
+    for_each_result([&](const auto& rows) { rows.download(first, count, stream); });
+    check(cudaStreamSynchronize(stream), "relaxation of " + std::to_string(count) + " queries");
+    for_each_result([&](const auto& rows) { rows.deliver(first, count); });
+    call_.meter.add(count);
+  }
+
+  [[nodiscard]] Job make_chunk_job(Index first, Index count) const {
+    const auto vector = [&](const auto& rows) {
+      return std::span(rows.on_device(first, count).data, static_cast<std::size_t>(count));
+    };
+    return make_job(call_.options, queries_.on_device(first, count), clamped_.on_device(first, count),
+                    {.states = states_.on_device(first, count),
+                     .steps = vector(steps_),
+                     .energies = vector(energies_),
+                     .status = vector(status_),
+                     .energy_trace = energy_trace_.on_device(first, count)});
+  }
+
+  template <class Visit>
+  void for_each_result(Visit&& visit) const {
+    visit(states_);
+    visit(steps_);
+    visit(energies_);
+    visit(status_);
+    visit(energy_trace_);
+    visit(contents_);
+  }
+
+  Call& call_;
+  const DeviceMemory& memory_;
+  DeviceScope scope_;
+  Stream stream_;
+  StagedRows<const float> queries_;
+  StagedRows<const std::uint8_t> clamped_;
+  StagedRows<float> states_;
+  StagedRows<std::int32_t> steps_;
+  StagedRows<float> energies_;
+  StagedRows<Status> status_;
+  StagedRows<float> energy_trace_;
+  StagedRows<float> contents_;
+  DeviceArray<std::byte> workspace_;
+};
+
+/// Runs one lane on this thread. Its failure ends the others too.
+void run_lane(const DeviceMemory& memory, Call& call, std::exception_ptr& failure) {
+  try {
+    Lane(memory, call).run();
+  } catch (...) {
+    call.failed = true;
+    failure = std::current_exception();
+  }
+}
+
+Index chunk_rows(const Arrays& arrays, const RelaxCall& call, Index devices) {
+  const Index total = arrays.queries.matrix.rows;
+  const Index row_bytes = arrays.staged_row_bytes();
+  Index rows = row_bytes == 0 ? total : std::max<Index>(chunk_bytes / row_bytes, 1);
+  if (call.progress || call.stop.stop_possible()) rows = std::min(rows, std::max(total / progress_chunks, least_chunk));
+  if (devices > 1)
+    rows = std::min(rows, std::max(total / (devices * lanes_per_device * 2),
+                                   std::min(least_chunk, (total + devices - 1) / devices)));
+  return std::min(rows, total);
+}
+
+}  // namespace
+
+void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options,
+           MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) {
+  const Arrays arrays(queries, call.clamped, results, replicas.front()->device());
+  if (replicas.size() > 1 && !arrays.all(false))
+    throw InvalidArgument("a relaxer on several devices takes data on the host; some are on a device");
+  detail::ProgressMeter meter(call, queries.rows);
+  Call shared{.options = options,
+              .arrays = arrays,
+              .chunk_rows = chunk_rows(arrays, call, static_cast<Index>(replicas.size())),
+              .meter = meter};
+  const Index chunks = (queries.rows + shared.chunk_rows - 1) / shared.chunk_rows;
+  const auto lanes =
+      static_cast<std::size_t>(std::min<Index>(chunks, static_cast<Index>(replicas.size()) * lanes_per_device));
+  std::vector<std::exception_ptr> failures(lanes);
+  {
+    std::vector<std::jthread> threads;
+    threads.reserve(lanes);
+    for (std::size_t i = 1; i < lanes; ++i)
+      threads.emplace_back([&, i] { run_lane(*replicas[i % replicas.size()], shared, failures[i]); });
+    run_lane(*replicas.front(), shared, failures.front());
+  }
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
+  meter.finish();
+}
+
+void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, MatrixView<const float> queries,
+                 const RelaxationView& results, MatrixView<const std::uint8_t> clamped, std::span<std::byte> workspace,
+                 cudaStream_t stream) {
+  const DeviceScope scope(memory.device());
+  if (!Arrays(queries, clamped, results, memory.device()).all(true))
+    throw InvalidArgument("an asynchronous relaxation takes data on the memory's device; some are on the host");
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream, &capture), "cudaStreamIsCapturing");
+  if (capture != cudaStreamCaptureStatusNone && !memory.is_resident())
+    throw NotSupported("only memories that fit into shared memory relax within a CUDA graph");
+  const std::size_t needed = memory.workspace_bytes(queries.rows);
+  if (!workspace.empty() && workspace.size() < needed)
+    throw InvalidArgument("the workspace has " + std::to_string(workspace.size()) + " bytes; this call needs " +
+                          std::to_string(needed));
+  const PooledScratch own(workspace.empty() ? needed : 0, stream);
+  void* const scratch = workspace.empty() ? own.data() : workspace.data();
+  const Job job = make_job(options, queries, clamped, results);
+  try {
+    memory.relax(job, products(options), scratch, stream);
+    if (results.contents.data != nullptr) memory.recall(results.states, results.contents, scratch, stream);
+  } catch (...) {
+    // What has been enqueued may use the scratch and the toolbox; both are about to go.
+    static_cast<void>(cudaStreamSynchronize(stream));
+    throw;
+  }
+}
+
+}  // namespace attractor::cuda

@@ -1,0 +1,33 @@
+#pragma once
+
+/// Queries in flight in the streamed tier: one slot for each row of the state matrix.
+
+#include <attractor/halting.hpp>
+#include <attractor/matrix.hpp>
+
+namespace attractor::cuda {
+
+struct Slot {
+  Index query;  ///< −1: idle
+  int steps;
+  bool halted;    ///< done, but for the energy of its last state
+  Status status;  ///< of a halted one
+  HaltingMonitor monitor;
+};
+
+/// Counts of one call, zero at its start.
+struct QueryCounts {
+  unsigned long long started;   ///< the next query to be given a slot
+  unsigned long long finished;  ///< queries with a result
+};
+
+/// Two state matrices: each step reads one and writes the other.
+struct Slots {
+  Slot* slot;
+  float* states;  ///< [rows × stride]; columns from the dimension to the stride are zero
+  float* next;    ///< as `states`
+  Index stride;   ///< a multiple of 4
+  QueryCounts* counts;
+};
+
+}  // namespace attractor::cuda

@@ -1,0 +1,261 @@
+#include "kernels/cuda/step.hpp"
+
+#include "kernels/cuda/error.hpp"
+#include "kernels/cuda/math.cuh"
+#include "kernels/cuda/readout.cuh"
+
+namespace attractor::cuda {
+namespace {
+
+constexpr float not_a_number = __builtin_nanf("");
+
+__device__ __forceinline__ int thread() { return static_cast<int>(threadIdx.x); }
+
+__device__ void write_outcome(const Job& job, Index query, int steps, double energy, Status status) {
+  if (job.steps != nullptr) job.steps[query] = steps;
+  if (job.energies != nullptr) job.energies[query] = static_cast<float>(energy);
+  if (job.status != nullptr) job.status[query] = status;
+}
+
+/// For all threads of the block: the trace past a query's last step.
+__device__ void end_trace(const Job& job, Index query, int steps) {
+  if (job.energy_trace.data == nullptr) return;
+  float* const trace = job.energy_trace.row(query);
+  for (int t = steps + thread(); t < job.max_steps; t += step_threads) trace[t] = not_a_number;
+}
+
+/// For all threads of the block: a query that never took a step; its state is the query.
+__device__ void finish_unstarted(const Job& job, Index query, Status status) {
+  const float* const from = job.queries.row(query);
+  float* const to = job.states.row(query);
+  for (Index k = thread(); k < job.queries.columns; k += step_threads) to[k] = from[k];
+  end_trace(job, query, 0);
+  if (thread() == 0) write_outcome(job, query, 0, not_a_number, status);
+}
+
+/// For all threads of the block: copies a query into a row. Whether all of it is finite.
+__device__ bool load_query(const Job& job, Index query, float* row) {
+  const float* const from = job.queries.row(query);
+  bool finite = true;
+  for (Index k = thread(); k < job.queries.columns; k += step_threads) {
+    row[k] = from[k];
+    finite = finite && isfinite(from[k]);
+  }
+  return __syncthreads_and(finite) != 0;
+}
+
+/// For all threads of the block: gives a slot the next query that is finite, if there is one; others diverge at once.
+__device__ void refill(const Job& job, const Slots& slots, int row, float* states) {
+  __shared__ Index next;
+  for (;;) {
+    if (thread() == 0) next = static_cast<Index>(atomicAdd(&slots.counts->started, 1ULL));
+    __syncthreads();
+    const Index query = next;
+    const bool none = query >= job.queries.rows;
+    if (none || load_query(job, query, states + row * slots.stride)) {
+      if (thread() == 0)
+        slots.slot[row] = Slot{.query = none ? -1 : query, .steps = 0, .halted = false, .status = {}, .monitor = {}};
+      return;
+    }
+    finish_unstarted(job, query, Status::diverged);
+    if (thread() == 0) atomicAdd(&slots.counts->finished, 1ULL);
+    __syncthreads();
+  }
+}
+
+__global__ void __launch_bounds__(step_threads, 8) start_kernel(Job job, Slots slots) {
+  const int row = static_cast<int>(blockIdx.x);
+  float* const state = slots.states + row * slots.stride;
+  for (Index k = thread(); k < slots.stride; k += step_threads) {
+    state[k] = 0.0F;
+    slots.next[row * slots.stride + k] = 0.0F;
+  }
+  __syncthreads();
+  refill(job, slots, row, slots.states);
+}
+
+__global__ void __launch_bounds__(step_threads, 8) unstarted_kernel(Job job, Status status) {
+  finish_unstarted(job, blockIdx.x, status);
+}
+
+/// What a step is judged by.
+struct Sums {
+  double energy;
+  double squared_change;
+  float finite;  ///< 0 exactly if the next state is finite
+};
+
+__device__ __forceinline__ float next_element(float x, float next, std::uint8_t clamped) {
+  return clamped != 0 ? x : next;
+}
+
+/// Clamp marks of four neurons; none past the dimension, whose elements stay zero by themselves.
+__device__ __forceinline__ uchar4 clamps(const std::uint8_t* row, int k, int dimension) {
+  if (row == nullptr) return {0, 0, 0, 0};
+  const auto mark = [&](int i) -> std::uint8_t { return k + i < dimension ? row[k + i] : std::uint8_t{0}; };
+  return {mark(0), mark(1), mark(2), mark(3)};
+}
+
+/// Writes the next state of a row, and this thread's share of the sums.
+template <class Readout, class UpdateType>
+__device__ Sums advance(const Readout& readout, const UpdateType& update, const Job& job, const Slots& slots, int row,
+                        const std::uint8_t* clamped) {
+  const float* const state = slots.states + row * slots.stride;
+  float* const next = slots.next + row * slots.stride;
+  const FloatOps ops;
+  CompensatedSum energy = readout.extra(row);
+  CompensatedSum squared_change;
+  float finite = 0.0F;
+  for (int k = 4 * thread(); k < slots.stride; k += 4 * step_threads) {
+    const float4 x = load4(state + k);
+    const float4 u = readout.group(row, k, x);
+    const uchar4 kept = clamps(clamped, k, static_cast<int>(job.queries.columns));
+    const float4 y = {next_element(x.x, apply_update(update, ops, x.x, u.x), kept.x),
+                      next_element(x.y, apply_update(update, ops, x.y, u.y), kept.y),
+                      next_element(x.z, apply_update(update, ops, x.z, u.z), kept.z),
+                      next_element(x.w, apply_update(update, ops, x.w, u.w), kept.w)};
+    store4(next + k, y);
+    energy.add((readout.term(x.x, u.x, k) + readout.term(x.y, u.y, k + 1)) +
+               (readout.term(x.z, u.z, k + 2) + readout.term(x.w, u.w, k + 3)));
+    const float4 change = {y.x - x.x, y.y - x.y, y.z - x.z, y.w - x.w};
+    squared_change.add((change.x * change.x + change.y * change.y) + (change.z * change.z + change.w * change.w));
+    finite += (y.x * 0.0F + y.y * 0.0F) + (y.z * 0.0F + y.w * 0.0F);
+  }
+  return {energy.value(), squared_change.value(), finite};
+}
+
+/// The sums of all threads, in a fixed order, on thread 0.
+__device__ Sums block_sums(Sums mine) {
+  constexpr int warps = step_threads / 32;
+  __shared__ Sums shared[warps];
+  for (int offset = 16; offset > 0; offset /= 2) {
+    mine.energy += __shfl_xor_sync(0xffffffffU, mine.energy, offset);
+    mine.squared_change += __shfl_xor_sync(0xffffffffU, mine.squared_change, offset);
+    mine.finite += __shfl_xor_sync(0xffffffffU, mine.finite, offset);
+  }
+  if (thread() % 32 == 0) shared[thread() / 32] = mine;
+  __syncthreads();
+  Sums sums = {};
+  if (thread() == 0)
+    for (const Sums& warp : shared)
+      sums = {sums.energy + warp.energy, sums.squared_change + warp.squared_change, sums.finite + warp.finite};
+  return sums;
+}
+
+/// What becomes of a query after a step.
+enum class Verdict : unsigned char { stays, leaves_with_state, leaves_with_next };
+
+/// One thread's judgement of a query, in the order of the rule: the energy of x_t, then the state x_{t+1}.
+class Judge {
+ public:
+  __device__ Judge(const Job& job, Slot& slot) : job_(job), slot_(slot) {}
+
+  __device__ Verdict judge(double energy, const Sums& sums) {
+    if (job_.wants_energy && slot_.steps > 0 && energy_ends(energy)) return Verdict::leaves_with_state;
+    return state_ends(sums) ? Verdict::leaves_with_next : Verdict::stays;
+  }
+  [[nodiscard]] __device__ Status status() const { return status_; }
+  [[nodiscard]] __device__ double energy() const { return energy_; }
+
+ private:
+  __device__ bool ends(Status status) {
+    status_ = status;
+    return true;
+  }
+
+  __device__ void trace(double energy) const {
+    if (job_.energy_trace.data != nullptr) job_.energy_trace(slot_.query, slot_.steps - 1) = static_cast<float>(energy);
+  }
+
+  __device__ bool energy_ends(double energy) {
+    energy_ = energy;
+    trace(energy);
+    if (!isfinite(energy)) return ends(Status::diverged);
+    if (slot_.halted) return ends(slot_.status);
+    if (job_.halting.watch == Halting::Watch::energy && slot_.monitor.energy_halts(job_.halting, slot_.steps, energy))
+      return ends(Status::converged);
+    return slot_.steps == job_.max_steps && ends(Status::max_steps);
+  }
+
+  __device__ bool state_ends(const Sums& sums) {
+    ++slot_.steps;
+    energy_ = not_a_number;
+    if (!(sums.finite == 0.0F)) {
+      trace(energy_);
+      return ends(Status::diverged);
+    }
+    if (job_.halting.watch == Halting::Watch::state &&
+        slot_.monitor.state_halts(job_.halting, slot_.steps, sums.squared_change))
+      return halts(Status::converged);
+    return slot_.steps == job_.max_steps && job_.halting.watch != Halting::Watch::energy && halts(Status::max_steps);
+  }
+
+  /// Ends a query whose status is known, at once or after its last energy.
+  __device__ bool halts(Status status) {
+    if (!job_.wants_energy) return ends(status);
+    slot_.halted = true;
+    slot_.status = status;
+    return false;
+  }
+
+  const Job& job_;
+  Slot& slot_;
+  Status status_ = Status::max_steps;
+  double energy_ = not_a_number;
+};
+
+template <class Readout>
+__global__ void __launch_bounds__(step_threads, 8) step_kernel(Readout readout, Job job, Slots slots) {
+  __shared__ Verdict verdict;
+  __shared__ int steps;
+  const int row = static_cast<int>(blockIdx.x);
+  const Index query = slots.slot[row].query;
+  if (query < 0) return;
+  readout.begin(row);
+  const std::uint8_t* const clamped = job.clamped.data == nullptr ? nullptr : job.clamped.row(query);
+  Sums sums;
+  visit_update(job.update, [&](const auto& update) { sums = advance(readout, update, job, slots, row, clamped); });
+  sums = block_sums(sums);
+  if (thread() == 0) {
+    Slot slot = slots.slot[row];
+    Judge judge(job, slot);
+    verdict = judge.judge(job.wants_energy ? readout.energy(sums.energy) : 0.0, sums);
+    steps = slot.steps;
+    slots.slot[row] = slot;
+    if (verdict != Verdict::stays) {
+      write_outcome(job, query, slot.steps, judge.energy(), judge.status());
+      atomicAdd(&slots.counts->finished, 1ULL);
+    }
+  }
+  __syncthreads();
+  if (verdict == Verdict::stays) return;
+  const float* const from = (verdict == Verdict::leaves_with_state ? slots.states : slots.next) + row * slots.stride;
+  for (Index k = thread(); k < job.states.columns; k += step_threads) job.states.row(query)[k] = from[k];
+  end_trace(job, query, steps);
+  __syncthreads();
+  refill(job, slots, row, slots.next);
+}
+
+}  // namespace
+
+void launch_start(const Job& job, const Slots& slots, int rows, cudaStream_t stream) {
+  start_kernel<<<static_cast<unsigned>(rows), step_threads, 0, stream>>>(job, slots);
+  check_launch("start_kernel");
+}
+
+template <class Readout>
+void launch_step(const Readout& readout, const Job& job, const Slots& slots, int rows, cudaStream_t stream) {
+  step_kernel<<<static_cast<unsigned>(rows), step_threads, 0, stream>>>(readout, job, slots);
+  check_launch("step_kernel");
+}
+
+template void launch_step(const FactoredReadout&, const Job&, const Slots&, int, cudaStream_t);
+template void launch_step(const DenseReadout&, const Job&, const Slots&, int, cudaStream_t);
+template void launch_step(const SoftmaxReadout&, const Job&, const Slots&, int, cudaStream_t);
+
+void launch_unstarted(const Job& job, Status status, cudaStream_t stream) {
+  unstarted_kernel<<<static_cast<unsigned>(job.queries.rows), step_threads, 0, stream>>>(job, status);
+  check_launch("unstarted_kernel");
+}
+
+}  // namespace attractor::cuda

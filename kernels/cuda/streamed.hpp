@@ -1,0 +1,64 @@
+#pragma once
+
+/// The streamed tier: memories of any size in device memory. Each step is a product or two over all queries in flight
+/// and one kernel for the rest; the host drives the steps, seldom more than a few ahead of the device, and never waits
+/// for one.
+
+#include <cstddef>
+
+#include "kernels/cuda/job.hpp"
+#include "kernels/cuda/resources.hpp"
+#include "kernels/cuda/toolbox.hpp"
+
+namespace attractor::cuda {
+
+/// A row-major matrix on the device, its rows padded with zeros to a multiple of four floats.
+struct DeviceMatrix {
+  explicit DeviceMatrix() = default;
+  DeviceMatrix(MatrixView<const float> matrix, const std::string& purpose);
+
+  DeviceArray<float> data;
+  int rows = 0;
+  int columns = 0;
+  int stride = 0;
+};
+
+/// W = scale·FᵀF less its diagonal; `diagonal` is that of FᵀF where it is taken out, else 0.
+struct StreamedFactored {
+  DeviceMatrix factor;          ///< [P × D]
+  DeviceArray<float> diagonal;  ///< [stride]
+  float scale = 1.0F;
+};
+
+struct StreamedDense {
+  DeviceMatrix weights;  ///< W/scale [D × D], symmetric
+  float scale = 1.0F;
+};
+
+struct StreamedSoftmax {
+  DeviceMatrix patterns;  ///< [P × D]
+  DeviceMatrix contents;  ///< [P × M]; no rows where the memory is auto-associative
+  float beta = 1.0F;
+  double energy_offset = 0.0;
+};
+
+/// Products of linear memories may round their operands to TF32.
+enum class Products : unsigned char { exact, tf32 };
+
+/// Scratch that relaxing so many queries takes; bounded whatever their number.
+std::size_t workspace_bytes(const StreamedFactored& memory, Index queries);
+std::size_t workspace_bytes(const StreamedDense& memory, Index queries);
+std::size_t workspace_bytes(const StreamedSoftmax& memory, Index queries);
+
+/// Relaxes the whole job. Returns when the last step has been handed to the stream.
+void relax(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
+           cudaStream_t stream);
+void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
+           cudaStream_t stream);
+void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
+
+/// contents_i = softmax(βA·state_i)ᵀC for every row; the workspace is that of a job of as many rows.
+void recall(const StreamedSoftmax& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
+            Toolbox& tools, cudaStream_t stream);
+
+}  // namespace attractor::cuda
