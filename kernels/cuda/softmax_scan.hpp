@@ -40,9 +40,9 @@ struct SoftmaxScan {
 /// Whether the current device's multiprocessors have the shared memory for states of this dimension.
 bool softmax_scan_fits(int dimension);
 
-/// Enqueues one kernel. The bits of a row's results depend on the row, the memory, `splits` and the device's shared
-/// memory alone. A row with a state or score that is not finite has l and r that are NaN; no other row is touched by
-/// it.
+/// Enqueues one kernel. Weights that together are less than half an ulp of l count as 0. The bits of a row's results
+/// depend on the row, the memory, `splits` and the device's shared memory alone: not on other rows, its place, `rows`
+/// or `capacity`. A state that is not finite, or that has a score of +∞ or NaN, has an l and an r of NaN.
 void launch_softmax_scan(const SoftmaxScan& scan, cudaStream_t stream);
 
 }  // namespace attractor::cuda
