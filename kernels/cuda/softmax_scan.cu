@@ -51,7 +51,7 @@ std::size_t shared_memory_limit() {
 
 bool reads_one_matrix(const SoftmaxScan& scan) {
   return scan.contents == scan.patterns && scan.content_stride == scan.pattern_stride &&
-         scan.content_columns <= scan.dimension;
+         softmax::quads_of(scan.content_columns) <= softmax::quads_of(scan.dimension);
 }
 
 Layout layout_of(const Kernel& kernel, int dimension, int content_columns, bool one_matrix) {
