@@ -18,8 +18,11 @@ using resident::Storage;
 
 extern __shared__ uint4 shared_memory[];
 
+/// Blocks that should fit on a multiprocessor; more would leave too few registers for the tiles.
+constexpr int least_blocks(int slots, int threads) { return threads > 128 ? 1 : (slots == 64 ? 256 : 384) / threads; }
+
 template <Form form, class Weight, int slots, int threads>
-__global__ void __launch_bounds__(threads, threads <= 128 ? 384 / threads : 1)
+__global__ void __launch_bounds__(threads, least_blocks(slots, threads))
     relax_resident(const __grid_constant__ Launch launch) {
   resident::Worker<form, Weight, slots, threads>(launch, reinterpret_cast<std::byte*>(shared_memory)).run();
 }

@@ -35,12 +35,43 @@ __device__ __forceinline__ void load_columns(const float* row, float (&values)[w
   }
 }
 
+__device__ __forceinline__ unsigned shared_address(const void* at) {
+  return static_cast<unsigned>(__cvta_generic_to_shared(at));
+}
+
+/// As vector stores, which the compiler takes apart when left to itself. `row` is an address in shared memory.
 template <int width>
-__device__ __forceinline__ void store_columns(float* row, const float (&values)[width]) {
+__device__ __forceinline__ void store_columns(unsigned row, const float (&values)[width]) {
 #pragma unroll
   for (int c = 0; c < width; c += chunk_slots)
-    *reinterpret_cast<float4*>(row + c / chunk_slots * chunk_distance) =
-        make_float4(values[c], values[c + 1], values[c + 2], values[c + 3]);
+    asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(row + c * row_classes * 4), "f"(values[c]),
+                 "f"(values[c + 1]), "f"(values[c + 2]), "f"(values[c + 3])
+                 : "memory");
+}
+
+template <int width>
+__device__ __forceinline__ void store_columns(float* row, const float (&values)[width]) {
+  store_columns(shared_address(row), values);
+}
+
+template <int width>
+__device__ __forceinline__ void store_tile(float* rows, int row_distance, const Tile<width>& tile) {
+  const unsigned first = shared_address(rows);
+#pragma unroll
+  for (int r = 0; r < tile_rows; ++r) store_columns(first + r * row_distance * 4, tile[r]);
+}
+
+/// rows += tile.
+template <int width>
+__device__ __forceinline__ void add_tile(float* rows, int row_distance, const Tile<width>& tile) {
+#pragma unroll
+  for (int r = 0; r < tile_rows; ++r) {
+    float sums[width];
+    load_columns(rows + r * row_distance, sums);
+#pragma unroll
+    for (int c = 0; c < width; ++c) sums[c] += tile[r][c];
+    store_columns(rows + r * row_distance, sums);
+  }
 }
 
 template <int count>

@@ -7,10 +7,10 @@
 
 namespace attractor::cuda::resident {
 
-/// In place of a product its next state g(x, readout(row, x, product)); held slots keep x.
+/// In place of a product its next state g(x, readout(row, x, product)). Slots whose steps are negative keep x.
 template <int width, class Readout>
 __device__ __forceinline__ void advance_tile(UpdateRule rule, const float* states, int state_stride,
-                                             const bool (&held)[width], const Readout& readout, Tile<width>& tile) {
+                                             const int (&steps)[width], const Readout& readout, Tile<width>& tile) {
   visit_update(rule, [&](auto g) {
 #pragma unroll
     for (int r = 0; r < tile_rows; ++r) {
@@ -19,16 +19,20 @@ __device__ __forceinline__ void advance_tile(UpdateRule rule, const float* state
 #pragma unroll
       for (int c = 0; c < width; ++c) {
         const float next = apply_update(g, FloatOps{}, x[c], readout(r, x[c], tile[r][c]));
-        tile[r][c] = held[c] ? x[c] : next;
+        tile[r][c] = steps[c] < 0 ? x[c] : next;
       }
     }
   });
 }
 
+/// States are read again where they are needed again: kept, they would take as many registers as the tile.
+__device__ __forceinline__ void forget_states() { asm volatile("" ::: "memory"); }
+
 /// Neurons whose mask bit is set keep their state.
 template <int width>
 __device__ __forceinline__ void keep_masked(const float* states, int state_stride, const std::uint8_t* masks,
                                             Tile<width>& tile) {
+  forget_states();
   unsigned bits[width / chunk_slots];
 #pragma unroll
   for (int i = 0; i < width / chunk_slots; ++i)
@@ -57,6 +61,7 @@ __device__ __forceinline__ void add_squares(const Tile<width>& tile, const float
 template <int width>
 __device__ __forceinline__ void add_changes(const float* states, int state_stride, const Tile<width>& tile,
                                             float (&sums)[width]) {
+  forget_states();
 #pragma unroll
   for (int r = 0; r < tile_rows; ++r) {
     float x[width];

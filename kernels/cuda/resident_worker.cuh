@@ -37,16 +37,22 @@ class Worker {
         column_group_(static_cast<int>(threadIdx.x) % row_classes),
         row_thread_(static_cast<int>(threadIdx.x) / row_classes) {}
 
+  /// Half steps: an evaluation, then an advance. Slots are judged as soon as all is known: after the evaluation where
+  /// energies are wanted, else after the advance.
   __device__ void run() {
     load_memory();
-    exchange();
-    while (*in_use() > 0) {
-      Tile<width> readout;
-      evaluate(readout);
-      if (job_.wants_energy) judge_slots();
-      advance(readout);
+    Tile<width> readout = {};
+    bool evaluates = true;
+    bool some_ended = true;
+    while (!some_ended || exchange()) {
+      if (evaluates) {
+        evaluate(readout);
+      } else {
+        advance(readout);
+      }
       __syncthreads();
-      if (!job_.wants_energy) judge_slots();
+      some_ended = evaluates == job_.wants_energy && judge_slots();
+      evaluates = !evaluates;
     }
   }
 
@@ -70,7 +76,7 @@ class Worker {
     __syncthreads();
   }
 
-  /// How many slots have a query; set by `exchange`.
+  /// How many slots have a query.
   __device__ int* in_use() const { return reinterpret_cast<int*>(shared_ + layout_.slot_table + slots * slot_bytes); }
 
   // The first half of a step: scores, or for a dense memory readouts.
@@ -80,7 +86,6 @@ class Worker {
       for (int first = 0; first < layout_.rows; first += pass_patterns) score(first);
     } else {
       multiply_states(readout);
-      __syncthreads();
     }
   }
 
@@ -100,10 +105,12 @@ class Worker {
                  column(row), slots, count, tile);
       row += count;
     }
-    for (int begin = 0; begin < groups; begin += layout_.slices) {
-      const int slice = group - begin;
-      if (slice >= 0 && slice < layout_.slices)
-        collect_scores(slice_of(first, slice) + pattern * stride, pattern_threads * stride, begin > 0, tile);
+    const int slice = group % layout_.slices;
+    float* const sums = slice_of(first, slice) + pattern * stride + column_group_ * chunk_slots;
+    if (group < layout_.slices) store_tile(sums, pattern_threads * stride, tile);
+    __syncthreads();
+    for (int begin = layout_.slices; begin < groups; begin += layout_.slices) {
+      if (group - slice == begin) add_tile(sums, pattern_threads * stride, tile);
       __syncthreads();
     }
     if (layout_.slices > 1) add_slices(first, patterns);
@@ -114,20 +121,6 @@ class Worker {
     if (slice == 0) return scores_ + first * stride;
     auto* const partial = reinterpret_cast<float*>(shared_ + layout_.partial_scores);
     return partial + (slice - 1) * patterns_of_pass(layout_) * stride;
-  }
-
-  __device__ __forceinline__ void collect_scores(float* at, int row_distance, bool add, Tile<width>& tile) const {
-    at += column_group_ * chunk_slots;
-#pragma unroll
-    for (int r = 0; r < tile_rows; ++r) {
-      if (add) {
-        float others[width];
-        load_columns(at + r * row_distance, others);
-#pragma unroll
-        for (int c = 0; c < width; ++c) tile[r][c] += others[c];
-      }
-      store_columns(at + r * row_distance, tile[r]);
-    }
   }
 
   __device__ __forceinline__ void add_slices(int first, int patterns) const {
@@ -169,11 +162,6 @@ class Worker {
   // The second half of a step: new states.
 
   __device__ __forceinline__ void advance(Tile<width>& readout) {
-    bool held[width];
-    find_held(held);
-    float energy_sums[width] = {};
-    float change_sums[width] = {};
-    const bool shares = row_thread_ < sum_rows(layout_);
     for (int row = row_thread_ * tile_rows; row < layout_.neurons; row += row_threads(threads) * tile_rows) {
       float diagonal[tile_rows] = {};
       if constexpr (form == Form::factored) {
@@ -181,39 +169,55 @@ class Worker {
         add_terms(weights_ + row, layout_.row_stride, scores_ + column_group_ * chunk_slots, stride, layout_.rows,
                   readout);
         load_weights(diagonal_ + row, diagonal);
-        const auto take_diagonal_out = [&](int r, float x, float product) {
-          return launch_.scale * fmaf(-diagonal[r], x, product);
-        };
-        advance_tile(job_.update, column(row), slots, held, take_diagonal_out, readout);
-      } else {
-        const auto as_it_is = [](int /*row*/, float /*x*/, float product) { return product; };
-        advance_tile(job_.update, column(row), slots, held, as_it_is, readout);
       }
-      settle(row, diagonal, energy_sums, change_sums, readout);
+      const auto finish_readout = [&](int r, float x, float product) {
+        return form == Form::factored ? launch_.scale * fmaf(-diagonal[r], x, product) : product;
+      };
+      int steps[width];
+      load_steps(steps);
+      advance_tile(job_.update, column(row), slots, steps, finish_readout, readout);
+      settle(row, diagonal, readout);
     }
-    if (!shares) return;
-    if (form == Form::factored && job_.wants_energy) store_columns(sum_row(energy_sums_), energy_sums);
-    if (watches_change()) store_columns(sum_row(change_sums_), change_sums);
   }
 
   /// Puts new states in the place of the old ones and takes the sums over them.
-  __device__ __forceinline__ void settle(int row, const float (&diagonal)[tile_rows], float (&energy_sums)[width],
-                                         float (&change_sums)[width], Tile<width>& tile) {
+  __device__ __forceinline__ void settle(int row, const float (&diagonal)[tile_rows], Tile<width>& tile) {
     float* const states = column(row);
     if (launch_.masked) {
       const auto* const masks = reinterpret_cast<const std::uint8_t*>(shared_ + layout_.masks);
       keep_masked(states, slots, masks + row / tile_rows * slots + column_group_ * chunk_slots, tile);
     }
-    if (watches_change()) add_changes(states, slots, tile, change_sums);
-    if (form == Form::factored && job_.wants_energy) {
-      add_squares(tile, diagonal, energy_sums);
-    } else if (!watches_change()) {
-      add_zeros(tile, energy_sums);
-    }
     // A finite sum means finite states; the reverse isn't true.
-    if (!all_finite(watches_change() ? change_sums : energy_sums)) mark_diverged(tile);
+    bool finite = true;
+    if (watches_change()) {
+      float sums[width] = {};
+      add_changes(states, slots, tile, sums);
+      finite = all_finite(sums);
+      leave_sums(change_sums_, row, sums);
+    }
+    if (form == Form::factored && job_.wants_energy) {
+      float sums[width] = {};
+      add_squares(tile, diagonal, sums);
+      finite = all_finite(sums);
+      leave_sums(energy_sums_, row, sums);
+    } else if (!watches_change()) {
+      float sums[width] = {};
+      add_zeros(tile, sums);
+      finite = all_finite(sums);
+    }
+    if (!finite) mark_diverged(tile);
+    store_tile(states, slots, tile);
+  }
+
+  /// One sum over all neurons of the thread, which come tile by tile.
+  __device__ __forceinline__ void leave_sums(float* all, int row, float (&sums)[width]) const {
+    if (row >= row_threads(threads) * tile_rows) {
+      float before[width];
+      load_columns(sum_row(all), before);
 #pragma unroll
-    for (int r = 0; r < tile_rows; ++r) store_columns(states + r * slots, tile[r]);
+      for (int c = 0; c < width; ++c) sums[c] += before[c];
+    }
+    store_columns(sum_row(all), sums);
   }
 
   __device__ void mark_diverged(const Tile<width>& tile) const {
@@ -224,14 +228,14 @@ class Worker {
       if (!(checks[c] == 0.0F)) atomicOr(table_.diverged + slot_of(c), 1);
   }
 
-  __device__ __forceinline__ void find_held(bool (&held)[width]) const {
+  __device__ __forceinline__ void load_steps(int (&steps)[width]) const {
 #pragma unroll
     for (int c = 0; c < width; c += chunk_slots) {
-      const int4 steps = *reinterpret_cast<const int4*>(table_.steps + slot_of(c));
-      held[c] = steps.x < 0;
-      held[c + 1] = steps.y < 0;
-      held[c + 2] = steps.z < 0;
-      held[c + 3] = steps.w < 0;
+      const int4 chunk = *reinterpret_cast<const int4*>(table_.steps + slot_of(c));
+      steps[c] = chunk.x;
+      steps[c + 1] = chunk.y;
+      steps[c + 2] = chunk.z;
+      steps[c + 3] = chunk.w;
     }
   }
 
@@ -239,8 +243,8 @@ class Worker {
 
   __device__ __forceinline__ bool watches_change() const { return job_.halting.watch == Halting::Watch::state; }
 
-  /// Judges every slot, a few threads for each, and exchanges the queries that have come to their end.
-  __device__ void judge_slots() {
+  /// Judges every slot, a few threads for each. True in all threads if some query has come to its end.
+  __device__ __forceinline__ bool judge_slots() {
     constexpr int per_warp = warp_slots(threads, slots);
     const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
     const int slot = static_cast<int>(threadIdx.x) / warp_lanes * per_warp + lane % per_warp;
@@ -248,10 +252,10 @@ class Worker {
     const double energy = job_.wants_energy ? slot_energy(slot, share) : static_cast<double>(not_a_number());
     const double change = watches_change() ? sum_of_slot(change_sums_, slot, share) : 0.0;
     const bool ended = share == 0 && judge(job_, table_, slot, energy, change);
-    if (__syncthreads_or(ended)) exchange();
+    return __syncthreads_or(ended) != 0;
   }
 
-  __device__ double slot_energy(int slot, int share) const {
+  __device__ __forceinline__ double slot_energy(int slot, int share) const {
     double sum = sum_of_slot(energy_sums_, slot, share);
     if constexpr (form == Form::dense) return -0.5 * sum;
     double squares = 0.0;
@@ -262,7 +266,7 @@ class Worker {
     return -0.5 * static_cast<double>(launch_.scale) * (over_shares(squares) - sum);
   }
 
-  __device__ double sum_of_slot(const float* sums, int slot, int share) const {
+  __device__ __forceinline__ double sum_of_slot(const float* sums, int slot, int share) const {
     double sum = 0.0;
     for (int i = share; i < sum_rows(layout_); i += sum_threads(threads, slots))
       sum += static_cast<double>(sums[i * stride + slot]);
@@ -279,8 +283,9 @@ class Worker {
 
   // Exchange of queries.
 
-  /// Writes the states that depart and gives idle slots new queries. One that isn't finite departs at once.
-  __device__ void exchange() {
+  /// Writes the states that depart and gives idle slots new queries. One that isn't finite departs at once. False if no
+  /// query is left.
+  __device__ __forceinline__ bool exchange() {
     bool again = true;
     while (again) {
       if (threadIdx.x < warp_lanes) {
@@ -290,10 +295,11 @@ class Worker {
       __syncthreads();
       again = __syncthreads_or(move_columns()) != 0;
     }
+    return *in_use() > 0;
   }
 
   /// A warp moves four slots at a time. True if one of the newcomers departs.
-  __device__ bool move_columns() {
+  __device__ __forceinline__ bool move_columns() {
     const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
     const int first = static_cast<int>(threadIdx.x) / warp_lanes;
     bool rejected = false;
@@ -307,7 +313,7 @@ class Worker {
   }
 
   /// False if a newcomer isn't finite.
-  __device__ bool move_column(int slot, int lane) const {
+  __device__ __forceinline__ bool move_column(int slot, int lane) const {
     const int row = lane * class_rows();
     auto* const masks = reinterpret_cast<std::uint8_t*>(shared_ + layout_.masks);
     const int place = (slot / chunk_slots ^ lane) * chunk_slots + slot % chunk_slots;
