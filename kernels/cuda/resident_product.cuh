@@ -16,14 +16,6 @@ using Tile = float[tile_rows][width];
 inline constexpr int chunk_distance = row_classes * chunk_slots;
 
 template <int width>
-__device__ __forceinline__ void clear(Tile<width>& tile) {
-#pragma unroll
-  for (int r = 0; r < tile_rows; ++r)
-#pragma unroll
-    for (int c = 0; c < width; ++c) tile[r][c] = 0.0F;
-}
-
-template <int width>
 __device__ __forceinline__ void load_columns(const float* row, float (&values)[width]) {
 #pragma unroll
   for (int c = 0; c < width; c += chunk_slots) {
@@ -108,42 +100,64 @@ __device__ __forceinline__ void load_weights(const __half* at, float (&values)[c
   }
 }
 
-/// tile(r, c) += Σ_k weights(k, r)·operand(k, c) for `count` rows k.
+/// Whether a product is the first of its sum: the tile needs no zeros before it.
+enum class Start : bool { no, yes };
+
+template <Start start, int width>
+__device__ __forceinline__ void add_product(float w, const float (&x)[width], float (&sums)[width]) {
+#pragma unroll
+  for (int c = 0; c < width; ++c) sums[c] = start == Start::yes ? w * x[c] : fmaf(w, x[c], sums[c]);
+}
+
+/// tile(r, c) += weights(r)·operand(c).
+template <Start start, class Weight, int width>
+__device__ __forceinline__ void add_term(const Weight* weights, const float* operand, Tile<width>& tile) {
+  float w[tile_rows];
+  float x[width];
+  load_weights(weights, w);
+  load_columns(operand, x);
+#pragma unroll
+  for (int r = 0; r < tile_rows; ++r) add_product<start>(w[r], x, tile[r]);
+}
+
+/// tile(r, c) += Σ_k weights(k, r)·operand(k, c) for rows k from `first` to `end`.
 template <class Weight, int width>
 __device__ __forceinline__ void add_terms(const Weight* weights, int weight_stride, const float* operand,
-                                          int operand_stride, int count, Tile<width>& tile) {
+                                          int operand_stride, int first, int end, Tile<width>& tile) {
 #pragma unroll 4
-  for (int k = 0; k < count; ++k) {
-    float w[tile_rows];
+  for (int k = first; k < end; ++k)
+    add_term<Start::no>(weights + k * weight_stride, operand + k * operand_stride, tile);
+}
+
+/// tile(r, c) += Σ_k weights(r·row_distance + k)·operand(k, c) for four neurons k.
+template <Start start, class Weight, int width>
+__device__ __forceinline__ void add_score(const Weight* weights, int row_distance, const float* operand,
+                                          int operand_stride, Tile<width>& tile) {
+  float w[tile_rows][4];
+#pragma unroll
+  for (int r = 0; r < tile_rows; ++r) load_weights(weights + r * row_distance, w[r]);
+#pragma unroll
+  for (int k = 0; k < 4; ++k) {
     float x[width];
-    load_weights(weights + k * weight_stride, w);
     load_columns(operand + k * operand_stride, x);
 #pragma unroll
-    for (int r = 0; r < tile_rows; ++r)
-#pragma unroll
-      for (int c = 0; c < width; ++c) tile[r][c] = fmaf(w[r], x[c], tile[r][c]);
+    for (int r = 0; r < tile_rows; ++r) {
+      if (start == Start::yes && k == 0) {
+        add_product<Start::yes>(w[r][k], x, tile[r]);
+      } else {
+        add_product<Start::no>(w[r][k], x, tile[r]);
+      }
+    }
   }
 }
 
-/// tile(r, c) += Σ_k weights(r·row_distance + k)·operand(k, c) for `count` neurons k, a multiple of 4.
+/// The same for all neurons k from `first` to `end`, multiples of 4.
 template <class Weight, int width>
 __device__ __forceinline__ void add_scores(const Weight* weights, int row_distance, const float* operand,
-                                           int operand_stride, int count, Tile<width>& tile) {
+                                           int operand_stride, int first, int end, Tile<width>& tile) {
 #pragma unroll 2
-  for (int k = 0; k < count; k += 4) {
-    float w[tile_rows][4];
-#pragma unroll
-    for (int r = 0; r < tile_rows; ++r) load_weights(weights + r * row_distance + k, w[r]);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      float x[width];
-      load_columns(operand + (k + j) * operand_stride, x);
-#pragma unroll
-      for (int r = 0; r < tile_rows; ++r)
-#pragma unroll
-        for (int c = 0; c < width; ++c) tile[r][c] = fmaf(w[r][j], x[c], tile[r][c]);
-    }
-  }
+  for (int k = first; k < end; k += 4)
+    add_score<Start::no>(weights + k, row_distance, operand + k * operand_stride, operand_stride, tile);
 }
 
 }  // namespace attractor::cuda::resident

@@ -98,19 +98,19 @@ class Worker {
     const int groups = row_threads(threads) / pattern_threads;
     const int neurons = layout_.neurons / groups;
     Tile<width> tile;
-    clear<width>(tile);
-    for (int row = group * neurons; row < (group + 1) * neurons;) {
-      const int count = min(neurons, class_rows());
-      add_scores(weights_ + (first + pattern) * layout_.row_stride + row, pattern_threads * layout_.row_stride,
-                 column(row), slots, count, tile);
-      row += count;
-    }
+    const Weight* const weights = weights_ + (first + pattern) * layout_.row_stride;
+    const int row_distance = pattern_threads * layout_.row_stride;
+    const int begin = group * neurons;
+    add_score<Start::yes>(weights + begin, row_distance, column(begin), slots, tile);
+    const int count = min(neurons, class_rows());
+    for (int row = begin; row < begin + neurons; row += count)
+      add_scores(weights + row, row_distance, column(row), slots, row == begin ? 4 : 0, count, tile);
     const int slice = group % layout_.slices;
     float* const sums = slice_of(first, slice) + pattern * stride + column_group_ * chunk_slots;
     if (group < layout_.slices) store_tile(sums, pattern_threads * stride, tile);
     __syncthreads();
-    for (int begin = layout_.slices; begin < groups; begin += layout_.slices) {
-      if (group - slice == begin) add_tile(sums, pattern_threads * stride, tile);
+    for (int turn = layout_.slices; turn < groups; turn += layout_.slices) {
+      if (group - slice == turn) add_tile(sums, pattern_threads * stride, tile);
       __syncthreads();
     }
     if (layout_.slices > 1) add_slices(first, patterns);
@@ -142,9 +142,10 @@ class Worker {
   __device__ __forceinline__ void multiply_states(Tile<width>& readout) const {
     const int row = row_thread_ * tile_rows;
     if (row >= layout_.neurons) return;
-    clear<width>(readout);
+    add_term<Start::yes>(weights_ + row, column(0), readout);
     for (int k = 0; k < layout_.neurons; k += class_rows())
-      add_terms(weights_ + k * layout_.row_stride + row, layout_.row_stride, column(k), slots, class_rows(), readout);
+      add_terms(weights_ + k * layout_.row_stride + row, layout_.row_stride, column(k), slots, k == 0 ? 1 : 0,
+                class_rows(), readout);
     float sums[width] = {};
 #pragma unroll
     for (int r = 0; r < tile_rows; ++r) {
@@ -165,9 +166,9 @@ class Worker {
     for (int row = row_thread_ * tile_rows; row < layout_.neurons; row += row_threads(threads) * tile_rows) {
       float diagonal[tile_rows] = {};
       if constexpr (form == Form::factored) {
-        clear<width>(readout);
-        add_terms(weights_ + row, layout_.row_stride, scores_ + column_group_ * chunk_slots, stride, layout_.rows,
-                  readout);
+        const float* const scores = scores_ + column_group_ * chunk_slots;
+        add_term<Start::yes>(weights_ + row, scores, readout);
+        add_terms(weights_ + row, layout_.row_stride, scores, stride, 1, layout_.rows, readout);
         load_weights(diagonal_ + row, diagonal);
       }
       const auto finish_readout = [&](int r, float x, float product) {
