@@ -70,7 +70,7 @@ void place(Layout& layout) {
   layout.energy_sums = take(sums * 4);
   layout.change_sums = take(sums * 4);
   layout.masks = take(layout.neurons / resident::tile_rows * layout.slots);
-  layout.slot_table = take(layout.slots * resident::slot_bytes + 4);
+  layout.slot_table = take(layout.slots * resident::slot_bytes + static_cast<int>(sizeof(resident::Exchange)));
   layout.bytes = at;
 }
 

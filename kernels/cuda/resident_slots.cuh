@@ -71,13 +71,19 @@ __device__ inline bool judge(const Job& job, const SlotTable& table, int slot, d
   return true;
 }
 
-/// One warp gives idle slots below `limit` the next queries. Returns how many slots are in use then.
+/// What an exchange has to do, in shared memory.
+struct Exchange {
+  unsigned long long changed;  ///< a bit for each slot from or to which a state moves
+  int in_use;                  ///< slots that have a query
+};
+
+/// One warp gives idle slots below `limit` the next queries.
 class Dispenser {
  public:
   __device__ Dispenser(const Job& job, unsigned long long* next, int limit) : job_(job), next_(next), limit_(limit) {}
 
   template <int slots>
-  __device__ int fill(const SlotTable& table) {
+  __device__ Exchange fill(const SlotTable& table) {
     const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
     unsigned idle[slots / warp_lanes];
     int wanted = 0;
@@ -88,15 +94,17 @@ class Dispenser {
       wanted += __popc(idle[i]);
     }
     Index first = reserve(wanted, lane);
-    int in_use = 0;
+    Exchange exchange{};
 #pragma unroll
     for (int i = 0; i < slots / warp_lanes; ++i) {
       const int slot = i * warp_lanes + lane;
       if ((idle[i] >> lane & 1U) != 0) enter(table, slot, first + __popc(idle[i] & ((1U << lane) - 1)));
       first += __popc(idle[i]);
-      in_use += __popc(__ballot_sync(~0U, table.query[slot] >= 0));
+      const bool changes = table.departing[slot] >= 0 || table.arriving[slot] != 0;
+      exchange.changed |= static_cast<unsigned long long>(__ballot_sync(~0U, changes)) << (i * warp_lanes);
+      exchange.in_use += __popc(__ballot_sync(~0U, table.query[slot] >= 0));
     }
-    return in_use;
+    return exchange;
   }
 
  private:

@@ -76,8 +76,9 @@ class Worker {
     __syncthreads();
   }
 
-  /// How many slots have a query.
-  __device__ int* in_use() const { return reinterpret_cast<int*>(shared_ + layout_.slot_table + slots * slot_bytes); }
+  __device__ Exchange* plan() const {
+    return reinterpret_cast<Exchange*>(shared_ + layout_.slot_table + slots * slot_bytes);
+  }
 
   // The first half of a step: scores, or for a dense memory readouts.
 
@@ -290,27 +291,38 @@ class Worker {
     bool again = true;
     while (again) {
       if (threadIdx.x < warp_lanes) {
-        const int count = dispenser_.template fill<slots>(table_);
-        if (threadIdx.x == 0) *in_use() = count;
+        const Exchange exchange = dispenser_.template fill<slots>(table_);
+        if (threadIdx.x == 0) *plan() = exchange;
       }
       __syncthreads();
       again = __syncthreads_or(move_columns()) != 0;
     }
-    return *in_use() > 0;
+    return plan()->in_use > 0;
   }
 
   /// A warp moves four slots at a time. True if one of the newcomers departs.
   __device__ __forceinline__ bool move_columns() {
     const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
-    const int first = static_cast<int>(threadIdx.x) / warp_lanes;
+    const int warp = static_cast<int>(threadIdx.x) / warp_lanes;
     bool rejected = false;
-    for (int chunk = first; chunk < slots / chunk_slots; chunk += warps) {
-      const int slot = chunk * chunk_slots + lane / row_classes;
-      const bool finite = move_column(slot, lane % row_classes);
+    for (unsigned long long changed = plan()->changed & slots_of_warp(warp); changed != 0;) {
+      const int first = (__ffsll(static_cast<long long>(changed)) - 1) / chunk_slots * chunk_slots;
+      changed &= ~(0xfULL << first);
+      const int slot = first + lane / row_classes;
+      const bool moves = (plan()->changed >> slot & 1) != 0;
+      const bool finite = !moves || move_column(slot, lane % row_classes);
       const unsigned bad = __ballot_sync(~0U, !finite) >> (lane / row_classes * row_classes) & 0xffU;
-      if (lane % row_classes == 0) rejected |= conclude(slot, bad != 0);
+      if (moves && lane % row_classes == 0) rejected |= conclude(slot, bad != 0);
     }
     return rejected;
+  }
+
+  /// A bit for each slot that a warp moves: every `warps`-th chunk.
+  __device__ static unsigned long long slots_of_warp(int warp) {
+    unsigned long long all = 0;
+#pragma unroll
+    for (int first = 0; first < slots; first += warps * chunk_slots) all |= 0xfULL << first;
+    return all << (warp * chunk_slots);
   }
 
   /// False if a newcomer isn't finite.
