@@ -94,9 +94,7 @@ Layout make_layout(Form form, Storage storage, Index patterns, Index dimension, 
   layout.row_stride = layout.neurons + (storage == Storage::single ? 4 : 8);
   layout.threads = form == Form::factored ? 128 : layout.neurons <= 128 ? layout.neurons : 256;
   layout.rows = form == Form::factored ? padded_patterns(patterns) : layout.neurons;
-  layout.slices = 1;
-  if (form == Form::factored) layout.slices = resident::score_groups(layout) / 2;
-  place(layout);
+  layout.slices = form == Form::factored ? resident::score_groups(layout) / 2 : 1;
   return layout;
 }
 
@@ -127,21 +125,31 @@ DeviceLimits device_limits() {
           .reserved_bytes = attribute(cudaDevAttrReservedSharedMemoryPerBlock)};
 }
 
-/// Two blocks on a multiprocessor, so that one works while the other waits; else the largest that fits at all. Weights
-/// in half precision only where they are exact and single precision doesn't fit.
+/// With room for two blocks on a multiprocessor, so that one works while the other waits: fewer partial sums, which
+/// come together in more turns, make room. Else for one; empty where not even that fits.
+std::optional<Layout> fit_layout(Layout layout, const DeviceLimits& limits) {
+  std::optional<Layout> fits;
+  for (;; layout.slices /= 2) {
+    place(layout);
+    if (!fits && layout.bytes <= limits.shared_bytes_of_block) fits = layout;
+    if (2 * (layout.bytes + limits.reserved_bytes) <= limits.shared_bytes) return layout;
+    if (layout.slices == 1) return fits;
+  }
+}
+
+/// Weights in half precision only where they are exact and single precision doesn't fit. Many slots rather than few: a
+/// thread's tile of 8 × 8 makes as much of what it reads from shared memory as the arithmetic can take, one of 8 × 4
+/// doesn't.
 std::optional<Layout> choose_layout(Form form, MatrixView<const float> weights) {
   if (weights.rows > most_rows || weights.columns > most_rows) return std::nullopt;
   const DeviceLimits limits = device_limits();
   for (const Storage storage : {Storage::single, Storage::half}) {
     if (storage == Storage::half && !exact_in_half(weights)) break;
-    std::optional<Layout> best;
     for (const int slots : {64, 32}) {
-      const Layout layout = make_layout(form, storage, weights.rows, weights.columns, slots);
-      if (layout.bytes > limits.shared_bytes_of_block) continue;
-      if (2 * (layout.bytes + limits.reserved_bytes) <= limits.shared_bytes) return layout;
-      if (!best) best = layout;
+      const std::optional<Layout> layout =
+          fit_layout(make_layout(form, storage, weights.rows, weights.columns, slots), limits);
+      if (layout) return layout;
     }
-    if (best) return best;
   }
   return std::nullopt;
 }

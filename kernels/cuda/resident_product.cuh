@@ -124,9 +124,11 @@ __device__ __forceinline__ void add_term(const Weight* weights, const float* ope
 template <class Weight, int width>
 __device__ __forceinline__ void add_terms(const Weight* weights, int weight_stride, const float* operand,
                                           int operand_stride, int first, int end, Tile<width>& tile) {
+  weights += first * weight_stride;
+  operand += first * operand_stride;
 #pragma unroll 4
-  for (int k = first; k < end; ++k)
-    add_term<Start::no>(weights + k * weight_stride, operand + k * operand_stride, tile);
+  for (int k = first; k < end; ++k, weights += weight_stride, operand += operand_stride)
+    add_term<Start::no>(weights, operand, tile);
 }
 
 /// tile(r, c) += Σ_k weights(r·row_distance + k)·operand(k, c) for four neurons k.
@@ -155,9 +157,11 @@ __device__ __forceinline__ void add_score(const Weight* weights, int row_distanc
 template <class Weight, int width>
 __device__ __forceinline__ void add_scores(const Weight* weights, int row_distance, const float* operand,
                                            int operand_stride, int first, int end, Tile<width>& tile) {
+  weights += first;
+  operand += first * operand_stride;
 #pragma unroll 2
-  for (int k = first; k < end; k += 4)
-    add_score<Start::no>(weights + k, row_distance, operand + k * operand_stride, operand_stride, tile);
+  for (int k = first; k < end; k += 4, weights += 4, operand += 4 * operand_stride)
+    add_score<Start::no>(weights, row_distance, operand, operand_stride, tile);
 }
 
 }  // namespace attractor::cuda::resident
