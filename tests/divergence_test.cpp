@@ -23,10 +23,11 @@ class DivergenceTest : public testing::TestWithParam<SystemKind> {
  protected:
   Memory memory() { return GetParam().memory(patterns_); }
 
-  /// Relaxes 10,000 ordinary queries with and without `poison` in the middle one; only that one's row may differ.
+  /// Relaxes many ordinary queries with and without `poison` in the middle one; only that one's row may differ.
   void expect_contained(float poison) {
-    const Index victim = 5000;
-    Matrix<float> queries = noisy_copies(patterns_, 10000, 0.2F, 1.5F, rng_);
+    // Fewer on a CUDA device, which may be an emulated one.
+    const Index victim = test_device().kind() == Device::Kind::cuda ? 500 : 5000;
+    Matrix<float> queries = noisy_copies(patterns_, 2 * victim, 0.2F, 1.5F, rng_);
     const Relaxer relaxer(memory(), {.update = tanh_update(), .max_steps = 8, .energy_trace = true, .threads = 2});
     const Relaxation clean = relaxer.relax(queries);
     queries(victim, 7) = poison;
@@ -35,22 +36,33 @@ class DivergenceTest : public testing::TestWithParam<SystemKind> {
 
     for (Index i = 0; i < queries.rows(); ++i)
       if (i != victim) {
-        ASSERT_TRUE(same_row(result, i, clean, i)) << "query " << i;
+        ASSERT_TRUE(is_undisturbed(result, clean, i)) << "query " << i;
       }
-    EXPECT_EQ(result.status[victim], Status::diverged);
-    EXPECT_EQ(result.steps[victim], 0);
-    EXPECT_TRUE(std::isnan(result.energies[victim]));
+    const auto at = static_cast<std::size_t>(victim);
+    EXPECT_EQ(result.status[at], Status::diverged);
+    EXPECT_EQ(result.steps[at], 0);
+    EXPECT_TRUE(std::isnan(result.energies[at]));
     EXPECT_TRUE(same_bits(row_of(result.states, victim), row_of(queries, victim))) << "not the state it had reached";
     for (const float energy : row_of(result.energy_trace, victim)) EXPECT_TRUE(std::isnan(energy));
+  }
+
+  /// The same bits; where a memory doesn't promise that, at least nothing that isn't finite.
+  testing::AssertionResult is_undisturbed(const Relaxation& result, const Relaxation& clean, Index i) const {
+    if (GetParam().batch_invariant) return same_row(result, i, clean, i);
+    if (result.status[static_cast<std::size_t>(i)] == Status::diverged)
+      return testing::AssertionFailure() << "diverged";
+    for (const float value : row_of(result.states, i))
+      if (!std::isfinite(value)) return testing::AssertionFailure() << "has a " << value;
+    return testing::AssertionSuccess();
   }
 
   Rng rng_{30};
   Matrix<float> patterns_ = random_bipolar(3, 16, rng_);
 };
 
-TEST_P(DivergenceTest, OneNanAmongTenThousandQueriesIsContained) { expect_contained(nan_value); }
+TEST_P(DivergenceTest, OneNanAmongManyQueriesIsContained) { expect_contained(nan_value); }
 
-TEST_P(DivergenceTest, OneInfinityAmongTenThousandQueriesIsContained) { expect_contained(infinity); }
+TEST_P(DivergenceTest, OneInfinityAmongManyQueriesIsContained) { expect_contained(infinity); }
 
 TEST_P(DivergenceTest, EveryRuleSeesANan) {
   Matrix<float> queries = copy(patterns_);

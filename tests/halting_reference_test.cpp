@@ -171,7 +171,7 @@ TEST_P(HaltingReferenceTest, IsTheSameWithoutEnergiesAsked) {
 
 INSTANTIATE_TEST_SUITE_P(
     , HaltingReferenceTest,
-    testing::Combine(testing::ValuesIn(all_systems()),
+    testing::Combine(testing::ValuesIn(batch_invariant_systems()),
                      testing::Values(NamedHalting{"relative", energy_stable({.relative = 1e-2F})},
                                      NamedHalting{"absolute", energy_stable({.absolute = 0.5F, .relative = 0.0F})},
                                      NamedHalting{"patient", energy_stable({.relative = 3e-2F, .patience = 3})},

@@ -30,7 +30,7 @@ std::vector<Job> jobs() {
   const std::vector<Halting> rules = {energy_stable(), state_stable(0.01F),
                                       energy_stable({.relative = 1e-3F, .patience = 2})};
   std::vector<Job> result;
-  for (const SystemKind& kind : all_systems())
+  for (const SystemKind& kind : batch_invariant_systems())
     for (const NamedUpdate& update : all_updates()) {
       const bool traced = result.size() % 2 == 0;
       result.push_back({kind.name + "_" + update.name,
@@ -41,6 +41,8 @@ std::vector<Job> jobs() {
                          .energies = true,
                          .energy_trace = traced}});
     }
+  // Linear memories of that size would be streamed on a CUDA device, where the promise is weaker.
+  if (test_device().kind() == Device::Kind::cuda) return result;
   // Enough patterns and dimensions for several blocks of every kernel.
   for (Job job : std::vector<Job>(result)) {
     if (!job.name.ends_with("_readout") || job.kind.independent_patterns) continue;
@@ -87,6 +89,7 @@ TEST_P(BatchInvarianceTest, InAnotherOrder) {
 }
 
 TEST_P(BatchInvarianceTest, OnAnyNumberOfThreads) {
+  if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "threads are the CPU's";
   for (const int threads : {2, 3, 5, 0})
     EXPECT_TRUE(same_results(relax(queries_, threads), together_)) << threads << " threads";
 }

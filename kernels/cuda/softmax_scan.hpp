@@ -17,8 +17,7 @@ namespace attractor::cuda {
 struct SoftmaxScan {
   const float* states = nullptr;  ///< [rows × dimension]
   Index state_stride = 0;
-  const int* row_count = nullptr;  ///< rows from here on are left alone
-  int rows = 0;                    ///< no smaller than *row_count
+  int rows = 0;
 
   const float* patterns = nullptr;  ///< [pattern_count × dimension]
   Index pattern_stride = 0;

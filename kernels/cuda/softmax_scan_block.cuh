@@ -91,7 +91,7 @@ class Scanner {
         cutoff_(cutoff),
         thread_(static_cast<int>(threadIdx.x)),
         first_row_(static_cast<Index>(blockIdx.x) * S::states),
-        rows_left_(static_cast<int>(min(*scan.row_count - first_row_, Index{S::states}))),
+        rows_left_(static_cast<int>(min(scan.rows - first_row_, Index{S::states}))),
         first_quad_(static_cast<int>(blockIdx.z) * S::column_quads),
         column_quads_(min(quads_of(scan.content_columns) - first_quad_, S::column_quads)),
         states_(shared),
@@ -101,7 +101,6 @@ class Scanner {
         maximum_(least_maximum()) {}
 
   __device__ void run() {
-    if (rows_left_ <= 0) return;
     const Index tiles = (scan_.pattern_count + tile_patterns - 1) / tile_patterns;
     const Index begin = tiles * blockIdx.y / scan_.splits;
     const Index end = tiles * (blockIdx.y + 1) / scan_.splits;

@@ -95,7 +95,6 @@ class SoftmaxStage {
     sums_ = workspace.take<float>(parts);
     readouts_ = workspace.take<float>(
         parts * static_cast<std::size_t>(std::max(memory.patterns.stride, memory.contents.stride)));
-    row_count_ = workspace.take<int>(1);
     scores_ = fused_ ? nullptr : workspace.take<float>(elements(rows, chunk_patterns));
   }
 
@@ -108,10 +107,8 @@ class SoftmaxStage {
                           cudaStream_t stream) const {
     const DeviceMatrix& patterns = memory_.patterns;
     if (fused_) {
-      check(cudaMemcpyAsync(row_count_, &rows, sizeof rows, cudaMemcpyHostToDevice, stream), "TEMP");
       launch_softmax_scan({.states = states,
                            .state_stride = patterns.stride,
-                           .row_count = row_count_,
                            .rows = rows,
                            .patterns = patterns.data.data(),
                            .pattern_stride = patterns.stride,
@@ -119,7 +116,7 @@ class SoftmaxStage {
                            .content_stride = contents.stride,
                            .pattern_count = patterns.rows,
                            .dimension = patterns.columns,
-                           .content_columns = contents.stride,
+                           .content_columns = contents.columns,
                            .beta = memory_.beta,
                            .splits = splits_,
                            .maxima = maxima_,
@@ -171,7 +168,6 @@ class SoftmaxStage {
   float* sums_;
   float* readouts_;
   float* scores_;
-  int* row_count_;
 };
 
 /// Follows the device's count of finished queries without waiting for it.

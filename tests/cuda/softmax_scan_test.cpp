@@ -75,7 +75,6 @@ Scan scan(const SoftmaxMemory& memory, const Matrix<float>& states, int row_coun
   const cuda::DeviceArray<float> x = upload_padded(states, nan, "states");
   const cuda::DeviceArray<float> a = upload_padded(memory.patterns, 0.0F, "patterns");
   const cuda::DeviceArray<float> c = upload_padded(contents, 0.0F, "contents");
-  const cuda::DeviceArray<int> count = cuda::upload(std::span<const int>(&row_count, 1), "row count");
   Scan result{.rows = states.rows(), .splits = memory.splits, .readout_stride = padded(contents.columns)};
   const auto results = static_cast<std::size_t>(memory.splits * states.rows());
   const cuda::DeviceArray<float> m = poisoned(results, "maxima");
@@ -85,8 +84,7 @@ Scan scan(const SoftmaxMemory& memory, const Matrix<float>& states, int row_coun
   cuda::SoftmaxScan arguments;
   arguments.states = x.data();
   arguments.state_stride = padded(states.columns());
-  arguments.row_count = count.data();
-  arguments.rows = static_cast<int>(states.rows());
+  arguments.rows = row_count;
   arguments.patterns = a.data();
   arguments.pattern_stride = padded(memory.patterns.columns());
   arguments.contents = memory.contents.empty() ? a.data() : c.data();

@@ -43,7 +43,7 @@ SystemKind hebbian_kind(const std::string& name, const HebbianOptions& options) 
     return {memory(patterns), reference::hebbian(patterns, options.self_coupling),
             diagonal(reference::hebbian(patterns, true))};
   };
-  return {"hebbian_" + name, false, memory, system};
+  return {"hebbian_" + name, false, options.placement != Placement::streamed, memory, system};
 }
 
 SystemKind projection_kind(const std::string& name, const ProjectionOptions& options) {
@@ -55,7 +55,7 @@ SystemKind projection_kind(const std::string& name, const ProjectionOptions& opt
     return {memory(patterns), reference::projection(patterns, ridge, options.self_coupling),
             diagonal(reference::projection(patterns, ridge, true))};
   };
-  return {"projection_" + name, options.ridge == 0.0F, memory, system};
+  return {"projection_" + name, options.ridge == 0.0F, options.placement != Placement::streamed, memory, system};
 }
 
 SystemKind modern_hopfield_kind(const std::string& name, float beta) {
@@ -65,7 +65,7 @@ SystemKind modern_hopfield_kind(const std::string& name, float beta) {
   const auto system = [=](MatrixView<const float> patterns) -> System {
     return {memory(patterns), reference::modern_hopfield(patterns, static_cast<double>(beta))};
   };
-  return {"modern_hopfield_" + name, false, memory, system};
+  return {"modern_hopfield_" + name, false, true, memory, system};
 }
 
 RoundingBound bound_of(const LinearModel& /*model*/, const System& system, std::span<const double> state) {
@@ -136,6 +136,12 @@ const std::vector<SystemKind>& all_systems() {
     all.push_back(modern_hopfield_kind("sharp", 6.0F));
     return all;
   }();
+  return kinds;
+}
+
+std::vector<SystemKind> batch_invariant_systems() {
+  std::vector<SystemKind> kinds = all_systems();
+  std::erase_if(kinds, [](const SystemKind& kind) { return !kind.batch_invariant; });
   return kinds;
 }
 

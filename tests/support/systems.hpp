@@ -25,6 +25,8 @@ struct System {
 struct SystemKind {
   std::string name;
   bool independent_patterns = false;  ///< the patterns must be linearly independent
+  /// The bits of a result depend on its query alone; streamed linear memories promise less.
+  bool batch_invariant = true;
   std::function<Memory(MatrixView<const float> patterns)> memory;
   std::function<System(MatrixView<const float> patterns)> system;  ///< slow: the oracle is
 };
@@ -36,6 +38,9 @@ struct NamedUpdate {
 
 /// Every rule in every form: factored and dense, with and without self-coupling; several β.
 const std::vector<SystemKind>& all_systems();
+
+/// Those of them that promise batch invariance.
+std::vector<SystemKind> batch_invariant_systems();
 
 /// Every update, several parameters.
 const std::vector<NamedUpdate>& all_updates();
