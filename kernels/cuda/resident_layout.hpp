@@ -43,7 +43,7 @@ struct Layout {
   int states = 0;          ///< [neurons × slots] float
   int scores = 0;          ///< [rows × sum_stride] float
   int partial_scores = 0;  ///< [slices − 1, patterns of a pass × sum_stride] float
-  int energy_sums = 0;     ///< [sum_rows × sum_stride] float
+  int energy_sums = 0;     ///< [row_threads × sum_stride] float
   int change_sums = 0;     ///< as energy_sums
   int masks = 0;           ///< [neurons / 8 × slots], a bit for each neuron that keeps its state
   int slot_table = 0;
@@ -77,11 +77,6 @@ ATTRACTOR_HOST_DEVICE constexpr int patterns_of_pass(const Layout& layout) {
 /// Groups of threads that share the neurons of a score.
 ATTRACTOR_HOST_DEVICE constexpr int score_groups(const Layout& layout) {
   return row_threads(layout.threads) / (patterns_of_pass(layout) / tile_rows);
-}
-
-/// Rows of energy_sums and change_sums in use.
-ATTRACTOR_HOST_DEVICE constexpr int sum_rows(const Layout& layout) {
-  return smaller(row_threads(layout.threads), layout.neurons / tile_rows);
 }
 
 }  // namespace attractor::cuda::resident

@@ -71,6 +71,25 @@ __device__ inline bool judge(const Job& job, const SlotTable& table, int slot, d
   return true;
 }
 
+/// One warp moves the entries of the upper half of 64 slots into gaps of the lower half. Leaves in `departed_steps` of
+/// the upper half where each went, −1: nowhere.
+__device__ inline void move_entries(const SlotTable& table, int lane) {
+  const int slot = warp_lanes + lane;
+  const bool moves = table.query[slot] >= 0;
+  const unsigned moving = __ballot_sync(~0U, moves);
+  unsigned gaps = __ballot_sync(~0U, table.query[lane] < 0);
+  for (int i = __popc(moving & ((1U << lane) - 1)); i > 0; --i) gaps &= gaps - 1;
+  const int gap = moves ? __ffs(static_cast<int>(gaps)) - 1 : -1;
+  table.departed_steps[slot] = gap;
+  if (!moves) return;
+  table.query[gap] = table.query[slot];
+  table.monitor[gap] = table.monitor[slot];
+  table.steps[gap] = table.steps[slot];
+  table.diverged[gap] = table.diverged[slot];
+  table.query[slot] = -1;
+  table.steps[slot] = -1;
+}
+
 /// What an exchange has to do, in shared memory.
 struct Exchange {
   unsigned long long changed;  ///< a bit for each slot from or to which a state moves

@@ -47,7 +47,7 @@ __device__ __forceinline__ void keep_masked(const float* states, int state_strid
   }
 }
 
-/// sums += weights·x². With weights of 0, a test whether x is finite.
+/// sums += weights·x².
 template <int width>
 __device__ __forceinline__ void add_squares(const Tile<width>& tile, const float (&weights)[tile_rows],
                                             float (&sums)[width]) {

@@ -18,7 +18,8 @@ struct Launch {
   bool masked;     ///< some neurons keep their state: clamped ones, or padding
 };
 
-template <Form form, class Weight, int slots, int threads>
+/// `width` columns of each thread are in use, which makes 8·width slots, the first ones.
+template <Form form, class Weight, int slots, int threads, int width = slots / row_classes>
 class Worker {
  public:
   __device__ Worker(const Launch& launch, std::byte* shared)
@@ -37,27 +38,37 @@ class Worker {
         column_group_(static_cast<int>(threadIdx.x) % row_classes),
         row_thread_(static_cast<int>(threadIdx.x) / row_classes) {}
 
-  /// Half steps: an evaluation, then an advance. Slots are judged as soon as all is known: after the evaluation where
-  /// energies are wanted, else after the advance.
   __device__ void run() {
     load_memory();
+    exchange();
+    relax();
+  }
+
+  /// Steps until no query is left. Half steps: an evaluation, then an advance. Slots are judged as soon as all is
+  /// known: after the evaluation where energies are wanted, else after the advance.
+  __device__ void relax() {
     Tile<width> readout = {};
     bool evaluates = true;
-    bool some_ended = true;
-    while (!some_ended || exchange()) {
+    while (plan()->in_use > (evaluates ? few : 0)) {
       if (evaluates) {
         evaluate(readout);
       } else {
         advance(readout);
       }
       __syncthreads();
-      some_ended = evaluates == job_.wants_energy && judge_slots();
+      if (evaluates == job_.wants_energy && judge_slots()) exchange();
       evaluates = !evaluates;
+    }
+    if constexpr (few > 0) {
+      // So few are left only when no query waits.
+      close_gaps();
+      Worker<form, Weight, slots, threads, width / 2>(launch_, shared_).relax();
     }
   }
 
  private:
-  static constexpr int width = slots / row_classes;  ///< columns of a thread
+  /// With so many queries left, half the columns do.
+  static constexpr int few = width > chunk_slots ? slots / 2 : 0;
   static constexpr int warps = threads / warp_lanes;
   static constexpr int stride = sum_stride(threads, slots);
 
@@ -252,27 +263,29 @@ class Worker {
     const int slot = static_cast<int>(threadIdx.x) / warp_lanes * per_warp + lane % per_warp;
     const int share = lane / per_warp;
     const double energy = job_.wants_energy ? slot_energy(slot, share) : static_cast<double>(not_a_number());
-    const double change = watches_change() ? sum_of_slot(change_sums_, slot, share) : 0.0;
+    const double change = watches_change() ? over_shares(sum_of_slot(change_sums_, slot, share)) : 0.0;
     const bool ended = share == 0 && judge(job_, table_, slot, energy, change);
     return __syncthreads_or(ended) != 0;
   }
 
   __device__ __forceinline__ double slot_energy(int slot, int share) const {
-    double sum = sum_of_slot(energy_sums_, slot, share);
-    if constexpr (form == Form::dense) return -0.5 * sum;
+    const double sum = sum_of_slot(energy_sums_, slot, share);
+    if constexpr (form == Form::dense) return -0.5 * over_shares(sum);
     double squares = 0.0;
     for (int p = share; p < layout_.rows; p += sum_threads(threads, slots)) {
       const auto score = static_cast<double>(scores_[p * stride + slot]);
       squares = fma(score, score, squares);
     }
-    return -0.5 * static_cast<double>(launch_.scale) * (over_shares(squares) - sum);
+    return -0.5 * static_cast<double>(launch_.scale) * over_shares(squares - sum);
   }
 
+  /// A thread's share of a slot's sum.
   __device__ __forceinline__ double sum_of_slot(const float* sums, int slot, int share) const {
     double sum = 0.0;
-    for (int i = share; i < sum_rows(layout_); i += sum_threads(threads, slots))
-      sum += static_cast<double>(sums[i * stride + slot]);
-    return over_shares(sum);
+#pragma unroll
+    for (int i = 0; i < row_threads(threads); i += sum_threads(threads, slots))
+      sum += static_cast<double>(sums[(share + i) * stride + slot]);
+    return sum;
   }
 
   /// Adds up over the threads of a slot.
@@ -285,9 +298,8 @@ class Worker {
 
   // Exchange of queries.
 
-  /// Writes the states that depart and gives idle slots new queries. One that isn't finite departs at once. False if no
-  /// query is left.
-  __device__ __forceinline__ bool exchange() {
+  /// Writes the states that depart and gives idle slots new queries. One that isn't finite departs at once.
+  __device__ __forceinline__ void exchange() {
     bool again = true;
     while (again) {
       if (threadIdx.x < warp_lanes) {
@@ -297,7 +309,6 @@ class Worker {
       __syncthreads();
       again = __syncthreads_or(move_columns()) != 0;
     }
-    return plan()->in_use > 0;
   }
 
   /// A warp moves four slots at a time. True if one of the newcomers departs.
@@ -327,15 +338,7 @@ class Worker {
 
   /// False if a newcomer isn't finite.
   __device__ __forceinline__ bool move_column(int slot, int lane) const {
-    const int row = lane * class_rows();
-    auto* const masks = reinterpret_cast<std::uint8_t*>(shared_ + layout_.masks);
-    const int place = (slot / chunk_slots ^ lane) * chunk_slots + slot % chunk_slots;
-    const ColumnMover mover{job_,
-                            states_ + row * slots + place,
-                            masks + row / tile_rows * slots + slot,
-                            slots,
-                            layout_.dimension,
-                            class_rows(),
+    const ColumnMover mover{job_, column_of(slot, lane), mask_of(slot, lane), slots, layout_.dimension, class_rows(),
                             lane};
     const Index departing = table_.departing[slot];
     if (departing >= 0) {
@@ -355,7 +358,45 @@ class Worker {
     return bad;
   }
 
+  // The end, when slots run empty.
+
+  /// Moves the queries of the upper half of the slots into gaps of the lower half.
+  __device__ void close_gaps() {
+    const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
+    if (threadIdx.x < warp_lanes) move_entries(table_, lane);
+    __syncthreads();
+    for (int first = slots / 2 + static_cast<int>(threadIdx.x) / warp_lanes * chunk_slots; first < slots;
+         first += warps * chunk_slots) {
+      const int slot = first + lane / row_classes;
+      const int gap = table_.departed_steps[slot];
+      if (gap >= 0) move_column_to(gap, slot, lane % row_classes);
+    }
+    __syncthreads();
+  }
+
+  /// Everything that a column carries between an advance and an evaluation.
+  __device__ void move_column_to(int gap, int slot, int lane) const {
+    const float* const from = column_of(slot, lane);
+    float* const to = column_of(gap, lane);
+    for (int j = 0; j < class_rows(); ++j) to[j * slots] = from[j * slots];
+    for (int j = 0; j < class_rows() / tile_rows; ++j) mask_of(gap, lane)[j * slots] = mask_of(slot, lane)[j * slots];
+    for (int i = lane; i < row_threads(threads); i += row_classes) {
+      energy_sums_[i * stride + gap] = energy_sums_[i * stride + slot];
+      change_sums_[i * stride + gap] = change_sums_[i * stride + slot];
+    }
+  }
+
   // Where things lie.
+
+  /// A slot's first neuron of class `lane`.
+  __device__ __forceinline__ float* column_of(int slot, int lane) const {
+    return states_ + lane * class_rows() * slots + (slot / chunk_slots ^ lane) * chunk_slots + slot % chunk_slots;
+  }
+
+  __device__ __forceinline__ std::uint8_t* mask_of(int slot, int lane) const {
+    auto* const masks = reinterpret_cast<std::uint8_t*>(shared_ + layout_.masks);
+    return masks + lane * class_rows() / tile_rows * slots + slot;
+  }
 
   __device__ __forceinline__ int class_rows() const { return layout_.neurons / row_classes; }
 
