@@ -175,8 +175,10 @@ ResidentMemory make_memory(const Layout& layout, MatrixView<const float> weights
   auto* const packed_diagonal = reinterpret_cast<float*>(image.data() + layout.diagonal);
   for (std::size_t k = 0; k < diagonal.size(); ++k)
     packed_diagonal[resident::row_of(static_cast<int>(k), layout.neurons)] = diagonal[k];
-  check(cudaFuncSetAttribute(kernel_for(layout), cudaFuncAttributeMaxDynamicSharedMemorySize, layout.bytes),
-        "cudaFuncSetAttribute for " + std::to_string(layout.bytes) + " bytes of shared memory");
+  // As much as there is, for the next memory may use the same kernel with another size.
+  const int most_bytes = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
+  check(cudaFuncSetAttribute(kernel_for(layout), cudaFuncAttributeMaxDynamicSharedMemorySize, most_bytes),
+        "cudaFuncSetAttribute for " + std::to_string(most_bytes) + " bytes of shared memory");
   int blocks = 0;
   check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel_for(layout), layout.threads,
                                                       static_cast<std::size_t>(layout.bytes)),

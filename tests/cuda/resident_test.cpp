@@ -386,6 +386,17 @@ TEST(ResidentLaunchTest, NoQueriesIsNoWork) {
   EXPECT_NO_THROW(relax(*s.memory, {}, Matrix<float>(0, 16).view()));
 }
 
+TEST(ResidentLaunchTest, ASmallMemoryLeavesALargeOneUsable) {
+  Rng rng(45);
+  const Matrix<float> patterns = random_bipolar(8, 256, rng);
+  const Subject large = make_subject(patterns, Form::factored, false);
+  const Subject small = make_subject(random_bipolar(3, 16, rng), Form::factored, false);
+
+  const Results results = relax(*large.memory, {.update = sign_update()}, patterns);
+
+  EXPECT_TRUE(same_bits(results.states.data(), patterns.data(), patterns.size()));
+}
+
 TEST(ResidentLaunchTest, MemoriesThatDontFitAreRefused) {
   Rng rng(43);
   EXPECT_FALSE(make_subject(random_gaussian(400, 256, rng), Form::factored, false).memory.has_value());
