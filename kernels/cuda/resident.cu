@@ -1,9 +1,7 @@
 #include "kernels/cuda/resident.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstring>
+#include <string>
 #include <vector>
 
 #include "kernels/cuda/resident_worker.cuh"
