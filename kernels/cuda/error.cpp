@@ -6,8 +6,7 @@ namespace attractor::cuda {
 
 void check(cudaError_t status, const std::string& what) {
   if (status == cudaSuccess) return;
-  // An error that doesn't stick would otherwise be seen by whoever asks next.
-  static_cast<void>(cudaGetLastError());
+  discard(status);
   const std::string message = what + ": " + cudaGetErrorName(status) + " (" + cudaGetErrorString(status) + ")";
   if (status == cudaErrorMemoryAllocation) throw OutOfDeviceMemory(message, status);
   throw DeviceError(message, status);
@@ -15,9 +14,20 @@ void check(cudaError_t status, const std::string& what) {
 
 void check(cublasStatus_t status, const std::string& what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
+  discard(status);
   const std::string message = what + ": " + cublasGetStatusName(status);
   if (status == CUBLAS_STATUS_ALLOC_FAILED) throw OutOfDeviceMemory(message, status);
   throw DeviceError(message, status);
+}
+
+void discard(cudaError_t status) {
+  // An error that doesn't stick would otherwise be seen by whoever asks next.
+  if (status != cudaSuccess) static_cast<void>(cudaGetLastError());
+}
+
+void discard(cublasStatus_t status) {
+  // What failed may have been a CUDA call within cuBLAS.
+  if (status != CUBLAS_STATUS_SUCCESS) static_cast<void>(cudaGetLastError());
 }
 
 void check_launch(const char* kernel) { check(cudaGetLastError(), std::string("launch of ") + kernel); }

@@ -14,6 +14,10 @@ namespace attractor::cuda {
 void check(cudaError_t status, const std::string& what);
 void check(cublasStatus_t status, const std::string& what);
 
+/// For destructors, which have no one to tell: takes the error, so that a later call doesn't report it.
+void discard(cudaError_t status);
+void discard(cublasStatus_t status);
+
 /// Throws for the launch just made on this thread. The error is taken, so that a later call doesn't report it again.
 void check_launch(const char* kernel);
 

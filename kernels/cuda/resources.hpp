@@ -17,15 +17,18 @@ namespace attractor::cuda {
 /// Makes a device current for a scope.
 class DeviceScope {
  public:
-  explicit DeviceScope(int device) {
+  explicit DeviceScope(int device) : device_(device) {
     check(cudaGetDevice(&before_), "cudaGetDevice");
-    if (device != before_) check(cudaSetDevice(device), "cudaSetDevice(" + std::to_string(device) + ")");
+    if (device_ != before_) check(cudaSetDevice(device_), "cudaSetDevice(" + std::to_string(device_) + ")");
   }
   DeviceScope(const DeviceScope&) = delete;
   DeviceScope& operator=(const DeviceScope&) = delete;
-  ~DeviceScope() { static_cast<void>(cudaSetDevice(before_)); }
+  ~DeviceScope() {
+    if (device_ != before_) discard(cudaSetDevice(before_));
+  }
 
  private:
+  int device_;
   int before_ = 0;
 };
 
@@ -41,7 +44,7 @@ class Owner {
     return *this;
   }
   ~Owner() {
-    if (handle_ != nullptr) static_cast<void>(release(handle_));
+    if (handle_ != nullptr) discard(release(handle_));
   }
   [[nodiscard]] Handle get() const { return handle_; }
 
@@ -126,7 +129,7 @@ class PooledScratch {
   PooledScratch(const PooledScratch&) = delete;
   PooledScratch& operator=(const PooledScratch&) = delete;
   ~PooledScratch() {
-    if (data_ != nullptr) static_cast<void>(cudaFreeAsync(data_, stream_));
+    if (data_ != nullptr) discard(cudaFreeAsync(data_, stream_));
   }
   [[nodiscard]] void* data() const { return data_; }
 

@@ -1,14 +1,16 @@
 #include "kernels/cuda/toolbox.hpp"
 
+#include <attractor/error.hpp>
+
 namespace attractor::cuda {
 
 ToolboxPool::~ToolboxPool() {
-  // Handles are destroyed on their own device. There is no one to tell of a failure.
-  int before = 0;
-  static_cast<void>(cudaGetDevice(&before));
-  static_cast<void>(cudaSetDevice(device_));
-  idle_.clear();
-  static_cast<void>(cudaSetDevice(before));
+  try {
+    const DeviceScope scope(device_);
+    idle_.clear();
+  } catch (const DeviceError&) {  // NOLINT(bugprone-empty-catch)
+    // Handles should be destroyed on their own device. There is no one to tell that they weren't.
+  }
 }
 
 }  // namespace attractor::cuda
