@@ -177,9 +177,10 @@ class CountFollower {
       : tools_(tools), counts_(counts), stream_(stream) {}
   CountFollower(const CountFollower&) = delete;
   CountFollower& operator=(const CountFollower&) = delete;
-  /// Reports still under way land in the toolbox, which is about to serve another call.
+  /// Reports still under way land in the toolbox, which is about to serve another call. After a failure there may be
+  /// one without its event, so this waits for the stream.
   ~CountFollower() {
-    while (arrived_ < asked_) static_cast<void>(cudaEventSynchronize(tools_.arrived[arrived_++ % steps_ahead].get()));
+    if (arrived_ < asked_) discard(cudaStreamSynchronize(stream_));
   }
 
   /// To be called after each step: asks for the count, and returns the newest that has arrived. Sleeps only while the
