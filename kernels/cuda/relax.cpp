@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -11,6 +12,7 @@
 
 #include "kernels/cuda/staging.hpp"
 #include "kernels/cuda/step.hpp"
+#include "kernels/cuda/workspace.hpp"
 #include "kernels/progress_meter.hpp"
 
 namespace attractor::cuda {
@@ -141,7 +143,7 @@ class Lane {
   Lane& operator=(const Lane&) = delete;
   ~Lane() {
     // After a failure the stream may still be writing what is about to be freed.
-    static_cast<void>(cudaStreamSynchronize(stream_.get()));
+    discard(cudaStreamSynchronize(stream_.get()));
   }
 
   /// Relaxes chunks until none are left.
@@ -166,7 +168,8 @@ class Lane {
     const MatrixView<float> contents = contents_.on_device(first, count);
     if (contents.data != nullptr) memory_.recall(job.states, contents, workspace_.data(), stream);
     for_each_result([&](const auto& rows) { rows.download(first, count, stream); });
-    check(cudaStreamSynchronize(stream), "relaxation of " + std::to_string(count) + " queries");
+    check(cudaStreamSynchronize(stream),
+          "cudaStreamSynchronize after the relaxation of " + std::to_string(count) + " queries");
     for_each_result([&](const auto& rows) { rows.deliver(first, count); });
     call_.meter.add(count);
   }
@@ -229,6 +232,18 @@ Index chunk_rows(const Arrays& arrays, const RelaxCall& call, Index devices) {
   return std::min(rows, total);
 }
 
+/// The caller's scratch must be what kernels and libraries can use.
+void check_workspace(std::span<std::byte> workspace, std::size_t needed, int device) {
+  if (workspace.size() < needed)
+    throw InvalidArgument("the workspace has " + std::to_string(workspace.size()) + " bytes; this call needs " +
+                          std::to_string(needed));
+  if (locate(workspace.data(), device, "the bytes of the workspace") != Location::device)
+    throw InvalidArgument("the workspace is on the host; it must be on the memory's device");
+  if (reinterpret_cast<std::uintptr_t>(workspace.data()) % Workspace::alignment != 0)  // NOLINT: the address matters
+    throw InvalidArgument("the workspace starts at an address that is no multiple of " +
+                          std::to_string(Workspace::alignment));
+}
+
 }  // namespace
 
 void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options,
@@ -268,20 +283,12 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, Matr
   if (capture != cudaStreamCaptureStatusNone && !memory.is_resident())
     throw NotSupported("only memories that fit into shared memory relax within a CUDA graph");
   const std::size_t needed = memory.workspace_bytes(queries.rows);
-  if (!workspace.empty() && workspace.size() < needed)
-    throw InvalidArgument("the workspace has " + std::to_string(workspace.size()) + " bytes; this call needs " +
-                          std::to_string(needed));
+  if (!workspace.empty()) check_workspace(workspace, needed, memory.device());
   const PooledScratch own(workspace.empty() ? needed : 0, stream);
   void* const scratch = workspace.empty() ? own.data() : workspace.data();
   const Job job = make_job(options, queries, clamped, results);
-  try {
-    memory.relax(job, products(options), scratch, stream);
-    if (results.contents.data != nullptr) memory.recall(results.states, results.contents, scratch, stream);
-  } catch (...) {
-    // What has been enqueued may use the scratch and the toolbox; both are about to go.
-    static_cast<void>(cudaStreamSynchronize(stream));
-    throw;
-  }
+  memory.relax(job, products(options), scratch, stream);
+  if (results.contents.data != nullptr) memory.recall(results.states, results.contents, scratch, stream);
 }
 
 }  // namespace attractor::cuda
