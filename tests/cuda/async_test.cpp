@@ -1,0 +1,302 @@
+/// Relaxation on the caller's streams: its order, its refusals, CUDA graphs, many calls at once.
+
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include <attractor/cuda.hpp>
+#include <attractor/error.hpp>
+
+#include "kernels/cuda/resources.hpp"
+#include "tests/cuda/support_data.hpp"
+#include "tests/support/results.hpp"
+
+namespace attractor::test {
+namespace {
+
+void synchronise(const cuda::Stream& stream) {
+  cuda::check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+}
+
+/// What a call without waiting works on.
+struct DeviceData {
+  DeviceData(MatrixView<const float> query_rows, const Relaxation& like, Place place = Place::device)
+      : queries(place, query_rows), results({place}, like) {}
+
+  PlacedRows<float> queries;
+  PlacedResults results;
+};
+
+/// Scratch that a relaxer needs.
+class Scratch {
+ public:
+  Scratch(const Relaxer& relaxer, Index queries)
+      : size_(workspace_bytes(relaxer, queries)), data_(allocate(Place::device, size_)) {}
+  [[nodiscard]] std::span<std::byte> span() const { return {data_.get(), size_}; }
+
+ private:
+  std::size_t size_;
+  std::shared_ptr<std::byte> data_;
+};
+
+class CudaAsyncTest : public testing::TestWithParam<CudaKind> {
+ protected:
+  [[nodiscard]] DeviceData device_data() const { return {queries_.view(), expected_}; }
+
+  Matrix<float> queries_ = kind_queries(70);
+  Relaxer relaxer_{GetParam().memory(Device::cuda()), {.max_steps = 5, .energy_trace = true}};
+  Relaxation expected_ = relaxer_.relax(queries_);
+  cuda::Stream stream_ = cuda::make_stream();
+};
+
+INSTANTIATE_TEST_SUITE_P(Kinds, CudaAsyncTest, testing::ValuesIn(cuda_kinds()),
+                         [](const auto& kind) { return kind.param.name; });
+
+TEST_P(CudaAsyncTest, GivesTheResultsOfAWaitingCall) {
+  const Scratch scratch(relaxer_, 70);
+  for (cudaStream_t const stream : {stream_.get(), cudaStream_t{nullptr}})
+    for (const std::span<std::byte> workspace : {scratch.span(), std::span<std::byte>()}) {
+      const DeviceData data = device_data();
+
+      relax_async(relaxer_, data.queries.view(), data.results.view(), {.stream = stream, .workspace = workspace});
+
+      cuda::check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+      EXPECT_TRUE(same_results(data.results.read(), expected_))
+          << (stream == nullptr ? "default stream, " : "stream, ") << workspace.size() << " bytes of workspace";
+    }
+}
+
+TEST_P(CudaAsyncTest, TakesClampedNeuronsAndManagedMemory) {
+  Rng rng(90);
+  const Matrix<std::uint8_t> mask = random_mask(70, kind_dimension, 0.3, rng);
+  const PlacedRows<std::uint8_t> clamped(Place::managed, mask.view(), {.gap = 1, .offset = 1});
+  const DeviceData data(queries_, expected_, Place::managed);
+
+  relax_async(relaxer_, data.queries.view(), data.results.view(), {.stream = stream_.get(), .clamped = clamped.view()});
+
+  synchronise(stream_);
+  EXPECT_TRUE(same_results(data.results.read(), relaxer_.relax(queries_, {.clamped = mask.view()})));
+}
+
+/// Queries come and states go by copies on the same stream; what comes after doesn't change what went before.
+TEST_P(CudaAsyncTest, RunsInTheOrderOfItsStream) {
+  const Index count = queries_.rows();
+  const std::size_t bytes = static_cast<std::size_t>(queries_.size()) * sizeof(float);
+  const PlacedRows<float> first(Place::pinned, queries_.view());
+  const Matrix<float> others = select(queries_, std::vector<Index>(static_cast<std::size_t>(count), 3));
+  const PlacedRows<float> second(Place::pinned, others.view());
+  const PlacedRows<float> first_states(Place::pinned, count, kind_dimension);
+  const PlacedRows<float> second_states(Place::pinned, count, kind_dimension);
+  const DeviceData data = device_data();
+  const auto copy = [&](MatrixView<float> to, MatrixView<float> from) {
+    cuda::check(cudaMemcpyAsync(to.data, from.data, bytes, cudaMemcpyDefault, stream_.get()), "cudaMemcpyAsync");
+  };
+  const auto enqueue = [&](const PlacedRows<float>& from, const PlacedRows<float>& to) {
+    copy(data.queries.view(), from.view());
+    relax_async(relaxer_, data.queries.view(), data.results.view(), {.stream = stream_.get()});
+    copy(to.view(), data.results.view().states);
+  };
+
+  enqueue(first, first_states);
+  enqueue(second, second_states);
+
+  synchronise(stream_);
+  EXPECT_TRUE(same_bits(first_states.read().view(), expected_.states.view()));
+  EXPECT_TRUE(same_bits(second_states.read().view(), relaxer_.relax(others).states.view()));
+}
+
+TEST_P(CudaAsyncTest, CallsOnOneStreamShareAWorkspace) {
+  const Scratch scratch(relaxer_, 70);
+  const std::vector<DeviceData> calls = {device_data(), device_data(), device_data()};
+
+  for (const DeviceData& data : calls)
+    relax_async(relaxer_, data.queries.view(), data.results.view(),
+                {.stream = stream_.get(), .workspace = scratch.span()});
+
+  synchronise(stream_);
+  for (const DeviceData& data : calls) EXPECT_TRUE(same_results(data.results.read(), expected_));
+}
+
+TEST_P(CudaAsyncTest, CallsOnManyStreamsDontDisturbEachOther) {
+  const std::vector<DeviceData> calls = {device_data(), device_data(), device_data(), device_data()};
+  std::vector<cuda::Stream> streams;
+  for (std::size_t i = 0; i < calls.size(); ++i) streams.push_back(cuda::make_stream());
+
+  for (std::size_t i = 0; i < calls.size(); ++i)
+    relax_async(relaxer_, calls[i].queries.view(), calls[i].results.view(), {.stream = streams[i].get()});
+
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    synchronise(streams[i]);
+    EXPECT_TRUE(same_results(calls[i].results.read(), expected_)) << "stream " << i;
+  }
+}
+
+TEST_P(CudaAsyncTest, NoQueriesAreNoWork) {
+  relax_async(relaxer_, {nullptr, 0, kind_dimension}, {.states = {nullptr, 0, kind_dimension}},
+              {.stream = stream_.get()});
+
+  EXPECT_EQ(cudaStreamQuery(stream_.get()), cudaSuccess);
+}
+
+TEST_P(CudaAsyncTest, ScratchIsBounded) {
+  EXPECT_GT(workspace_bytes(relaxer_, 1), 0U);
+  EXPECT_LE(workspace_bytes(relaxer_, 1), workspace_bytes(relaxer_, 1000));
+  EXPECT_EQ(workspace_bytes(relaxer_, Index{1} << 30), workspace_bytes(relaxer_, Index{1} << 40));
+}
+
+TEST_P(CudaAsyncTest, RefusesAWorkspaceTooSmall) {
+  const Scratch scratch(relaxer_, 70);
+  const DeviceData data = device_data();
+  const std::string needed = std::to_string(scratch.span().size());
+  try {
+    relax_async(relaxer_, data.queries.view(), data.results.view(),
+                {.stream = stream_.get(), .workspace = scratch.span().first(scratch.span().size() - 1)});
+    ADD_FAILURE() << "a workspace one byte too small was accepted";
+  } catch (const InvalidArgument& error) {
+    EXPECT_NE(std::string(error.what()).find("this call needs " + needed), std::string::npos) << error.what();
+  }
+}
+
+TEST_P(CudaAsyncTest, RefusesAWorkspaceThatKernelsCannotUse) {
+  const DeviceData data = device_data();
+  const std::size_t bytes = workspace_bytes(relaxer_, 70);
+  const std::shared_ptr<std::byte> large = allocate(Place::device, bytes + 256);
+  const std::shared_ptr<std::byte> host = allocate(Place::pageable, bytes);
+  for (const std::span<std::byte> workspace : {std::span(large.get() + 4, bytes), std::span(host.get(), bytes)})
+    EXPECT_THROW(relax_async(relaxer_, data.queries.view(), data.results.view(),
+                             {.stream = stream_.get(), .workspace = workspace}),
+                 InvalidArgument);
+}
+
+TEST_P(CudaAsyncTest, RefusesDataOnTheHost) {
+  const DeviceData data = device_data();
+  for (const Place place : {Place::pageable, Place::pinned}) {
+    const DeviceData host(queries_, expected_, place);
+    const Matrix<std::uint8_t> clamped(70, kind_dimension);
+    EXPECT_THROW(relax_async(relaxer_, host.queries.view(), data.results.view()), InvalidArgument);
+    EXPECT_THROW(relax_async(relaxer_, data.queries.view(), host.results.view()), InvalidArgument);
+    RelaxationView mixed = data.results.view();
+    mixed.steps = host.results.view().steps;
+    EXPECT_THROW(relax_async(relaxer_, data.queries.view(), mixed), InvalidArgument);
+    EXPECT_THROW(relax_async(relaxer_, data.queries.view(), data.results.view(), {.clamped = clamped.view()}),
+                 InvalidArgument);
+  }
+}
+
+TEST_P(CudaAsyncTest, RefusesAMemoryThatIsNotOnOneCudaDevice) {
+  std::vector<Relaxer> relaxers = {Relaxer(GetParam().memory(Device::cpu()), relaxer_.options())};
+  if (Device::cuda_count() > 1)
+    relaxers.emplace_back(relaxer_.memory(), std::vector{Device::cuda(0), Device::cuda(1)}, relaxer_.options());
+  const DeviceData data = device_data();
+  for (const Relaxer& relaxer : relaxers) {
+    EXPECT_THROW(static_cast<void>(workspace_bytes(relaxer, 1)), NotSupported);
+    EXPECT_THROW(static_cast<void>(relaxes_in_one_launch(relaxer)), NotSupported);
+    EXPECT_THROW(relax_async(relaxer, data.queries.view(), data.results.view()), NotSupported);
+  }
+}
+
+TEST_P(CudaAsyncTest, ResidentMemoriesRelaxInOneLaunch) {
+  EXPECT_EQ(relaxes_in_one_launch(relaxer_), GetParam().resident);
+}
+
+/// Each thread with streams and relaxers of its own and one relaxer of all.
+TEST_P(CudaAsyncTest, ManyThreadsWithManyRelaxersAtOnce) {
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&] {
+      const cuda::Stream stream = cuda::make_stream();
+      const Relaxer own(relaxer_.memory(), relaxer_.options());
+      for (const Relaxer* const relaxer : std::initializer_list<const Relaxer*>{&own, &relaxer_}) {
+        const DeviceData data = device_data();
+        relax_async(*relaxer, data.queries.view(), data.results.view(), {.stream = stream.get()});
+        synchronise(stream);
+        EXPECT_TRUE(same_results(data.results.read(), expected_));
+      }
+    });
+}
+
+void destroy_graph(cudaGraph_t graph) { static_cast<void>(cudaGraphDestroy(graph)); }
+void destroy_executable(cudaGraphExec_t graph) { static_cast<void>(cudaGraphExecDestroy(graph)); }
+using Graph = std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, decltype(&destroy_graph)>;
+using Executable = std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, decltype(&destroy_executable)>;
+
+/// What `enqueue` puts on the stream, as a graph.
+template <class Enqueue>
+Graph capture(const cuda::Stream& stream, Enqueue&& enqueue) {
+  cuda::check(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+  enqueue();
+  cudaGraph_t graph = nullptr;
+  cuda::check(cudaStreamEndCapture(stream.get(), &graph), "cudaStreamEndCapture");
+  return {graph, destroy_graph};
+}
+
+std::size_t node_count(const Graph& graph) {
+  std::size_t count = 0;
+  cuda::check(cudaGraphGetNodes(graph.get(), nullptr, &count), "cudaGraphGetNodes");
+  return count;
+}
+
+Executable instantiate(const Graph& graph) {
+  cudaGraphExec_t executable = nullptr;
+  cuda::check(cudaGraphInstantiate(&executable, graph.get(), 0), "cudaGraphInstantiate");
+  return {executable, destroy_executable};
+}
+
+using CudaGraphTest = CudaAsyncTest;
+
+INSTANTIATE_TEST_SUITE_P(Kinds, CudaGraphTest, testing::ValuesIn(cuda_kinds()),
+                         [](const auto& kind) { return kind.param.name; });
+
+TEST_P(CudaGraphTest, RelaxesTheQueriesOfEachLaunch) {
+  if (!GetParam().resident) GTEST_SKIP() << "needs the host at each step";
+  const Scratch scratch(relaxer_, 70);
+  const DeviceData data = device_data();
+  const Graph graph = capture(stream_, [&] {
+    relax_async(relaxer_, data.queries.view(), data.results.view(),
+                {.stream = stream_.get(), .workspace = scratch.span()});
+  });
+  const Executable executable = instantiate(graph);
+  for (const Index first : {1, 2, 3}) {
+    std::vector<Index> rows(70);
+    for (Index i = 0; i < 70; ++i) rows[static_cast<std::size_t>(i)] = first * i % 70;
+    const Matrix<float> queries = select(queries_, rows);
+    data.queries.write(queries);
+
+    cuda::check(cudaGraphLaunch(executable.get(), stream_.get()), "cudaGraphLaunch");
+
+    synchronise(stream_);
+    EXPECT_TRUE(same_results(data.results.read(), relaxer_.relax(queries)));
+  }
+}
+
+TEST_P(CudaGraphTest, RefusesStreamedMemoriesAndGoesOn) {
+  if (GetParam().resident) GTEST_SKIP() << "relaxes in a graph";
+  const Scratch scratch(relaxer_, 70);
+  const DeviceData data = device_data();
+
+  const Graph graph = capture(stream_, [&] {
+    for (const std::span<std::byte> workspace : {scratch.span(), std::span<std::byte>()})
+      EXPECT_THROW(relax_async(relaxer_, data.queries.view(), data.results.view(),
+                               {.stream = stream_.get(), .workspace = workspace}),
+                   NotSupported);
+    cuda::check(cudaMemsetAsync(scratch.span().data(), 0, scratch.span().size(), stream_.get()), "cudaMemsetAsync");
+  });
+
+  EXPECT_EQ(node_count(graph), 1U) << "the refused call is part of the graph";
+  relax_async(relaxer_, data.queries.view(), data.results.view(), {.stream = stream_.get()});
+  synchronise(stream_);
+  EXPECT_TRUE(same_results(data.results.read(), expected_));
+}
+
+TEST_P(CudaGraphTest, SurvivesRefusedArguments) {
+  const DeviceData data = device_data();
+
+  const Graph graph = capture(stream_, [&] {
+    EXPECT_ANY_THROW(relax_async(relaxer_, queries_, data.results.view(), {.stream = stream_.get()}));
+  });
+
+  EXPECT_EQ(node_count(graph), 0U);
+}
+
+}  // namespace
+}  // namespace attractor::test

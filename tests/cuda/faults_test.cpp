@@ -1,0 +1,282 @@
+/// Every call to CUDA and cuBLAS fails in its turn: each failure is an exception that names the call, leaks nothing,
+/// leaves no error behind for others to find, and the memory works on.
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include <attractor/error.hpp>
+
+#include "kernels/cuda/relax.hpp"
+#include "kernels/cuda/resources.hpp"
+#include "kernels/cuda/softmax_scan.hpp"
+#include "tests/cuda/support_data.hpp"
+#include "tests/cuda/support_faults.hpp"
+#include "tests/support/results.hpp"
+
+namespace attractor::test {
+namespace {
+
+/// A memory and what relaxes on it.
+struct Subject {
+  std::string name;
+  std::function<cuda::DeviceMemory()> memory;
+  RelaxerOptions options;
+  Matrix<float> queries;
+  Index content_columns = 0;
+};
+
+/// Where memories are: not on the current device if there are several.
+int home() { return Device::cuda_count() - 1; }
+
+Subject linear_subject(const std::string& name, bool dense, cuda::Tier tier) {
+  Rng rng(110);
+  const auto patterns = std::make_shared<Matrix<float>>(random_bipolar(3, 16, rng));
+  const auto weights = std::make_shared<Matrix<float>>(16, 16);
+  for (Index i = 0; i < 16; ++i)
+    for (Index j = 0; j < 16; ++j) {
+      (*weights)(i, j) = 0.0F;
+      for (Index p = 0; p < 3; ++p) (*weights)(i, j) += (*patterns)(p, i) * (*patterns)(p, j);
+    }
+  const auto make = [=] {
+    const std::vector<float> diagonal(16, 0.0F);
+    return dense ? cuda::DeviceMemory::dense(home(), weights->view(), 1.0F / 16.0F, tier)
+                 : cuda::DeviceMemory::factored(home(), patterns->view(), diagonal, 1.0F / 16.0F, tier);
+  };
+  return {.name = name,
+          .memory = make,
+          .options = {.update = sign_update(), .max_steps = 6, .energy_trace = true},
+          .queries = flipped_copies(patterns->view(), 30, 0.35, rng)};
+}
+
+/// A fixed number of steps: library products may round otherwise once some queries have left.
+Subject softmax_subject(const std::string& name, Index count, Index dimension, float beta) {
+  Rng rng(111);
+  const auto patterns = std::make_shared<Matrix<float>>(random_gaussian(count, dimension, rng));
+  const auto contents = std::make_shared<Matrix<float>>(random_gaussian(count, 5, rng));
+  return {.name = name,
+          .memory = [=] { return cuda::DeviceMemory::softmax(home(), patterns->view(), contents->view(), beta, 0.0); },
+          .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
+          .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
+          .content_columns = 5};
+}
+
+/// Longer than the fused scan takes, and more patterns than one product takes.
+constexpr int long_dimension = 2501;
+
+std::vector<Subject> make_subjects() {
+  std::vector<Subject> subjects;
+  subjects.push_back(linear_subject("resident_factored", false, cuda::Tier::resident));
+  subjects.push_back(linear_subject("resident_dense", true, cuda::Tier::resident));
+  subjects.push_back(linear_subject("streamed_factored", false, cuda::Tier::streamed));
+  subjects.push_back(linear_subject("streamed_dense", true, cuda::Tier::streamed));
+  subjects.push_back(softmax_subject("softmax_scan", 9, 16, 0.3F));
+  subjects.push_back(softmax_subject("softmax_products", 1030, long_dimension, 0.01F));
+  return subjects;
+}
+
+const std::vector<Subject>& subjects() {
+  static const std::vector<Subject> all = make_subjects();
+  return all;
+}
+
+/// How a call gets its data.
+enum class Way : unsigned char { from_host, from_device, async };
+
+constexpr Way all_ways[] = {Way::from_host, Way::from_device, Way::async};
+
+std::string to_string(Way way) {
+  switch (way) {
+    case Way::from_host: return "from_host";
+    case Way::from_device: return "from_device";
+    case Way::async: break;
+  }
+  return "async";
+}
+
+/// Room for what a relaxation of this subject gives.
+Relaxation empty_results(const Subject& subject) {
+  const Index rows = subject.queries.rows();
+  const auto count = static_cast<std::size_t>(rows);
+  return {.states = Matrix<float>(rows, subject.queries.columns()),
+          .steps = std::vector<std::int32_t>(count),
+          .energies = std::vector<float>(count),
+          .status = std::vector<Status>(count),
+          .energy_trace = Matrix<float>(rows, subject.options.max_steps),
+          .contents = subject.content_columns > 0 ? Matrix<float>(rows, subject.content_columns) : Matrix<float>()};
+}
+
+/// One way of relaxing a subject's queries, over and over.
+class Calls {
+ public:
+  Calls(const Subject& subject, Way way, const cuda::DeviceScope& /*home*/ = cuda::DeviceScope(home()))
+      : subject_(subject),
+        way_(way),
+        queries_(place(), subject.queries.view()),
+        results_({place()}, empty_results(subject)) {}
+
+  void relax(const cuda::DeviceMemory& memory) const {
+    if (way_ == Way::async) {
+      cuda::relax_async(memory, subject_.options, queries_.view(), results_.view(), {}, {}, nullptr);
+      return;
+    }
+    const cuda::DeviceMemory* const replica = &memory;
+    cuda::relax({&replica, 1}, subject_.options, queries_.view(), results_.view(), {});
+  }
+
+  /// Waits, too.
+  [[nodiscard]] Relaxation results() const {
+    const cuda::DeviceScope scope(home());
+    return results_.read();
+  }
+
+ private:
+  [[nodiscard]] Place place() const { return way_ == Way::from_host ? Place::pageable : Place::device; }
+
+  const Subject& subject_;
+  Way way_;
+  PlacedRows<float> queries_;
+  PlacedResults results_;
+};
+
+/// What the message must have one of: CUB is named instead of what it calls, a kernel instead of its launch, shared
+/// memory instead of the attribute that asks for it.
+std::vector<std::string> words_for(std::string call) {
+  if (call.find("LaunchKernel") != std::string::npos) return {"launch of ", "cub::DeviceSelect"};
+  if (call == "cudaFuncSetAttribute") return {call, "shared memory of "};
+  if (call.ends_with("_v2")) call.resize(call.size() - 3);
+  if (call.ends_with("WithFlags") && call.starts_with("cudaOccupancy")) call.resize(call.size() - 9);
+  return {call, "cub::DeviceSelect"};
+}
+
+bool allocates(const std::string& call) { return call.starts_with("cudaMalloc") || call == "cublasCreate_v2"; }
+
+/// Calls that destructors make, too, where a failure has no one to tell.
+bool may_fail_unheard(const std::string& call) { return call == "cudaStreamSynchronize" || call == "cudaSetDevice"; }
+
+/// Runs `work` while the nth call fails, and checks how it ends. False if there is no nth call.
+template <class Work>
+bool fails_well(const std::string& call, int nth, Work&& work) {
+  const Fault fault(call, nth);
+  try {
+    work();
+    EXPECT_TRUE(!fault.has_struck() || may_fail_unheard(call)) << "the failure was not noticed";
+  } catch (const DeviceError& error) {
+    const std::string message = error.what();
+    const std::vector<std::string> words = words_for(call);
+    EXPECT_TRUE(std::any_of(words.begin(), words.end(), [&](const auto& word) {
+      return message.find(word) != std::string::npos;
+    })) << message;
+    EXPECT_EQ(dynamic_cast<const OutOfDeviceMemory*>(&error) != nullptr, allocates(call)) << message;
+    EXPECT_TRUE(fault.has_struck()) << message;
+  }
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess) << "an error was left behind";
+  return fault.has_struck();
+}
+
+/// Calls visit(call, n) for each call and n = 1, 2, … while it returns true.
+template <class Visit>
+void for_each_fault(Visit&& visit) {
+  constexpr int most = 500;
+  for (const std::string& call : faulty_calls())
+    for (int nth = 1; nth <= most; ++nth) {
+      SCOPED_TRACE(call + " number " + std::to_string(nth));
+      if (!visit(call, nth)) break;
+      ASSERT_LT(nth, most);
+    }
+}
+
+class CudaFaultsTest : public testing::TestWithParam<std::size_t> {
+ protected:
+  const Subject& subject_ = subjects()[GetParam()];
+};
+
+std::string subject_name(const testing::TestParamInfo<std::size_t>& info) { return subjects()[info.param].name; }
+
+INSTANTIATE_TEST_SUITE_P(Subjects, CudaFaultsTest, testing::Range(std::size_t{0}, subjects().size()), subject_name);
+
+TEST_P(CudaFaultsTest, MakingAMemorySurvivesThem) {
+  for_each_fault([&](const std::string& call, int nth) {
+    const std::size_t live = live_resources();
+    std::optional<cuda::DeviceMemory> memory;
+    const bool struck = fails_well(call, nth, [&] { memory.emplace(subject_.memory()); });
+    memory.reset();
+    EXPECT_EQ(live_resources(), live);
+    return struck;
+  });
+}
+
+class CudaCallFaultsTest : public testing::TestWithParam<std::tuple<std::size_t, Way>> {
+ protected:
+  const Subject& subject_ = subjects()[std::get<0>(GetParam())];
+};
+
+INSTANTIATE_TEST_SUITE_P(Subjects, CudaCallFaultsTest,
+                         testing::Combine(testing::Range(std::size_t{0}, subjects().size()),
+                                          testing::ValuesIn(all_ways)),
+                         [](const auto& call) {
+                           return subjects()[std::get<0>(call.param)].name + '_' + to_string(std::get<1>(call.param));
+                         });
+
+TEST_P(CudaCallFaultsTest, RelaxingSurvivesThem) {
+  const Calls calls(subject_, std::get<1>(GetParam()));
+  calls.relax(subject_.memory());
+  const Relaxation expected = calls.results();
+  for_each_fault([&](const std::string& call, int nth) {
+    const std::size_t live = live_resources();
+    bool struck = false;
+    {
+      const cuda::DeviceMemory memory = subject_.memory();
+      struck = fails_well(call, nth, [&] { calls.relax(memory); });
+      if (struck) calls.relax(memory);
+      EXPECT_TRUE(same_results(calls.results(), expected));
+    }
+    EXPECT_EQ(live_resources(), live);
+    return struck;
+  });
+}
+
+/// The lanes of a call end with the one that failed.
+TEST(CudaLaneFaultsTest, SetsOfManyChunksSurviveThem) {
+  const Subject& subject = subjects().front();
+  Rng rng(112);
+  const Matrix<float> queries = random_bipolar(4200, subject.queries.columns(), rng);
+  const cuda::DeviceMemory memory = subject.memory();
+  const cuda::DeviceMemory* const replica = &memory;
+  Matrix<float> states(queries.rows(), queries.columns());
+  const auto relax = [&] {
+    cuda::relax({&replica, 1}, subject.options, queries, {.states = states},
+                {.progress = [](const Progress& /*progress*/) {}});
+  };
+  relax();
+  const Matrix<float> expected = copy(states);
+  for_each_fault([&](const std::string& call, int nth) {
+    const std::size_t live = live_resources();
+    const bool struck = fails_well(call, nth, relax);
+    EXPECT_EQ(live_resources(), live);
+    if (struck) relax();
+    EXPECT_TRUE(same_bits(states.view(), expected.view()));
+    return struck;
+  });
+}
+
+TEST(CudaFaultCoverageTest, EachCallThatCanFailIsMade) {
+  EXPECT_FALSE(cuda::softmax_scan_fits(long_dimension));
+  for (const Subject& subject : subjects()) {
+    const cuda::DeviceMemory memory = subject.memory();
+    for (const Way way : all_ways) {
+      const Calls calls(subject, way);
+      calls.relax(memory);
+      static_cast<void>(calls.results());
+    }
+  }
+  std::set<std::string> expected = faulty_calls();
+  if (Device::cuda_count() == 1) expected.erase("cudaSetDevice");
+  EXPECT_EQ(calls_made(), expected);
+}
+
+}  // namespace
+}  // namespace attractor::test
