@@ -19,9 +19,11 @@
 #include "bench/micro/product.hpp"
 #include "bench/micro/shapes.hpp"
 #include "bench/support/options.hpp"
+#include "bench/support/relaxation_timer.hpp"
 #include "bench/support/run_options.hpp"
 #include "bench/support/study.hpp"
 #include "bench/support/table.hpp"
+#include "bench/support/timing.hpp"
 
 namespace attractor::bench {
 namespace {
@@ -33,11 +35,12 @@ struct Bench {
   int fixed_steps;
 };
 
-Options make_options(std::vector<int>& threads) {
+Options make_options(std::vector<int>& threads, std::string& device) {
   Options options(
       "Micro-benchmarks: relaxation with halting and with fixed steps, and matrix products of the same shapes.\n"
       "Google Benchmark's options (--benchmark_filter=REGEX and others) work too.");
-  options.add("--threads", threads, "numbers of threads to measure with");
+  options.add("--threads", threads, "numbers of threads to measure with, on the CPU");
+  options.add("--device", device, "best, cpu, cuda, or cuda:N for another than the first");
   return options;
 }
 
@@ -67,36 +70,61 @@ void set_rates(benchmark::State& state, double queries, double steps, double flo
 void relax(benchmark::State& state, const Shape& shape, RelaxerOptions options, int threads) {
   options.threads = threads;
   const Relaxer relaxer(shape.memory, options);
-  Results results(shape.queries);
-  relaxer.relax(shape.queries, results.view());
-  while (state.KeepRunning()) relaxer.relax(shape.queries, results.view());
+  const std::unique_ptr<RelaxationTimer> timer = make_timer(shape.memory.device(), shape.queries);
+  timer->seconds(relaxer);
+  while (state.KeepRunning()) state.SetIterationTime(timer->seconds(relaxer));
   const auto queries = static_cast<double>(shape.queries.rows());
-  const double steps = mean(results.steps);
+  const double steps = mean(timer->results().steps);
   set_rates(state, queries, steps, queries * steps * shape.step_flops());
 }
 
-/// The products of one step for a batch of rows: one with a dense W, two with patterns.
-template <class Product>
-void multiply(benchmark::State& state, const Shape& shape, int threads) {
-  const Index rows = std::min<Index>(shape.queries.rows(), 1024);
+/// Calls make(rows, columns, inner) for each product of one step of a batch: one with a dense W, two with patterns.
+template <class Make>
+void for_each_product(const Shape& shape, Index rows, Make&& make) {
   const Index d = shape.memory.dimension();
   const Index p = shape.memory.pattern_count();
-  std::vector<Product> products;
-  if (shape.memory.evaluation() == Evaluation::dense) {
-    products.emplace_back(rows, d, d);
-  } else {
-    products.emplace_back(rows, p, d);
-    products.emplace_back(rows, d, p);
-  }
-  omp_set_num_threads(threads);
-  while (state.KeepRunning())
-    for (Product& product : products) product.run();
-  state.counters["GFLOP/s"] = benchmark::Counter(1e-9 * static_cast<double>(rows) * shape.step_flops(),
+  if (shape.memory.evaluation() == Evaluation::dense) return make(rows, d, d);
+  make(rows, p, d);
+  make(rows, d, p);
+}
+
+/// Rows of a product that is compared with a shape: as many as keep its device busy, if there are so many queries.
+Index product_rows(const Shape& shape) {
+  const Index enough = shape.memory.device().kind() == Device::Kind::cuda ? 16384 : 1024;
+  return std::min(shape.queries.rows(), enough);
+}
+
+void set_product_rate(benchmark::State& state, const Shape& shape) {
+  state.counters["GFLOP/s"] = benchmark::Counter(1e-9 * static_cast<double>(product_rows(shape)) * shape.step_flops(),
                                                  benchmark::Counter::kIsIterationInvariantRate);
 }
 
+template <class Product>
+void multiply(benchmark::State& state, const Shape& shape, int threads) {
+  std::vector<Product> products;
+  for_each_product(shape, product_rows(shape), [&](Index m, Index n, Index k) { products.emplace_back(m, n, k); });
+  omp_set_num_threads(threads);
+  while (state.KeepRunning())
+    state.SetIterationTime(seconds([&] {
+      for (Product& product : products) product.run();
+    }));
+  set_product_rate(state, shape);
+}
+
+void multiply_on_cuda(benchmark::State& state, const Shape& shape) {
+  std::vector<CudaProduct> products;
+  for_each_product(shape, product_rows(shape),
+                   [&](Index m, Index n, Index k) { products.emplace_back(shape.memory.device(), m, n, k); });
+  while (state.KeepRunning()) {
+    double time = 0.0;
+    for (CudaProduct& product : products) time += product.seconds();
+    state.SetIterationTime(time);
+  }
+  set_product_rate(state, shape);
+}
+
 void add(const std::string& name, const std::function<void(benchmark::State&)>& body) {
-  benchmark::RegisterBenchmark(name.c_str(), body)->UseRealTime()->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark(name.c_str(), body)->UseManualTime()->Unit(benchmark::kMillisecond);
 }
 
 void add_all(const std::shared_ptr<const Bench>& bench, int threads) {
@@ -105,6 +133,8 @@ void add_all(const std::shared_ptr<const Bench>& bench, int threads) {
   const RelaxerOptions fixed = with_fixed_steps(shape.options, bench->fixed_steps);
   add(name("halting"), [=](benchmark::State& s) { relax(s, bench->shape, bench->shape.options, threads); });
   add(name("fixed"), [=](benchmark::State& s) { relax(s, bench->shape, fixed, threads); });
+  if (shape.memory.device().kind() == Device::Kind::cuda)
+    return add(name("plain product"), [=](benchmark::State& s) { multiply_on_cuda(s, bench->shape); });
   add(name("packed product"), [=](benchmark::State& s) { multiply<PackedProduct>(s, bench->shape, threads); });
   add(name("plain product"), [=](benchmark::State& s) { multiply<PlainProduct>(s, bench->shape, threads); });
 }
@@ -152,13 +182,14 @@ void print_summary(const KeepingReporter& reporter, const std::vector<std::share
     }
   }
   std::cout
-      << "\nOperations of the steps taken, over the time of the whole relaxation; product: the better of two ways "
-         "oneDNN has\n";
+      << "\nOperations of the steps taken, over the time of the whole relaxation; product: cuBLAS on a CUDA device, "
+         "else the better of two ways oneDNN has\n";
   table.print(std::cout);
 }
 
 void run(int argc, char** argv) {
   static std::vector<int> threads = {1, 2};  // static: the help printer is a plain function
+  static RunOptions options;
   std::vector<std::string> words = {argv[0], "--benchmark_repetitions=5", "--benchmark_min_time=0.3",
                                     "--benchmark_enable_random_interleaving=true",
                                     "--benchmark_display_aggregates_only=true"};
@@ -168,13 +199,15 @@ void run(int argc, char** argv) {
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data(), [] {
     const std::array<const char*, 2> help = {"micro", "--help"};
-    if (!make_options(threads).parse(2, help.data())) benchmark::PrintDefaultHelp();
+    if (!make_options(threads, options.device).parse(2, help.data())) benchmark::PrintDefaultHelp();
   });
-  if (!make_options(threads).parse(count, arguments.data())) return;
+  if (!make_options(threads, options.device).parse(count, arguments.data())) return;
 
+  const Device device = options.chosen_device();
+  if (device.kind() == Device::Kind::cuda) threads = {1};
   std::vector<std::shared_ptr<const Bench>> benches;
   for (const auto& shape : {hebbian_128, hebbian_1024, projection_1024, hopfield_4096, hopfield_57086})
-    benches.push_back(prepare(shape()));
+    benches.push_back(prepare(shape(device)));
   for (const auto& bench : benches)
     for (const int thread_count : threads) add_all(bench, thread_count);
   KeepingReporter reporter;

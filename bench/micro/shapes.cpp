@@ -21,11 +21,10 @@ Matrix<float> mixed_noise(MatrixView<const float> patterns, Index count, double 
   return mixed_queries(sets, random).queries;
 }
 
-Shape linear(const std::string& name, Index dimension, Index patterns, Index queries, bool projection,
-             Evaluation evaluation) {
+Shape linear(const Device& device, const std::string& name, Index dimension, Index patterns, Index queries,
+             bool projection, Evaluation evaluation) {
   Random random(seed);
   const Matrix<float> stored = random_patterns(patterns, dimension, random);
-  const Device device = Device::cpu();
   return {.name = name,
           .memory = projection ? Memory::projection(device, stored, {.evaluation = evaluation})
                                : Memory::hebbian(device, stored, {.evaluation = evaluation}),
@@ -34,11 +33,12 @@ Shape linear(const std::string& name, Index dimension, Index patterns, Index que
           .halting_cost = evaluation == Evaluation::dense ? 1.0 : 0.5};
 }
 
-Shape modern_hopfield(const std::string& name, Index dimension, Index patterns, Index queries, float beta) {
+Shape modern_hopfield(const Device& device, const std::string& name, Index dimension, Index patterns, Index queries,
+                      float beta) {
   Random random(seed);
   const Matrix<float> stored = random_patterns(patterns, dimension, random);
   return {.name = name,
-          .memory = Memory::modern_hopfield(Device::cpu(), stored, {.beta = beta}),
+          .memory = Memory::modern_hopfield(device, stored, {.beta = beta}),
           .options = {},
           .queries = mixed_noise(stored, queries, 2.5, random),
           .halting_cost = 1.0};
@@ -51,14 +51,24 @@ double Shape::step_flops() const {
   return memory.evaluation() == Evaluation::dense ? 2.0 * d * d : 4.0 * d * static_cast<double>(memory.pattern_count());
 }
 
-Shape hebbian_128() { return linear("hebbian N=128 P=8", 128, 8, 65536, false, Evaluation::factored); }
+Shape hebbian_128(const Device& device) {
+  return linear(device, "hebbian N=128 P=8", 128, 8, 65536, false, Evaluation::factored);
+}
 
-Shape hebbian_1024() { return linear("hebbian N=1024 P=64", 1024, 64, 8192, false, Evaluation::factored); }
+Shape hebbian_1024(const Device& device) {
+  return linear(device, "hebbian N=1024 P=64", 1024, 64, 8192, false, Evaluation::factored);
+}
 
-Shape projection_1024() { return linear("projection N=1024 P=512", 1024, 512, 4096, true, Evaluation::dense); }
+Shape projection_1024(const Device& device) {
+  return linear(device, "projection N=1024 P=512", 1024, 512, 4096, true, Evaluation::dense);
+}
 
-Shape hopfield_4096() { return modern_hopfield("hopfield P=4096 D=64", 64, 4096, 16384, 0.5F); }
+Shape hopfield_4096(const Device& device) {
+  return modern_hopfield(device, "hopfield P=4096 D=64", 64, 4096, 16384, 0.5F);
+}
 
-Shape hopfield_57086() { return modern_hopfield("hopfield P=57086 D=256", 256, 57086, 1024, 0.25F); }
+Shape hopfield_57086(const Device& device) {
+  return modern_hopfield(device, "hopfield P=57086 D=256", 256, 57086, 1024, 0.25F);
+}
 
 }  // namespace attractor::bench

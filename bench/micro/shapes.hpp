@@ -21,10 +21,10 @@ struct Shape {
   [[nodiscard]] double step_flops() const;
 };
 
-Shape hebbian_128();      ///< N = 128, P = 8
-Shape hebbian_1024();     ///< N = 1024, P = 64, factored
-Shape projection_1024();  ///< N = 1024, P = 512, dense
-Shape hopfield_4096();    ///< P = 4096, D = 64
-Shape hopfield_57086();   ///< P = 57,086, D = 256
+Shape hebbian_128(const Device& device);      ///< N = 128, P = 8
+Shape hebbian_1024(const Device& device);     ///< N = 1024, P = 64, factored
+Shape projection_1024(const Device& device);  ///< N = 1024, P = 512, dense
+Shape hopfield_4096(const Device& device);    ///< P = 4096, D = 64
+Shape hopfield_57086(const Device& device);   ///< P = 57,086, D = 256
 
 }  // namespace attractor::bench

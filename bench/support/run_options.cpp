@@ -1,5 +1,6 @@
 #include "bench/support/run_options.hpp"
 
+#include <charconv>
 #include <exception>
 #include <iostream>
 
@@ -8,7 +9,7 @@
 namespace attractor::bench {
 
 void RunOptions::add_to(Options& options) {
-  options.add("--device", device, "best or cpu");
+  options.add("--device", device, "best, cpu, cuda, or cuda:N for another than the first");
   options.add("--threads", threads, "worker threads; 0: all cores");
   options.add("--seed", seed, "of everything drawn at random");
   options.add("--relative", relative, "halting tolerance, relative to the energy");
@@ -23,7 +24,13 @@ void RunOptions::add_to(Options& options) {
 Device RunOptions::chosen_device() const {
   if (device == "best") return Device::best();
   if (device == "cpu") return Device::cpu();
-  throw UsageError("--device: '" + device + "' is not best or cpu");
+  if (device == "cuda") return Device::cuda();
+  const std::string prefix = "cuda:";
+  int index = 0;
+  const char* const end = device.data() + device.size();
+  if (device.starts_with(prefix) && std::from_chars(device.data() + prefix.size(), end, index).ptr == end)
+    return Device::cuda(index);
+  throw UsageError("--device: '" + device + "' is not best, cpu, cuda or cuda:N");
 }
 
 RelaxerOptions RunOptions::relaxer() const {

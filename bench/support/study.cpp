@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "bench/support/relaxation_timer.hpp"
 #include "bench/support/timing.hpp"
 
 namespace attractor::bench {
@@ -77,19 +78,21 @@ RelaxerOptions with_fixed_steps(RelaxerOptions options, int steps) {
 Comparison compare(const Memory& memory, const QuerySet& set, const StudyOptions& options, const Report& report) {
   Comparison result{
       .title = set.title(), .corruption = set.corruption, .level = set.level, .queries = set.queries.rows()};
-  Results results(set.queries);
+  const std::unique_ptr<RelaxationTimer> timer = make_timer(memory.device(), set.queries);
+  const auto relax = [&](const Relaxer& relaxer) -> const Results& {
+    timer->seconds(relaxer);
+    return timer->results();
+  };
 
   report("halting");
   const Relaxer halting(memory, options.relaxer);
-  halting.relax(set.queries, results.view());
-  result.halting = recovery(results.states, memory.patterns(), set.targets);
-  summarise_steps(results, result);
+  summarise_steps(relax(halting), result);
+  result.halting = recovery(timer->results().states, memory.patterns(), set.targets);
 
   report("searching the fixed step count");
   result.fixed_steps = equal_accuracy_steps(memory, set, options.relaxer, result.halting.recovered).steps;
   const Relaxer fixed(memory, with_fixed_steps(options.relaxer, result.fixed_steps));
-  fixed.relax(set.queries, results.view());
-  result.fixed = recovery(results.states, memory.patterns(), set.targets);
+  result.fixed = recovery(relax(fixed).states, memory.patterns(), set.targets);
 
   // As many steps as halting takes on average, so that the costs of a query that aren't steps weigh the same in both.
   const int mean_steps = std::max(1, static_cast<int>(std::lround(result.mean_steps)));
@@ -99,12 +102,9 @@ Comparison compare(const Memory& memory, const QuerySet& set, const StudyOptions
   std::vector<double> reference_times;
   for (int repetition = 0; repetition < options.repetitions; ++repetition) {
     report("timing " + std::to_string(repetition + 1) + " of " + std::to_string(options.repetitions));
-    const auto time = [&](const Relaxer& relaxer) {
-      return seconds([&] { relaxer.relax(set.queries, results.view()); });
-    };
-    reference_times.push_back(time(reference));
-    halting_times.push_back(time(halting));
-    fixed_times.push_back(time(fixed));
+    reference_times.push_back(timer->seconds(reference));
+    halting_times.push_back(timer->seconds(halting));
+    fixed_times.push_back(timer->seconds(fixed));
   }
   const auto count = static_cast<double>(result.queries);
   result.halting_queries_per_second = rate(result.queries, median(halting_times));
@@ -118,13 +118,13 @@ Comparison compare(const Memory& memory, const QuerySet& set, const StudyOptions
 std::vector<TradeOff> trade_off(const Memory& memory, const QuerySet& set, const RelaxerOptions& options,
                                 int largest_steps, int repetitions, const Report& report) {
   std::vector<TradeOff> points;
-  Results results(set.queries);
+  const std::unique_ptr<RelaxationTimer> timer = make_timer(memory.device(), set.queries);
   const auto measure = [&](const std::string& mode, double setting, const RelaxerOptions& relaxer_options) {
     report(mode);
     const Relaxer relaxer(memory, relaxer_options);
     std::vector<double> times(static_cast<std::size_t>(repetitions));
-    for (double& time : times) time = seconds([&] { relaxer.relax(set.queries, results.view()); });
-    points.push_back({mode, setting, recovery(results.states, memory.patterns(), set.targets).recovered,
+    for (double& time : times) time = timer->seconds(relaxer);
+    points.push_back({mode, setting, recovery(timer->results().states, memory.patterns(), set.targets).recovered,
                       rate(set.queries.rows(), median(times))});
   };
   // Each count is half as large again as the one before.
