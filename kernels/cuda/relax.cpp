@@ -211,6 +211,12 @@ class Lane {
   DeviceArray<std::byte> workspace_;
 };
 
+/// The caller may just have enqueued what makes its queries, and the lanes don't wait for the default stream.
+void finish_default_stream(int device) {
+  const DeviceScope scope(device);
+  check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize of the default stream");
+}
+
 /// Runs one lane on this thread. Its failure ends the others too.
 void run_lane(const DeviceMemory& memory, Call& call, std::exception_ptr& failure) {
   try {
@@ -251,6 +257,7 @@ void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& 
   const Arrays arrays(queries, call.clamped, results, replicas.front()->device());
   if (replicas.size() > 1 && !arrays.all(false))
     throw InvalidArgument("a relaxer on several devices takes data on the host; some are on a device");
+  if (!arrays.all(false)) finish_default_stream(replicas.front()->device());
   detail::ProgressMeter meter(call, queries.rows);
   Call shared{.options = options,
               .arrays = arrays,

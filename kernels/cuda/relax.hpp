@@ -15,7 +15,7 @@ namespace attractor::cuda {
 /// all results are there.
 ///
 /// What is on the host streams through the devices in chunks, on two streams each, so that copies and relaxation
-/// overlap.
+/// overlap. What is on the device may still be on its way there on the default stream, not on others.
 /// @param replicas the same memory on one or more devices; with several, all data must be on the host.
 /// @throws InvalidArgument data on another device. @throws DeviceError
 void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options,

@@ -142,9 +142,11 @@ class PooledScratch {
 template <class T>
 DeviceArray<T> upload(std::span<const T> values, const std::string& purpose) {
   DeviceArray<T> array(values.size(), purpose);
-  if (!values.empty())
-    check(cudaMemcpy(array.data(), values.data(), array.bytes(), cudaMemcpyHostToDevice),
-          "cudaMemcpy of " + std::to_string(array.bytes()) + " bytes of " + purpose);
+  if (values.empty()) return array;
+  check(cudaMemcpy(array.data(), values.data(), array.bytes(), cudaMemcpyHostToDevice),
+        "cudaMemcpy of " + std::to_string(array.bytes()) + " bytes of " + purpose);
+  // The copy from pageable memory may still be under way, which streams that don't wait for the default one would see.
+  check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize after the copy of " + purpose);
   return array;
 }
 
