@@ -85,7 +85,18 @@ TEST_P(CudaDataTest, MayBeStatesAlone) {
   }
 }
 
-/// With its index, what `visit` gets is a view of results of which one part is `foreign`, the others `own`.
+TEST_P(CudaDataTest, MayStillBeOnTheirWayOnTheDefaultStream) {
+  const PlacedRows<float> source(Place::pinned, queries_.view());
+  const PlacedRows<float> queries(Place::device, Matrix<float>(70, kind_dimension));
+  const Matrix<float> expected = relaxer_.relax(queries_).states;
+  const std::size_t bytes = static_cast<std::size_t>(queries_.size()) * sizeof(float);
+  cuda::check(cudaMemcpyAsync(queries.view().data, source.view().data, bytes, cudaMemcpyDefault, nullptr),
+              "cudaMemcpyAsync");
+
+  EXPECT_TRUE(same_bits(relaxer_.relax(queries.view()).states.view(), expected.view()));
+}
+
+/// Visits, with its name, each view of results of which one part is `foreign` and the others are `own`.
 template <class Visit>
 void for_each_foreign_part(const RelaxationView& own, const RelaxationView& foreign, Visit&& visit) {
   const auto with = [&](const std::string& name, auto part) {
@@ -164,21 +175,6 @@ TEST(CudaPatternsTest, MayBeImprintedFromTheDevice) {
 
   EXPECT_TRUE(same_bits(memory.patterns(), patterns.view()));
   EXPECT_TRUE(same_bits(memory.contents(), contents.view()));
-}
-
-/// Memories of one form share kernels, but not the shared memory that these need.
-TEST(CudaPatternsTest, OfASmallMemoryDontTakeALargeOnesSharedMemory) {
-  Rng rng(83);
-  const Matrix<float> many = random_bipolar(40, 256, rng);
-  const Matrix<float> queries = flipped_copies(many, 20, 0.2, rng);
-  const HebbianOptions options{.evaluation = Evaluation::factored, .placement = Placement::resident};
-  const Memory large = Memory::hebbian(Device::cuda(), many, options);
-  const Relaxation expected = Relaxer(large).relax(queries);
-
-  const Memory small = Memory::hebbian(Device::cuda(), random_bipolar(2, 8, rng), options);
-
-  EXPECT_TRUE(same_results(Relaxer(large).relax(queries), expected));
-  EXPECT_EQ(small.dimension(), 8);
 }
 
 /// Sets of several chunks, which a callback or a token cuts at multiples of 4096.

@@ -8,7 +8,7 @@ namespace {
 
 Matrix<float> kind_patterns() {
   Rng rng(70);
-  return random_bipolar(3, kind_dimension, rng);
+  return random_bipolar(4, kind_dimension, rng);
 }
 
 CudaKind linear_kind(const std::string& name, Evaluation evaluation, Placement placement) {
@@ -21,7 +21,7 @@ CudaKind linear_kind(const std::string& name, Evaluation evaluation, Placement p
 CudaKind softmax_kind() {
   return {.name = "softmax", .memory = [](const Device& device) {
             Rng rng(71);
-            const Matrix<float> contents = random_gaussian(3, 5, rng);
+            const Matrix<float> contents = random_gaussian(4, 5, rng);
             return Memory::modern_hopfield(device, kind_patterns(), {.beta = 0.25F, .contents = contents.view()});
           }};
 }
