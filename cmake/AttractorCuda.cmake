@@ -33,9 +33,9 @@ function(attractor_cuda_options target)
   endif()
 endfunction()
 
-# attractor_add_cuda(target): the CUDA backend. Its kernels are a library of their own, which tests link too.
+# attractor_add_cuda(target): the CUDA backend. Its kernels are objects of their own, which tests and benchmarks link too.
 function(attractor_add_cuda target)
-  add_library(attractor_cuda STATIC
+  add_library(attractor_cuda OBJECT
     kernels/cuda/compaction.cu
     kernels/cuda/error.cpp
     kernels/cuda/job.cpp
@@ -61,6 +61,8 @@ function(attractor_add_cuda target)
   attractor_cuda_options(attractor_cuda)
   attractor_warnings(attractor_cuda)
 
-  target_sources(${target} PRIVATE host/src/cuda.cpp host/src/cuda_backend.cpp)
-  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:attractor_cuda>)
+  target_sources(${target} PRIVATE
+    host/src/cuda.cpp host/src/cuda_backend.cpp $<TARGET_OBJECTS:attractor_cuda>)
+  target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+  target_link_libraries(${target} PRIVATE CUDA::cublas)
 endfunction()

@@ -31,7 +31,9 @@ require_build_packages() {
 configure_and_build() {
   local preset=$1 launcher=()
   shift
-  if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+  if command -v ccache >/dev/null; then
+    launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
+  fi
   # shellcheck disable=SC2086  # several options are several words
   cmake --preset "$preset" "${launcher[@]}" ${ATTRACTOR_CMAKE_OPTIONS:-}
   cmake --build --preset "$preset" ${1:+--target "$@"}

@@ -13,8 +13,8 @@ build_and_test() {
 }
 
 test_cuda() {
-  configure_and_build cuda tests/cuda/all
-  ${CUDA_LAUNCHER:-} ctest --preset cuda --no-tests=error
+  configure_and_build cuda cuda_tests
+  ${CUDA_LAUNCHER:-} ctest --preset cuda --parallel "$(nproc)" --no-tests=error
 }
 
 # Every C++ file of the project, tracked or new.
@@ -25,11 +25,11 @@ sources() {
 lint() {
   require_packages clang-format clang-tidy clang libomp-14-dev libbenchmark-dev git
   sources | xargs clang-format --dry-run --Werror
-  # Only configured: that generates what sources include and the commands that clang-tidy reads. It can't follow nvcc.
-  cmake -S . -B build/lint -G Ninja -D ATTRACTOR_CUDA=OFF -D CMAKE_CXX_COMPILER=clang++ \
-    -D CMAKE_EXPORT_COMPILE_COMMANDS=ON
+  # Only configured: that generates what sources include and the commands that clang-tidy reads.
+  cmake -S . -B build/lint -G Ninja -D CMAKE_CXX_COMPILER=clang++ -D CMAKE_EXPORT_COMPILE_COMMANDS=ON
   local file
   for file in $(sources); do
+    if [[ $file == *.cu ]]; then continue; fi  # clang-tidy can't follow nvcc.
     if grep -qF "\"$PWD/$file\"" build/lint/compile_commands.json; then echo "$file"; fi
   done | xargs --max-procs="$(nproc)" --max-args=1 clang-tidy -p build/lint --quiet
 }

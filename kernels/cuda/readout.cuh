@@ -4,8 +4,8 @@
 /// state.
 ///
 /// A readout offers: `begin(row)`, for all threads of the block together; then `group(row, k, x)`, u at neurons k … k +
-/// 3; `term(x, u, k)`, a neuron's part of the energy sum; `extra(row)`, this thread's share of what else belongs to it;
-/// and `energy(sum)`, which one thread asks for.
+/// 3 and their part of the energy sum; `extra(row)`, this thread's share of what else belongs to it; and `energy(sum)`,
+/// which one thread asks for.
 
 #include "kernels/cuda/compensated_sum.cuh"
 
@@ -16,6 +16,21 @@ inline constexpr int step_threads = 128;
 
 __device__ __forceinline__ float4 load4(const float* from) { return *reinterpret_cast<const float4*>(from); }
 __device__ __forceinline__ void store4(float* to, float4 value) { *reinterpret_cast<float4*>(to) = value; }
+
+/// Four neighbouring neurons.
+struct ReadoutGroup {
+  float4 u;
+  float energy;  ///< their terms of the energy sum
+};
+
+/// a·b·c summed over four neurons.
+__device__ __forceinline__ float sum_products(float4 a, float4 b, float4 c) {
+  return (a.x * b.x * c.x + a.y * b.y * c.y) + (a.z * b.z * c.z + a.w * b.w * c.w);
+}
+
+__device__ __forceinline__ float sum_products(float4 a, float4 b) {
+  return (a.x * b.x + a.y * b.y) + (a.z * b.z + a.w * b.w);
+}
 
 /// u = scale·(Fᵀs − diagonal∘x) with s = Fx; E = −½ scale·(s·s − Σ diagonal·x²).
 struct FactoredReadout {
@@ -29,13 +44,13 @@ struct FactoredReadout {
 
   __device__ void begin(int /*row*/) {}
 
-  __device__ __forceinline__ float4 group(int row, int k, float4 x) const {
+  __device__ __forceinline__ ReadoutGroup group(int row, int k, float4 x) const {
     const float4 product = load4(products + row * stride + k);
     const float4 diag = load4(diagonal + k);
-    return {scale * fmaf(-diag.x, x.x, product.x), scale * fmaf(-diag.y, x.y, product.y),
-            scale * fmaf(-diag.z, x.z, product.z), scale * fmaf(-diag.w, x.w, product.w)};
+    return {{scale * fmaf(-diag.x, x.x, product.x), scale * fmaf(-diag.y, x.y, product.y),
+             scale * fmaf(-diag.z, x.z, product.z), scale * fmaf(-diag.w, x.w, product.w)},
+            -sum_products(diag, x, x)};
   }
-  __device__ __forceinline__ float term(float x, float /*u*/, int k) const { return -diagonal[k] * x * x; }
   __device__ CompensatedSum extra(int row) const {
     CompensatedSum sum;
     for (int p = static_cast<int>(threadIdx.x); p < patterns; p += step_threads) {
@@ -55,11 +70,11 @@ struct DenseReadout {
 
   __device__ void begin(int /*row*/) {}
 
-  __device__ __forceinline__ float4 group(int row, int k, float4 /*x*/) const {
+  __device__ __forceinline__ ReadoutGroup group(int row, int k, float4 x) const {
     const float4 product = load4(products + row * stride + k);
-    return {scale * product.x, scale * product.y, scale * product.z, scale * product.w};
+    const float4 u = {scale * product.x, scale * product.y, scale * product.z, scale * product.w};
+    return {u, sum_products(x, u)};
   }
-  __device__ __forceinline__ float term(float x, float u, int /*k*/) const { return x * u; }
   __device__ CompensatedSum extra(int /*row*/) const { return {}; }
   __device__ double energy(double sum) const { return -0.5 * sum; }
 };
@@ -96,7 +111,7 @@ struct SoftmaxReadout {
     for (int i = 0; i < most_splits; ++i) weights[i] *= inverse;
   }
 
-  __device__ __forceinline__ float4 group(int row, int k, float4 /*x*/) const {
+  __device__ __forceinline__ ReadoutGroup group(int row, int k, float4 x) const {
     float4 u = {0.0F, 0.0F, 0.0F, 0.0F};
 #pragma unroll
     for (int i = 0; i < most_splits; ++i) {
@@ -105,9 +120,8 @@ struct SoftmaxReadout {
       u = {fmaf(weights[i], r.x, u.x), fmaf(weights[i], r.y, u.y), fmaf(weights[i], r.z, u.z),
            fmaf(weights[i], r.w, u.w)};
     }
-    return u;
+    return {u, sum_products(x, x)};
   }
-  __device__ __forceinline__ float term(float x, float /*u*/, int /*k*/) const { return x * x; }
   __device__ CompensatedSum extra(int /*row*/) const { return {}; }
   __device__ double energy(double sum) const {
     return -(static_cast<double>(maximum) + log(total)) / static_cast<double>(beta) + 0.5 * sum + energy_offset;

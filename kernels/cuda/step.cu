@@ -44,8 +44,9 @@ __device__ bool load_query(const Job& job, Index query, float* row) {
   return __syncthreads_and(finite) != 0;
 }
 
-/// For all threads of the block: gives a slot the next query that is finite, if there is one; others diverge at once.
-__device__ void refill(const Job& job, const Slots& slots, int row, float* states) {
+/// For all threads of the block: gives a slot the next query that is finite; others diverge at once. Whether there is
+/// one.
+__device__ bool refill(const Job& job, const Slots& slots, int row, float* states) {
   __shared__ Index next;
   for (;;) {
     if (thread() == 0) next = static_cast<Index>(atomicAdd(&slots.counts->started, 1ULL));
@@ -55,7 +56,7 @@ __device__ void refill(const Job& job, const Slots& slots, int row, float* state
     if (none || load_query(job, query, states + row * slots.stride)) {
       if (thread() == 0)
         slots.slot[row] = Slot{.query = none ? -1 : query, .steps = 0, .halted = false, .status = {}, .monitor = {}};
-      return;
+      return !none;
     }
     finish_unstarted(job, query, Status::diverged);
     if (thread() == 0) atomicAdd(&slots.counts->finished, 1ULL);
@@ -63,15 +64,18 @@ __device__ void refill(const Job& job, const Slots& slots, int row, float* state
   }
 }
 
-__global__ void __launch_bounds__(step_threads, 8) start_kernel(Job job, Slots slots) {
-  const int row = static_cast<int>(blockIdx.x);
-  float* const state = slots.states + row * slots.stride;
-  for (Index k = thread(); k < slots.stride; k += step_threads) {
-    state[k] = 0.0F;
+/// Zeros from column `first` on, which products read but no query writes.
+__device__ void clear(const Slots& slots, int row, Index first) {
+  for (Index k = first + thread(); k < slots.stride; k += step_threads) {
+    slots.states[row * slots.stride + k] = 0.0F;
     slots.next[row * slots.stride + k] = 0.0F;
   }
-  __syncthreads();
-  refill(job, slots, row, slots.states);
+}
+
+__global__ void __launch_bounds__(step_threads, 8) start_kernel(Job job, Slots slots) {
+  const int row = static_cast<int>(blockIdx.x);
+  clear(slots, row, job.queries.columns);
+  if (!refill(job, slots, row, slots.states)) clear(slots, row, 0);
 }
 
 __global__ void __launch_bounds__(step_threads, 8) unstarted_kernel(Job job, Status status) {
@@ -108,17 +112,16 @@ __device__ Sums advance(const Readout& readout, const UpdateType& update, const 
   float finite = 0.0F;
   for (int k = 4 * thread(); k < slots.stride; k += 4 * step_threads) {
     const float4 x = load4(state + k);
-    const float4 u = readout.group(row, k, x);
+    const auto [u, energy_terms] = readout.group(row, k, x);
     const uchar4 kept = clamps(clamped, k, static_cast<int>(job.queries.columns));
     const float4 y = {next_element(x.x, apply_update(update, ops, x.x, u.x), kept.x),
                       next_element(x.y, apply_update(update, ops, x.y, u.y), kept.y),
                       next_element(x.z, apply_update(update, ops, x.z, u.z), kept.z),
                       next_element(x.w, apply_update(update, ops, x.w, u.w), kept.w)};
     store4(next + k, y);
-    energy.add((readout.term(x.x, u.x, k) + readout.term(x.y, u.y, k + 1)) +
-               (readout.term(x.z, u.z, k + 2) + readout.term(x.w, u.w, k + 3)));
+    energy.add(energy_terms);
     const float4 change = {y.x - x.x, y.y - x.y, y.z - x.z, y.w - x.w};
-    squared_change.add((change.x * change.x + change.y * change.y) + (change.z * change.z + change.w * change.w));
+    squared_change.add(sum_products(change, change));
     finite += (y.x * 0.0F + y.y * 0.0F) + (y.z * 0.0F + y.w * 0.0F);
   }
   return {energy.value(), squared_change.value(), finite};

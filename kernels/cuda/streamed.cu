@@ -16,9 +16,10 @@
 namespace attractor::cuda {
 namespace {
 
-/// Scratch is bounded whatever the number of queries: enough rows to fill any device's products.
+/// Scratch is bounded whatever the number of queries. The rows fill any device's products; more would only make the end
+/// of a call longer, when slots run empty.
 constexpr std::size_t scratch_budget = std::size_t{512} << 20U;
-constexpr Index most_rows = 32768;
+constexpr Index most_rows = 8192;
 
 constexpr int padded(Index columns) { return static_cast<int>((columns + 3) / 4 * 4); }
 
@@ -269,7 +270,7 @@ __global__ void __launch_bounds__(step_threads) normalise_kernel(SoftmaxReadout 
   const int row = static_cast<int>(blockIdx.x);
   readout.begin(row);
   for (int k = 4 * static_cast<int>(threadIdx.x); k < contents.columns; k += 4 * step_threads) {
-    const float4 u = readout.group(row, k, {});
+    const float4 u = readout.group(row, k, {}).u;
     const float values[] = {u.x, u.y, u.z, u.w};
     for (int i = 0; i < 4 && k + i < contents.columns; ++i) contents(row, k + i) = values[i];
   }

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Counts the work of the CUDA kernels and prints the table of bench/gpu-counters.md.
+
+Each case runs build/.../gpu_work once under a launcher, an emulator or profiler that runs a command and writes one CSV
+line for each kernel (columns kind, name, thread_instructions, average_lanes, load_sectors and so on) to {report}:
+
+  python3 bench/gpu_counters.py --gpu-work build/cuda/bench/gpu_work --launcher 'LAUNCHER --report {report}'
+"""
+
+import argparse
+import csv
+import json
+import pathlib
+import shlex
+import subprocess
+import tempfile
+
+SECTOR = 32
+OUTCOME_SECTORS = 2  # the steps and the status of a query, scattered: a sector each
+
+
+class Case:
+    def __init__(self, name, form, dimension, patterns, queries, noise, extra_energy, streamed=False):
+        self.name, self.form, self.dimension, self.patterns = name, form, dimension, patterns
+        self.queries, self.noise, self.extra_energy, self.streamed = queries, noise, extra_energy, streamed
+
+    def arguments(self):
+        words = ["--form", self.form, "--dimension", self.dimension, "--patterns", self.patterns]
+        words += ["--queries", self.queries, "--least-noise", self.noise[0], "--most-noise", self.noise[1]]
+        return [str(word) for word in words] + (["--streamed"] if self.streamed else [])
+
+    def memory_floats(self):
+        rows = self.dimension if self.form == "dense" else self.patterns
+        return rows * self.dimension
+
+
+RESIDENT = [
+    Case("N = 128, P = 8", "factored", 128, 8, 6400, (0.4, 1.6), 0.5),
+    Case("N = 128, P = 8, very mixed", "factored", 128, 8, 6400, (0.05, 2.5), 0.5),
+    Case("N = 256, P = 32", "factored", 256, 32, 2560, (0.2, 0.8), 0.5),
+    Case("N = 128, dense", "dense", 128, 8, 3200, (0.4, 1.6), 1.0),
+]
+STREAMED = [
+    Case("N = 1024, P = 64", "factored", 1024, 64, 1024, (0.2, 0.8), 1.0, True),
+    Case("N = 1024, dense", "dense", 1024, 64, 1024, (0.2, 0.8), 1.0, True),
+]
+SOFTMAX = [
+    Case("D = 64, P = 4096", "softmax", 64, 4096, 256, (0.4, 1.6), 1.0),
+    Case("D = 256, P = 4096", "softmax", 256, 4096, 128, (0.4, 1.6), 1.0),
+]
+
+
+def run(options, case, fixed_steps=0):
+    """What gpu_work says of one run, and the counters of its kernels."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder) / "counters.csv"
+        command = shlex.split(options.launcher.format(report=report)) + [options.gpu_work] + case.arguments()
+        if fixed_steps:
+            command += ["--fixed-steps", str(fixed_steps)]
+        work = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        with report.open() as lines:
+            kernels = [row for row in csv.DictReader(lines) if row["kind"] == "kernel"]
+    return work, kernels
+
+
+def total(kernels, column, name=""):
+    return sum(float(kernel[column]) for kernel in kernels if name in kernel["name"])
+
+
+def lanes(kernels):
+    return total(kernels, "thread_instructions") / total(kernels, "warp_instructions") / 32
+
+
+def halting_efficiency(case, halting, kernels, options):
+    """Instructions of the steps in fixed mode, with the last energy's share, over those of halting."""
+    steps = max(1, round(halting["mean_steps"]))
+    fixed, fixed_kernels = run(options, case, steps)
+    per_step = total(fixed_kernels, "thread_instructions") / (fixed["queries"] * steps)
+    per_query = total(kernels, "thread_instructions") / halting["queries"]
+    return per_step * (halting["mean_steps"] + case.extra_energy) / per_query
+
+
+def print_resident(options):
+    print("| memory | mean steps | instructions per multiply-add | lanes active | bank conflicts | sectors over the least"
+          " | halting efficiency |")
+    print("|---|---|---|---|---|---|---|")
+    for case in RESIDENT:
+        work, kernels = run(options, case)
+        assert work["one_launch"], case.name
+        requests = total(kernels, "shared_loads") + total(kernels, "shared_stores")
+        least = total(kernels, "ctas") * case.memory_floats() * 4 / SECTOR
+        least += work["queries"] * (2 * case.dimension * 4 / SECTOR + OUTCOME_SECTORS)
+        sectors = total(kernels, "load_sectors") + total(kernels, "store_sectors")
+        print(f"| {case.name} | {work['mean_steps']:.1f} "
+              f"| {total(kernels, 'thread_instructions') / work['multiply_adds']:.2f} | {100 * lanes(kernels):.1f} % "
+              f"| {100 * total(kernels, 'bank_conflict_cycles') / requests:.2f} % | {sectors / least:.3f} "
+              f"| {halting_efficiency(case, work, kernels, options):.3f} |", flush=True)
+
+
+def print_streamed(options):
+    print("\n| memory | mean steps | kernels' bytes per query and step, over the least | launches of the step kernel |")
+    print("|---|---|---|---|")
+    for case in STREAMED:
+        work, kernels = run(options, case)
+        steps = work["queries"] * work["mean_steps"]
+        # The state once in and once out, its readout and its scores once in.
+        least = 4 * (3 * case.dimension + (case.patterns if case.form == "factored" else 0))
+        moved = SECTOR * (total(kernels, "load_sectors") + total(kernels, "store_sectors"))
+        print(f"| {case.name} | {work['mean_steps']:.1f} | {moved / steps / least:.3f} "
+              f"| {total(kernels, 'launches', 'step_kernel'):.0f} |", flush=True)
+
+
+def print_softmax(options):
+    print("\n| memory | mean steps | instructions per multiply-add | lanes active | bank conflicts |")
+    print("|---|---|---|---|---|")
+    for case in SOFTMAX:
+        work, kernels = run(options, case)
+        requests = total(kernels, "shared_loads") + total(kernels, "shared_stores")
+        print(f"| {case.name} | {work['mean_steps']:.1f} "
+              f"| {total(kernels, 'thread_instructions') / work['multiply_adds']:.2f} | {100 * lanes(kernels):.1f} % "
+              f"| {100 * total(kernels, 'bank_conflict_cycles') / requests:.2f} % |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gpu-work", required=True, help="the program of that name")
+    parser.add_argument("--launcher", required=True, help="a command that runs its arguments, with {report} in it")
+    options = parser.parse_args()
+    print_resident(options)
+    print_streamed(options)
+    print_softmax(options)
+
+
+if __name__ == "__main__":
+    main()

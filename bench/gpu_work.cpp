@@ -1,0 +1,92 @@
+// One relaxation on a CUDA device with its data in place: nothing but the work whose instructions and bytes a profiler
+// is to count. Prints what that work is.
+
+#include <attractor/cuda.hpp>
+
+#include <iostream>
+#include <numeric>
+#include <string>
+
+#include "bench/support/options.hpp"
+#include "bench/support/queries.hpp"
+#include "bench/support/relaxation_timer.hpp"
+#include "bench/support/run_options.hpp"
+
+namespace attractor::bench {
+namespace {
+
+struct Job {
+  std::string form = "factored";
+  Index dimension = 128;
+  Index patterns = 8;
+  Index queries = 6400;
+  int fixed_steps = 0;
+  float least_noise = 0.4F;
+  float most_noise = 1.6F;
+  bool streamed = false;
+};
+
+bool parse(int argc, const char* const* argv, Job& job) {
+  Options options("One relaxation on the first CUDA device, for a profiler. Prints its useful work.");
+  options.add("--form", job.form, "factored, dense or softmax");
+  options.add("--dimension", job.dimension, "N");
+  options.add("--patterns", job.patterns, "P");
+  options.add("--queries", job.queries, "noisy copies of the patterns");
+  options.add("--fixed-steps", job.fixed_steps, "this many steps for all; 0: halt by energy");
+  options.add("--least-noise", job.least_noise, "smallest standard deviation of the noise");
+  options.add("--most-noise", job.most_noise, "largest");
+  options.add_flag("--streamed", job.streamed, "keep a linear memory out of shared memory");
+  return options.parse(argc, argv);
+}
+
+Memory make_memory(const Job& job, MatrixView<const float> patterns) {
+  const Device device = Device::cuda();
+  if (job.form == "softmax") return Memory::modern_hopfield(device, patterns, {.beta = 0.5F});
+  if (job.form != "factored" && job.form != "dense") throw UsageError("--form: '" + job.form + "' is unknown");
+  return Memory::hebbian(device, patterns,
+                         {.evaluation = job.form == "dense" ? Evaluation::dense : Evaluation::factored,
+                          .placement = job.streamed ? Placement::streamed : Placement::automatic});
+}
+
+/// Copies of the patterns in random order, their noise spread evenly between its bounds.
+Matrix<float> make_queries(const Job& job, MatrixView<const float> patterns, Random& random) {
+  constexpr int levels = 8;
+  std::vector<QuerySet> sets;
+  for (int level = 0; level < levels; ++level)
+    sets.push_back(noisy_queries(
+        patterns, job.queries / levels,
+        double{job.least_noise} + double{job.most_noise - job.least_noise} * level / (levels - 1), random));
+  return mixed_queries(sets, random).queries;
+}
+
+void run(const Job& job) {
+  Random random(1);
+  const Matrix<float> patterns = random_patterns(job.patterns, job.dimension, random);
+  const Memory memory = make_memory(job, patterns);
+  const Matrix<float> queries = make_queries(job, patterns, random);
+  RelaxerOptions options{.max_steps = 60};
+  if (job.form != "softmax") options.update = tanh_update(0.5F);
+  if (job.fixed_steps > 0) options = with_fixed_steps(options, job.fixed_steps);
+  const Relaxer relaxer(memory, options);
+  const std::unique_ptr<RelaxationTimer> timer = make_timer(memory.device(), queries);
+  timer->seconds(relaxer);
+
+  const std::vector<std::int32_t>& steps = timer->results().steps;
+  const double total = std::accumulate(steps.begin(), steps.end(), 0.0);
+  const auto n = static_cast<double>(job.dimension);
+  const double step = job.form == "dense" ? n * n : 2.0 * n * static_cast<double>(job.patterns);
+  std::cout << "{\"queries\": " << queries.rows() << ", \"mean_steps\": " << total / static_cast<double>(steps.size())
+            << ", \"multiply_adds\": " << total * step
+            << ", \"one_launch\": " << (job.form != "softmax" && relaxes_in_one_launch(relaxer) ? "true" : "false")
+            << "}\n";
+}
+
+}  // namespace
+}  // namespace attractor::bench
+
+int main(int argc, char** argv) {
+  return attractor::bench::run_program([&] {
+    attractor::bench::Job job;
+    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
+  });
+}
