@@ -49,11 +49,9 @@ std::string to_string(Place place) {
   return "managed";
 }
 
-std::shared_ptr<std::byte> allocate(Place place, std::size_t bytes) {
+std::shared_ptr<void> allocate(Place place, std::size_t bytes) {
   void* data = nullptr;
-  const auto owned = [&](auto release) {
-    return std::shared_ptr<std::byte>(static_cast<std::byte*>(data), [release](std::byte* block) { release(block); });
-  };
+  const auto owned = [&](auto release) { return std::shared_ptr<void>(data, release); };
   switch (place) {
     case Place::pageable: data = std::malloc(bytes); return owned(std::free);  // NOLINT: freed by what is returned
     case Place::pinned: cuda::check(cudaMallocHost(&data, bytes), "cudaMallocHost"); return owned(cudaFreeHost);

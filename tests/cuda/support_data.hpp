@@ -25,7 +25,7 @@ inline constexpr Place all_places[] = {Place::pageable, Place::pinned, Place::de
 std::string to_string(Place place);
 
 /// Bytes at a place, on the current device where it is one.
-std::shared_ptr<std::byte> allocate(Place place, std::size_t bytes);
+std::shared_ptr<void> allocate(Place place, std::size_t bytes);
 
 /// How many elements lie between two rows, and before the first one.
 struct Spread {
@@ -40,8 +40,7 @@ class PlacedRows {
   PlacedRows() = default;
 
   PlacedRows(Place place, MatrixView<const T> values, Spread spread = {})
-      : rows_(values.rows), columns_(values.columns), spread_(spread) {
-    data_ = allocate(place, bytes());
+      : rows_(values.rows), columns_(values.columns), spread_(spread), data_(allocate(place, bytes())) {
     write(values);
   }
 
@@ -51,7 +50,7 @@ class PlacedRows {
 
   [[nodiscard]] MatrixView<T> view() const {
     if (data_ == nullptr) return {};
-    return {reinterpret_cast<T*>(data_.get()) + spread_.offset, rows_, columns_, stride()};
+    return {static_cast<T*>(data_.get()) + spread_.offset, rows_, columns_, stride()};
   }
 
   /// The first column of every row, of rows without gaps.
@@ -105,7 +104,7 @@ class PlacedRows {
   Index rows_ = 0;
   Index columns_ = 0;
   Spread spread_;
-  std::shared_ptr<std::byte> data_;
+  std::shared_ptr<void> data_;
 };
 
 /// Room for results like those of another call, each part at the next of these places.
