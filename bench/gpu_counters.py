@@ -21,6 +21,7 @@ OUTCOME_SECTORS = 2  # the steps and the status of a query, scattered: a sector 
 
 class Case:
     def __init__(self, name, form, dimension, patterns, queries, noise, extra_energy, streamed=False):
+        # extra_energy: c of the halting efficiency, the share of a step that the last energy costs.
         self.name, self.form, self.dimension, self.patterns = name, form, dimension, patterns
         self.queries, self.noise, self.extra_energy, self.streamed = queries, noise, extra_energy, streamed
 
@@ -41,8 +42,8 @@ RESIDENT = [
     Case("N = 128, dense", "dense", 128, 8, 3200, (0.4, 1.6), 1.0),
 ]
 STREAMED = [
-    Case("N = 1024, P = 64", "factored", 1024, 64, 1024, (0.2, 0.8), 1.0, True),
-    Case("N = 1024, dense", "dense", 1024, 64, 1024, (0.2, 0.8), 1.0, True),
+    Case("N = 512, P = 64", "factored", 512, 64, 24576, (0.2, 0.8), 1.0, True),
+    Case("N = 512, dense", "dense", 512, 64, 24576, (0.2, 0.8), 1.0, True),
 ]
 SOFTMAX = [
     Case("D = 64, P = 4096", "softmax", 64, 4096, 256, (0.4, 1.6), 1.0),
@@ -98,25 +99,26 @@ def print_resident(options):
 
 
 def print_streamed(options):
-    print("\n| memory | mean steps | kernels' bytes per query and step, over the least | launches of the step kernel |")
+    print("\n| memory | mean steps | bytes per query and step, over the least | instructions per neuron and step |")
     print("|---|---|---|---|")
     for case in STREAMED:
         work, kernels = run(options, case)
         steps = work["queries"] * work["mean_steps"]
         # The state once in and once out, its readout and its scores once in.
         least = 4 * (3 * case.dimension + (case.patterns if case.form == "factored" else 0))
-        moved = SECTOR * (total(kernels, "load_sectors") + total(kernels, "store_sectors"))
-        print(f"| {case.name} | {work['mean_steps']:.1f} | {moved / steps / least:.3f} "
-              f"| {total(kernels, 'launches', 'step_kernel'):.0f} |", flush=True)
+        moved = total(kernels, "unique_read_bytes") + total(kernels, "unique_write_bytes")
+        instructions = total(kernels, "thread_instructions") / (steps * case.dimension)
+        print(f"| {case.name} | {work['mean_steps']:.1f} | {moved / steps / least:.3f} | {instructions:.0f} |", flush=True)
 
 
 def print_softmax(options):
-    print("\n| memory | mean steps | instructions per multiply-add | lanes active | bank conflicts |")
-    print("|---|---|---|---|---|")
+    print("\n| memory | instructions per multiply-add | lanes active | bank conflicts |")
+    print("|---|---|---|---|")
     for case in SOFTMAX:
-        work, kernels = run(options, case)
+        work, kernels = run(options, case, 3)
+        kernels = [kernel for kernel in kernels if "scan" in kernel["name"] and "cub::" not in kernel["name"]]
         requests = total(kernels, "shared_loads") + total(kernels, "shared_stores")
-        print(f"| {case.name} | {work['mean_steps']:.1f} "
+        print(f"| {case.name} "
               f"| {total(kernels, 'thread_instructions') / work['multiply_adds']:.2f} | {100 * lanes(kernels):.1f} % "
               f"| {100 * total(kernels, 'bank_conflict_cycles') / requests:.2f} % |", flush=True)
 
@@ -124,11 +126,12 @@ def print_softmax(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gpu-work", required=True, help="the program of that name")
+    parser.add_argument("--only", choices=["resident", "streamed", "softmax"], help="one of the tables")
     parser.add_argument("--launcher", required=True, help="a command that runs its arguments, with {report} in it")
     options = parser.parse_args()
-    print_resident(options)
-    print_streamed(options)
-    print_softmax(options)
+    for name, table in {"resident": print_resident, "streamed": print_streamed, "softmax": print_softmax}.items():
+        if options.only in (None, name):
+            table(options)
 
 
 if __name__ == "__main__":
