@@ -54,7 +54,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, CudaAsyncTest, testing::ValuesIn(cuda_kinds()),
 
 TEST_P(CudaAsyncTest, GivesTheResultsOfAWaitingCall) {
   const Scratch scratch(relaxer_, 70);
-  for (cudaStream_t const stream : {stream_.get(), cudaStream_t{nullptr}})
+  for (cudaStream_t stream : {stream_.get(), cudaStream_t{nullptr}})
     for (const std::span<std::byte> workspace : {scratch.span(), std::span<std::byte>()}) {
       const DeviceData data = device_data();
 
