@@ -164,4 +164,37 @@ __device__ __forceinline__ void add_scores(const Weight* weights, int row_distan
     add_score<Start::no>(weights, row_distance, operand, operand_stride, tile);
 }
 
+/// sums(r) += Σ_k weights(r·row_distance + k)·operand(k) for four neurons k of one state.
+template <class Weight>
+__device__ __forceinline__ void add_state_score(const Weight* weights, int row_distance, const float* operand,
+                                                int operand_stride, float (&sums)[tile_rows]) {
+  float x[4];
+#pragma unroll
+  for (int k = 0; k < 4; ++k) x[k] = operand[k * operand_stride];
+#pragma unroll
+  for (int r = 0; r < tile_rows; ++r) {
+    float w[4];
+    load_weights(weights + r * row_distance, w);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) sums[r] = fmaf(w[k], x[k], sums[r]);
+  }
+}
+
+/// Lane i of every eight gets the sum of their values[i]. Each exchange halves the values that a lane has left to add.
+__device__ __forceinline__ float sum_across(float (&values)[8]) {
+  const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
+  const unsigned eight = 0xffU << (lane & ~7);
+#pragma unroll
+  for (int count = 4; count > 0; count /= 2) {
+    const bool upper = (lane & count) != 0;
+#pragma unroll
+    for (int i = 0; i < count; ++i) {
+      const float kept = upper ? values[i + count] : values[i];
+      const float sent = upper ? values[i] : values[i + count];
+      values[i] = kept + __shfl_xor_sync(eight, sent, count);
+    }
+  }
+  return values[0];
+}
+
 }  // namespace attractor::cuda::resident

@@ -15,9 +15,8 @@ struct SlotTable {
   Index* query;      ///< −1: idle
   Index* departing;  ///< the query whose result waits to be written, −1: none
   HaltingMonitor* monitor;
-  int* steps;           ///< −1: not evaluated yet, or idle
+  int* steps;           ///< −1: not evaluated yet
   int* departed_steps;  ///< steps of the departing query
-  int* arriving;        ///< nonzero: the query's state waits to be loaded
   int* diverged;        ///< nonzero: the state isn't finite
 };
 
@@ -28,11 +27,10 @@ __device__ __forceinline__ SlotTable slot_table(std::byte* at, int slots) {
   table.monitor = reinterpret_cast<HaltingMonitor*>(table.departing + slots);
   table.steps = reinterpret_cast<int*>(table.monitor + slots);
   table.departed_steps = table.steps + slots;
-  table.arriving = table.departed_steps + slots;
-  table.diverged = table.arriving + slots;
+  table.diverged = table.departed_steps + slots;
   return table;
 }
-static_assert(2 * sizeof(Index) + sizeof(HaltingMonitor) + 4 * sizeof(int) == slot_bytes);
+static_assert(2 * sizeof(Index) + sizeof(HaltingMonitor) + 3 * sizeof(int) == slot_bytes);
 
 __device__ __forceinline__ float not_a_number() { return __int_as_float(0x7fffffff); }
 
@@ -92,14 +90,17 @@ __device__ inline void move_entries(const SlotTable& table, int lane) {
 
 /// What an exchange has to do, in shared memory.
 struct Exchange {
-  unsigned long long changed;  ///< a bit for each slot from or to which a state moves
-  int in_use;                  ///< slots that have a query
+  unsigned long long changed;   ///< a bit for each slot from or to which a state moves
+  unsigned long long arriving;  ///< a bit for each slot whose query's state waits to be loaded
+  int in_use;                   ///< slots that have a query
 };
 
 /// One warp gives idle slots below `limit` the next queries.
 class Dispenser {
  public:
-  __device__ Dispenser(const Job& job, unsigned long long* next, int limit) : job_(job), next_(next), limit_(limit) {}
+  /// `first_steps`: the steps of a newcomer.
+  __device__ Dispenser(const Job& job, unsigned long long* next, int limit, int first_steps)
+      : job_(job), next_(next), limit_(limit), first_steps_(first_steps) {}
 
   template <int slots>
   __device__ Exchange fill(const SlotTable& table) {
@@ -117,10 +118,14 @@ class Dispenser {
 #pragma unroll
     for (int i = 0; i < slots / warp_lanes; ++i) {
       const int slot = i * warp_lanes + lane;
-      if ((idle[i] >> lane & 1U) != 0) enter(table, slot, first + __popc(idle[i] & ((1U << lane) - 1)));
+      const int rank = __popc(idle[i] & ((1U << lane) - 1));
+      const bool arrives = (idle[i] >> lane & 1U) != 0 && first + rank < job_.queries.rows;
+      if (arrives) enter(table, slot, first + rank);
       first += __popc(idle[i]);
-      const bool changes = table.departing[slot] >= 0 || table.arriving[slot] != 0;
-      exchange.changed |= static_cast<unsigned long long>(__ballot_sync(~0U, changes)) << (i * warp_lanes);
+      const unsigned arriving = __ballot_sync(~0U, arrives);
+      const unsigned departing = __ballot_sync(~0U, table.departing[slot] >= 0);
+      exchange.arriving |= static_cast<unsigned long long>(arriving) << (i * warp_lanes);
+      exchange.changed |= static_cast<unsigned long long>(arriving | departing) << (i * warp_lanes);
       exchange.in_use += __popc(__ballot_sync(~0U, table.query[slot] >= 0));
     }
     return exchange;
@@ -138,11 +143,8 @@ class Dispenser {
   }
 
   __device__ void enter(const SlotTable& table, int slot, Index query) {
-    const bool arrives = query < job_.queries.rows;
-    table.query[slot] = arrives ? query : -1;
-    table.arriving[slot] = arrives ? 1 : 0;
-    // With energies a step ends with the evaluation of its state, so a newcomer has one evaluation before its first.
-    table.steps[slot] = arrives && !job_.wants_energy ? 0 : -1;
+    table.query[slot] = query;
+    table.steps[slot] = first_steps_;
     table.diverged[slot] = 0;
     table.monitor[slot] = HaltingMonitor{};
   }
@@ -150,6 +152,7 @@ class Dispenser {
   const Job& job_;
   unsigned long long* next_;
   int limit_;
+  int first_steps_;
   bool exhausted_ = false;
 };
 

@@ -7,18 +7,30 @@
 
 namespace attractor::cuda::resident {
 
-/// In place of a product its next state g(x, readout(row, x, product)). Slots whose steps are negative keep x.
+/// Takes the readout's scale into an update where that spares a product; returns what is left of it.
+__device__ __forceinline__ float absorb_scale(TanhUpdate& update, float scale) {
+  update.gain *= scale;
+  return 1.0F;
+}
+
+template <class AnyUpdate>
+__device__ __forceinline__ float absorb_scale(const AnyUpdate& /*update*/, float scale) {
+  return scale;
+}
+
+/// In place of a product its next state g(x, scale·readout(row, x, product)). Slots whose steps are negative keep x.
 template <int width, class Readout>
-__device__ __forceinline__ void advance_tile(UpdateRule rule, const float* states, int state_stride,
+__device__ __forceinline__ void advance_tile(UpdateRule rule, float scale, const float* states, int state_stride,
                                              const int (&steps)[width], const Readout& readout, Tile<width>& tile) {
   visit_update(rule, [&](auto g) {
+    const float factor = absorb_scale(g, scale);
 #pragma unroll
     for (int r = 0; r < tile_rows; ++r) {
       float x[width];
       load_columns(states + r * state_stride, x);
 #pragma unroll
       for (int c = 0; c < width; ++c) {
-        const float next = apply_update(g, FloatOps{}, x[c], readout(r, x[c], tile[r][c]));
+        const float next = apply_update(g, FloatOps{}, x[c], factor * readout(r, x[c], tile[r][c]));
         tile[r][c] = steps[c] < 0 ? x[c] : next;
       }
     }

@@ -34,21 +34,20 @@ class Worker {
         energy_sums_(reinterpret_cast<float*>(shared + layout_.energy_sums)),
         change_sums_(reinterpret_cast<float*>(shared + layout_.change_sums)),
         table_(slot_table(shared + layout_.slot_table, slots)),
-        dispenser_(launch.job, launch.next_query, launch.slot_limit),
+        dispenser_(launch.job, launch.next_query, launch.slot_limit, sits_out() ? -1 : 0),
         column_group_(static_cast<int>(threadIdx.x) % row_classes),
         row_thread_(static_cast<int>(threadIdx.x) / row_classes) {}
 
   __device__ void run() {
     load_memory();
     exchange();
-    relax();
+    relax(!scores_newcomers());
   }
 
   /// Steps until no query is left. Half steps: an evaluation, then an advance. Slots are judged as soon as all is
   /// known: after the evaluation where energies are wanted, else after the advance.
-  __device__ void relax() {
+  __device__ void relax(bool evaluates) {
     Tile<width> readout = {};
-    bool evaluates = true;
     while (plan()->in_use > (evaluates ? few : 0)) {
       if (evaluates) {
         evaluate(readout);
@@ -62,7 +61,7 @@ class Worker {
     if constexpr (few > 0) {
       // So few are left only when no query waits.
       close_gaps();
-      Worker<form, Weight, slots, threads, width / 2>(launch_, shared_).relax();
+      Worker<form, Weight, slots, threads, width / 2>(launch_, shared_).relax(true);
     }
   }
 
@@ -141,8 +140,9 @@ class Worker {
       const int at = i / chunks * stride + i % chunks * chunk_slots;
       auto* const total = reinterpret_cast<float4*>(scores_ + first * stride + at);
       float4 sum = *total;
-      for (int slice = 1; slice < layout_.slices; ++slice) {
-        const float4 part = *reinterpret_cast<const float4*>(slice_of(first, slice) + at);
+      const float* slice = slice_of(first, 1) + at;
+      for (int left = layout_.slices - 1; left > 0; --left, slice += patterns * stride) {
+        const float4 part = *reinterpret_cast<const float4*>(slice);
         sum = make_float4(sum.x + part.x, sum.y + part.y, sum.z + part.z, sum.w + part.w);
       }
       *total = sum;
@@ -150,7 +150,7 @@ class Worker {
     __syncthreads();
   }
 
-  /// Dense: readouts of the thread's neurons, and their share of xᵀu.
+  /// Dense: products of the thread's neurons, and their share of xᵀWx.
   __device__ __forceinline__ void multiply_states(Tile<width>& readout) const {
     const int row = row_thread_ * tile_rows;
     if (row >= layout_.neurons) return;
@@ -164,10 +164,7 @@ class Worker {
       float x[width];
       load_columns(column(row) + r * slots, x);
 #pragma unroll
-      for (int c = 0; c < width; ++c) {
-        readout[r][c] *= launch_.scale;
-        sums[c] = fmaf(x[c], readout[r][c], sums[c]);
-      }
+      for (int c = 0; c < width; ++c) sums[c] = fmaf(x[c], readout[r][c], sums[c]);
     }
     if (job_.wants_energy) store_columns(sum_row(energy_sums_), sums);
   }
@@ -184,11 +181,11 @@ class Worker {
         load_weights(diagonal_ + row, diagonal);
       }
       const auto finish_readout = [&](int r, float x, float product) {
-        return form == Form::factored ? launch_.scale * fmaf(-diagonal[r], x, product) : product;
+        return form == Form::factored ? fmaf(-diagonal[r], x, product) : product;
       };
-      int steps[width];
-      load_steps(steps);
-      advance_tile(job_.update, column(row), slots, steps, finish_readout, readout);
+      int steps[width] = {};
+      if constexpr (form == Form::dense) load_steps(steps);
+      advance_tile(job_.update, launch_.scale, column(row), slots, steps, finish_readout, readout);
       settle(row, diagonal, readout);
     }
   }
@@ -270,7 +267,7 @@ class Worker {
 
   __device__ __forceinline__ double slot_energy(int slot, int share) const {
     const double sum = sum_of_slot(energy_sums_, slot, share);
-    if constexpr (form == Form::dense) return -0.5 * over_shares(sum);
+    if constexpr (form == Form::dense) return -0.5 * static_cast<double>(launch_.scale) * over_shares(sum);
     double squares = 0.0;
     for (int p = share; p < layout_.rows; p += sum_threads(threads, slots)) {
       const auto score = static_cast<double>(scores_[p * stride + slot]);
@@ -308,7 +305,45 @@ class Worker {
       }
       __syncthreads();
       again = __syncthreads_or(move_columns()) != 0;
+      if (scores_newcomers()) score_newcomers();
     }
+  }
+
+  // Newcomers. With energies slots are judged, and so filled, after an evaluation that newcomers then miss. The scores
+  // of one state are little work; a dense product is as much as a step, so there newcomers sit out the advance.
+
+  __device__ __forceinline__ bool scores_newcomers() const { return form == Form::factored && job_.wants_energy; }
+
+  __device__ __forceinline__ bool sits_out() const { return form == Form::dense && job_.wants_energy; }
+
+  /// Eight lanes for each newcomer, the same sums whenever it comes. The four at a time of a warp are in different
+  /// places of their chunks, and so in different banks.
+  __device__ __forceinline__ void score_newcomers() const {
+    const int warp = static_cast<int>(threadIdx.x) / warp_lanes;
+    const unsigned long long all = plan()->arriving & 0x1111'1111'1111'1111ULL << row_thread_ % chunk_slots;
+    int turn = 0;
+    for (unsigned long long left = all; left != 0; left &= left - 1, ++turn) {
+      if (turn % warps != warp) continue;
+      const int slot = __ffsll(static_cast<long long>(left)) - 1;
+      for (int first = 0; first < layout_.rows; first += tile_rows) score_newcomer(slot, first);
+    }
+    __syncthreads();
+  }
+
+  /// The scores of eight patterns. Each lane has the neurons of a class, in chunks of four; lanes start with different
+  /// chunks, which fall into different banks.
+  __device__ __forceinline__ void score_newcomer(int slot, int first) const {
+    const int lane = column_group_;
+    const int chunks = class_rows() / 4;
+    const Weight* const weights = weights_ + first * layout_.row_stride + lane * class_rows();
+    const float* const states = column_of(slot, lane);
+    float sums[tile_rows] = {};
+    int chunk = lane * min(chunks, row_classes) / row_classes;
+    for (int i = 0; i < chunks; ++i) {
+      add_state_score(weights + chunk * 4, layout_.row_stride, states + chunk * 4 * slots, slots, sums);
+      chunk = chunk + 1 < chunks ? chunk + 1 : 0;
+    }
+    scores_[(first + lane) * stride + slot] = sum_across(sums);
   }
 
   /// A warp moves four slots at a time. True if one of the newcomers departs.
@@ -345,7 +380,7 @@ class Worker {
       mover.store(departing);
       if (job_.energy_trace.data != nullptr) mover.end_trace(departing, table_.departed_steps[slot]);
     }
-    if (table_.arriving[slot] == 0) return true;
+    if ((plan()->arriving >> slot & 1) == 0) return true;
     if (launch_.masked) mover.load_masks(table_.query[slot]);
     return mover.load(table_.query[slot]);
   }
@@ -353,7 +388,6 @@ class Worker {
   /// After a slot's columns have moved. True if its newcomer departs.
   __device__ bool conclude(int slot, bool bad) const {
     table_.departing[slot] = -1;
-    table_.arriving[slot] = 0;
     if (bad) retire(job_, table_, slot, 0, not_a_number(), Status::diverged);
     return bad;
   }
@@ -414,8 +448,8 @@ class Worker {
   }
 
   const Launch& launch_;
-  const Layout& layout_;
-  const Job& job_;
+  const Layout layout_;
+  const Job job_;
   std::byte* shared_;
   const Weight* weights_;
   const float* diagonal_;
