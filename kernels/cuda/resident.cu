@@ -92,7 +92,7 @@ Layout make_layout(Form form, Storage storage, Index patterns, Index dimension, 
   layout.row_stride = layout.neurons + (storage == Storage::single ? 4 : 8);
   layout.threads = form == Form::factored ? 128 : layout.neurons <= 128 ? layout.neurons : 256;
   layout.rows = form == Form::factored ? padded_patterns(patterns) : layout.neurons;
-  layout.slices = form == Form::factored ? resident::score_groups(layout) / 2 : 1;
+  layout.slices = form == Form::factored ? resident::score_groups(layout) : 1;
   return layout;
 }
 
@@ -170,9 +170,9 @@ ResidentMemory make_memory(const Layout& layout, MatrixView<const float> weights
   } else {
     pack_weights(layout, weights, reinterpret_cast<__half*>(image.data()));
   }
-  auto* const packed_diagonal = reinterpret_cast<float*>(image.data() + layout.diagonal);
+  auto* const negative_diagonal = reinterpret_cast<float*>(image.data() + layout.diagonal);
   for (std::size_t k = 0; k < diagonal.size(); ++k)
-    packed_diagonal[resident::row_of(static_cast<int>(k), layout.neurons)] = diagonal[k];
+    negative_diagonal[resident::row_of(static_cast<int>(k), layout.neurons)] = -diagonal[k];
   // As much as there is, for the next memory may use the same kernel with another size.
   const int most_bytes = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
   check(cudaFuncSetAttribute(kernel_for(layout), cudaFuncAttributeMaxDynamicSharedMemorySize, most_bytes),

@@ -38,11 +38,11 @@ struct Layout {
   int row_stride = 0;  ///< of the memory's matrix, in elements
   int slices = 0;      ///< factored: partial sums kept of each score
 
-  int diagonal = 0;        ///< [neurons] float; before it, the memory's matrix
+  int diagonal = 0;        ///< [neurons] float, negative; before it, the memory's matrix
   int image_bytes = 0;     ///< matrix and diagonal
   int states = 0;          ///< [neurons × slots] float
   int scores = 0;          ///< [rows × sum_stride] float
-  int partial_scores = 0;  ///< [slices − 1, patterns of a pass × sum_stride] float
+  int partial_scores = 0;  ///< [patterns of a pass, slices − 1, sum_stride] float
   int energy_sums = 0;     ///< [row_threads × sum_stride] float
   int change_sums = 0;     ///< as energy_sums
   int masks = 0;           ///< [neurons / 8 × slots], a bit for each neuron that keeps its state

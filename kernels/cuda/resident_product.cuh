@@ -120,15 +120,24 @@ __device__ __forceinline__ void add_term(const Weight* weights, const float* ope
   for (int r = 0; r < tile_rows; ++r) add_product<start>(w[r], x, tile[r]);
 }
 
-/// tile(r, c) += Σ_k weights(k, r)·operand(k, c) for rows k from `first` to `end`.
+/// tile(r, c) += Σ_k weights(k, r)·operand(k, c) for four rows k.
+template <Start start, class Weight, int width>
+__device__ __forceinline__ void add_four_terms(const Weight* weights, int weight_stride, const float* operand,
+                                               int operand_stride, Tile<width>& tile) {
+  add_term<start>(weights, operand, tile);
+#pragma unroll
+  for (int k = 1; k < 4; ++k) add_term<Start::no>(weights + k * weight_stride, operand + k * operand_stride, tile);
+}
+
+/// The same for all rows k from `first` to `end`, multiples of 4.
 template <class Weight, int width>
 __device__ __forceinline__ void add_terms(const Weight* weights, int weight_stride, const float* operand,
                                           int operand_stride, int first, int end, Tile<width>& tile) {
   weights += first * weight_stride;
   operand += first * operand_stride;
-#pragma unroll 4
-  for (int k = first; k < end; ++k, weights += weight_stride, operand += operand_stride)
-    add_term<Start::no>(weights, operand, tile);
+#pragma unroll 1
+  for (int k = first; k < end; k += 4, weights += 4 * weight_stride, operand += 4 * operand_stride)
+    add_four_terms<Start::no>(weights, weight_stride, operand, operand_stride, tile);
 }
 
 /// tile(r, c) += Σ_k weights(r·row_distance + k)·operand(k, c) for four neurons k.

@@ -167,11 +167,13 @@ struct ColumnMover {
   int class_rows;  ///< neurons of a class
   int lane;        ///< 0 … 7
 
+  /// The lane's neurons, without padding.
+  __device__ __forceinline__ int count() const { return (dimension - lane + row_classes - 1) / row_classes; }
+
   __device__ __forceinline__ void store(Index query) const {
     float* const row = job.states.row(query) + lane;
-    const int count = (dimension - lane + row_classes - 1) / row_classes;
 #pragma unroll 8
-    for (int j = 0; j < count; ++j) row[j * row_classes] = column[j * slots];
+    for (int j = 0; j < count(); ++j) row[j * row_classes] = column[j * slots];
   }
 
   /// False if the state isn't finite.
@@ -179,11 +181,12 @@ struct ColumnMover {
     const float* const row = job.queries.row(query) + lane;
     float check = 0.0F;
 #pragma unroll 8
-    for (int j = 0; j < class_rows; ++j) {
-      const float value = lane + j * row_classes < dimension ? row[j * row_classes] : 0.0F;
+    for (int j = 0; j < count(); ++j) {
+      const float value = row[j * row_classes];
       check = fmaf(value, 0.0F, check);
       column[j * slots] = value;
     }
+    for (int j = count(); j < class_rows; ++j) column[j * slots] = 0.0F;
     return check == 0.0F;
   }
 

@@ -117,32 +117,35 @@ class Worker {
     for (int row = begin; row < begin + neurons; row += count)
       add_scores(weights + row, row_distance, column(row), slots, row == begin ? 4 : 0, count, tile);
     const int slice = group % layout_.slices;
-    float* const sums = slice_of(first, slice) + pattern * stride + column_group_ * chunk_slots;
-    if (group < layout_.slices) store_tile(sums, pattern_threads * stride, tile);
+    float* const sums = (slice == 0 ? scores_ + (first + pattern) * stride : partial_scores(pattern, slice)) +
+                        column_group_ * chunk_slots;
+    const int distance = pattern_threads * stride * (slice == 0 ? 1 : layout_.slices - 1);
+    if (group < layout_.slices) store_tile(sums, distance, tile);
     __syncthreads();
     for (int turn = layout_.slices; turn < groups; turn += layout_.slices) {
-      if (group - slice == turn) add_tile(sums, pattern_threads * stride, tile);
+      if (group - slice == turn) add_tile(sums, distance, tile);
       __syncthreads();
     }
     if (layout_.slices > 1) add_slices(first, patterns);
   }
 
-  /// Slice 0 is the scores themselves.
-  __device__ __forceinline__ float* slice_of(int first, int slice) const {
-    if (slice == 0) return scores_ + first * stride;
+  /// Slice 0 is the scores themselves. A pattern's other slices lie together.
+  __device__ __forceinline__ float* partial_scores(int pattern, int slice) const {
     auto* const partial = reinterpret_cast<float*>(shared_ + layout_.partial_scores);
-    return partial + (slice - 1) * patterns_of_pass(layout_) * stride;
+    return partial + (pattern * (layout_.slices - 1) + slice - 1) * stride;
   }
 
   __device__ __forceinline__ void add_slices(int first, int patterns) const {
     constexpr int chunks = slots / chunk_slots;
     for (int i = static_cast<int>(threadIdx.x); i < patterns * chunks; i += threads) {
-      const int at = i / chunks * stride + i % chunks * chunk_slots;
-      auto* const total = reinterpret_cast<float4*>(scores_ + first * stride + at);
+      const int pattern = i / chunks;
+      const int slot = i % chunks * chunk_slots;
+      auto* const total = reinterpret_cast<float4*>(scores_ + (first + pattern) * stride + slot);
       float4 sum = *total;
-      const float* slice = slice_of(first, 1) + at;
-      for (int left = layout_.slices - 1; left > 0; --left, slice += patterns * stride) {
-        const float4 part = *reinterpret_cast<const float4*>(slice);
+      const float* const slices = partial_scores(pattern, 1) + slot;
+#pragma unroll 3
+      for (int slice = 0; slice < layout_.slices - 1; ++slice) {
+        const float4 part = *reinterpret_cast<const float4*>(slices + slice * stride);
         sum = make_float4(sum.x + part.x, sum.y + part.y, sum.z + part.z, sum.w + part.w);
       }
       *total = sum;
@@ -154,9 +157,9 @@ class Worker {
   __device__ __forceinline__ void multiply_states(Tile<width>& readout) const {
     const int row = row_thread_ * tile_rows;
     if (row >= layout_.neurons) return;
-    add_term<Start::yes>(weights_ + row, column(0), readout);
+    add_four_terms<Start::yes>(weights_ + row, layout_.row_stride, column(0), slots, readout);
     for (int k = 0; k < layout_.neurons; k += class_rows())
-      add_terms(weights_ + k * layout_.row_stride + row, layout_.row_stride, column(k), slots, k == 0 ? 1 : 0,
+      add_terms(weights_ + k * layout_.row_stride + row, layout_.row_stride, column(k), slots, k == 0 ? 4 : 0,
                 class_rows(), readout);
     float sums[width] = {};
 #pragma unroll
@@ -176,12 +179,12 @@ class Worker {
       float diagonal[tile_rows] = {};
       if constexpr (form == Form::factored) {
         const float* const scores = scores_ + column_group_ * chunk_slots;
-        add_term<Start::yes>(weights_ + row, scores, readout);
-        add_terms(weights_ + row, layout_.row_stride, scores, stride, 1, layout_.rows, readout);
+        add_four_terms<Start::yes>(weights_ + row, layout_.row_stride, scores, stride, readout);
+        add_terms(weights_ + row, layout_.row_stride, scores, stride, 4, layout_.rows, readout);
         load_weights(diagonal_ + row, diagonal);
       }
       const auto finish_readout = [&](int r, float x, float product) {
-        return form == Form::factored ? fmaf(-diagonal[r], x, product) : product;
+        return form == Form::factored ? fmaf(diagonal[r], x, product) : product;
       };
       int steps[width] = {};
       if constexpr (form == Form::dense) load_steps(steps);
@@ -221,12 +224,11 @@ class Worker {
 
   /// One sum over all neurons of the thread, which come tile by tile.
   __device__ __forceinline__ void leave_sums(float* all, int row, float (&sums)[width]) const {
-    if (row >= row_threads(threads) * tile_rows) {
-      float before[width];
-      load_columns(sum_row(all), before);
+    if (row < row_threads(threads) * tile_rows) return store_columns(sum_row(all), sums);
+    float before[width];
+    load_columns(sum_row(all), before);
 #pragma unroll
-      for (int c = 0; c < width; ++c) sums[c] += before[c];
-    }
+    for (int c = 0; c < width; ++c) sums[c] += before[c];
     store_columns(sum_row(all), sums);
   }
 
@@ -273,7 +275,7 @@ class Worker {
       const auto score = static_cast<double>(scores_[p * stride + slot]);
       squares = fma(score, score, squares);
     }
-    return -0.5 * static_cast<double>(launch_.scale) * over_shares(squares - sum);
+    return -0.5 * static_cast<double>(launch_.scale) * over_shares(squares + sum);
   }
 
   /// A thread's share of a slot's sum.
