@@ -50,7 +50,7 @@ int round_up(int value, int multiple) { return (value + multiple - 1) / multiple
 /// Gives the parts of shared memory their places.
 void place(Layout& layout) {
   const int element = layout.storage == Storage::single ? 4 : 2;
-  const int stride = resident::sum_stride(layout.threads, layout.slots);
+  const int stride = resident::sum_stride(layout.slots);
   const int sums = resident::row_threads(layout.threads) * stride;
   int at = 0;
   const auto take = [&](int bytes) {

@@ -58,11 +58,8 @@ ATTRACTOR_HOST_DEVICE constexpr int warp_slots(int threads, int slots) {
   return warp_lanes / sum_threads(threads, slots);
 }
 
-/// Lanes of a warp read `sum_threads` neighbouring rows of `warp_slots` sums each, so these must fall into different
-/// banks.
-ATTRACTOR_HOST_DEVICE constexpr int sum_stride(int threads, int slots) {
-  return slots + warp_slots(threads, slots) % warp_lanes;
-}
+/// Between rows of sums, so that eight rows of four columns fall into different banks.
+ATTRACTOR_HOST_DEVICE constexpr int sum_stride(int slots) { return slots + chunk_slots; }
 
 /// Threads that work on different rows of the same columns; each leaves one sum.
 ATTRACTOR_HOST_DEVICE constexpr int row_threads(int threads) { return threads / row_classes; }

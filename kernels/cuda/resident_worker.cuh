@@ -69,7 +69,10 @@ class Worker {
   /// With so many queries left, half the columns do.
   static constexpr int few = width > chunk_slots ? slots / 2 : 0;
   static constexpr int warps = threads / warp_lanes;
-  static constexpr int stride = sum_stride(threads, slots);
+  /// Of every eight rows of sums, those that one of a slot's threads adds up: so the lanes of a warp read from
+  /// different banks.
+  static constexpr int share_rows = row_classes / sum_threads(threads, slots);
+  static constexpr int stride = sum_stride(slots);
 
   /// The memory comes as it is; everything else starts as zeros, idle slots stay so.
   __device__ void load_memory() {
@@ -271,9 +274,12 @@ class Worker {
     const double sum = sum_of_slot(energy_sums_, slot, share);
     if constexpr (form == Form::dense) return -0.5 * static_cast<double>(launch_.scale) * over_shares(sum);
     double squares = 0.0;
-    for (int p = share; p < layout_.rows; p += sum_threads(threads, slots)) {
-      const auto score = static_cast<double>(scores_[p * stride + slot]);
-      squares = fma(score, score, squares);
+    for (int first = share * share_rows; first < layout_.rows; first += row_classes) {
+#pragma unroll
+      for (int p = first; p < first + share_rows; ++p) {
+        const auto score = static_cast<double>(scores_[p * stride + slot]);
+        squares = fma(score, score, squares);
+      }
     }
     return -0.5 * static_cast<double>(launch_.scale) * over_shares(squares + sum);
   }
@@ -282,8 +288,11 @@ class Worker {
   __device__ __forceinline__ double sum_of_slot(const float* sums, int slot, int share) const {
     double sum = 0.0;
 #pragma unroll
-    for (int i = 0; i < row_threads(threads); i += sum_threads(threads, slots))
-      sum += static_cast<double>(sums[(share + i) * stride + slot]);
+    for (int first = 0; first < row_threads(threads); first += row_classes) {
+#pragma unroll
+      for (int i = first; i < first + share_rows; ++i)
+        sum += static_cast<double>(sums[(share * share_rows + i) * stride + slot]);
+    }
     return sum;
   }
 
