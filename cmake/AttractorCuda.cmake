@@ -51,8 +51,8 @@ function(attractor_add_cuda target)
   )
   target_compile_features(attractor_cuda PUBLIC cxx_std_20)
   target_include_directories(attractor_cuda
-    PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/core ${PROJECT_SOURCE_DIR}/host
-    SYSTEM PUBLIC ${CUDAToolkit_INCLUDE_DIRS})
+    PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/core ${PROJECT_SOURCE_DIR}/host)
+  target_include_directories(attractor_cuda SYSTEM PUBLIC ${CUDAToolkit_INCLUDE_DIRS})
   # The runtime library is the one that CMAKE_CUDA_RUNTIME_LIBRARY names.
   target_link_libraries(attractor_cuda PUBLIC CUDA::cublas)
   set_target_properties(attractor_cuda PROPERTIES

@@ -26,7 +26,8 @@ lint() {
   require_packages clang-format clang-tidy clang libomp-14-dev libbenchmark-dev git
   sources | xargs clang-format --dry-run --Werror
   # Only configured: that generates what sources include and the commands that clang-tidy reads.
-  cmake -S . -B build/lint -G Ninja -D CMAKE_CXX_COMPILER=clang++ -D CMAKE_EXPORT_COMPILE_COMMANDS=ON
+  cmake -S . -B build/lint -G Ninja -D ATTRACTOR_CUDA=AUTO -D CMAKE_CXX_COMPILER=clang++ \
+    -D CMAKE_EXPORT_COMPILE_COMMANDS=ON
   local file
   for file in $(sources); do
     if [[ $file == *.cu ]]; then continue; fi  # clang-tidy can't follow nvcc.

@@ -132,7 +132,8 @@ struct CudaProduct::State {
 CudaProduct::CudaProduct(const Device& device, Index rows, Index columns, Index inner)
     : state_(std::make_unique<State>(device, rows, columns, inner)) {}
 CudaProduct::~CudaProduct() = default;
-CudaProduct::CudaProduct(CudaProduct&&) noexcept = default;
+CudaProduct::CudaProduct(CudaProduct&& other) noexcept = default;
+CudaProduct& CudaProduct::operator=(CudaProduct&& other) noexcept = default;
 
 double CudaProduct::seconds() {
   State& s = *state_;

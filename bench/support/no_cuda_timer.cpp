@@ -18,7 +18,8 @@ std::unique_ptr<RelaxationTimer> make_cuda_timer(const Device& /*device*/, Matri
 
 CudaProduct::CudaProduct(const Device& /*device*/, Index /*rows*/, Index /*columns*/, Index /*inner*/) { refuse(); }
 CudaProduct::~CudaProduct() = default;
-CudaProduct::CudaProduct(CudaProduct&&) noexcept = default;
+CudaProduct::CudaProduct(CudaProduct&& other) noexcept = default;
+CudaProduct& CudaProduct::operator=(CudaProduct&& other) noexcept = default;
 double CudaProduct::seconds() { refuse(); }
 
 }  // namespace attractor::bench

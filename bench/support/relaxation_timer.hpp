@@ -14,6 +14,9 @@ namespace attractor::bench {
 /// between two events around it, so that neither copies nor the host's own work are part of it.
 class RelaxationTimer {
  public:
+  RelaxationTimer() = default;
+  RelaxationTimer(const RelaxationTimer&) = delete;
+  RelaxationTimer& operator=(const RelaxationTimer&) = delete;
   virtual ~RelaxationTimer() = default;
 
   /// Seconds of one relaxation of all queries.
@@ -34,8 +37,11 @@ std::unique_ptr<RelaxationTimer> make_cuda_timer(const Device& device, MatrixVie
 class CudaProduct {
  public:
   CudaProduct(const Device& device, Index rows, Index columns, Index inner);
+  CudaProduct(const CudaProduct&) = delete;
+  CudaProduct& operator=(const CudaProduct&) = delete;
+  CudaProduct(CudaProduct&& other) noexcept;
+  CudaProduct& operator=(CudaProduct&& other) noexcept;
   ~CudaProduct();
-  CudaProduct(CudaProduct&&) noexcept;
   double seconds();
 
  private:

@@ -37,7 +37,8 @@ ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
 /// Relaxes every row of `queries` [B × D] into `results`, in stream order: all data are on the memory's device (or
 /// managed), and stay untouched until the stream has come past this call.
 ///
-/// @throws InvalidArgument as Relaxer::relax; data on the host or on another device; a workspace too small.
+/// @throws InvalidArgument as Relaxer::relax; data on the host or on another device; a workspace
+///         too small, misaligned or on the host.
 /// @throws NotSupported the memory isn't on one CUDA device; the stream is being captured and the memory needs the
 /// host.
 /// @throws DeviceError a CUDA or cuBLAS call failed; the relaxer stays usable.

@@ -23,8 +23,8 @@ enum class Evaluation : unsigned char {
   dense,      ///< u = Wx: 2D² flops a step, memory D×D
 };
 
-/// Where a linear memory on a CUDA device is read from at each step. Either way gives the same answer up to rounding; on
-/// the CPU it means nothing.
+/// Where a linear memory on a CUDA device is read from at each step. Either way gives the same answer up to rounding;
+/// on the CPU it means nothing.
 enum class Placement : unsigned char {
   automatic,  ///< resident where it fits
   resident,   ///< the shared memory of each multiprocessor: a call is one launch

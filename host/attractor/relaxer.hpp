@@ -37,7 +37,8 @@ class ATTRACTOR_EXPORT Relaxer {
   ///
   /// @throws InvalidArgument null data, other than D columns, a stride below D, a clamp mask of another shape.
   /// Queries, clamp mask and results may each be on the host or, for a memory on a CUDA device, on that device; host
-  /// data stream through the device in chunks, so that neither queries nor results need fit its memory.
+  /// data stream through the device in chunks, so that neither queries nor results need fit its memory. Data on a
+  /// device may still be on their way on its default stream, on other streams not.
   /// @throws std::bad_alloc
   /// @throws DeviceError a call to the device failed; OutOfDeviceMemory it has no room. The relaxer stays usable.
   /// Blocks until done. Extra memory: a few tiles of states for each thread, on CUDA two chunks in flight for each

@@ -157,7 +157,7 @@ class Lane {
 
  private:
   void relax_chunk(Index first, Index count) {
-    cudaStream_t const stream = stream_.get();
+    cudaStream_t stream = stream_.get();
     queries_.upload(first, count, stream);
     clamped_.upload(first, count, stream);
     const Job job = make_chunk_job(first, count);

@@ -38,6 +38,8 @@ class Owner {
  public:
   Owner() = default;
   explicit Owner(Handle handle) : handle_(handle) {}
+  Owner(const Owner&) = delete;
+  Owner& operator=(const Owner&) = delete;
   Owner(Owner&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
   Owner& operator=(Owner&& other) noexcept {
     std::swap(handle_, other.handle_);

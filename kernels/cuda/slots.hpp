@@ -15,10 +15,12 @@ struct Slot {
   HaltingMonitor monitor;
 };
 
-/// Counts of one call, zero at its start.
+/// Counts of one call, zero at its start. Their type is the one that atomicAdd takes.
 struct QueryCounts {
+  // NOLINTBEGIN(google-runtime-int)
   unsigned long long started;   ///< the next query to be given a slot
   unsigned long long finished;  ///< queries with a result
+  // NOLINTEND(google-runtime-int)
 };
 
 /// Two state matrices: each step reads one and writes the other.

@@ -106,8 +106,10 @@ void launch_softmax_scan(const SoftmaxScan& scan, cudaStream_t stream) {
   const Kernel& kernel = choose_kernel(scan);
   const Layout layout = layout_of(kernel, scan.dimension, scan.content_columns, reads_one_matrix(scan));
   const auto bytes = kernel.bytes(layout);
-  check(cudaFuncSetAttribute(kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
-        "shared memory of " + std::to_string(bytes) + " bytes for the softmax scan");
+  // The limit and not what this launch needs: another thread may launch the same kernel with more at the same time.
+  check(cudaFuncSetAttribute(kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(shared_memory_limit())),
+        "cudaFuncSetAttribute of the softmax scan's shared memory");
   const dim3 grid(static_cast<unsigned>((scan.rows + kernel.states - 1) / kernel.states),
                   static_cast<unsigned>(scan.splits),
                   static_cast<unsigned>(column_blocks(kernel, scan.content_columns)));

@@ -245,7 +245,7 @@ void relax_streamed(const Memory& memory, Index stride, const Job& job, void* bl
                     cudaStream_t stream) {
   Workspace workspace(block);
   Bench<Stage, Memory> bench(memory, stride, job.queries.rows, workspace);
-  cublasHandle_t const blas = tools.blas.get();
+  cublasHandle_t blas = tools.blas.get();
   check(cublasSetStream(blas, stream), "cublasSetStream");
   check(cublasSetMathMode(blas, products == Products::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
         "cublasSetMathMode");

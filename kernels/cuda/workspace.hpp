@@ -18,7 +18,7 @@ class Workspace {
   T* take(std::size_t count) {
     const std::size_t start = used_;
     used_ += (count * sizeof(T) + alignment - 1) / alignment * alignment;
-    return block_ == nullptr ? nullptr : reinterpret_cast<T*>(block_ + start);
+    return block_ == nullptr ? nullptr : static_cast<T*>(static_cast<void*>(block_ + start));
   }
 
   [[nodiscard]] std::size_t used() const { return used_; }

@@ -146,7 +146,6 @@ class Calls {
 /// memory instead of the attribute that asks for it.
 std::vector<std::string> words_for(std::string call) {
   if (call.find("LaunchKernel") != std::string::npos) return {"launch of ", "cub::DeviceSelect"};
-  if (call == "cudaFuncSetAttribute") return {call, "shared memory of "};
   if (call.ends_with("_v2")) call.resize(call.size() - 3);
   if (call.ends_with("WithFlags") && call.starts_with("cudaOccupancy")) call.resize(call.size() - 9);
   return {call, "cub::DeviceSelect"};

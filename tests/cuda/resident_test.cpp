@@ -1,6 +1,7 @@
 /// The resident kernel against the oracle: every form, update and halting rule, sizes around the edges of its tiles.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -312,7 +313,8 @@ TEST_P(ResidentTest, BadQueriesStayAmongThemselves) {
     const Rules rules{.halting = halting, .max_steps = 20, .energies = false};
     const Results clean = relax(*s.memory, rules, queries.view());
     Matrix<float> poisoned = copy(queries);
-    for (Index i = 0; i < poisoned.rows(); i += 5) poisoned(i, d - 1) = i % 2 == 0 ? nan_value : infinity;
+    constexpr std::array poisons = {nan_value, infinity};
+    for (Index i = 0; i < poisoned.rows(); i += 5) poisoned(i, d - 1) = poisons.at(static_cast<std::size_t>(i % 2));
 
     const Results results = relax(*s.memory, rules, poisoned.view());
 
