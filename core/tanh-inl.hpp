@@ -1,5 +1,5 @@
-// The hyperbolic tangent of the fast paths, half the work of a step on small memories. Included once per instruction set
-// and for the device, like core/update-inl.hpp. `Ops` offers set, mul, mul_add, clamp and reciprocal.
+// The hyperbolic tangent of the fast paths, half the work of a step on small memories. Included once per instruction
+// set and for the device, like core/update-inl.hpp. `Ops` offers set, mul, mul_add, clamp and reciprocal.
 
 /// tanh(x) = x·P(x²)/Q(x²), a minimax fit of degrees 4 and 4 on |x| ≤ 9.01 (relative error 2.1e-8 before rounding);
 /// beyond, float's tanh is ±1. NaN stays NaN, which is the business of Ops::clamp.
