@@ -21,6 +21,9 @@ inline constexpr int chunk_slots = 4;     ///< columns moved by one vector instr
 inline constexpr int pass_patterns = 32;  ///< most patterns scored at a time
 inline constexpr int slot_bytes = 44;     ///< of the slot table, for each slot
 
+/// A bit for each slot.
+using SlotMask = unsigned long long;  // NOLINT(google-runtime-int): the type of CUDA's bit functions
+
 /// Where the state matrix keeps neuron k of `neurons`, padding included.
 ATTRACTOR_HOST_DEVICE constexpr int row_of(int k, int neurons) {
   return k % row_classes * (neurons / row_classes) + k / row_classes;

@@ -90,9 +90,9 @@ __device__ inline void move_entries(const SlotTable& table, int lane) {
 
 /// What an exchange has to do, in shared memory.
 struct Exchange {
-  unsigned long long changed;   ///< a bit for each slot from or to which a state moves
-  unsigned long long arriving;  ///< a bit for each slot whose query's state waits to be loaded
-  int in_use;                   ///< slots that have a query
+  SlotMask changed;   ///< slots from or to which a state moves
+  SlotMask arriving;  ///< slots whose query's state waits to be loaded
+  int in_use;         ///< number of slots that have a query
 };
 
 /// One warp gives idle slots below `limit` the next queries.
@@ -124,8 +124,8 @@ class Dispenser {
       first += __popc(idle[i]);
       const unsigned arriving = __ballot_sync(~0U, arrives);
       const unsigned departing = __ballot_sync(~0U, table.departing[slot] >= 0);
-      exchange.arriving |= static_cast<unsigned long long>(arriving) << (i * warp_lanes);
-      exchange.changed |= static_cast<unsigned long long>(arriving | departing) << (i * warp_lanes);
+      exchange.arriving |= static_cast<SlotMask>(arriving) << (i * warp_lanes);
+      exchange.changed |= static_cast<SlotMask>(arriving | departing) << (i * warp_lanes);
       exchange.in_use += __popc(__ballot_sync(~0U, table.query[slot] >= 0));
     }
     return exchange;

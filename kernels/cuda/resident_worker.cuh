@@ -40,28 +40,30 @@ class Worker {
 
   __device__ void run() {
     load_memory();
-    exchange();
-    relax(!scores_newcomers());
+    const SlotMask unscored = exchange();
+    relax(!scores_newcomers(), unscored);
   }
 
   /// Steps until no query is left. Half steps: an evaluation, then an advance. Slots are judged as soon as all is
-  /// known: after the evaluation where energies are wanted, else after the advance.
-  __device__ void relax(bool evaluates) {
+  /// known: after the evaluation where energies are wanted, else after the advance. `unscored` are newcomers.
+  __device__ void relax(bool evaluates, SlotMask unscored) {
     Tile<width> readout = {};
-    while (plan()->in_use > (evaluates ? few : 0)) {
+    while (plan()->in_use > (evaluates && unscored == 0 ? few : 0)) {
       if (evaluates) {
         evaluate(readout);
+        if (unscored != 0) score_newcomers(unscored);
+        unscored = 0;
       } else {
         advance(readout);
       }
       __syncthreads();
-      if (evaluates == job_.wants_energy && judge_slots()) exchange();
+      if (evaluates == job_.wants_energy && judge_slots()) unscored = exchange();
       evaluates = !evaluates;
     }
     if constexpr (few > 0) {
       // So few are left only when no query waits.
       close_gaps();
-      Worker<form, Weight, slots, threads, width / 2>(launch_, shared_).relax(true);
+      Worker<form, Weight, slots, threads, width / 2>(launch_, shared_).relax(true, 0);
     }
   }
 
@@ -307,7 +309,8 @@ class Worker {
   // Exchange of queries.
 
   /// Writes the states that depart and gives idle slots new queries. One that isn't finite departs at once.
-  __device__ __forceinline__ void exchange() {
+  __device__ __forceinline__ SlotMask exchange() {
+    SlotMask unscored = 0;
     bool again = true;
     while (again) {
       if (threadIdx.x < warp_lanes) {
@@ -315,13 +318,21 @@ class Worker {
         if (threadIdx.x == 0) *plan() = exchange;
       }
       __syncthreads();
+      const SlotMask arriving = plan()->arriving;
       again = __syncthreads_or(move_columns()) != 0;
-      if (scores_newcomers()) score_newcomers();
+      if (scores_newcomers()) {
+        score_newcomers(arriving);
+      } else if (form == Form::factored) {
+        unscored |= arriving;
+      }
     }
+    return unscored;
   }
 
   // Newcomers. With energies slots are judged, and so filled, after an evaluation that newcomers then miss. The scores
-  // of one state are little work; a dense product is as much as a step, so there newcomers sit out the advance.
+  // of one state are little work; a dense product is as much as a step, so there newcomers sit out the advance. Without
+  // energies they are evaluated with all others, but scored by the same sums afterwards: what is asked for must not
+  // change the bits of a result.
 
   __device__ __forceinline__ bool scores_newcomers() const { return form == Form::factored && job_.wants_energy; }
 
@@ -329,11 +340,11 @@ class Worker {
 
   /// Eight lanes for each newcomer, the same sums whenever it comes. The four at a time of a warp are in different
   /// places of their chunks, and so in different banks.
-  __device__ __forceinline__ void score_newcomers() const {
+  __device__ __forceinline__ void score_newcomers(SlotMask newcomers) const {
     const int warp = static_cast<int>(threadIdx.x) / warp_lanes;
-    const unsigned long long all = plan()->arriving & 0x1111'1111'1111'1111ULL << row_thread_ % chunk_slots;
+    const SlotMask all = newcomers & 0x1111'1111'1111'1111ULL << row_thread_ % chunk_slots;
     int turn = 0;
-    for (unsigned long long left = all; left != 0; left &= left - 1, ++turn) {
+    for (SlotMask left = all; left != 0; left &= left - 1, ++turn) {
       if (turn % warps != warp) continue;
       const int slot = __ffsll(static_cast<long long>(left)) - 1;
       for (int first = 0; first < layout_.rows; first += tile_rows) score_newcomer(slot, first);
