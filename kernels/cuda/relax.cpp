@@ -18,9 +18,12 @@
 namespace attractor::cuda {
 namespace {
 
-/// Host memory of a chunk's queries: large enough that a launch keeps its slots busy most of the time, small enough
+/// Of a chunk's queries and results: large enough that a launch keeps its slots busy most of the time, small enough
 /// that page-locking the buffers doesn't take longer than using them.
 constexpr Index chunk_bytes = Index{64} << 20;
+
+/// A chunk's share of the memory that its device has left: two of them and the scratch fit well.
+constexpr Index chunk_share = 8;
 
 /// Chunks of a set that is cut only so that the caller hears of progress or can stop, or for other devices to share in.
 constexpr Index least_chunk = 4096;
@@ -227,10 +230,24 @@ void run_lane(const DeviceMemory& memory, Call& call, std::exception_ptr& failur
   }
 }
 
-Index chunk_rows(const Arrays& arrays, const RelaxCall& call, Index devices) {
+/// Bytes for a chunk on the device that has least to give.
+Index chunk_budget(std::span<const DeviceMemory* const> replicas) {
+  Index budget = chunk_bytes;
+  for (const DeviceMemory* const memory : replicas) {
+    const DeviceScope scope(memory->device());
+    std::size_t left = 0;
+    std::size_t total = 0;
+    check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
+    budget = std::min(budget, static_cast<Index>(left) / chunk_share);
+  }
+  return budget;
+}
+
+Index chunk_rows(const Arrays& arrays, const RelaxCall& call, std::span<const DeviceMemory* const> replicas) {
+  const auto devices = static_cast<Index>(replicas.size());
   const Index total = arrays.queries.matrix.rows;
   const Index row_bytes = arrays.staged_row_bytes();
-  Index rows = row_bytes == 0 ? total : std::max<Index>(chunk_bytes / row_bytes, 1);
+  Index rows = row_bytes == 0 ? total : std::max<Index>(chunk_budget(replicas) / row_bytes, 1);
   if (call.progress || call.stop.stop_possible()) rows = std::min(rows, std::max(total / progress_chunks, least_chunk));
   if (devices > 1)
     rows = std::min(rows, std::max(total / (devices * lanes_per_device * 2),
@@ -259,10 +276,7 @@ void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& 
     throw InvalidArgument("a relaxer on several devices takes data on the host; some are on a device");
   if (!arrays.all(false)) finish_default_stream(replicas.front()->device());
   detail::ProgressMeter meter(call, queries.rows);
-  Call shared{.options = options,
-              .arrays = arrays,
-              .chunk_rows = chunk_rows(arrays, call, static_cast<Index>(replicas.size())),
-              .meter = meter};
+  Call shared{.options = options, .arrays = arrays, .chunk_rows = chunk_rows(arrays, call, replicas), .meter = meter};
   const Index chunks = (queries.rows + shared.chunk_rows - 1) / shared.chunk_rows;
   const auto lanes =
       static_cast<std::size_t>(std::min<Index>(chunks, static_cast<Index>(replicas.size()) * lanes_per_device));

@@ -20,6 +20,10 @@ namespace {
 /// of a call longer, when slots run empty.
 constexpr std::size_t scratch_budget = std::size_t{512} << 20U;
 constexpr Index most_rows = 8192;
+constexpr Index least_rows = 64;
+
+/// Of the device's memory, the most that scratch takes on a small one.
+constexpr std::size_t scratch_share = 16;
 
 constexpr int padded(Index columns) { return static_cast<int>((columns + 3) / 4 * 4); }
 
@@ -29,8 +33,13 @@ std::size_t elements(int rows, Index stride) {
 
 /// Slots of a job whose every row takes about `row_floats` floats of scratch.
 int slot_count(Index queries, Index row_floats) {
-  const auto affordable = static_cast<Index>(scratch_budget / (sizeof(float) * static_cast<std::size_t>(row_floats)));
-  return static_cast<int>(std::clamp<Index>(queries, 1, std::clamp<Index>(affordable, 64, most_rows)));
+  std::size_t left = 0;
+  std::size_t total = 0;
+  check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
+  // What is left may differ when the scratch is used; the total doesn't.
+  const std::size_t budget = std::min(scratch_budget, total / scratch_share);
+  const auto affordable = static_cast<Index>(budget / (sizeof(float) * static_cast<std::size_t>(row_floats)));
+  return static_cast<int>(std::clamp<Index>(queries, 1, std::clamp(affordable, least_rows, most_rows)));
 }
 
 /// The products of a step, by form: what each takes of the workspace, and how it launches them.

@@ -147,6 +147,7 @@ ATTRACTOR_FAULTY(cudaGetDevice, cudaErrorUnknown, (int* device), (device))
 ATTRACTOR_FAULTY(cudaSetDevice, cudaErrorUnknown, (int device), (device))
 ATTRACTOR_FAULTY(cudaDeviceGetAttribute, cudaErrorUnknown, (int* value, cudaDeviceAttr attribute, int device),
                  (value, attribute, device))
+ATTRACTOR_FAULTY(cudaMemGetInfo, cudaErrorUnknown, (std::size_t * left, std::size_t* total), (left, total))
 ATTRACTOR_FAULTY(cudaPointerGetAttributes, cudaErrorUnknown, (cudaPointerAttributes * attributes, const void* data),
                  (attributes, data))
 ATTRACTOR_FAULTY(cudaFuncSetAttribute, cudaErrorUnknown, (const void* function, cudaFuncAttribute attribute, int value),
