@@ -58,19 +58,15 @@ std::string cuda_description(int device) {
          std::to_string(properties.minor);
 }
 
-Matrix<float> copy_to_host(const Device& device, MatrixView<const float> matrix, const std::string& what) {
+std::optional<Matrix<float>> fetch(const Device& device, MatrixView<const float> matrix, const std::string& what) {
+  if (device.kind() != Device::Kind::cuda) return std::nullopt;
+  const cuda::DeviceScope scope(device.index());
+  if (cuda::locate(matrix.data, device.index(), what) != cuda::Location::device) return std::nullopt;
   Matrix<float> result(matrix.rows, matrix.columns);
-  if (device.kind() == Device::Kind::cuda) {
-    const cuda::DeviceScope scope(device.index());
-    if (cuda::locate(matrix.data, device.index(), what) == cuda::Location::device) {
-      const auto bytes = [](Index floats) { return static_cast<std::size_t>(floats) * sizeof(float); };
-      cuda::check(cudaMemcpy2D(result.data(), bytes(matrix.columns), matrix.data, bytes(matrix.row_stride),
-                               bytes(matrix.columns), static_cast<std::size_t>(matrix.rows), cudaMemcpyDeviceToHost),
-                  "cudaMemcpy2D of " + std::to_string(matrix.rows) + " " + what);
-      return result;
-    }
-  }
-  for (Index i = 0; i < matrix.rows; ++i) std::copy_n(matrix.row(i), matrix.columns, result.row(i));
+  const auto bytes = [](Index floats) { return static_cast<std::size_t>(floats) * sizeof(float); };
+  cuda::check(cudaMemcpy2D(result.data(), bytes(matrix.columns), matrix.data, bytes(matrix.row_stride),
+                           bytes(matrix.columns), static_cast<std::size_t>(matrix.rows), cudaMemcpyDeviceToHost),
+              "cudaMemcpy2D of " + std::to_string(matrix.rows) + " " + what);
   return result;
 }
 

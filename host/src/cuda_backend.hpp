@@ -2,6 +2,7 @@
 
 /// What the host layer asks of CUDA. A build without CUDA has no devices; it says so where it is asked for one.
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -18,10 +19,10 @@ bool has_cuda();
 /// For people: name and compute capability.
 std::string cuda_description(int device);
 
-/// A contiguous copy of a matrix, which may be on the host or, for a memory on a CUDA device, on that.
+/// A copy of a matrix that is on `device`, a CUDA device; nothing where the host itself can read the matrix.
 ///
-/// @throws InvalidArgument the matrix is where `device` can't read it; `what` is its name, "patterns".
-Matrix<float> copy_to_host(const Device& device, MatrixView<const float> matrix, const std::string& what);
+/// @throws InvalidArgument the matrix is on another device; `what` is its name, "patterns".
+std::optional<Matrix<float>> fetch(const Device& device, MatrixView<const float> matrix, const std::string& what);
 
 /// Relaxation shared out among the same memory on several CUDA devices.
 void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options,

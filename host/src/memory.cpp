@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,17 +16,18 @@ namespace attractor {
 namespace detail {
 namespace {
 
-/// A copy of what the caller gives, checked: on the host wherever the argument is.
-Matrix<float> take(const Device& device, MatrixView<const float> matrix, const std::string& what) {
-  check_pattern_layout(matrix, what);
-  Matrix<float> result = copy_to_host(device, matrix, what);
-  check_finite(result, what);
-  return result;
-}
-
 Matrix<float> duplicate(MatrixView<const float> matrix) {
   Matrix<float> result(matrix.rows, matrix.columns);
   for (Index i = 0; i < matrix.rows; ++i) std::copy_n(matrix.row(i), matrix.columns, result.row(i));
+  return result;
+}
+
+/// A copy of what the caller gives, checked: on the host wherever the argument is.
+Matrix<float> take(const Device& device, MatrixView<const float> matrix, const std::string& what) {
+  check_pattern_layout(matrix, what);
+  std::optional<Matrix<float>> fetched = fetch(device, matrix, what);
+  Matrix<float> result = fetched ? std::move(*fetched) : duplicate(matrix);
+  check_finite(result, what);
   return result;
 }
 

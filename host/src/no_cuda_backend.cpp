@@ -1,7 +1,5 @@
 // The CUDA backend of a build without CUDA. What needs a device is never reached: Device::cuda makes none.
 
-#include <algorithm>
-
 #include <attractor/error.hpp>
 
 #include "host/src/cuda_backend.hpp"
@@ -20,10 +18,9 @@ bool has_cuda() { return false; }
 
 std::string cuda_description(int /*device*/) { refuse(); }
 
-Matrix<float> copy_to_host(const Device& /*device*/, MatrixView<const float> matrix, const std::string& /*what*/) {
-  Matrix<float> result(matrix.rows, matrix.columns);
-  for (Index i = 0; i < matrix.rows; ++i) std::copy_n(matrix.row(i), matrix.columns, result.row(i));
-  return result;
+std::optional<Matrix<float>> fetch(const Device& /*device*/, MatrixView<const float> /*matrix*/,
+                                   const std::string& /*what*/) {
+  return std::nullopt;
 }
 
 std::unique_ptr<const Engine> make_cuda_engine(const Form& /*form*/, int /*device*/) { refuse(); }

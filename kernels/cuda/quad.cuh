@@ -9,6 +9,10 @@ namespace attractor::cuda {
 inline constexpr int warp_size = 32;
 inline constexpr unsigned all_lanes = 0xFFFFFFFFU;
 
+/// At multiples of 16 bytes.
+__device__ __forceinline__ float4 load4(const float* from) { return *reinterpret_cast<const float4*>(from); }
+__device__ __forceinline__ void store4(float* to, const float4& quad) { *reinterpret_cast<float4*>(to) = quad; }
+
 __device__ __forceinline__ float element(const float4& quad, int i) {
   return i == 0 ? quad.x : i == 1 ? quad.y : i == 2 ? quad.z : quad.w;
 }

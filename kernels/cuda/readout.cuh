@@ -8,14 +8,12 @@
 /// which one thread asks for.
 
 #include "kernels/cuda/compensated_sum.cuh"
+#include "kernels/cuda/quad.cuh"
 
 namespace attractor::cuda {
 
 /// Threads of a block of the step kernel, which owns one row.
 inline constexpr int step_threads = 128;
-
-__device__ __forceinline__ float4 load4(const float* from) { return *reinterpret_cast<const float4*>(from); }
-__device__ __forceinline__ void store4(float* to, float4 value) { *reinterpret_cast<float4*>(to) = value; }
 
 /// Four neighbouring neurons.
 struct ReadoutGroup {

@@ -4,17 +4,19 @@
 
 #include "kernels/cuda/compensated_sum.cuh"
 #include "kernels/cuda/product.hpp"
+#include "kernels/cuda/quad.cuh"
 
 namespace attractor::cuda {
 namespace {
 
 constexpr int weigh_threads = 128;
 
-/// Two shuffles of a reduction over the block; every thread gets the result.
+/// A reduction over the block; every thread gets the result.
 template <class Combine>
 __device__ float reduce(float value, Combine&& combine) {
   __shared__ float warps[weigh_threads / 32];
-  for (int offset = 16; offset > 0; offset /= 2) value = combine(value, __shfl_xor_sync(0xffffffffU, value, offset));
+  for (int offset = warp_size / 2; offset > 0; offset /= 2)
+    value = combine(value, __shfl_xor_sync(all_lanes, value, offset));
   __syncthreads();
   if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = value;
   __syncthreads();

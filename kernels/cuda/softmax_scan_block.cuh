@@ -199,7 +199,7 @@ class Scanner {
     if (row >= rows_left_) return filled(0.0F);
     const float* const from = scan_.states + (first_row_ + row) * scan_.state_stride + 4 * quad;
     const int columns = scan_.dimension - 4 * quad;
-    if (columns >= 4) return *reinterpret_cast<const float4*>(from);
+    if (columns >= 4) return load4(from);
     return {from[0], columns > 1 ? from[1] : 0.0F, columns > 2 ? from[2] : 0.0F, 0.0F};
   }
 

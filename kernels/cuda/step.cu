@@ -109,6 +109,7 @@ __device__ Sums advance(const Readout& readout, const UpdateType& update, const 
   const FloatOps ops;
   CompensatedSum energy = readout.extra(row);
   CompensatedSum squared_change;
+  const bool wants_change = job.halting.watch == Halting::Watch::state;
   float finite = 0.0F;
   for (int k = 4 * thread(); k < slots.stride; k += 4 * step_threads) {
     const float4 x = load4(state + k);
@@ -120,8 +121,10 @@ __device__ Sums advance(const Readout& readout, const UpdateType& update, const 
                       next_element(x.w, apply_update(update, ops, x.w, u.w), kept.w)};
     store4(next + k, y);
     energy.add(energy_terms);
-    const float4 change = {y.x - x.x, y.y - x.y, y.z - x.z, y.w - x.w};
-    squared_change.add(sum_products(change, change));
+    if (wants_change) {
+      const float4 change = {y.x - x.x, y.y - x.y, y.z - x.z, y.w - x.w};
+      squared_change.add(sum_products(change, change));
+    }
     finite += (y.x * 0.0F + y.y * 0.0F) + (y.z * 0.0F + y.w * 0.0F);
   }
   return {energy.value(), squared_change.value(), finite};
@@ -131,10 +134,10 @@ __device__ Sums advance(const Readout& readout, const UpdateType& update, const 
 __device__ Sums block_sums(Sums mine) {
   constexpr int warps = step_threads / 32;
   __shared__ Sums shared[warps];
-  for (int offset = 16; offset > 0; offset /= 2) {
-    mine.energy += __shfl_xor_sync(0xffffffffU, mine.energy, offset);
-    mine.squared_change += __shfl_xor_sync(0xffffffffU, mine.squared_change, offset);
-    mine.finite += __shfl_xor_sync(0xffffffffU, mine.finite, offset);
+  for (int offset = warp_size / 2; offset > 0; offset /= 2) {
+    mine.energy += __shfl_xor_sync(all_lanes, mine.energy, offset);
+    mine.squared_change += __shfl_xor_sync(all_lanes, mine.squared_change, offset);
+    mine.finite += __shfl_xor_sync(all_lanes, mine.finite, offset);
   }
   if (thread() % 32 == 0) shared[thread() / 32] = mine;
   __syncthreads();
