@@ -36,13 +36,17 @@ endfunction()
 # attractor_add_cuda(target): the CUDA backend. Its kernels are objects of their own, which tests and benchmarks link too.
 function(attractor_add_cuda target)
   add_library(attractor_cuda OBJECT
+    kernels/cuda/adaptive_scores.cu
     kernels/cuda/compaction.cu
     kernels/cuda/error.cpp
+    kernels/cuda/footprint.cu
     kernels/cuda/job.cpp
     kernels/cuda/memory.cpp
+    kernels/cuda/ordered_product.cu
     kernels/cuda/pointer.cpp
     kernels/cuda/relax.cpp
     kernels/cuda/resident.cu
+    kernels/cuda/retrieval.cu
     kernels/cuda/softmax_chunks.cu
     kernels/cuda/softmax_scan.cu
     kernels/cuda/step.cu

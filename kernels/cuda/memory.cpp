@@ -5,6 +5,8 @@
 
 #include <attractor/error.hpp>
 
+#include "kernels/cuda/retrieval.hpp"
+
 namespace attractor::cuda {
 namespace {
 
@@ -25,14 +27,54 @@ struct Relax {
   cudaStream_t stream;
 
   void operator()(const ResidentMemory& memory) const { launch_resident(memory, job, workspace, stream); }
-  void operator()(const StreamedSoftmax& memory) const {
-    const ToolboxPool::Loan loan = tools.take();
-    cuda::relax(memory, job, workspace, *loan, stream);
-  }
+  void operator()(const StreamedSoftmax& memory) const { relax_exactly(memory); }
+  void operator()(const StreamedAdaptive& memory) const { relax_exactly(memory); }
   template <class Linear>
   void operator()(const Linear& memory) const {
     const ToolboxPool::Loan loan = tools.take();
     cuda::relax(memory, job, workspace, *loan, products, stream);
+  }
+
+ private:
+  template <class Softmax>
+  void relax_exactly(const Softmax& memory) const {
+    const ToolboxPool::Loan loan = tools.take();
+    cuda::relax(memory, job, workspace, *loan, stream);
+  }
+};
+
+struct Recall {
+  MatrixView<const float> states;
+  MatrixView<float> contents;
+  void* workspace;
+  ToolboxPool& tools;
+  cudaStream_t stream;
+
+  void operator()(const StreamedSoftmax& memory) const { recall(memory); }
+  void operator()(const StreamedAdaptive& memory) const { recall(memory); }
+  template <class Linear>
+  void operator()(const Linear& /*memory*/) const {
+    // Linear memories have no contents.
+  }
+
+ private:
+  template <class Softmax>
+  void recall(const Softmax& memory) const {
+    const ToolboxPool::Loan loan = tools.take();
+    cuda::recall(memory, states, contents, workspace, *loan, stream);
+  }
+};
+
+struct Retrieve {
+  MatrixView<const float> queries;
+  std::span<Index> patterns;
+  std::span<float> posteriors;
+
+  void operator()(const StreamedSoftmax& memory) const { retrieve(memory, queries, patterns, posteriors); }
+  void operator()(const StreamedAdaptive& memory) const { retrieve(memory, queries, patterns, posteriors); }
+  template <class Linear>
+  void operator()(const Linear& /*memory*/) const {
+    // The scores of linear memories are no probabilities.
   }
 };
 
@@ -83,6 +125,28 @@ DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns,
                                   .energy_offset = energy_offset}};
 }
 
+DeviceMemory DeviceMemory::adaptive(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
+                                    const AdaptiveSimilarity& similarity) {
+  const Index ranks = rank_count(patterns.columns, similarity.groups);
+  if (ranks > most_ranks)
+    throw NotSupported("a CUDA device ranks at most " + std::to_string(most_ranks) + " entries in a group; dimension " +
+                       std::to_string(patterns.columns) + " in " + std::to_string(similarity.groups) +
+                       " groups makes " + std::to_string(ranks));
+  const DeviceScope scope(device);
+  const auto upload_weights = [&](const std::vector<float>& weights, float beta, const std::string& purpose) {
+    return DeviceRankWeights(weights, beta, static_cast<int>(ranks), purpose);
+  };
+  return {device,
+          StreamedAdaptive{
+              .patterns = DeviceMatrix(patterns, "the memory's patterns"),
+              .contents = DeviceMatrix(contents, "the memory's contents"),
+              .squared_distance = upload_weights(similarity.squared_distance, similarity.beta_squared_distance,
+                                                 "the memory's rank weights of squared distances"),
+              .dot = upload_weights(similarity.dot, similarity.beta_dot, "the memory's rank weights of products"),
+              .log_prior = upload(std::span<const float>(similarity.log_prior), "the memory's log-priors"),
+              .groups = static_cast<int>(similarity.groups)}};
+}
+
 std::size_t DeviceMemory::workspace_bytes(Index queries) const { return std::visit(WorkspaceBytes{queries}, form_); }
 
 void DeviceMemory::relax(const Job& job, Products products, void* workspace, cudaStream_t stream) const {
@@ -91,8 +155,13 @@ void DeviceMemory::relax(const Job& job, Products products, void* workspace, cud
 
 void DeviceMemory::recall(MatrixView<const float> states, MatrixView<float> contents, void* workspace,
                           cudaStream_t stream) const {
-  const ToolboxPool::Loan loan = tools_->take();
-  cuda::recall(std::get<StreamedSoftmax>(form_), states, contents, workspace, *loan, stream);
+  std::visit(Recall{states, contents, workspace, *tools_, stream}, form_);
+}
+
+void DeviceMemory::retrieve(MatrixView<const float> queries, std::span<Index> patterns,
+                            std::span<float> posteriors) const {
+  const DeviceScope scope(device_);
+  std::visit(Retrieve{queries, patterns, posteriors}, form_);
 }
 
 }  // namespace attractor::cuda

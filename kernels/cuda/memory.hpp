@@ -5,6 +5,8 @@
 #include <optional>
 #include <variant>
 
+#include <attractor/similarity.hpp>
+
 #include "kernels/cuda/job.hpp"
 #include "kernels/cuda/resident.hpp"
 #include "kernels/cuda/streamed.hpp"
@@ -24,6 +26,9 @@ class DeviceMemory {
   static DeviceMemory dense(int device, MatrixView<const float> weights, float scale, Tier tier);
   static DeviceMemory softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
                               float beta, double energy_offset);
+  /// @throws NotSupported more ranks than the kernels sort.
+  static DeviceMemory adaptive(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
+                               const AdaptiveSimilarity& similarity);
 
   [[nodiscard]] int device() const { return device_; }
 
@@ -37,11 +42,15 @@ class DeviceMemory {
   /// last step has been handed to the stream.
   void relax(const Job& job, Products products, void* workspace, cudaStream_t stream) const;
 
-  /// contents_i = softmax(βA·state_i)ᵀC for every row; for memories that have contents.
+  /// contents_i = softmax(s)ᵀC with the scores s of state_i, for every row; for memories that have contents.
   void recall(MatrixView<const float> states, MatrixView<float> contents, void* workspace, cudaStream_t stream) const;
 
+  /// The first pattern with the largest score of each query and its softmax(s), from host memory to host memory; −1 and
+  /// NaN where the scores aren't finite. For softmax memories.
+  void retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors) const;
+
  private:
-  using Form = std::variant<ResidentMemory, StreamedFactored, StreamedDense, StreamedSoftmax>;
+  using Form = std::variant<ResidentMemory, StreamedFactored, StreamedDense, StreamedSoftmax, StreamedAdaptive>;
   DeviceMemory(int device, Form form);
 
   int device_;

@@ -80,7 +80,7 @@ struct DenseReadout {
 inline constexpr int most_splits = 16;
 
 /// u = Σ_i e^(m_i − m) r_i / Σ_i e^(m_i − m) l_i over the splits i of the patterns, in order, with m their largest
-/// maximum; E = −lse/β + ½ xᵀx + offset.
+/// maximum; E = −lse/β + norm_weight·xᵀx + offset.
 struct SoftmaxReadout {
   const float* maxima;    ///< m_i [splits × capacity]
   const float* sums;      ///< l_i [splits × capacity]
@@ -89,6 +89,7 @@ struct SoftmaxReadout {
   Index stride;
   int splits;
   float beta;
+  double norm_weight;  ///< ½ where scores are dot products, 0 where they are the energy's only part
   double energy_offset;
   float weights[most_splits] = {};
   float maximum = 0.0F;
@@ -122,7 +123,7 @@ struct SoftmaxReadout {
   }
   __device__ CompensatedSum extra(int /*row*/) const { return {}; }
   __device__ double energy(double sum) const {
-    return -(static_cast<double>(maximum) + log(total)) / static_cast<double>(beta) + 0.5 * sum + energy_offset;
+    return -(static_cast<double>(maximum) + log(total)) / static_cast<double>(beta) + norm_weight * sum + energy_offset;
   }
 };
 

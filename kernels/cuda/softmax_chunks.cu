@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/compensated_sum.cuh"
-#include "kernels/cuda/product.hpp"
+#include "kernels/cuda/error.hpp"
 #include "kernels/cuda/quad.cuh"
 
 namespace attractor::cuda {
@@ -56,26 +56,20 @@ __global__ void __launch_bounds__(weigh_threads) weigh_kernel(SoftmaxChunks chun
     chunks.sums[row] = fmaf(chunks.sums[row], factor, total);
   }
   if (factor == 1.0F) return;
-  float* const readout = chunks.readouts + static_cast<Index>(row) * chunks.content_stride;
-  for (int k = thread; k < chunks.content_stride; k += weigh_threads) readout[k] *= factor;
+  float* const readout = chunks.readouts + static_cast<Index>(row) * chunks.readout_stride;
+  for (int k = thread; k < chunks.readout_stride; k += weigh_threads) readout[k] *= factor;
 }
 
 }  // namespace
 
-void launch_softmax_chunks(const SoftmaxChunks& chunks, cublasHandle_t blas) {
-  cudaStream_t stream = nullptr;
-  check(cublasGetStream(blas, &stream), "cublasGetStream");
+void launch_softmax_chunks(const SoftmaxChunks& chunks, const ChunkStep& score, const ChunkStep& read_out,
+                           cudaStream_t stream) {
   for (int begin = 0; begin < chunks.pattern_count; begin += chunk_patterns) {
     const int count = std::min(chunk_patterns, chunks.pattern_count - begin);
-    const bool first = begin == 0;
-    multiply_transposed(blas, chunks.rows, count, chunks.pattern_stride, chunks.beta, chunks.states,
-                        chunks.state_stride, chunks.patterns + static_cast<Index>(begin) * chunks.pattern_stride,
-                        chunks.pattern_stride, chunks.scores, chunk_patterns);
-    weigh_kernel<<<static_cast<unsigned>(chunks.rows), weigh_threads, 0, stream>>>(chunks, count, first);
+    score(begin, count);
+    weigh_kernel<<<static_cast<unsigned>(chunks.rows), weigh_threads, 0, stream>>>(chunks, count, begin == 0);
     check_launch("weigh_kernel");
-    multiply(blas, chunks.rows, chunks.content_stride, count, chunks.scores, chunk_patterns,
-             chunks.contents + static_cast<Index>(begin) * chunks.content_stride, chunks.content_stride,
-             first ? 0.0F : 1.0F, chunks.readouts, chunks.content_stride);
+    read_out(begin, count);
   }
 }
 

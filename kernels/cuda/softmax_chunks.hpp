@@ -1,9 +1,11 @@
 #pragma once
 
-/// Softmax readouts by library products, for states too long for the fused scan: scores of one chunk of patterns after
-/// another, each weighed against the largest score so far.
+/// Softmax readouts without a fused scan: scores of one chunk of patterns after another, each weighed against the
+/// largest score so far. How scores are made and how weights are read out is the caller's.
 
-#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+
+#include <functional>
 
 #include <attractor/matrix.hpp>
 
@@ -12,24 +14,23 @@ namespace attractor::cuda {
 /// Patterns of a chunk: enough to make the products efficient, few enough that scores stay a small part of the scratch.
 inline constexpr int chunk_patterns = 1024;
 
-/// All pointers on the device; strides are multiples of four and padding columns zero.
+/// All pointers on the device.
 struct SoftmaxChunks {
-  const float* states;  ///< [rows × state_stride]
-  int state_stride;
   int rows;
-  const float* patterns;  ///< [pattern_count × pattern_stride]
-  int pattern_stride;
-  const float* contents;  ///< [pattern_count × content_stride]
-  int content_stride;
   int pattern_count;
-  float beta;
-  float* scores;    ///< [rows × chunk_patterns], scratch
-  float* maxima;    ///< [rows] largest βa·x
-  float* sums;      ///< [rows] Σ exp(βa·x − maximum)
-  float* readouts;  ///< [rows × content_stride] Σ exp(βa·x − maximum) c
+  float* scores;    ///< [rows × chunk_patterns] of one chunk; then their weights, exp(s − maximum)
+  float* maxima;    ///< [rows] largest s
+  float* sums;      ///< [rows] Σ exp(s − maximum)
+  float* readouts;  ///< [rows × readout_stride] Σ exp(s − maximum) c
+  int readout_stride;
 };
 
-/// Runs on the handle's stream.
-void launch_softmax_chunks(const SoftmaxChunks& chunks, cublasHandle_t blas);
+/// Enqueues one step for the patterns from `begin` on, `count` of them.
+using ChunkStep = std::function<void(int begin, int count)>;
+
+/// `score` writes the scores of a chunk; `read_out` adds what its weights read out to `readouts`, which it overwrites
+/// if `begin` is 0.
+void launch_softmax_chunks(const SoftmaxChunks& chunks, const ChunkStep& score, const ChunkStep& read_out,
+                           cudaStream_t stream);
 
 }  // namespace attractor::cuda

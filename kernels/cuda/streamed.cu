@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/cuda/compaction.hpp"
+#include "kernels/cuda/ordered_product.hpp"
 #include "kernels/cuda/product.hpp"
 #include "kernels/cuda/readout.cuh"
 #include "kernels/cuda/softmax_chunks.hpp"
@@ -136,20 +137,23 @@ class SoftmaxStage {
                            .readout_stride = contents.stride},
                           stream);
     } else {
-      launch_softmax_chunks({.states = states,
-                             .state_stride = patterns.stride,
-                             .rows = rows,
-                             .patterns = patterns.data.data(),
-                             .pattern_stride = patterns.stride,
-                             .contents = contents.data.data(),
-                             .content_stride = contents.stride,
-                             .pattern_count = patterns.rows,
-                             .beta = memory_.beta,
-                             .scores = scores_,
-                             .maxima = maxima_,
-                             .sums = sums_,
-                             .readouts = readouts_},
-                            blas);
+      launch_softmax_chunks(
+          {.rows = rows,
+           .pattern_count = patterns.rows,
+           .scores = scores_,
+           .maxima = maxima_,
+           .sums = sums_,
+           .readouts = readouts_,
+           .readout_stride = contents.stride},
+          [&](int begin, int count) {
+            multiply_transposed(blas, rows, count, patterns.stride, memory_.beta, states, patterns.stride,
+                                patterns.row(begin), patterns.stride, scores_, chunk_patterns);
+          },
+          [&](int begin, int count) {
+            multiply(blas, rows, contents.stride, count, scores_, chunk_patterns, contents.row(begin), contents.stride,
+                     begin == 0 ? 0.0F : 1.0F, readouts_, contents.stride);
+          },
+          stream);
     }
     return {.maxima = maxima_,
             .sums = sums_,
@@ -158,6 +162,7 @@ class SoftmaxStage {
             .stride = contents.stride,
             .splits = splits_,
             .beta = memory_.beta,
+            .norm_weight = 0.5,
             .energy_offset = memory_.energy_offset};
   }
 
@@ -174,6 +179,76 @@ class SoftmaxStage {
   int capacity_;
   bool fused_;
   int splits_;
+  float* maxima_;
+  float* sums_;
+  float* readouts_;
+  float* scores_;
+};
+
+class AdaptiveStage {
+ public:
+  static int rows(const StreamedAdaptive& memory, Index queries) {
+    return slot_count(queries, Index{2} * memory.patterns.stride + readout_stride(memory) + chunk_patterns);
+  }
+  AdaptiveStage(const StreamedAdaptive& memory, Workspace& workspace, int rows)
+      : memory_(memory),
+        capacity_(rows),
+        maxima_(workspace.take<float>(static_cast<std::size_t>(rows))),
+        sums_(workspace.take<float>(static_cast<std::size_t>(rows))),
+        readouts_(workspace.take<float>(elements(rows, readout_stride(memory)))),
+        scores_(workspace.take<float>(elements(rows, chunk_patterns))) {}
+
+  SoftmaxReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t stream) const {
+    return read_out(memory_.patterns, states, rows, blas, stream);
+  }
+
+  /// Readouts of `contents`, which has a row for every pattern.
+  SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t /*blas*/,
+                          cudaStream_t stream) const {
+    launch_softmax_chunks(
+        {.rows = rows,
+         .pattern_count = memory_.patterns.rows,
+         .scores = scores_,
+         .maxima = maxima_,
+         .sums = sums_,
+         .readouts = readouts_,
+         .readout_stride = contents.stride},
+        [&](int begin, int count) { launch_scores(memory_, states, rows, begin, count, scores_, stream); },
+        [&](int begin, int count) {
+          const OrderedProduct product{.rows = rows,
+                                       .columns = contents.stride,
+                                       .inner = count,
+                                       .factor = 1.0F,
+                                       .a = scores_,
+                                       .a_stride = chunk_patterns,
+                                       .b = contents.row(begin),
+                                       .b_stride = contents.stride,
+                                       .result = readouts_,
+                                       .result_stride = contents.stride};
+          if (begin == 0)
+            launch_ordered_product(product, stream);
+          else
+            launch_added_ordered_product(product, stream);
+        },
+        stream);
+    return {.maxima = maxima_,
+            .sums = sums_,
+            .readouts = readouts_,
+            .capacity = capacity_,
+            .stride = contents.stride,
+            .splits = 1,
+            .beta = 1.0F,
+            .norm_weight = 0.0,
+            .energy_offset = 0.0};
+  }
+
+ private:
+  static int readout_stride(const StreamedAdaptive& memory) {
+    return std::max(memory.patterns.stride, memory.contents.stride);
+  }
+
+  const StreamedAdaptive& memory_;
+  int capacity_;
   float* maxima_;
   float* sums_;
   float* readouts_;
@@ -285,42 +360,12 @@ __global__ void __launch_bounds__(step_threads) normalise_kernel(SoftmaxReadout 
   }
 }
 
-}  // namespace
-
-DeviceMatrix::DeviceMatrix(MatrixView<const float> matrix, const std::string& purpose)
-    : rows(static_cast<int>(matrix.rows)), columns(static_cast<int>(matrix.columns)), stride(padded(matrix.columns)) {
-  std::vector<float> values(elements(rows, stride), 0.0F);
-  for (Index i = 0; i < matrix.rows; ++i) std::copy_n(matrix.row(i), matrix.columns, values.data() + i * stride);
-  data = upload(std::span<const float>(values), purpose);
-}
-
-std::size_t workspace_bytes(const StreamedFactored& memory, Index queries) {
-  return measure<FactoredStage>(memory, memory.factor.stride, queries);
-}
-std::size_t workspace_bytes(const StreamedDense& memory, Index queries) {
-  return measure<DenseStage>(memory, memory.weights.stride, queries);
-}
-std::size_t workspace_bytes(const StreamedSoftmax& memory, Index queries) {
-  return measure<SoftmaxStage>(memory, memory.patterns.stride, queries);
-}
-
-void relax(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
-           cudaStream_t stream) {
-  relax_streamed<FactoredStage>(memory, memory.factor.stride, job, workspace, tools, products, stream);
-}
-void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
-           cudaStream_t stream) {
-  relax_streamed<DenseStage>(memory, memory.weights.stride, job, workspace, tools, products, stream);
-}
-void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
-  relax_streamed<SoftmaxStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
-}
-
-void recall(const StreamedSoftmax& memory, MatrixView<const float> states, MatrixView<float> contents, void* block,
-            Toolbox& tools, cudaStream_t stream) {
+template <class Stage, class Memory>
+void recall_streamed(const Memory& memory, MatrixView<const float> states, MatrixView<float> contents, void* block,
+                     Toolbox& tools, cudaStream_t stream) {
   const int stride = memory.patterns.stride;
   Workspace workspace(block);
-  Bench<SoftmaxStage, StreamedSoftmax> bench(memory, stride, states.rows, workspace);
+  Bench<Stage, Memory> bench(memory, stride, states.rows, workspace);
   check(cublasSetStream(tools.blas.get(), stream), "cublasSetStream");
   float* const batch = bench.slots.states;
   check(cudaMemsetAsync(batch, 0, elements(bench.rows, stride) * sizeof(float), stream), "cudaMemsetAsync of states");
@@ -334,6 +379,82 @@ void recall(const StreamedSoftmax& memory, MatrixView<const float> states, Matri
     normalise_kernel<<<static_cast<unsigned>(rows), step_threads, 0, stream>>>(readout, contents.slice(first, rows));
     check_launch("normalise_kernel");
   }
+}
+
+}  // namespace
+
+DeviceMatrix::DeviceMatrix(MatrixView<const float> matrix, const std::string& purpose)
+    : rows(static_cast<int>(matrix.rows)), columns(static_cast<int>(matrix.columns)), stride(padded(matrix.columns)) {
+  std::vector<float> values(elements(rows, stride), 0.0F);
+  for (Index i = 0; i < matrix.rows; ++i) std::copy_n(matrix.row(i), matrix.columns, values.data() + i * stride);
+  data = upload(std::span<const float>(values), purpose);
+}
+
+DeviceRankWeights::DeviceRankWeights(std::span<const float> weights, float beta, int ranks,
+                                     const std::string& purpose) {
+  const std::size_t row = static_cast<std::size_t>(ranks);
+  const std::size_t rows = weights.size() / row;
+  const auto padded_row = static_cast<std::size_t>(padded_ranks(ranks));
+  std::vector<float> scaled(rows * padded_row, 0.0F);
+  for (std::size_t i = 0; i < weights.size(); ++i) scaled[i / row * padded_row + i % row] = beta * weights[i];
+  values = upload(std::span<const float>(scaled), purpose);
+  stride = rows > 1 ? static_cast<Index>(padded_row) : 0;
+}
+
+void launch_scores(const StreamedAdaptive& memory, const float* states, int rows, int begin, int count, float* scores,
+                   cudaStream_t stream) {
+  const DeviceMatrix& patterns = memory.patterns;
+  launch_adaptive_scores({.states = states,
+                          .state_stride = patterns.stride,
+                          .rows = rows,
+                          .patterns = patterns.row(begin),
+                          .pattern_stride = patterns.stride,
+                          .pattern_count = count,
+                          .dimension = patterns.columns,
+                          .groups = memory.groups,
+                          .squared_distance = memory.squared_distance.view().from(begin),
+                          .dot = memory.dot.view().from(begin),
+                          .log_prior = memory.log_prior.size() == 0 ? nullptr : memory.log_prior.data() + begin,
+                          .scores = scores,
+                          .score_stride = chunk_patterns},
+                         stream);
+}
+
+std::size_t workspace_bytes(const StreamedFactored& memory, Index queries) {
+  return measure<FactoredStage>(memory, memory.factor.stride, queries);
+}
+std::size_t workspace_bytes(const StreamedDense& memory, Index queries) {
+  return measure<DenseStage>(memory, memory.weights.stride, queries);
+}
+std::size_t workspace_bytes(const StreamedSoftmax& memory, Index queries) {
+  return measure<SoftmaxStage>(memory, memory.patterns.stride, queries);
+}
+std::size_t workspace_bytes(const StreamedAdaptive& memory, Index queries) {
+  return measure<AdaptiveStage>(memory, memory.patterns.stride, queries);
+}
+
+void relax(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
+           cudaStream_t stream) {
+  relax_streamed<FactoredStage>(memory, memory.factor.stride, job, workspace, tools, products, stream);
+}
+void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
+           cudaStream_t stream) {
+  relax_streamed<DenseStage>(memory, memory.weights.stride, job, workspace, tools, products, stream);
+}
+void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
+  relax_streamed<SoftmaxStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
+}
+void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
+  relax_streamed<AdaptiveStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
+}
+
+void recall(const StreamedSoftmax& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
+            Toolbox& tools, cudaStream_t stream) {
+  recall_streamed<SoftmaxStage>(memory, states, contents, workspace, tools, stream);
+}
+void recall(const StreamedAdaptive& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
+            Toolbox& tools, cudaStream_t stream) {
+  recall_streamed<AdaptiveStage>(memory, states, contents, workspace, tools, stream);
 }
 
 }  // namespace attractor::cuda

@@ -5,7 +5,10 @@
 /// for one.
 
 #include <cstddef>
+#include <span>
+#include <string>
 
+#include "kernels/cuda/adaptive_scores.hpp"
 #include "kernels/cuda/job.hpp"
 #include "kernels/cuda/resources.hpp"
 #include "kernels/cuda/toolbox.hpp"
@@ -16,6 +19,8 @@ namespace attractor::cuda {
 struct DeviceMatrix {
   explicit DeviceMatrix() = default;
   DeviceMatrix(MatrixView<const float> matrix, const std::string& purpose);
+
+  [[nodiscard]] const float* row(Index i) const { return data.data() + i * stride; }
 
   DeviceArray<float> data;
   int rows = 0;
@@ -42,13 +47,37 @@ struct StreamedSoftmax {
   double energy_offset = 0.0;
 };
 
+/// Rank weights of one base, β included, as the kernel of adaptive scores reads them.
+struct DeviceRankWeights {
+  explicit DeviceRankWeights() = default;
+  DeviceRankWeights(std::span<const float> weights, float beta, int ranks, const std::string& purpose);
+  [[nodiscard]] RankWeights view() const { return {.values = values.data(), .stride = stride}; }
+
+  DeviceArray<float> values;
+  Index stride = 0;
+};
+
+struct StreamedAdaptive {
+  DeviceMatrix patterns;  ///< [P × D]
+  DeviceMatrix contents;  ///< [P × M]; no rows where the memory is auto-associative
+  DeviceRankWeights squared_distance;
+  DeviceRankWeights dot;
+  DeviceArray<float> log_prior;  ///< [P] or empty
+  int groups = 1;
+};
+
 /// Products of linear memories may round their operands to TF32.
 enum class Products : unsigned char { exact, tf32 };
+
+/// Scores of states [rows × stride] with the `count` patterns from `begin` on, in rows of `chunk_patterns`.
+void launch_scores(const StreamedAdaptive& memory, const float* states, int rows, int begin, int count, float* scores,
+                   cudaStream_t stream);
 
 /// Scratch that relaxing so many queries takes; bounded whatever their number.
 std::size_t workspace_bytes(const StreamedFactored& memory, Index queries);
 std::size_t workspace_bytes(const StreamedDense& memory, Index queries);
 std::size_t workspace_bytes(const StreamedSoftmax& memory, Index queries);
+std::size_t workspace_bytes(const StreamedAdaptive& memory, Index queries);
 
 /// Relaxes the whole job. Returns when the last step has been handed to the stream.
 void relax(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
@@ -56,9 +85,14 @@ void relax(const StreamedFactored& memory, const Job& job, void* workspace, Tool
 void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
            cudaStream_t stream);
 void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
+/// The bits of a result depend on its query and the memory alone.
+void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
 
-/// contents_i = softmax(βA·state_i)ᵀC for every row; the workspace is that of a job of as many rows.
+/// contents_i = softmax(s)ᵀC for every row, with the scores s = βA·state_i or adaptive ones; the workspace is that of a
+/// job of as many rows.
 void recall(const StreamedSoftmax& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
+            Toolbox& tools, cudaStream_t stream);
+void recall(const StreamedAdaptive& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
             Toolbox& tools, cudaStream_t stream);
 
 }  // namespace attractor::cuda

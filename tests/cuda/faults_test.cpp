@@ -10,6 +10,7 @@
 
 #include <attractor/error.hpp>
 
+#include "kernels/cuda/footprint.hpp"
 #include "kernels/cuda/relax.hpp"
 #include "kernels/cuda/resources.hpp"
 #include "kernels/cuda/softmax_scan.hpp"
@@ -64,6 +65,21 @@ Subject softmax_subject(const std::string& name, Index count, Index dimension, f
           .content_columns = 5};
 }
 
+Subject adaptive_subject(const std::string& name, Index count, Index dimension) {
+  Rng rng(113);
+  const auto patterns = std::make_shared<Matrix<float>>(random_gaussian(count, dimension, rng));
+  const auto contents = std::make_shared<Matrix<float>>(random_gaussian(count, 5, rng));
+  const AdaptiveSimilarity similarity{.squared_distance = std::vector<float>(static_cast<std::size_t>(dimension), 0.1F),
+                                      .dot = std::vector<float>(static_cast<std::size_t>(dimension), 0.05F),
+                                      .log_prior = std::vector<float>(static_cast<std::size_t>(count), 0.2F)};
+  return {
+      .name = name,
+      .memory = [=] { return cuda::DeviceMemory::adaptive(home(), patterns->view(), contents->view(), similarity); },
+      .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
+      .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
+      .content_columns = 5};
+}
+
 /// Longer than the fused scan takes, and more patterns than one product takes.
 constexpr int long_dimension = 2501;
 
@@ -75,6 +91,8 @@ std::vector<Subject> make_subjects() {
   subjects.push_back(linear_subject("streamed_dense", true, cuda::Tier::streamed));
   subjects.push_back(softmax_subject("softmax_scan", 9, 16, 0.3F));
   subjects.push_back(softmax_subject("softmax_products", 1030, long_dimension, 0.01F));
+  subjects.push_back(adaptive_subject("adaptive_in_registers", 9, 16));
+  subjects.push_back(adaptive_subject("adaptive_across_lanes", 9, 70));
   return subjects;
 }
 
@@ -261,6 +279,45 @@ TEST(CudaLaneFaultsTest, SetsOfManyChunksSurviveThem) {
     EXPECT_EQ(live_resources(), live);
     if (struck) relax();
     EXPECT_TRUE(same_bits(states.view(), expected.view()));
+    return struck;
+  });
+}
+
+TEST(CudaRetrievalFaultsTest, RetrievingSurvivesThem) {
+  for (const Subject& subject : subjects()) {
+    if (subject.content_columns == 0) continue;  // Linear memories retrieve nothing.
+    SCOPED_TRACE(subject.name);
+    const cuda::DeviceMemory memory = subject.memory();
+    std::vector<Index> patterns(static_cast<std::size_t>(subject.queries.rows()));
+    std::vector<float> posteriors(patterns.size());
+    const auto retrieve = [&] { memory.retrieve(subject.queries, patterns, posteriors); };
+    retrieve();
+    const std::vector<Index> expected = patterns;
+    for_each_fault([&](const std::string& call, int nth) {
+      const std::size_t live = live_resources();
+      const bool struck = fails_well(call, nth, retrieve);
+      EXPECT_EQ(live_resources(), live);
+      if (struck) retrieve();
+      EXPECT_EQ(patterns, expected);
+      return struck;
+    });
+  }
+}
+
+TEST(CudaFootprintFaultsTest, FootprintsSurviveThem) {
+  Rng rng(114);
+  const Matrix<float> patterns = random_gaussian(3, 20, rng);
+  const Matrix<float> queries = random_gaussian(5, 20, rng);
+  Matrix<float> footprints(15, 20);
+  const auto make = [&] { cuda::footprints(home(), FootprintBase::dot, true, patterns, queries, {}, footprints); };
+  make();
+  const Matrix<float> expected = copy(footprints);
+  for_each_fault([&](const std::string& call, int nth) {
+    const std::size_t live = live_resources();
+    const bool struck = fails_well(call, nth, make);
+    EXPECT_EQ(live_resources(), live);
+    if (struck) make();
+    EXPECT_TRUE(same_bits(footprints.view(), expected.view()));
     return struck;
   });
 }

@@ -26,6 +26,22 @@ CudaKind softmax_kind() {
           }};
 }
 
+/// Weights and a prior for each pattern, and contents as above.
+CudaKind adaptive_kind() {
+  return {.name = "adaptive", .memory = [](const Device& device) {
+            Rng rng(73);
+            const Matrix<float> contents = random_gaussian(4, 5, rng);
+            const Matrix<float> weights = random_gaussian(4, kind_dimension, rng);
+            return Memory::adaptive(device, kind_patterns(),
+                                    {.squared_distance = {weights.data(), weights.data() + weights.size()},
+                                     .dot = std::vector<float>(static_cast<std::size_t>(kind_dimension), 0.5F),
+                                     .beta_squared_distance = 0.05F,
+                                     .beta_dot = 0.2F,
+                                     .log_prior = {0.1F, -0.2F, 0.3F, 0.0F}},
+                                    {.contents = contents.view()});
+          }};
+}
+
 template <class T>
 std::vector<T> vector_of(const PlacedRows<T>& rows) {
   if (rows.view().data == nullptr) return {};
@@ -105,6 +121,7 @@ const std::vector<CudaKind>& cuda_kinds() {
       linear_kind("streamed_factored", Evaluation::factored, Placement::streamed),
       linear_kind("streamed_dense", Evaluation::dense, Placement::streamed),
       softmax_kind(),
+      adaptive_kind(),
   };
   return kinds;
 }

@@ -186,8 +186,6 @@ ATTRACTOR_FAULTY(cudaLaunchKernel, cudaErrorLaunchOutOfResources,
 #endif
 ATTRACTOR_FAULTY(cublasSetStream_v2, CUBLAS_STATUS_NOT_INITIALIZED, (cublasHandle_t blas, cudaStream_t stream),
                  (blas, stream))
-ATTRACTOR_FAULTY(cublasGetStream_v2, CUBLAS_STATUS_NOT_INITIALIZED, (cublasHandle_t blas, cudaStream_t* stream),
-                 (blas, stream))
 ATTRACTOR_FAULTY(cublasSetMathMode, CUBLAS_STATUS_NOT_INITIALIZED, (cublasHandle_t blas, cublasMath_t mode),
                  (blas, mode))
 ATTRACTOR_FAULTY(cublasSgemm_v2, CUBLAS_STATUS_EXECUTION_FAILED,

@@ -1,0 +1,85 @@
+#include "kernels/cuda/adaptive_scores.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include <attractor/error.hpp>
+#include <attractor/similarity.hpp>
+
+#include "kernels/cuda/adaptive_lanes.cuh"
+#include "kernels/cuda/adaptive_tile.cuh"
+#include "kernels/cuda/error.hpp"
+
+namespace attractor::cuda {
+namespace {
+
+/// Ranks that one thread sorts.
+constexpr int tile_ranks = 64;
+
+/// Terms of a lane where lanes share a pair: more of them where a warp couldn't hold all ranks otherwise.
+constexpr int lane_terms = 64;
+constexpr int most_lane_terms = most_ranks / warp_size;
+
+int terms_of_lane(int ranks) { return ranks <= lane_terms * warp_size ? lane_terms : most_lane_terms; }
+
+int quotient_up(int dividend, int divisor) { return (dividend + divisor - 1) / divisor; }
+
+/// Blocks of a kernel that the current device runs side by side.
+Index resident_blocks(const void* kernel, int threads, std::size_t shared_bytes) {
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  int multiprocessors = 0;
+  check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device), "cudaDeviceGetAttribute");
+  int blocks = 0;
+  check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, shared_bytes),
+        "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+  return Index{blocks} * multiprocessors;
+}
+
+/// Every block takes an equal run of tiles, most of them with states that it has already.
+template <int size>
+void launch_tiles(const AdaptiveScores& job, cudaStream_t stream) {
+  using namespace adaptive;
+  const std::size_t bytes = TileScorer<size>::shared_bytes(job);
+  const Index tiles = Index{quotient_up(job.rows, tile_states)} * quotient_up(job.pattern_count, tile_patterns);
+  const Index blocks =
+      std::min(tiles, resident_blocks(reinterpret_cast<const void*>(score_tiles<size>), tile_threads, bytes));
+  score_tiles<size><<<static_cast<unsigned>(blocks), tile_threads, bytes, stream>>>(job, tiles);
+}
+
+template <int count>
+void launch_lanes(const AdaptiveScores& job, int ranks, cudaStream_t stream) {
+  using namespace adaptive;
+  const int lanes = pair_lanes(ranks, count);
+  const int blocks = quotient_up(job.rows, lane_warps) * quotient_up(job.pattern_count, warp_size / lanes);
+  const auto kernel = job.groups > 1 ? score_pairs<count, true> : score_pairs<count, false>;
+  kernel<<<static_cast<unsigned>(blocks), lane_threads, 0, stream>>>(job, lanes);
+}
+
+using Launch = void (*)(const AdaptiveScores&, cudaStream_t);
+constexpr std::array<Launch, tile_ranks / 8> tile_launches = {launch_tiles<8>,  launch_tiles<16>, launch_tiles<24>,
+                                                              launch_tiles<32>, launch_tiles<40>, launch_tiles<48>,
+                                                              launch_tiles<56>, launch_tiles<64>};
+
+}  // namespace
+
+int padded_ranks(int ranks) {
+  if (ranks <= tile_ranks) return quotient_up(ranks, 8) * 8;
+  const int terms = terms_of_lane(ranks);
+  return terms * pair_lanes(ranks, terms);
+}
+
+void launch_adaptive_scores(const AdaptiveScores& job, cudaStream_t stream) {
+  if (job.rows == 0) return;
+  const auto ranks = static_cast<int>(rank_count(job.dimension, job.groups));
+  if (ranks <= tile_ranks)
+    tile_launches[static_cast<std::size_t>(padded_ranks(ranks) / 8 - 1)](job, stream);
+  else if (terms_of_lane(ranks) == lane_terms)
+    launch_lanes<lane_terms>(job, ranks, stream);
+  else
+    launch_lanes<most_lane_terms>(job, ranks, stream);
+  check_launch("adaptive_scores");
+}
+
+}  // namespace attractor::cuda

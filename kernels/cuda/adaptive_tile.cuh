@@ -1,0 +1,174 @@
+#pragma once
+
+/// Adaptive scores of up to 64 ranks: one thread for each pair. A block keeps a tile of states in shared memory and
+/// lets its part of the patterns pass by; a warp takes one state at a time, a lane one pattern.
+
+#include <attractor/host_device.hpp>
+
+#include "kernels/cuda/adaptive_scores.hpp"
+#include "kernels/cuda/ranked_terms.cuh"
+#include "kernels/cuda/sorting_network.cuh"
+
+namespace attractor::cuda::adaptive {
+
+inline constexpr int tile_warps = 4;
+inline constexpr int tile_threads = tile_warps * warp_size;
+inline constexpr int tile_states = 64;
+inline constexpr int tile_patterns = warp_size;
+
+/// Rows of a tile of weights.
+ATTRACTOR_HOST_DEVICE inline int weight_rows(const RankWeights& weights) {
+  return weights.values == nullptr ? 0 : weights.stride == 0 ? 1 : tile_patterns;
+}
+
+/// One block's work on pairs with up to `size` terms in a group. Methods are called by all threads.
+template <int size>
+class TileScorer {
+ public:
+  static std::size_t shared_bytes(const AdaptiveScores& job) {
+    const int weights = weight_rows(job.squared_distance) + weight_rows(job.dot);
+    return sizeof(float4) *
+           static_cast<std::size_t>(tile_states * quads + (tile_patterns + weights) * pitch + tile_states / 4);
+  }
+
+  __device__ TileScorer(const AdaptiveScores& job, float4* shared)
+      : job_(job),
+        warp_(static_cast<int>(threadIdx.x) / warp_size),
+        lane_(static_cast<int>(threadIdx.x) % warp_size),
+        states_(shared),
+        patterns_(states_ + tile_states * quads),
+        finite_(floats(patterns_ + tile_patterns * pitch)),
+        squared_distance_rows_(weight_rows(job.squared_distance)),
+        dot_rows_(weight_rows(job.dot)),
+        squared_distance_weights_(patterns_ + tile_patterns * pitch + tile_states / 4),
+        dot_weights_(squared_distance_weights_ + squared_distance_rows_ * pitch) {}
+
+  /// Scores of these tiles of pairs, which are numbered along the patterns first.
+  __device__ void run(Index first, Index last) {
+    const int row_tiles = (job_.pattern_count + tile_patterns - 1) / tile_patterns;
+    for (Index tile = first; tile < last; ++tile) {
+      const Index row = tile / row_tiles * tile_states;
+      const bool other_states = tile == first || row != first_row_;
+      first_row_ = row;
+      rows_ = static_cast<int>(min(job_.rows - row, Index{tile_states}));
+      first_pattern_ = static_cast<int>(tile % row_tiles) * tile_patterns;
+      for (int group = 0; group < job_.groups; ++group) {
+        __syncthreads();
+        if (job_.groups > 1 || other_states) load_states(group);
+        load_patterns(group);
+        load_weights(job_.squared_distance, squared_distance_weights_, group, tile == first);
+        load_weights(job_.dot, dot_weights_, group, tile == first);
+        __syncthreads();
+        for (int i = warp_; i < rows_; i += tile_warps) score(i, group);
+      }
+    }
+  }
+
+ private:
+  static constexpr int quads = size / 4;
+  /// An odd distance between rows, so that lanes which read the same column meet no bank twice.
+  static constexpr int pitch = quads | 1;
+
+  __device__ static float* floats(float4* from) { return reinterpret_cast<float*>(from); }
+
+  /// The states' entries of a group, negated, and for each state 0 if they are finite, else NaN.
+  __device__ void load_states(int group) {
+    for (int row = warp_; row < rows_; row += tile_warps) {
+      const float* const state = job_.states + (first_row_ + row) * job_.state_stride;
+      bool finite = true;
+#pragma unroll
+      for (int slot = lane_; slot < size; slot += warp_size) {
+        const int entry = group_entry(slot, group, job_.groups);
+        const float negated = entry < job_.dimension ? -state[entry] : beyond;
+        finite = finite && isfinite(negated);
+        floats(states_)[row * size + slot] = negated;
+      }
+      finite = __all_sync(all_lanes, finite) != 0;
+      if (lane_ == 0) finite_[row] = finite ? 0.0F : NAN;
+    }
+  }
+
+  __device__ void load_patterns(int group) {
+    for (int row = warp_; row < tile_patterns; row += tile_warps) {
+      const float* const pattern = job_.patterns + nearest_pattern(row) * job_.pattern_stride;
+#pragma unroll
+      for (int slot = lane_; slot < size; slot += warp_size) {
+        const int entry = group_entry(slot, group, job_.groups);
+        floats(patterns_)[row * 4 * pitch + slot] = entry < job_.dimension ? pattern[entry] : beyond;
+      }
+    }
+  }
+
+  /// Those of the group's terms, zero past them. Shared ones stay where there is but one group.
+  __device__ void load_weights(const RankWeights& weights, float4* tile, int group, bool first) {
+    if (job_.groups == 1 && weights.stride == 0 && !first) return;
+    const int rows = weight_rows(weights);
+    const int terms = group_terms(job_.dimension, group, job_.groups);
+    for (int row = warp_; row < rows; row += tile_warps) {
+      const float* const values = weights.values + nearest_pattern(row) * weights.stride;
+#pragma unroll
+      for (int slot = lane_; slot < size; slot += warp_size)
+        floats(tile)[row * 4 * pitch + slot] = slot < terms ? values[slot] : 0.0F;
+    }
+  }
+
+  /// The last pattern stands in for those past it, whose scores nobody asks for.
+  __device__ Index nearest_pattern(int row) const { return min(first_pattern_ + row, job_.pattern_count - 1); }
+
+  /// Adds a group to the score of this warp's row with each lane's pattern.
+  __device__ __forceinline__ void score(int row, int group) {
+    const int pattern = first_pattern_ + lane_;
+    const bool exists = pattern < job_.pattern_count;
+    float* const score = job_.scores + (first_row_ + row) * job_.score_stride + pattern;
+    float sum = finite_[row];
+    if (exists && group > 0) sum += *score;
+    if (exists && group == 0 && job_.log_prior != nullptr) sum += job_.log_prior[pattern];
+    if (squared_distance_rows_ > 0)
+      sum -= loss_sum<FootprintBase::squared_distance>(row, squared_distance_weights_, squared_distance_rows_);
+    if (dot_rows_ > 0) sum -= loss_sum<FootprintBase::dot>(row, dot_weights_, dot_rows_);
+    if (exists) *score = sum;
+  }
+
+  /// Of this warp's row with each lane's pattern, weighed.
+  template <FootprintBase base>
+  __device__ __forceinline__ float loss_sum(int row, const float4* weights, int weight_rows) const {
+    float losses[size];
+    const int lane = anew(lane_);
+#pragma unroll
+    for (int quad = 0; quad < quads; ++quad) {
+      const float4 pattern = patterns_[lane * pitch + quad];
+      const float4 negated = states_[row * quads + quad];
+      losses[4 * quad] = loss<base>(pattern.x, negated.x);
+      losses[4 * quad + 1] = loss<base>(pattern.y, negated.y);
+      losses[4 * quad + 2] = loss<base>(pattern.z, negated.z);
+      losses[4 * quad + 3] = loss<base>(pattern.w, negated.w);
+    }
+    sort(losses);
+    return weighted_sum(losses, weights + (weight_rows == 1 ? 0 : lane * pitch));
+  }
+
+  const AdaptiveScores& job_;
+  Index first_row_ = 0;
+  int rows_ = 0;
+  int first_pattern_ = 0;
+  int warp_;
+  int lane_;
+  float4* states_;    ///< [tile_states × quads]
+  float4* patterns_;  ///< [tile_patterns × pitch], as the weights
+  float* finite_;     ///< [tile_states]
+  int squared_distance_rows_;
+  int dot_rows_;
+  float4* squared_distance_weights_;
+  float4* dot_weights_;
+};
+
+/// Blocks that a multiprocessor must have the registers for: as many as go without spilling on all architectures.
+constexpr int tile_blocks(int size) { return size <= 32 ? 5 : size <= 48 ? 4 : 3; }
+
+template <int size>
+__global__ void __launch_bounds__(tile_threads, tile_blocks(size)) score_tiles(AdaptiveScores job, Index tiles) {
+  extern __shared__ float4 shared[];
+  TileScorer<size>(job, shared).run(tiles * blockIdx.x / gridDim.x, tiles * (blockIdx.x + 1) / gridDim.x);
+}
+
+}  // namespace attractor::cuda::adaptive
