@@ -24,7 +24,7 @@ require_packages() {
 # What the library itself needs.
 require_build_packages() {
   # The OpenCL headers are there because the CMake package of libdnnl-dev asks for them.
-  require_packages g++ cmake ninja-build libdnnl-dev libhwy-dev ocl-icd-opencl-dev
+  require_packages g++ cmake ninja-build libdnnl-dev libhwy-dev nlohmann-json3-dev ocl-icd-opencl-dev
 }
 
 # configure_and_build PRESET [TARGET...]: builds these targets, or everything. ATTRACTOR_CMAKE_OPTIONS adds options.

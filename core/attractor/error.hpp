@@ -33,6 +33,12 @@ class NotSupported : public Error {
   using Error::Error;
 };
 
+/// A file can't be read or written, or doesn't hold what it should; the message names the file.
+class FileError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// A call to a device failed; the message names the call, its error and its sizes.
 class DeviceError : public Error {
  public:

@@ -16,7 +16,7 @@
 namespace attractor {
 
 struct RelaxerOptions {
-  /// How a state follows its readout. Default: sign for linear memories, readout for modern Hopfield memories.
+  /// How a state follows its readout. Default: sign for linear memories, readout for softmax ones.
   std::optional<Update> update = std::nullopt;
   Halting halting = energy_stable();
   int max_steps = 100;  ///< ≥ 1; the exact number of steps with fixed_steps()

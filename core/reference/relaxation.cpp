@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "core/reference/similarity.hpp"
+
 namespace attractor::reference {
 namespace {
 
@@ -76,12 +78,8 @@ Vector scores(const SoftmaxModel& model, std::span<const double> state) {
   return result;
 }
 
-/// log Σ exp(scores).
-double log_sum_exp(const Vector& values) {
-  const double largest = *std::max_element(values.begin(), values.end());
-  double sum = 0.0;
-  for (const double value : values) sum += std::exp(value - largest);
-  return largest + std::log(sum);
+Vector scores(const AdaptiveModel& model, std::span<const double> state) {
+  return adaptive_scores(model.similarity, model.patterns, state);
 }
 
 /// softmax(scores)ᵀ·rows.
@@ -105,7 +103,8 @@ Vector readout_of(const LinearModel& model, std::span<const double> state) {
   return result;
 }
 
-Vector readout_of(const SoftmaxModel& model, std::span<const double> state) {
+template <class Softmax>
+Vector readout_of(const Softmax& model, std::span<const double> state) {
   return soft_average(scores(model, state), model.patterns, model.patterns.rows(), model.patterns.columns());
 }
 
@@ -121,6 +120,16 @@ double energy_of(const SoftmaxModel& model, std::span<const double> state) {
     largest_norm = std::max(largest_norm, dot(model.patterns.row(i), model.patterns.row(i), d));
   return (std::log(static_cast<double>(model.patterns.rows())) - log_sum_exp(scores(model, state))) / model.beta +
          0.5 * dot(state.data(), state.data(), d) + 0.5 * largest_norm;
+}
+
+double energy_of(const AdaptiveModel& model, std::span<const double> state) {
+  return -log_sum_exp(scores(model, state));
+}
+
+Vector normalised(Vector values) {
+  const double normaliser = log_sum_exp(values);
+  for (double& value : values) value -= normaliser;
+  return values;
 }
 
 bool all_finite(std::span<const double> values) {
@@ -157,6 +166,17 @@ LinearModel projection(MatrixView<const float> patterns, double ridge, bool self
 
 SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta) { return {to_double(patterns), beta}; }
 
+AdaptiveModel adaptive(MatrixView<const float> patterns, AdaptiveSimilarity similarity) {
+  return {to_double(patterns), std::move(similarity)};
+}
+
+Vector log_posteriors(const SoftmaxModel& model, std::span<const double> state) {
+  return normalised(scores(model, state));
+}
+Vector log_posteriors(const AdaptiveModel& model, std::span<const double> state) {
+  return normalised(scores(model, state));
+}
+
 Vector readout(const Model& model, std::span<const double> state) {
   return std::visit([&](const auto& m) { return readout_of(m, state); }, model);
 }
@@ -166,6 +186,10 @@ double energy(const Model& model, std::span<const double> state) {
 }
 
 Vector recall(const SoftmaxModel& model, MatrixView<const float> contents, std::span<const double> state) {
+  return soft_average(scores(model, state), contents, contents.rows, contents.columns);
+}
+
+Vector recall(const AdaptiveModel& model, MatrixView<const float> contents, std::span<const double> state) {
   return soft_average(scores(model, state), contents, contents.rows, contents.columns);
 }
 

@@ -10,6 +10,7 @@
 
 #include <attractor/halting.hpp>
 #include <attractor/matrix.hpp>
+#include <attractor/similarity.hpp>
 #include <attractor/update.hpp>
 
 namespace attractor::reference {
@@ -28,7 +29,13 @@ struct SoftmaxModel {
   double beta = 1.0;
 };
 
-using Model = std::variant<LinearModel, SoftmaxModel>;
+/// u = softmax(s)ᵀA, E = −lse(s), with the scores s of an adaptive similarity (arXiv 2511.20609).
+struct AdaptiveModel {
+  Matrix<double> patterns;  ///< A [P × D]
+  AdaptiveSimilarity similarity;
+};
+
+using Model = std::variant<LinearModel, SoftmaxModel, AdaptiveModel>;
 
 /// W = AᵀA, scale 1/D; the diagonal is zero unless `self_coupling`.
 LinearModel hebbian(MatrixView<const float> patterns, bool self_coupling = false);
@@ -38,11 +45,18 @@ LinearModel projection(MatrixView<const float> patterns, double ridge = 0.0, boo
 
 SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta);
 
+AdaptiveModel adaptive(MatrixView<const float> patterns, AdaptiveSimilarity similarity);
+
+/// log p_μ of softmax memories: what softmax takes the exponential of, less its normaliser.
+Vector log_posteriors(const SoftmaxModel& model, std::span<const double> state);
+Vector log_posteriors(const AdaptiveModel& model, std::span<const double> state);
+
 Vector readout(const Model& model, std::span<const double> state);
 double energy(const Model& model, std::span<const double> state);
 
-/// softmax(βAx)ᵀC.
+/// softmax(s)ᵀC.
 Vector recall(const SoftmaxModel& model, MatrixView<const float> contents, std::span<const double> state);
+Vector recall(const AdaptiveModel& model, MatrixView<const float> contents, std::span<const double> state);
 
 /// x' = g(x, u), all neurons at once.
 Vector apply(const Update& update, std::span<const double> state, std::span<const double> field);

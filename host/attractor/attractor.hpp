@@ -4,9 +4,15 @@
 
 #include <attractor/device.hpp>
 #include <attractor/error.hpp>
+#include <attractor/files.hpp>
+#include <attractor/fit.hpp>
+#include <attractor/footprint.hpp>
 #include <attractor/halting.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
 #include <attractor/relaxer.hpp>
+#include <attractor/retrieval.hpp>
+#include <attractor/similarity.hpp>
 #include <attractor/update.hpp>
+#include <attractor/variants.hpp>
 #include <attractor/version.hpp>

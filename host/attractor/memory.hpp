@@ -8,6 +8,7 @@
 #include <attractor/device.hpp>
 #include <attractor/export.hpp>
 #include <attractor/matrix.hpp>
+#include <attractor/similarity.hpp>
 
 namespace attractor {
 
@@ -52,6 +53,11 @@ struct ModernHopfieldOptions {
   MatrixView<const float> contents = {};
 };
 
+struct AdaptiveOptions {
+  /// P×M contents read out at the end of a relaxation, softmax(s)ᵀC; none: auto-associative.
+  MatrixView<const float> contents = {};
+};
+
 /// A set of stored patterns together with the energy they are attractors of.
 ///
 /// A Memory is a value: copies are cheap (they share the stored state, which never changes) and independent.
@@ -88,10 +94,22 @@ class ATTRACTOR_EXPORT Memory {
   static Memory modern_hopfield(const Device& device, MatrixView<const float> patterns,
                                 const ModernHopfieldOptions& options = {});
 
+  /// Adaptive Hopfield network: readout softmax(s)ᵀA with the scores s of an adaptive similarity, energy −lse(s)
+  /// (A-Hop, arXiv 2511.20609). Weights come from `fit_similarity`; all ones are the plain squared distance or dot.
+  ///
+  /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
+  /// @param similarity copied; its weights include the inverse temperature.
+  /// @throws InvalidArgument as `modern_hopfield`; a similarity without a base, with weights that are neither [R] nor
+  ///         [P × R], priors that are not [P], values that aren't finite, or groups outside [1, D].
+  /// A step costs O(PD log² D) comparisons and O(PD) other operations; extra memory doesn't depend on queries or P.
+  static Memory adaptive(const Device& device, MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
+                         const AdaptiveOptions& options = {});
+
   /// Stores more patterns after those already there. A relaxer made before keeps the memory it was made with.
   ///
   /// @param patterns [Q × D], finite, copied. @param contents [Q × M], given exactly if the memory has contents.
-  /// @throws as the function that made this memory. Complexity: that of making the memory anew.
+  /// @throws as the function that made this memory; NotSupported an adaptive memory has weights or priors for each
+  ///         pattern, which the new ones lack. Complexity: that of making the memory anew.
   void imprint(MatrixView<const float> patterns, MatrixView<const float> contents = {});
 
   /// Removes the patterns with these indices; later ones move up. At least one pattern must remain.
@@ -116,7 +134,11 @@ class ATTRACTOR_EXPORT Memory {
   [[nodiscard]] Index pattern_count() const;  ///< P
   [[nodiscard]] const Device& device() const;
 
-  /// The form in use, never `automatic`; modern Hopfield memories are always `factored`.
+  /// The similarity of an adaptive memory, with as many rows of weights as patterns where each has its own; nullptr for
+  /// other memories. Valid as long as `patterns()`.
+  [[nodiscard]] const AdaptiveSimilarity* similarity() const;
+
+  /// The form in use, never `automatic`; softmax memories are always `factored`.
   [[nodiscard]] Evaluation evaluation() const;
 
  private:

@@ -3,6 +3,8 @@
 
 #include "host/src/engine.hpp"
 #include "host/src/linear_rules.hpp"
+#include "kernels/cpu/adaptive.hpp"
+#include "kernels/cpu/recall.hpp"
 #include "kernels/cpu/relax.hpp"
 
 namespace attractor::detail {
@@ -28,18 +30,26 @@ cpu::Field make_field(const SoftmaxForm& form) {
   return field;
 }
 
+cpu::Field make_field(const AdaptiveForm& form) {
+  return cpu::make_adaptive(cpu::PackedMatrix(form.patterns), form.similarity);
+}
+
 class CpuEngine final : public Engine {
  public:
   explicit CpuEngine(const Form& form) : field_(std::visit([](const auto& f) { return make_field(f); }, form)) {
-    const auto* const softmax = std::get_if<SoftmaxForm>(&form);
-    if (softmax != nullptr && !softmax->contents.empty()) contents_.emplace(softmax->contents);
+    const MatrixView<const float> contents = contents_of(form);
+    if (!contents.empty()) contents_.emplace(contents);
   }
 
   void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
              const RelaxCall& call) const override {
     cpu::relax(field_, options, queries, results, call);
-    if (!results.contents.empty())
-      cpu::recall(std::get<cpu::SoftmaxField>(field_), *contents_, results.states, results.contents, options.threads);
+    if (!results.contents.empty()) cpu::recall(field_, *contents_, results.states, results.contents, options.threads);
+  }
+
+  void retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors,
+                int threads) const override {
+    cpu::retrieve(field_, queries, patterns, posteriors, threads);
   }
 
  private:

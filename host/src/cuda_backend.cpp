@@ -4,6 +4,7 @@
 
 #include "host/src/cuda_engine.hpp"
 #include "host/src/linear_rules.hpp"
+#include "kernels/cuda/footprint.hpp"
 #include "kernels/cuda/pointer.hpp"
 #include "kernels/cuda/relax.hpp"
 
@@ -31,6 +32,10 @@ cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {
   return cuda::DeviceMemory::softmax(device, form.patterns, form.contents, form.beta, form.energy_offset);
 }
 
+cuda::DeviceMemory make_memory(const AdaptiveForm& form, int device) {
+  return cuda::DeviceMemory::adaptive(device, form.patterns, form.contents, form.similarity);
+}
+
 }  // namespace
 
 CudaEngine::CudaEngine(const Form& form, int device)
@@ -40,6 +45,11 @@ void CudaEngine::relax(const RelaxerOptions& options, MatrixView<const float> qu
                        const RelaxCall& call) const {
   const cuda::DeviceMemory* const replica = &memory_;
   cuda::relax({&replica, 1}, options, queries, results, call);
+}
+
+void CudaEngine::retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors,
+                          int /*threads*/) const {
+  memory_.retrieve(queries, patterns, posteriors);
 }
 
 int cuda_device_count() {
@@ -72,6 +82,11 @@ std::optional<Matrix<float>> fetch(const Device& device, MatrixView<const float>
 
 std::unique_ptr<const Engine> make_cuda_engine(const Form& form, int device) {
   return std::make_unique<CudaEngine>(form, device);
+}
+
+void cuda_footprints(int device, const FootprintOptions& options, MatrixView<const float> patterns,
+                     MatrixView<const float> queries, std::span<const FootprintPair> pairs, MatrixView<float> results) {
+  cuda::footprints(device, options.base, options.cumulative, patterns, queries, pairs, results);
 }
 
 void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options,

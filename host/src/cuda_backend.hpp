@@ -6,6 +6,8 @@
 #include <span>
 #include <string>
 
+#include <attractor/footprint.hpp>
+
 #include "host/src/engine.hpp"
 
 namespace attractor::detail {
@@ -27,5 +29,9 @@ std::optional<Matrix<float>> fetch(const Device& device, MatrixView<const float>
 /// Relaxation shared out among the same memory on several CUDA devices.
 void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options,
                    MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call);
+
+/// Row i of `results`: the footprint of pairs[i], or without pairs of query i / P and pattern i % P.
+void cuda_footprints(int device, const FootprintOptions& options, MatrixView<const float> patterns,
+                     MatrixView<const float> queries, std::span<const FootprintPair> pairs, MatrixView<float> results);
 
 }  // namespace attractor::detail

@@ -13,6 +13,8 @@ class CudaEngine final : public Engine {
 
   void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
              const RelaxCall& call) const override;
+  void retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors,
+                int threads) const override;
 
   [[nodiscard]] const cuda::DeviceMemory& memory() const { return memory_; }
 

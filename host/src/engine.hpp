@@ -3,6 +3,7 @@
 /// What a kind of device does with a memory: holds it in the layout that its kernels read, and relaxes queries on it.
 
 #include <memory>
+#include <span>
 
 #include <attractor/relaxation.hpp>
 
@@ -21,6 +22,11 @@ class Engine {
   /// Arguments are valid and there is at least one query. Results are complete, contents too, when it returns.
   virtual void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
                      const RelaxCall& call) const = 0;
+
+  /// The first pattern with the largest score of each query, and its softmax(s); −1 and NaN where a query isn't finite.
+  /// The memory is a softmax one, arguments are valid and there is at least one query.
+  virtual void retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors,
+                        int threads) const = 0;
 };
 
 std::unique_ptr<const Engine> make_cpu_engine(const Form& form);

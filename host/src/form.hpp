@@ -25,6 +25,20 @@ struct SoftmaxForm {
   double energy_offset = 0.0;  ///< β⁻¹ log P + ½ max‖a‖²
 };
 
-using Form = std::variant<LinearForm, SoftmaxForm>;
+/// u = softmax(s)ᵀA, E = −lse(s) with the scores of the similarity; contents as for SoftmaxForm.
+struct AdaptiveForm {
+  MatrixView<const float> patterns;  ///< A [P × D]
+  MatrixView<const float> contents;  ///< C [P × M] or empty
+  const AdaptiveSimilarity& similarity;
+};
+
+using Form = std::variant<LinearForm, SoftmaxForm, AdaptiveForm>;
+
+/// Empty where the memory is auto-associative.
+inline MatrixView<const float> contents_of(const Form& form) {
+  if (const auto* const softmax = std::get_if<SoftmaxForm>(&form)) return softmax->contents;
+  if (const auto* const adaptive = std::get_if<AdaptiveForm>(&form)) return adaptive->contents;
+  return {};
+}
 
 }  // namespace attractor::detail

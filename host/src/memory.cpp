@@ -31,6 +31,13 @@ Matrix<float> take(const Device& device, MatrixView<const float> matrix, const s
   return result;
 }
 
+/// A copy of the contents, if there are any.
+Matrix<float> take_contents(const Device& device, MatrixView<const float> contents, Index pattern_count) {
+  if (contents.data == nullptr && contents.empty()) return {};
+  check_content_rows(contents, pattern_count);
+  return take(device, contents, "contents");
+}
+
 /// The rows of `first`, then those of `second`.
 Matrix<float> stack(MatrixView<const float> first, MatrixView<const float> second) {
   Matrix<float> result(first.rows + second.rows, first.columns);
@@ -90,6 +97,9 @@ class FormMaker {
                        .energy_offset = std::log(static_cast<double>(patterns_.rows)) / static_cast<double>(rule.beta) +
                                         0.5 * largest_squared_norm(patterns_)};
   }
+  Form operator()(const AdaptiveSimilarity& similarity) const {
+    return AdaptiveForm{.patterns = patterns_, .contents = contents_, .similarity = similarity};
+  }
 
  private:
   MatrixView<const float> patterns_;
@@ -109,6 +119,33 @@ std::shared_ptr<const MemoryState> make_state(const Device& device, const Rule& 
       .contents = std::move(contents),
       .evaluation = linear != nullptr ? linear->evaluation : Evaluation::factored,
       .engine = device.kind() == Device::Kind::cuda ? make_cuda_engine(form, device.index()) : make_cpu_engine(form)});
+}
+
+/// Whether the patterns have rows of weights, or priors, of their own.
+bool has_rows(const AdaptiveSimilarity& similarity, Index dimension) {
+  const auto ranks = static_cast<std::size_t>(rank_count(dimension, similarity.groups));
+  return similarity.squared_distance.size() > ranks || similarity.dot.size() > ranks || !similarity.log_prior.empty();
+}
+
+/// The rows of `values` with these indices; values that are shared by all `row_count` rows stay.
+std::vector<float> select(const std::vector<float>& values, Index row_length, Index row_count,
+                          const std::vector<Index>& rows) {
+  if (row_count == 1 || static_cast<Index>(values.size()) != row_length * row_count) return values;
+  std::vector<float> result;
+  for (const Index row : rows)
+    result.insert(result.end(), values.begin() + row * row_length, values.begin() + (row + 1) * row_length);
+  return result;
+}
+
+/// A memory's rule once only these of its `count` patterns are left.
+Rule select(Rule rule, Index count, Index dimension, const std::vector<Index>& rows) {
+  if (auto* const similarity = std::get_if<AdaptiveSimilarity>(&rule)) {
+    const Index ranks = rank_count(dimension, similarity->groups);
+    similarity->squared_distance = select(similarity->squared_distance, ranks, count, rows);
+    similarity->dot = select(similarity->dot, ranks, count, rows);
+    similarity->log_prior = select(similarity->log_prior, 1, count, rows);
+  }
+  return rule;
 }
 
 /// Marks the patterns to drop.
@@ -141,12 +178,17 @@ Memory Memory::projection(const Device& device, MatrixView<const float> patterns
 Memory Memory::modern_hopfield(const Device& device, MatrixView<const float> patterns,
                                const ModernHopfieldOptions& options) {
   detail::check_options(options);
-  const bool has_contents = options.contents.data != nullptr || !options.contents.empty();
   Matrix<float> own = detail::take(device, patterns, "patterns");
-  if (has_contents) detail::check_content_rows(options.contents, patterns.rows);
-  return Memory(
-      detail::make_state(device, ModernHopfieldOptions{.beta = options.beta}, std::move(own),
-                         has_contents ? detail::take(device, options.contents, "contents") : Matrix<float>()));
+  return Memory(detail::make_state(device, ModernHopfieldOptions{.beta = options.beta}, std::move(own),
+                                   detail::take_contents(device, options.contents, patterns.rows)));
+}
+
+Memory Memory::adaptive(const Device& device, MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
+                        const AdaptiveOptions& options) {
+  Matrix<float> own = detail::take(device, patterns, "patterns");
+  detail::check_similarity(similarity, patterns.rows, patterns.columns);
+  return Memory(detail::make_state(device, similarity, std::move(own),
+                                   detail::take_contents(device, options.contents, patterns.rows)));
 }
 
 void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const float> new_contents) {
@@ -154,6 +196,9 @@ void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const floa
   if (new_patterns.columns != dimension())
     throw InvalidArgument("patterns have " + std::to_string(new_patterns.columns) +
                           " columns, the memory's dimension is " + std::to_string(dimension()));
+  if (similarity() != nullptr && detail::has_rows(*similarity(), dimension()))
+    throw NotSupported("the memory has weights or priors for each of its " + std::to_string(pattern_count()) +
+                       " patterns, and none for new ones; make it anew");
   const bool given = new_contents.data != nullptr || !new_contents.empty();
   if (given == contents().empty())
     throw InvalidArgument(given ? "contents were given, but the memory has none"
@@ -177,7 +222,8 @@ void Memory::forget(std::span<const Index> indices) {
     if (!forgotten[static_cast<std::size_t>(i)]) kept.push_back(i);
   if (kept.empty())
     throw InvalidArgument("all " + std::to_string(pattern_count()) + " patterns would be forgotten; one must remain");
-  state_ = detail::make_state(state_->device, state_->rule, detail::select(patterns(), kept),
+  state_ = detail::make_state(state_->device, detail::select(state_->rule, pattern_count(), dimension(), kept),
+                              detail::select(patterns(), kept),
                               contents().empty() ? Matrix<float>() : detail::select(contents(), kept));
 }
 
@@ -186,6 +232,8 @@ MatrixView<const float> Memory::contents() const { return state_->contents; }
 Index Memory::dimension() const { return state_->patterns.columns(); }
 Index Memory::pattern_count() const { return state_->patterns.rows(); }
 const Device& Memory::device() const { return state_->device; }
+
+const AdaptiveSimilarity* Memory::similarity() const { return std::get_if<AdaptiveSimilarity>(&state_->rule); }
 
 Evaluation Memory::evaluation() const { return state_->evaluation; }
 

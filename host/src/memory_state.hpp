@@ -9,8 +9,13 @@
 
 namespace attractor::detail {
 
-/// The rule and its parameters; for modern Hopfield memories the contents are kept apart.
-using Rule = std::variant<HebbianOptions, ProjectionOptions, ModernHopfieldOptions>;
+/// The rule and its parameters; contents are kept apart.
+using Rule = std::variant<HebbianOptions, ProjectionOptions, ModernHopfieldOptions, AdaptiveSimilarity>;
+
+/// Whether states are read out by a softmax over scores.
+inline bool is_softmax(const Rule& rule) {
+  return std::holds_alternative<ModernHopfieldOptions>(rule) || std::holds_alternative<AdaptiveSimilarity>(rule);
+}
 
 struct MemoryState {
   Device device;

@@ -25,6 +25,12 @@ std::optional<Matrix<float>> fetch(const Device& /*device*/, MatrixView<const fl
 
 std::unique_ptr<const Engine> make_cuda_engine(const Form& /*form*/, int /*device*/) { refuse(); }
 
+void cuda_footprints(int /*device*/, const FootprintOptions& /*options*/, MatrixView<const float> /*patterns*/,
+                     MatrixView<const float> /*queries*/, std::span<const FootprintPair> /*pairs*/,
+                     MatrixView<float> /*results*/) {
+  refuse();
+}
+
 void relax_sharded(std::span<const Engine* const> /*replicas*/, const RelaxerOptions& /*options*/,
                    MatrixView<const float> /*queries*/, const RelaxationView& /*results*/, const RelaxCall& /*call*/) {
   refuse();

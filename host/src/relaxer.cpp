@@ -14,8 +14,7 @@ namespace {
 
 /// Fills in what depends on the memory or follows from other options.
 RelaxerOptions completed(RelaxerOptions options, const detail::MemoryState& memory) {
-  if (!options.update)
-    options.update = std::holds_alternative<ModernHopfieldOptions>(memory.rule) ? readout_update() : sign_update();
+  if (!options.update) options.update = detail::is_softmax(memory.rule) ? readout_update() : sign_update();
   options.energies |= options.energy_trace || options.halting.watch == Halting::Watch::energy;
   return options;
 }

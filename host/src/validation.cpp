@@ -41,6 +41,13 @@ void check_layout(MatrixView<T> matrix, const std::string& what) {
   require(matrix.data != nullptr || matrix.rows == 0, what + " have null data");
 }
 
+double largest_magnitude(MatrixView<const float> matrix) {
+  double largest = 0.0;
+  for (Index i = 0; i < matrix.rows; ++i)
+    for (Index j = 0; j < matrix.columns; ++j) largest = std::max(largest, std::abs(static_cast<double>(matrix(i, j))));
+  return largest;
+}
+
 struct UpdateCheck {
   void operator()(const TanhUpdate& update) const {
     require(is_non_negative(update.gain),
@@ -101,6 +108,15 @@ void check_result(std::span<T> values, const std::string& what, Index count) {
       what + " have room for " + std::to_string(values.size()) + " queries; this call has " + std::to_string(count));
 }
 
+/// One row of `row_length` values, or one for each of `row_count` patterns, all finite.
+void check_rows(const std::vector<float>& values, const std::string& what, Index row_length, Index row_count) {
+  const auto size = static_cast<Index>(values.size());
+  require(size == row_length || size == row_length * row_count,
+          "a similarity has " + std::to_string(size) + " " + what + "; there must be " + std::to_string(row_length) +
+              ", or as many for each of " + std::to_string(row_count) + " patterns");
+  for (const float value : values) require(std::isfinite(value), what + " must be finite; one is " + number(value));
+}
+
 }  // namespace
 
 void check_pattern_layout(MatrixView<const float> matrix, const std::string& what) {
@@ -129,7 +145,7 @@ void check_options(const ModernHopfieldOptions& options) {
 
 void check_options(const RelaxerOptions& options) {
   require(options.max_steps >= 1, "max_steps is " + std::to_string(options.max_steps) + "; it must be at least 1");
-  require(options.threads >= 0, "threads is " + std::to_string(options.threads) + "; it must not be negative");
+  check_threads(options.threads);
   const Halting& halting = options.halting;
   require(halting.patience >= 1, "patience is " + std::to_string(halting.patience) + "; it must be at least 1");
   require(is_non_negative(halting.absolute),
@@ -139,15 +155,103 @@ void check_options(const RelaxerOptions& options) {
   if (options.update) std::visit(UpdateCheck{}, *options.update);
 }
 
+void check_similarity(const AdaptiveSimilarity& similarity, Index pattern_count, Index dimension) {
+  require(similarity.groups >= 1 && similarity.groups <= dimension,
+          "a similarity has " + std::to_string(similarity.groups) + " groups; there may be 1 to the dimension, " +
+              std::to_string(dimension));
+  require(!similarity.squared_distance.empty() || !similarity.dot.empty(),
+          "a similarity needs rank weights of a base: squared distance, dot or both");
+  const Index ranks = rank_count(dimension, similarity.groups);
+  if (!similarity.squared_distance.empty())
+    check_rows(similarity.squared_distance, "rank weights of the squared distance", ranks, pattern_count);
+  if (!similarity.dot.empty()) check_rows(similarity.dot, "rank weights of the dot product", ranks, pattern_count);
+  if (!similarity.log_prior.empty()) {
+    require(static_cast<Index>(similarity.log_prior.size()) == pattern_count,
+            "a similarity has " + std::to_string(similarity.log_prior.size()) + " log-priors for " +
+                std::to_string(pattern_count) + " patterns");
+    for (const float prior : similarity.log_prior)
+      require(std::isfinite(prior), "log-priors must be finite; one is " + number(prior));
+  }
+  require(std::isfinite(similarity.beta_squared_distance),
+          "beta_squared_distance must be finite; it is " + number(similarity.beta_squared_distance));
+  require(std::isfinite(similarity.beta_dot), "beta_dot must be finite; it is " + number(similarity.beta_dot));
+}
+
+void check_origins(std::span<const Index> origins, Index query_count, Index pattern_count) {
+  require(static_cast<Index>(origins.size()) == query_count,
+          "there are " + std::to_string(origins.size()) + " origins for " + std::to_string(query_count) + " queries");
+  for (std::size_t i = 0; i < origins.size(); ++i)
+    require(origins[i] >= 0 && origins[i] < pattern_count, "origin " + std::to_string(i) + " is " +
+                                                               std::to_string(origins[i]) + "; there are " +
+                                                               std::to_string(pattern_count) + " patterns");
+}
+
+void check_threads(int threads) {
+  require(threads >= 0, "threads is " + std::to_string(threads) + "; it must not be negative");
+}
+
+void check_options(const VariantOptions& options) {
+  require(is_non_negative(options.severity),
+          "the severity is " + number(options.severity) + "; it must be finite and not negative");
+  const bool masks = options.variant == Variant::masked || options.variant == Variant::mixed;
+  require(!masks || options.severity <= 1.0F,
+          "the severity is " + number(options.severity) + "; that of masked variants must be at most 1");
+  require(is_non_negative(options.spread),
+          "the spread is " + number(options.spread) + "; it must be finite and not negative");
+  if (options.mask_value)
+    require(std::isfinite(*options.mask_value),
+            "the mask value is " + number(*options.mask_value) + "; it must be finite");
+}
+
+void check_options(const FitOptions& options, Index dimension) {
+  require(options.squared_distance || options.dot, "neither squared_distance nor dot is chosen; one base must be");
+  require(options.groups >= 1 && options.groups <= dimension,
+          "groups is " + std::to_string(options.groups) + "; it must be in [1, " + std::to_string(dimension) + "]");
+  require(options.epochs >= 1, "epochs is " + std::to_string(options.epochs) + "; it must be at least 1");
+  require(std::isfinite(options.rate) && options.rate > 0.0F,
+          "the learning rate is " + number(options.rate) + "; it must be finite and positive");
+  require(is_non_negative(options.l2), "l2 is " + number(options.l2) + "; it must be finite and not negative");
+  require(is_non_negative(options.pattern_l2),
+          "pattern_l2 is " + number(options.pattern_l2) + "; it must be finite and not negative");
+  require(options.held_out >= 0.0F && options.held_out < 1.0F,
+          "the held-out share is " + number(options.held_out) + "; it must be in [0, 1)");
+  require(options.patience >= 1, "patience is " + std::to_string(options.patience) + "; it must be at least 1");
+  check_threads(options.threads);
+}
+
+void check_pairs(MatrixView<const float> patterns, MatrixView<const float> queries, std::span<const Index> origins) {
+  check_pattern_layout(patterns, "patterns");
+  check_pattern_layout(queries, "queries");
+  require(queries.columns == patterns.columns, "queries have " + std::to_string(queries.columns) +
+                                                   " columns, the patterns " + std::to_string(patterns.columns));
+  check_origins(origins, queries.rows, patterns.rows);
+  check_finite(patterns, "patterns");
+  check_finite(queries, "queries");
+  const double largest = std::max(largest_magnitude(patterns), largest_magnitude(queries));
+  require(4.0 * largest * largest * static_cast<double>(patterns.columns) <=
+              static_cast<double>(std::numeric_limits<float>::max()),
+          "patterns and queries have values as large as " + number(largest) + ", whose squares overflow");
+}
+
+void check_count(Index count, Index columns, const std::string& what) {
+  constexpr Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(double));
+  require(count >= 0 && count <= limit / columns,
+          std::to_string(count) + " " + what + " were asked for; there can be 0 to " + std::to_string(limit / columns));
+}
+
 void check_content_rows(MatrixView<const float> contents, Index pattern_count) {
   require(contents.rows == pattern_count, "contents have " + std::to_string(contents.rows) + " rows for " +
                                               std::to_string(pattern_count) + " patterns");
 }
 
-void check_call(MatrixView<const float> queries, const RelaxCall& call, Index dimension) {
+void check_queries(MatrixView<const float> queries, Index dimension) {
   check_layout(queries, "queries");
   require(queries.columns == dimension, "queries have " + std::to_string(queries.columns) +
                                             " columns, the memory's dimension is " + std::to_string(dimension));
+}
+
+void check_call(MatrixView<const float> queries, const RelaxCall& call, Index dimension) {
+  check_queries(queries, dimension);
   if (call.clamped.data == nullptr && call.clamped.empty()) return;
   check_layout(call.clamped, "clamped neurons");
   require(call.clamped.rows == queries.rows && call.clamped.columns == dimension,

@@ -2,11 +2,14 @@
 
 /// Checks of arguments: each throws InvalidArgument with the values that disagree, or does nothing.
 
+#include <span>
 #include <string>
 
+#include <attractor/fit.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
 #include <attractor/relaxation.hpp>
+#include <attractor/variants.hpp>
 
 namespace attractor::detail {
 
@@ -19,9 +22,28 @@ void check_finite(MatrixView<const float> matrix, const std::string& what);
 void check_options(const ProjectionOptions& options);
 void check_options(const ModernHopfieldOptions& options);
 void check_options(const RelaxerOptions& options);
+void check_options(const VariantOptions& options);
+void check_options(const FitOptions& options, Index dimension);
+
+/// That many rows of `columns` can be asked for.
+void check_count(Index count, Index columns, const std::string& what);
+
+/// The similarity fits so many patterns of this dimension.
+void check_similarity(const AdaptiveSimilarity& similarity, Index pattern_count, Index dimension);
+
+/// A row of `pattern_count` patterns for each query.
+void check_origins(std::span<const Index> origins, Index query_count, Index pattern_count);
+
+/// Queries without the optional parts of a call.
+void check_queries(MatrixView<const float> queries, Index dimension);
+
+void check_threads(int threads);
 
 /// There is a row of contents for each of `pattern_count` patterns.
 void check_content_rows(MatrixView<const float> contents, Index pattern_count);
+
+/// Queries with the pattern that each comes from.
+void check_pairs(MatrixView<const float> patterns, MatrixView<const float> queries, std::span<const Index> origins);
 
 /// Queries and the optional parts of a call fit a memory of `dimension`.
 void check_call(MatrixView<const float> queries, const RelaxCall& call, Index dimension);

@@ -3,6 +3,9 @@
 /// Memories as the CPU kernels read them. Immutable once made; shared by all threads.
 
 #include <variant>
+#include <vector>
+
+#include <attractor/similarity.hpp>
 
 #include "kernels/cpu/packed_matrix.hpp"
 
@@ -30,6 +33,42 @@ struct SoftmaxField {
   double energy_offset = 0.0;  ///< β⁻¹ log P + ½ max‖a‖²
 };
 
-using Field = std::variant<FactoredField, DenseField, SoftmaxField>;
+/// Rank weights of one base of an adaptive similarity, times its β.
+struct RankWeights {
+  std::vector<float> values;  ///< [R], or [P × R]: a row for each pattern; empty: the base isn't used
+  Index stride = 0;           ///< from one pattern's weights to the next one's, 0 where all share them
+
+  [[nodiscard]] bool used() const { return !values.empty(); }
+  [[nodiscard]] const float* of(Index pattern) const { return values.data() + pattern * stride; }
+};
+
+/// The entries of a state, group after group.
+struct RankGroups {
+  RankGroups() = default;
+  RankGroups(Index dimension, Index groups);
+
+  [[nodiscard]] Index count() const { return static_cast<Index>(first.size()) - 1; }
+  [[nodiscard]] Index ranks() const { return rank_count(static_cast<Index>(order.size()), count()); }
+  [[nodiscard]] const Index* entries(Index group) const {
+    return order.data() + first[static_cast<std::size_t>(group)];
+  }
+  [[nodiscard]] Index size(Index group) const {
+    return first[static_cast<std::size_t>(group) + 1] - first[static_cast<std::size_t>(group)];
+  }
+
+  std::vector<Index> order;  ///< [D]
+  std::vector<Index> first;  ///< [groups + 1] where each group begins in `order`
+};
+
+/// Adaptive memory: u = softmax(s)ᵀA, E = −lse(s), s as in core/attractor/similarity.hpp.
+struct AdaptiveField {
+  PackedMatrix patterns;  ///< A [P × D]
+  RankWeights squared_distance = {};
+  RankWeights dot = {};
+  std::vector<float> log_prior = {};  ///< [P], zeros where there are none
+  RankGroups groups = {};
+};
+
+using Field = std::variant<FactoredField, DenseField, SoftmaxField, AdaptiveField>;
 
 }  // namespace attractor::cpu

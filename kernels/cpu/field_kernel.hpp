@@ -36,6 +36,7 @@ class FieldKernel {
 std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, Index width);
 std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& update, Index width);
 std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update, Index width);
+std::unique_ptr<FieldKernel> make_kernel(const AdaptiveField& field, const Update& update, Index width);
 
 /// Reads contents out of a softmax memory. One object per thread.
 class RecallKernel {
@@ -47,10 +48,11 @@ class RecallKernel {
   RecallKernel& operator=(RecallKernel&&) = delete;
   virtual ~RecallKernel() = default;
 
-  /// softmax(βAx)ᵀC of the tile's states, [padded M × width], valid until the next call.
+  /// softmax(s)ᵀC of the tile's states, [padded M × width], valid until the next call.
   virtual const float* recall(const Tile& tile) = 0;
 };
 
 std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const PackedMatrix& contents, Index width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const PackedMatrix& contents, Index width);
 
 }  // namespace attractor::cpu

@@ -11,6 +11,7 @@
 #include "kernels/cpu/field_kernel.hpp"
 #include "kernels/cpu/lanes.hpp"
 #include "kernels/cpu/query_queue.hpp"
+#include "kernels/cpu/threads.hpp"
 #include "kernels/progress_meter.hpp"
 
 namespace attractor::cpu {
@@ -251,45 +252,10 @@ class TileWorker {
   Index finished_ = 0;
 };
 
-/// As many threads as are asked for and can fill a block of lanes.
-int useful_threads(int asked, Index queries) {
-  const Index limit = asked > 0 ? asked : omp_get_max_threads();
-  return static_cast<int>(std::clamp<Index>((queries + least_lanes - 1) / least_lanes, 1, limit));
-}
-
 /// Lanes of each thread's tile: many, to spread a pass over the memory and the exchange of lanes over more queries; but
 /// few where a wide tile would be refilled fewer than about eight times, for then the end, when lanes run empty, weighs
 /// more.
 Index tile_width(int threads, Index queries) { return queries < 8 * most_lanes * threads ? least_lanes : most_lanes; }
-
-/// One thread's share of a recall: reads contents out for one tile of states after another.
-class RecallWorker {
- public:
-  RecallWorker(const SoftmaxField& field, const PackedMatrix& contents)
-      : kernel_(make_recall_kernel(field, contents, most_lanes)), tile_(field.patterns.columns(), most_lanes, false) {
-    arrivals_.reserve(static_cast<std::size_t>(most_lanes));
-    departures_.reserve(static_cast<std::size_t>(most_lanes));
-  }
-
-  void recall(MatrixView<const float> states, MatrixView<float> readouts) {
-    arrivals_.clear();
-    departures_.clear();
-    for (Index i = 0; i < most_lanes; ++i) set_mask(tile_.idle, i, i >= states.rows);
-    for (Index i = 0; i < states.rows; ++i) {
-      arrivals_.push_back({i, states.row(i)});
-      departures_.push_back({i, readouts.row(i)});
-    }
-    tile_.lanes = states.rows;
-    load_lanes(arrivals_, tile_);
-    store_lanes(departures_, kernel_->recall(tile_), readouts.columns, most_lanes);
-  }
-
- private:
-  std::unique_ptr<RecallKernel> kernel_;
-  Tile tile_;
-  std::vector<Arrival> arrivals_;
-  std::vector<Departure> departures_;
-};
 
 }  // namespace
 
@@ -316,21 +282,6 @@ void relax(const Field& field, const RelaxerOptions& options, MatrixView<const f
       workers[static_cast<std::size_t>(i)]->run();
   }
   meter.finish();
-}
-
-void recall(const SoftmaxField& field, const PackedMatrix& contents, MatrixView<const float> states,
-            MatrixView<float> readouts, int threads) {
-  const int team = useful_threads(threads, states.rows);
-  std::vector<std::unique_ptr<RecallWorker>> workers;
-  for (int i = 0; i < team; ++i) workers.push_back(std::make_unique<RecallWorker>(field, contents));
-  const Index tile_count = (states.rows + most_lanes - 1) / most_lanes;
-#pragma omp parallel for schedule(dynamic) num_threads(team)
-  for (Index t = 0; t < tile_count; ++t) {
-    const Index first = t * most_lanes;
-    const Index count = std::min(most_lanes, states.rows - first);
-    workers[static_cast<std::size_t>(omp_get_thread_num())]->recall(states.slice(first, count),
-                                                                    readouts.slice(first, count));
-  }
 }
 
 }  // namespace attractor::cpu

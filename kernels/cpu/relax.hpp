@@ -12,8 +12,4 @@ namespace attractor::cpu {
 void relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
            const RelaxationView& results, const RelaxCall& call);
 
-/// contents_i = softmax(βA·state_i)ᵀC for every row.
-void recall(const SoftmaxField& field, const PackedMatrix& contents, MatrixView<const float> states,
-            MatrixView<float> readouts, int threads);
-
 }  // namespace attractor::cpu

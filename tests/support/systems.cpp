@@ -14,6 +14,7 @@
 namespace attractor::test {
 namespace {
 
+using reference::AdaptiveModel;
 using reference::LinearModel;
 using reference::SoftmaxModel;
 using reference::Vector;
@@ -68,6 +69,43 @@ SystemKind modern_hopfield_kind(const std::string& name, float beta) {
   return {"modern_hopfield_" + name, false, true, memory, system};
 }
 
+/// Squared distances alone; both bases with falling and rising weights; and ranks within groups.
+AdaptiveSimilarity plain_similarity(Index dimension) {
+  return {.squared_distance = std::vector<float>(static_cast<std::size_t>(dimension), 0.5F)};
+}
+
+AdaptiveSimilarity ranked_similarity(Index dimension, Index groups) {
+  const auto ranks = static_cast<std::size_t>(rank_count(dimension, groups));
+  AdaptiveSimilarity similarity{.squared_distance = std::vector<float>(ranks),
+                                .dot = std::vector<float>(ranks),
+                                .beta_squared_distance = 0.7F,
+                                .beta_dot = 0.3F,
+                                .groups = groups};
+  for (std::size_t r = 0; r < ranks; ++r) {
+    const float rank = static_cast<float>(r) / static_cast<float>(ranks);
+    similarity.squared_distance[r] = 1.5F - rank;
+    similarity.dot[r] = rank - 0.25F;
+  }
+  return similarity;
+}
+
+template <class MakeSimilarity>
+SystemKind adaptive_kind(const std::string& name, const MakeSimilarity& similarity) {
+  const auto memory = [=](MatrixView<const float> patterns) {
+    return Memory::adaptive(test_device(), patterns, similarity(patterns.columns));
+  };
+  const auto system = [=](MatrixView<const float> patterns) -> System {
+    return {memory(patterns), reference::adaptive(patterns, similarity(patterns.columns))};
+  };
+  return {"adaptive_" + name, false, true, memory, system};
+}
+
+double largest_entry(const Matrix<double>& patterns) {
+  double largest = 0.0;
+  for (Index i = 0; i < patterns.size(); ++i) largest = std::max(largest, std::abs(patterns.data()[i]));
+  return largest;
+}
+
 RoundingBound bound_of(const LinearModel& /*model*/, const System& system, std::span<const double> state) {
   const Index operations = system.memory.dimension() + system.memory.pattern_count() + 8;
   double spread = 0.0;
@@ -82,12 +120,8 @@ RoundingBound bound_of(const SoftmaxModel& model, const System& /*system*/, std:
   const Index d = model.patterns.columns();
   const Index p = model.patterns.rows();
   double largest_norm = 0.0;
-  double largest_entry = 0.0;
-  for (Index k = 0; k < p; ++k) {
-    const std::span<const double> pattern{model.patterns.row(k), static_cast<std::size_t>(d)};
-    largest_norm = std::max(largest_norm, norm(pattern));
-    for (const double value : pattern) largest_entry = std::max(largest_entry, std::abs(value));
-  }
+  for (Index k = 0; k < p; ++k)
+    largest_norm = std::max(largest_norm, norm({model.patterns.row(k), static_cast<std::size_t>(d)}));
   const double largest_score = model.beta * largest_norm * norm(state);
   const double score_error = gamma(d + 4) * largest_score;
   const double log_p = std::log(static_cast<double>(p));
@@ -95,8 +129,36 @@ RoundingBound bound_of(const SoftmaxModel& model, const System& /*system*/, std:
       0.5 * dot(state, state) + 0.5 * largest_norm * largest_norm + (largest_score + 2.0 * log_p) / model.beta;
   RoundingBound bound;
   bound.weights = std::expm1(2.0 * score_error) + gamma(2 * p + 16);
-  bound.field = Vector(state.size(), bound.weights * largest_entry);
+  bound.field = Vector(state.size(), bound.weights * largest_entry(model.patterns));
   bound.energy = (score_error + gamma(2 * p + 16)) / model.beta + gamma(d + p + 16) * terms;
+  return bound;
+}
+
+RoundingBound bound_of(const AdaptiveModel& model, const System& /*system*/, std::span<const double> state) {
+  const AdaptiveSimilarity& similarity = model.similarity;
+  const Index p = model.patterns.rows();
+  const auto largest_weight = [](const std::vector<float>& weights, float beta) {
+    double largest = 0.0;
+    for (const float weight : weights) largest = std::max(largest, std::abs(static_cast<double>(beta * weight)));
+    return largest;
+  };
+  const double distance_weight = largest_weight(similarity.squared_distance, similarity.beta_squared_distance);
+  const double dot_weight = largest_weight(similarity.dot, similarity.beta_dot);
+  double largest_score = 0.0;
+  for (Index k = 0; k < p; ++k) {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < state.size(); ++i) {
+      const double entry = model.patterns(k, static_cast<Index>(i));
+      sum += distance_weight * (entry - state[i]) * (entry - state[i]) + dot_weight * std::abs(entry * state[i]);
+    }
+    largest_score = std::max(largest_score, sum);
+  }
+  const Index operations = rank_count(model.patterns.columns(), similarity.groups) + similarity.groups + 12;
+  const double score_error = gamma(operations) * largest_score;
+  RoundingBound bound;
+  bound.weights = std::expm1(2.0 * score_error) + gamma(2 * p + 16);
+  bound.field = Vector(state.size(), bound.weights * largest_entry(model.patterns));
+  bound.energy = score_error + gamma(2 * p + 16) + gamma(4) * (largest_score + std::log(static_cast<double>(p)));
   return bound;
 }
 
@@ -134,6 +196,10 @@ const std::vector<SystemKind>& all_systems() {
     all.push_back(modern_hopfield_kind("flat", 0.05F));
     all.push_back(modern_hopfield_kind("soft", 1.0F));
     all.push_back(modern_hopfield_kind("sharp", 6.0F));
+    all.push_back(adaptive_kind("plain", plain_similarity));
+    all.push_back(adaptive_kind("ranked", [](Index dimension) { return ranked_similarity(dimension, 1); }));
+    all.push_back(adaptive_kind(
+        "grouped", [](Index dimension) { return ranked_similarity(dimension, std::min<Index>(dimension, 5)); }));
     return all;
   }();
   return kinds;

@@ -59,6 +59,10 @@ std::ostream& operator<<(std::ostream& out, const NamedUpdate& update);
 /// Softmax memories. A score βa·x errs by at most σ = γ_{D+4} β max‖a‖ ‖x‖, hence each weight relatively by 2σ, plus
 /// γ_{2P+16} for exponentials, sums and rescaling; u is an average of pattern entries under these weights. The energy
 /// errs by what lse errs, over β, plus γ_{D+P+16} times the sum of the magnitudes of its terms.
+///
+/// Adaptive memories. A term errs by at most 3u of itself, and so does a ranked one, for relative errors keep order
+/// statistics between monotone bounds. With R ranks, G groups and S the largest Σ |βv| |q| of a pattern, every weight
+/// taken for the largest, a score errs by at most γ_{R+G+12} S.
 struct RoundingBound {
   reference::Vector field;  ///< of each u_i
   double energy = 0.0;

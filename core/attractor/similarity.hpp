@@ -1,0 +1,71 @@
+#pragma once
+
+/// Adaptive similarity: how alike a pattern ξ and a state x are, by the ranks of their entrywise agreement (A-Hop,
+/// arXiv 2511.20609).
+///
+/// A base compares entry by entry, q_i = −(ξ_i − x_i)² or q_i = ξ_i x_i. Its terms in descending order q̃ are the
+/// ranked terms, their running sums the footprint. A score is a weighted sum of a footprint, Σ_k w_k Σ_{i≤k} q̃_i, which
+/// is Σ_i v_i q̃_i with rank weights v_i = Σ_{k≥i} w_k: scoring needs the ranked terms alone. With all v_i = 1 it is the
+/// negative squared distance, or the dot product.
+
+#include <span>
+#include <vector>
+
+#include <attractor/matrix.hpp>
+
+namespace attractor {
+
+/// How a footprint compares entries.
+enum class FootprintBase : unsigned char {
+  squared_distance,  ///< −(ξ_i − x_i)²
+  dot,               ///< ξ_i x_i
+};
+
+/// A query and a pattern, by their rows.
+struct FootprintPair {
+  Index query = 0;
+  Index pattern = 0;
+};
+
+/// The scores of a softmax memory: for pattern μ and state x
+///   s_μ = β_dis Σ_r v_r q̃_r(distance) + β_dot Σ_r v_r q̃_r(dot) + b_μ.
+///
+/// With several groups entry i is ranked among the entries of group (i + i / groups) mod groups only, and terms of the
+/// same rank are added up over the groups: an approximation that needs far shorter sorts (weights must be fitted to
+/// it), whose groups take entries from everywhere so that they are alike.
+struct AdaptiveSimilarity {
+  /// Rank weights v of either base, [R] shared by all patterns or [P × R], one row for each; R = rank_count(D, groups).
+  /// Empty: the base is not used. One base must be.
+  std::vector<float> squared_distance = {};
+  std::vector<float> dot = {};
+  float beta_squared_distance = 1.0F;  ///< β_dis, finite
+  float beta_dot = 1.0F;               ///< β_dot, finite
+  std::vector<float> log_prior = {};   ///< b [P]; empty: all 0
+  Index groups = 1;                    ///< ≥ 1, at most D; 1: exact
+};
+
+/// Derivatives by the rank weights and by the log-priors, each shaped as in the similarity.
+struct SimilarityGradient {
+  std::vector<double> squared_distance = {};
+  std::vector<double> dot = {};
+  std::vector<double> log_prior = {};
+};
+
+/// Ranks of a state of `dimension` entries in `groups` groups: the size of the largest group.
+constexpr Index rank_count(Index dimension, Index groups = 1) { return (dimension + groups - 1) / groups; }
+
+/// The group of entry i.
+constexpr Index rank_group(Index i, Index groups) { return (i + i / groups) % groups; }
+
+/// Rank weights v_i = Σ_{k≥i} w_k from the weights w of footprints.
+inline std::vector<float> rank_weights(std::span<const float> footprint_weights) {
+  std::vector<float> result(footprint_weights.size());
+  double sum = 0.0;
+  for (std::size_t i = result.size(); i-- > 0;) {
+    sum += static_cast<double>(footprint_weights[i]);
+    result[i] = static_cast<float>(sum);
+  }
+  return result;
+}
+
+}  // namespace attractor

@@ -1,0 +1,32 @@
+#pragma once
+
+/// Memories in files, in the safetensors layout that the ecosystem's tools read: an 8-byte little-endian length, a JSON
+/// header of that length, and the raw little-endian tensors.
+
+#include <filesystem>
+
+#include <attractor/device.hpp>
+#include <attractor/export.hpp>
+#include <attractor/memory.hpp>
+
+namespace attractor {
+
+/// Writes a memory: its patterns as the tensor `patterns` F32 [P, D], `contents` F32 [P, M] where it has some, and of
+/// an adaptive memory `similarity.squared_distance` and `similarity.dot` F32 [R] or [P, R], and `similarity.log_prior`
+/// F32 [P], each if it is used. The rule and its options are strings in the header's `__metadata__`.
+///
+/// The file is written under a temporary name beside `path` and then renamed: whoever reads `path` finds the old file
+/// or the new one, never a part.
+///
+/// @throws FileError the file can't be written; a file that was there is unchanged. Complexity: O(PD + PM).
+ATTRACTOR_EXPORT void save(const Memory& memory, const std::filesystem::path& path);
+
+/// Makes the memory that a file holds, on any device; it answers queries with the same bits as the one saved did there.
+/// Tensors and metadata of other names are ignored.
+///
+/// @throws FileError the file can't be read, is no safetensors file, or holds no memory; the message names the file and
+///         what is wrong with it. Nothing is allocated for what the file claims but hasn't.
+/// @throws what the function that makes such a memory throws for the device. Complexity: that of making the memory.
+ATTRACTOR_EXPORT Memory load(const Device& device, const std::filesystem::path& path);
+
+}  // namespace attractor

@@ -1,0 +1,102 @@
+#pragma once
+
+/// Fitting an adaptive similarity: maximum likelihood of the origins of corrupted queries.
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include <attractor/device.hpp>
+#include <attractor/export.hpp>
+#include <attractor/matrix.hpp>
+#include <attractor/similarity.hpp>
+#include <attractor/variants.hpp>
+
+namespace attractor {
+
+/// How the weights are found. The loss is convex, so both head for the same minimum.
+enum class Optimiser : unsigned char {
+  lbfgs,  ///< limited-memory BFGS with a line search: usually tens of epochs
+  /// As published (arXiv 2511.20609), there without L2: full-batch Adam with a fixed rate. Its loss may rise for some
+  /// tens of epochs first, so hold no pairs out or have the patience.
+  adam,
+};
+
+/// How far a fit has come.
+struct FitProgress {
+  int epoch = 0;               ///< passes over the pairs whose weights were accepted
+  int epochs = 0;              ///< at most
+  double loss = 0.0;           ///< mean cross-entropy of the fitted pairs, in nats, without the L2 term
+  double held_out_loss = 0.0;  ///< that of the held-out pairs; NaN where there are none
+};
+
+struct FitOptions {
+  bool squared_distance = true;  ///< use this base
+  bool dot = true;               ///< use this base; one of both must be
+  Index groups = 1;              ///< see AdaptiveSimilarity
+  bool per_pattern = false;      ///< weights of each pattern, shrunk towards weights that all share
+  bool log_prior = false;        ///< a log-prior of each pattern, shrunk towards 0
+  Optimiser optimiser = Optimiser::lbfgs;
+  int epochs = 200;   ///< ≥ 1, at most
+  float rate = 0.1F;  ///< Adam's learning rate > 0, of weights in units of their terms' spread
+  /// λ ≥ 0 of the penalty ½λ‖θ‖², added to the mean loss. θ are the shared weights times the spread of their ranked
+  /// terms, the standard deviation over random pairs of a query and a pattern.
+  float l2 = 1e-4F;
+  /// λ ≥ 0 of the same penalty on what a pattern adds to the shared weights, and on its prior, in the mean over the
+  /// patterns.
+  float pattern_l2 = 1.0F;
+  /// Share of the pairs in [0, 1) that are held out: the fit ends once their loss hasn't improved for `patience` epochs
+  /// and returns the weights that were best on them. 0: none, all epochs are run unless the loss can't be lowered any
+  /// further, and the weights of the lowest loss are returned.
+  float held_out = 0.1F;
+  int patience = 10;       ///< ≥ 1
+  std::uint64_t seed = 1;  ///< chooses the held-out pairs, and those that the spread is measured on
+  int threads = 0;         ///< worker threads of the CPU, ≥ 0; 0: as many as OpenMP would use
+  /// Called after each epoch; what it throws ends the fit and is rethrown.
+  std::function<void(const FitProgress&)> progress = {};
+  std::stop_token stop = {};  ///< ends the fit after the epoch under way, with the best weights so far
+};
+
+struct Fit {
+  AdaptiveSimilarity similarity;     ///< β 1: it is part of the weights
+  std::vector<FitProgress> history;  ///< one entry for each epoch
+  bool converged = false;            ///< ended by its own rules, not by `epochs` or `stop`
+};
+
+/// The loss that a similarity is fitted by: the sum over queries of −log softmax(s)_origin, in nats.
+///
+/// @param patterns [P × D], @param queries [B × D], @param origins [B] rows of `patterns`; finite, on the host.
+/// @param gradient where not null, becomes the derivatives of the loss by the similarity's weights and priors. With
+///        weights that all patterns share every term counts; residuals below 1e-10 are left out.
+/// @throws InvalidArgument null data, sizes below 1 (B = 0 gives 0), columns or counts that differ, an origin outside
+///         [0, P), a value that isn't finite, a similarity that doesn't fit the patterns.
+/// The bits don't depend on the number of threads. Complexity: sorts B·P pairs once, with a gradient twice, for each
+/// base; memory of O(P) for each thread and of at most 32 gradients.
+ATTRACTOR_EXPORT double cross_entropy(MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
+                                      MatrixView<const float> queries, std::span<const Index> origins,
+                                      SimilarityGradient* gradient = nullptr, int threads = 0);
+
+/// Fits rank weights, and optionally priors, to pairs of a query and the pattern it comes from: minimises the mean
+/// −log softmax(s)_origin over them, multinomial logistic regression on ranked terms (arXiv 2511.20609, §4). Starts
+/// from weights of 0. Runs on the host, whatever the device.
+///
+/// @param patterns [P × D], @param queries [B × D], @param origins [B] rows of `patterns`; finite, on the host.
+/// @throws InvalidArgument null data, sizes below 1, columns or counts that differ, an origin outside [0, P), a value
+///         that isn't finite or whose square overflows, an option out of range.
+/// @throws std::bad_alloc, DeviceError, OutOfDeviceMemory
+/// Reproducible: the same arguments give the same bits, whatever the number of threads.
+/// Complexity: an epoch sorts B·P pairs once or twice for each base. Extra memory: O(BD + PD), O(PD) more for each
+/// thread, and some 25 doubles for each fitted weight.
+ATTRACTOR_EXPORT Fit fit_similarity(const Device& device, MatrixView<const float> patterns,
+                                    MatrixView<const float> queries, std::span<const Index> origins,
+                                    const FitOptions& options = {});
+
+/// The same on `count` ≥ 1 variants made for the purpose.
+///
+/// @throws InvalidArgument also as `make_variants`.
+ATTRACTOR_EXPORT Fit fit_similarity(const Device& device, MatrixView<const float> patterns,
+                                    const VariantOptions& variants, Index count, const FitOptions& options = {});
+
+}  // namespace attractor

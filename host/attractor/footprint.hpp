@@ -1,0 +1,40 @@
+#pragma once
+
+/// Footprints: the ranked agreement of patterns and queries, entry by entry (A-Hop, arXiv 2511.20609, eq. 5 to 7).
+
+#include <span>
+
+#include <attractor/device.hpp>
+#include <attractor/export.hpp>
+#include <attractor/matrix.hpp>
+#include <attractor/similarity.hpp>
+
+namespace attractor {
+
+struct FootprintOptions {
+  FootprintBase base = FootprintBase::squared_distance;
+  bool cumulative = true;  ///< running sums; false: the ranked terms themselves
+  int threads = 0;         ///< worker threads of the CPU, ≥ 0; 0: as many as OpenMP would use
+};
+
+/// Footprints of every query with every pattern: row b·P + p is that of query b and pattern p, entry k the sum of its
+/// k + 1 largest terms.
+///
+/// @param patterns [P × D], @param queries [B × D], finite, on the host.
+/// @return [B·P × D]
+/// @throws InvalidArgument null data, sizes below 1 (B = 0 gives no rows), different columns, a value that isn't
+/// finite.
+/// @throws std::bad_alloc, DeviceError, OutOfDeviceMemory
+/// Complexity: O(BPD log² D) comparisons. Scoring needs no footprints: see Memory::adaptive.
+ATTRACTOR_EXPORT Matrix<float> footprint(const Device& device, MatrixView<const float> patterns,
+                                         MatrixView<const float> queries, const FootprintOptions& options = {});
+
+/// Footprints of chosen pairs: row i is that of `pairs[i]`.
+///
+/// @return [pairs × D]
+/// @throws InvalidArgument also for a pair outside the queries or the patterns.
+ATTRACTOR_EXPORT Matrix<float> footprint(const Device& device, MatrixView<const float> patterns,
+                                         MatrixView<const float> queries, std::span<const FootprintPair> pairs,
+                                         const FootprintOptions& options = {});
+
+}  // namespace attractor

@@ -1,0 +1,34 @@
+#pragma once
+
+/// Hard retrieval: which stored pattern a query most likely comes from.
+
+#include <vector>
+
+#include <attractor/export.hpp>
+#include <attractor/matrix.hpp>
+#include <attractor/memory.hpp>
+
+namespace attractor {
+
+struct RetrievalOptions {
+  int threads = 0;  ///< worker threads of the CPU, ≥ 0; 0: as many as OpenMP would use
+};
+
+/// Results, in the order of the queries.
+struct Retrieval {
+  std::vector<Index> pattern;    ///< [B] argmax s, the first of equals; −1 where the query isn't finite
+  std::vector<float> posterior;  ///< [B] its softmax(s); NaN where the query isn't finite
+};
+
+/// The pattern of the largest score for each query, and its share of the softmax. With fitted log-priors this is
+/// maximum a posteriori retrieval.
+///
+/// @param queries [B × D] on the host.
+/// @throws InvalidArgument null data, other than D columns, a stride below D. @throws NotSupported the memory is
+/// linear:
+///         its scores are no probabilities. @throws DeviceError, OutOfDeviceMemory
+/// Complexity: the scores of one step. Extra memory doesn't depend on B or P.
+ATTRACTOR_EXPORT Retrieval retrieve(const Memory& memory, MatrixView<const float> queries,
+                                    const RetrievalOptions& options = {});
+
+}  // namespace attractor

@@ -1,0 +1,39 @@
+#include <attractor/fit.hpp>
+
+#include "host/src/validation.hpp"
+#include "kernels/cpu/adaptive.hpp"
+
+namespace attractor {
+namespace {
+
+void scale(std::vector<double>& derivatives, float beta) {
+  for (double& derivative : derivatives) derivative *= static_cast<double>(beta);
+}
+
+}  // namespace
+
+double cross_entropy(MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
+                     MatrixView<const float> queries, std::span<const Index> origins, SimilarityGradient* gradient,
+                     int threads) {
+  detail::check_pattern_layout(patterns, "patterns");
+  detail::check_similarity(similarity, patterns.rows, patterns.columns);
+  detail::check_queries(queries, patterns.columns);
+  detail::check_finite(patterns, "patterns");
+  detail::check_finite(queries, "queries");
+  detail::check_origins(origins, queries.rows, patterns.rows);
+  detail::check_threads(threads);
+  if (gradient != nullptr) {
+    gradient->squared_distance.assign(similarity.squared_distance.size(), 0.0);
+    gradient->dot.assign(similarity.dot.size(), 0.0);
+    gradient->log_prior.assign(similarity.log_prior.size(), 0.0);
+  }
+  const cpu::AdaptiveField field = cpu::make_adaptive(cpu::PackedMatrix(patterns), similarity);
+  const double loss = cpu::cross_entropy(field, queries, origins, gradient, threads);
+  if (gradient != nullptr) {
+    scale(gradient->squared_distance, similarity.beta_squared_distance);
+    scale(gradient->dot, similarity.beta_dot);
+  }
+  return loss;
+}
+
+}  // namespace attractor

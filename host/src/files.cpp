@@ -1,0 +1,108 @@
+#include <attractor/files.hpp>
+
+#include <string>
+#include <vector>
+
+#include <attractor/error.hpp>
+
+#include "host/src/access.hpp"
+#include "host/src/memory_metadata.hpp"
+#include "host/src/safetensors.hpp"
+
+namespace attractor {
+namespace detail {
+namespace {
+
+constexpr const char* patterns_name = "patterns";
+constexpr const char* contents_name = "contents";
+constexpr const char* squared_distance_name = "similarity.squared_distance";
+constexpr const char* dot_name = "similarity.dot";
+constexpr const char* log_prior_name = "similarity.log_prior";
+
+TensorView tensor(const std::string& name, MatrixView<const float> matrix) {
+  return {name, {matrix.rows, matrix.columns}, matrix.data};
+}
+
+/// Weights that all patterns share are a vector, those of each a matrix.
+TensorView tensor(const std::string& name, const std::vector<float>& weights, Index ranks) {
+  const auto count = static_cast<Index>(weights.size());
+  if (count == ranks) return {name, {ranks}, weights.data()};
+  return {name, {count / ranks, ranks}, weights.data()};
+}
+
+std::vector<TensorView> tensors(const Memory& memory) {
+  std::vector<TensorView> result = {tensor(patterns_name, memory.patterns())};
+  if (!memory.contents().empty()) result.push_back(tensor(contents_name, memory.contents()));
+  const AdaptiveSimilarity* const similarity = memory.similarity();
+  if (similarity == nullptr) return result;
+  const Index ranks = rank_count(memory.dimension(), similarity->groups);
+  if (!similarity->squared_distance.empty())
+    result.push_back(tensor(squared_distance_name, similarity->squared_distance, ranks));
+  if (!similarity->dot.empty()) result.push_back(tensor(dot_name, similarity->dot, ranks));
+  if (!similarity->log_prior.empty())
+    result.push_back({log_prior_name, {memory.pattern_count()}, similarity->log_prior.data()});
+  return result;
+}
+
+MatrixView<const float> as_matrix(const Tensor& tensor, const std::string& name) {
+  if (tensor.shape.size() != 2)
+    throw InvalidArgument("its tensor " + name + " has " + std::to_string(tensor.shape.size()) + " dimensions, not 2");
+  return {tensor.values.data(), tensor.shape[0], tensor.shape[1]};
+}
+
+std::vector<float> read_values(SafetensorsReader& file, const std::string& name) {
+  return file.contains(name) ? file.read(name).values : std::vector<float>();
+}
+
+/// Makes the memory of a rule from what a file holds.
+class MemoryMaker {
+ public:
+  MemoryMaker(const Device& device, SafetensorsReader& file)
+      : device_(device),
+        file_(file),
+        patterns_(file.read(patterns_name)),
+        contents_(file.contains(contents_name) ? file.read(contents_name) : Tensor{}) {}
+
+  Memory operator()(const HebbianOptions& rule) const { return Memory::hebbian(device_, patterns(), rule); }
+  Memory operator()(const ProjectionOptions& rule) const { return Memory::projection(device_, patterns(), rule); }
+  Memory operator()(ModernHopfieldOptions rule) const {
+    rule.contents = contents();
+    return Memory::modern_hopfield(device_, patterns(), rule);
+  }
+  Memory operator()(AdaptiveSimilarity similarity) const {
+    similarity.squared_distance = read_values(file_, squared_distance_name);
+    similarity.dot = read_values(file_, dot_name);
+    similarity.log_prior = read_values(file_, log_prior_name);
+    return Memory::adaptive(device_, patterns(), similarity, {.contents = contents()});
+  }
+
+ private:
+  [[nodiscard]] MatrixView<const float> patterns() const { return as_matrix(patterns_, patterns_name); }
+  [[nodiscard]] MatrixView<const float> contents() const {
+    return contents_.shape.empty() ? MatrixView<const float>() : as_matrix(contents_, contents_name);
+  }
+
+  const Device& device_;
+  SafetensorsReader& file_;
+  Tensor patterns_;
+  Tensor contents_;
+};
+
+}  // namespace
+}  // namespace detail
+
+void save(const Memory& memory, const std::filesystem::path& path) {
+  detail::write_safetensors(path, detail::describe(detail::Access::state(memory).rule), detail::tensors(memory));
+}
+
+Memory load(const Device& device, const std::filesystem::path& path) {
+  detail::SafetensorsReader file(path);
+  try {
+    const detail::Rule rule = detail::parse_rule(file.metadata());
+    return std::visit(detail::MemoryMaker(device, file), rule);
+  } catch (const InvalidArgument& error) {
+    throw FileError(path.string() + " holds no memory: " + error.what());
+  }
+}
+
+}  // namespace attractor

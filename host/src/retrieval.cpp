@@ -1,0 +1,23 @@
+#include <attractor/retrieval.hpp>
+
+#include <attractor/error.hpp>
+
+#include "host/src/access.hpp"
+#include "host/src/memory_state.hpp"
+#include "host/src/validation.hpp"
+
+namespace attractor {
+
+Retrieval retrieve(const Memory& memory, MatrixView<const float> queries, const RetrievalOptions& options) {
+  const detail::MemoryState& state = detail::Access::state(memory);
+  if (!detail::is_softmax(state.rule))
+    throw NotSupported("a linear memory's scores are no probabilities; only softmax memories retrieve patterns");
+  detail::check_queries(queries, memory.dimension());
+  detail::check_threads(options.threads);
+  const auto count = static_cast<std::size_t>(queries.rows);
+  Retrieval result{.pattern = std::vector<Index>(count), .posterior = std::vector<float>(count)};
+  if (count > 0) state.engine->retrieve(queries, result.pattern, result.posterior, options.threads);
+  return result;
+}
+
+}  // namespace attractor

@@ -1,0 +1,206 @@
+// The loss that rank weights are fitted by, −log softmax(s)_origin, and its gradient. Queries lie along lanes.
+//
+// Each query's ranked terms are made twice, once for its scores and once, where its residual isn't negligible, for the
+// gradient: sorting again is cheaper than storing and reading them.
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "kernels/cpu/adaptive.hpp"
+#include "kernels/cpu/lanes.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/cross_entropy.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/cpu/adaptive_scorer-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+namespace {
+
+/// Queries are cut into so many parts, whose sums are added in order: the bits don't depend on the number of threads.
+/// Each part takes the memory of a gradient.
+inline constexpr Index most_parts = 32;
+
+/// Residuals below this change no digit of a gradient that floats could tell.
+inline constexpr float negligible = 1e-10F;
+
+/// Adds residuals times ranked terms to rows of floats, one for each rank.
+class WeightedRows {
+ public:
+  WeightedRows(Vector residual, float* rows) : residual_(residual), rows_(rows) {}
+
+  template <std::size_t n>
+  HWY_INLINE void take(Index first, const Vector* rows, Index count) {
+    HWY_UNROLL(16)
+    for (Index i = 0; i < static_cast<Index>(n); ++i) {
+      if (i >= count) continue;
+      float* const sum = rows_ + (first + i) * vector_lanes();
+      hn::Store(hn::MulAdd(residual_, rows[i], hn::Load(floats, sum)), floats, sum);
+    }
+  }
+
+ private:
+  Vector residual_;
+  float* rows_;
+};
+
+/// The sums of one part of the queries.
+class Part {
+ public:
+  Part(const AdaptiveField& field, const SimilarityGradient* shape)
+      : field_(field),
+        scorer_(field),
+        tile_(field.patterns.columns(), vector_lanes(), false),
+        scores_(field.patterns.rows() * vector_lanes()),
+        distance_rows_(field.groups.ranks() * vector_lanes()),
+        dot_rows_(field.groups.ranks() * vector_lanes()) {
+    if (shape != nullptr) gradient_ = *shape;
+  }
+
+  void add(MatrixView<const float> queries, std::span<const Index> origins) {
+    for (Index first = 0; first < queries.rows; first += vector_lanes()) {
+      const Index count = std::min(vector_lanes(), queries.rows - first);
+      add_batch(queries.slice(first, count), origins.subspan(static_cast<std::size_t>(first)));
+    }
+  }
+
+  [[nodiscard]] double loss() const { return loss_; }
+  [[nodiscard]] const SimilarityGradient& gradient() const { return gradient_; }
+
+ private:
+  void add_batch(MatrixView<const float> queries, std::span<const Index> origins) {
+    arrivals_.clear();
+    for (Index i = 0; i < queries.rows; ++i) arrivals_.push_back({i, queries.row(i)});
+    load_lanes(arrivals_, tile_);
+    score(queries.rows, origins);
+    if (!gradient_.log_prior.empty()) add_priors(queries.rows);
+    if (!gradient_.squared_distance.empty())
+      add_ranks<FootprintBase::squared_distance>(field_.squared_distance, distance_rows_, gradient_.squared_distance);
+    if (!gradient_.dot.empty()) add_ranks<FootprintBase::dot>(field_.dot, dot_rows_, gradient_.dot);
+  }
+
+  [[nodiscard]] float* scores(Index pattern) { return scores_.data() + pattern * vector_lanes(); }
+
+  /// Adds the losses, and turns scores into residuals p_μ − [μ is the origin]; those of lanes past `count` become 0.
+  void score(Index count, std::span<const Index> origins) {
+    const Index pattern_count = field_.patterns.rows();
+    Vector largest = hn::Set(floats, -std::numeric_limits<float>::infinity());
+    for (Index pattern = 0; pattern < pattern_count; ++pattern) {
+      const Vector value = scorer_.score(pattern, tile_.state.data(), tile_.width);
+      hn::Store(value, floats, scores(pattern));
+      largest = hn::Max(largest, value);
+    }
+    LaneSums sums;
+    for (Index pattern = 0; pattern < pattern_count; ++pattern)
+      add_to(sums, 0, hn::Exp(floats, hn::Sub(hn::Load(floats, scores(pattern)), largest)));
+    LaneArray<float> normaliser;
+    LaneArray<float> used;
+    for (Index lane = 0; lane < vector_lanes(); ++lane) {
+      const auto at = static_cast<std::size_t>(lane);
+      used[at] = lane < count ? 1.0F : 0.0F;
+      normaliser[at] = static_cast<float>(1.0 / sums.value(lane));
+      if (lane < count)
+        loss_ += static_cast<double>(hn::ExtractLane(largest, at)) + std::log(sums.value(lane)) -
+                 static_cast<double>(scores(origins[at])[lane]);
+    }
+    const Vector inverse = hn::Mul(hn::Load(floats, normaliser.data()), hn::Load(floats, used.data()));
+    for (Index pattern = 0; pattern < pattern_count; ++pattern) {
+      const Vector weight = hn::Exp(floats, hn::Sub(hn::Load(floats, scores(pattern)), largest));
+      hn::Store(hn::Mul(weight, inverse), floats, scores(pattern));
+    }
+    for (Index lane = 0; lane < count; ++lane) scores(origins[static_cast<std::size_t>(lane)])[lane] -= 1.0F;
+  }
+
+  void add_priors(Index count) {
+    for (Index pattern = 0; pattern < field_.patterns.rows(); ++pattern)
+      for (Index lane = 0; lane < count; ++lane)
+        gradient_.log_prior[static_cast<std::size_t>(pattern)] += static_cast<double>(scores(pattern)[lane]);
+  }
+
+  template <FootprintBase base>
+  void add_ranks(const RankWeights& weights, AlignedFloats& rows, std::vector<double>& derivatives) {
+    const Index ranks = field_.groups.ranks();
+    for (Index pattern = 0; pattern < field_.patterns.rows(); ++pattern) {
+      const Vector residual = hn::Load(floats, scores(pattern));
+      if (hn::AllTrue(floats, hn::Lt(hn::Abs(residual), hn::Set(floats, negligible)))) continue;
+      WeightedRows sink(residual, rows.data());
+      scorer_.rank<base>(pattern, tile_.state.data(), tile_.width, sink);
+      if (weights.stride > 0) collect(rows, ranks, derivatives.data() + pattern * ranks);
+    }
+    if (weights.stride == 0) collect(rows, ranks, derivatives.data());
+  }
+
+  /// Adds the lanes of each row to its derivative, and clears the rows.
+  static void collect(AlignedFloats& rows, Index ranks, double* derivatives) {
+    for (Index rank = 0; rank < ranks; ++rank) {
+      float* const row = rows.data() + rank * vector_lanes();
+      derivatives[rank] += static_cast<double>(hn::GetLane(hn::SumOfLanes(floats, hn::Load(floats, row))));
+      hn::Store(hn::Zero(floats), floats, row);
+    }
+  }
+
+  const AdaptiveField& field_;
+  AdaptiveScorer scorer_;
+  Tile tile_;
+  AlignedFloats scores_;  ///< [P × lanes] scores, then residuals
+  AlignedFloats distance_rows_;
+  AlignedFloats dot_rows_;
+  std::vector<Arrival> arrivals_;
+  double loss_ = 0.0;
+  SimilarityGradient gradient_;
+};
+
+}  // namespace
+
+double add_cross_entropies(const AdaptiveField& field, MatrixView<const float> queries, std::span<const Index> origins,
+                           SimilarityGradient* gradient, int threads) {
+  const Index batches = (queries.rows + 15) / 16;
+  const Index part_count = std::min(batches, most_parts);
+  const auto begin = [&](Index part) { return std::min(batches * part / part_count * 16, queries.rows); };
+  std::vector<std::unique_ptr<Part>> parts;
+  for (Index i = 0; i < part_count; ++i) parts.push_back(std::make_unique<Part>(field, gradient));
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+  for (Index i = 0; i < part_count; ++i)
+    parts[static_cast<std::size_t>(i)]->add(queries.slice(begin(i), begin(i + 1) - begin(i)),
+                                            origins.subspan(static_cast<std::size_t>(begin(i))));
+  double loss = 0.0;
+  for (const auto& part : parts) {
+    loss += part->loss();
+    if (gradient == nullptr) continue;
+    const auto add = [](std::vector<double>& sum, const std::vector<double>& term) {
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += term[i];
+    };
+    add(gradient->squared_distance, part->gradient().squared_distance);
+    add(gradient->dot, part->gradient().dot);
+    add(gradient->log_prior, part->gradient().log_prior);
+  }
+  return loss;
+}
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attractor::cpu {
+
+HWY_EXPORT(add_cross_entropies);
+
+double cross_entropy(const AdaptiveField& field, MatrixView<const float> queries, std::span<const Index> origins,
+                     SimilarityGradient* gradient, int threads) {
+  if (gradient != nullptr)
+    for (std::vector<double>* part : {&gradient->squared_distance, &gradient->dot, &gradient->log_prior})
+      std::fill(part->begin(), part->end(), 0.0);
+  if (queries.rows == 0) return 0.0;
+  const int team = threads > 0 ? threads : omp_get_max_threads();
+  return HWY_DYNAMIC_DISPATCH(add_cross_entropies)(field, queries, origins, gradient, team);
+}
+
+}  // namespace attractor::cpu
+#endif

@@ -1,0 +1,145 @@
+// Footprints: each lane a pair of its own.
+
+#include <omp.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "kernels/cpu/adaptive.hpp"
+#include "kernels/cpu/lanes.hpp"
+#include "kernels/cpu/threads.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/footprints.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/cpu/rank_sort-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+namespace {
+
+/// Keeps ranked terms, or their running sums, which are compensated: the error doesn't grow with their number.
+class FootprintRows {
+ public:
+  FootprintRows(float* rows, bool cumulative) : rows_(rows), cumulative_(cumulative) {}
+
+  template <std::size_t n>
+  HWY_INLINE void take(Index first, const Vector* rows, Index count) {
+    HWY_UNROLL(16)
+    for (Index i = 0; i < static_cast<Index>(n); ++i)
+      if (i < count) put(first + i, rows[i]);
+  }
+
+ private:
+  HWY_INLINE void put(Index rank, Vector term) {
+    Vector value = term;
+    if (cumulative_) {
+      add_to(sums_, 0, term);
+      value = hn::Add(hn::Load(floats, sums_.high.data()), hn::Load(floats, sums_.low.data()));
+    }
+    hn::Store(value, floats, rows_ + rank * vector_lanes());
+  }
+
+  float* rows_;
+  bool cumulative_;
+  LaneSums sums_;
+};
+
+/// One thread's scratch: a pattern and a query in each lane.
+class FootprintWorker {
+ public:
+  explicit FootprintWorker(Index dimension)
+      : dimension_(dimension),
+        patterns_(dimension * most_lanes),
+        queries_(dimension, most_lanes, false),
+        rows_(dimension * vector_lanes()),
+        sorter_(dimension) {}
+
+  /// At most one vector of pairs.
+  template <FootprintBase base>
+  void run(bool cumulative, const PackedMatrix& patterns, MatrixView<const float> queries,
+           std::span<const FootprintPair> pairs, MatrixView<float> results) {
+    arrivals_.clear();
+    departures_.clear();
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      const auto lane = static_cast<Index>(i);
+      arrivals_.push_back({lane, queries.row(pairs[i].query)});
+      departures_.push_back({lane, results.row(lane)});
+      const float* const pattern = patterns.data() + patterns.row_offset(pairs[i].pattern);
+      for (Index k = 0; k < dimension_; ++k) patterns_[k * most_lanes + lane] = pattern[k * panel_rows];
+    }
+    load_lanes(arrivals_, queries_);
+    FootprintRows sink(rows_.data(), cumulative);
+    sorter_.sort(dimension_, PairTerms<base>{patterns_.data(), queries_.state.data()}, sink);
+    store_lanes(departures_, rows_.data(), dimension_, vector_lanes());
+  }
+
+ private:
+  template <FootprintBase base>
+  struct PairTerms {
+    const float* patterns;
+    const float* states;
+    HWY_INLINE Vector operator()(Index i) const {
+      return term<base>(hn::Load(floats, patterns + i * most_lanes), hn::Load(floats, states + i * most_lanes));
+    }
+  };
+
+  Index dimension_;
+  AlignedFloats patterns_;
+  Tile queries_;
+  AlignedFloats rows_;
+  RankSorter sorter_;
+  std::vector<Arrival> arrivals_;
+  std::vector<Departure> departures_;
+};
+
+template <FootprintBase base>
+void run_all(bool cumulative, const PackedMatrix& patterns, MatrixView<const float> queries,
+             std::span<const FootprintPair> pairs, MatrixView<float> results, int threads) {
+  const int team = useful_threads(threads, results.rows);
+  std::vector<std::unique_ptr<FootprintWorker>> workers;
+  for (int i = 0; i < team; ++i) workers.push_back(std::make_unique<FootprintWorker>(queries.columns));
+  const Index step = vector_lanes();
+  const Index batches = (results.rows + step - 1) / step;
+#pragma omp parallel for schedule(static) num_threads(team)
+  for (Index batch = 0; batch < batches; ++batch) {
+    const Index first = batch * step;
+    const Index count = std::min(step, results.rows - first);
+    FootprintPair batch_pairs[16];
+    for (Index i = 0; i < count; ++i)
+      batch_pairs[i] = pairs.empty() ? FootprintPair{(first + i) / patterns.rows(), (first + i) % patterns.rows()}
+                                     : pairs[static_cast<std::size_t>(first + i)];
+    workers[static_cast<std::size_t>(omp_get_thread_num())]->template run<base>(
+        cumulative, patterns, queries, {batch_pairs, static_cast<std::size_t>(count)}, results.slice(first, count));
+  }
+}
+
+}  // namespace
+
+void make_footprints(FootprintBase base, bool cumulative, const PackedMatrix& patterns, MatrixView<const float> queries,
+                     std::span<const FootprintPair> pairs, MatrixView<float> results, int threads) {
+  if (base == FootprintBase::dot)
+    run_all<FootprintBase::dot>(cumulative, patterns, queries, pairs, results, threads);
+  else
+    run_all<FootprintBase::squared_distance>(cumulative, patterns, queries, pairs, results, threads);
+}
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attractor::cpu {
+
+HWY_EXPORT(make_footprints);
+
+void footprints(FootprintBase base, bool cumulative, const PackedMatrix& patterns, MatrixView<const float> queries,
+                std::span<const FootprintPair> pairs, MatrixView<float> results, int threads) {
+  if (results.rows == 0) return;
+  HWY_DYNAMIC_DISPATCH(make_footprints)(base, cumulative, patterns, queries, pairs, results, threads);
+}
+
+}  // namespace attractor::cpu
+#endif

@@ -1,0 +1,84 @@
+// Hard retrieval: the largest score of every lane and its share of the softmax, online over blocks of patterns.
+
+#if defined(ATTRACTOR_CPU_RETRIEVAL_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ATTRACTOR_CPU_RETRIEVAL_INL
+#undef ATTRACTOR_CPU_RETRIEVAL_INL
+#else
+#define ATTRACTOR_CPU_RETRIEVAL_INL
+#endif
+
+#include <limits>
+
+#include "kernels/cpu/retrieval_kernel.hpp"
+#include "kernels/cpu/vector_ops-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+
+/// `Scorer` as in SoftmaxReader.
+template <class Scorer>
+class LaneRetrieval final : public RetrievalKernel {
+ public:
+  explicit LaneRetrieval(const typename Scorer::Field& field) : scorer_(field), pattern_count_(field.patterns.rows()) {}
+
+  const LaneWinners& retrieve(const Tile& tile) override {
+    for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) retrieve(tile, lane);
+    return winners_;
+  }
+
+ private:
+  using Indices = hn::RebindToSigned<Floats>;
+
+  /// One block of lanes.
+  HWY_INLINE void retrieve(const Tile& tile, Index lane) {
+    Vector best[block_vectors];
+    Vector normaliser[block_vectors];
+    hn::Vec<Indices> winner[block_vectors];
+    for (int v = 0; v < block_vectors; ++v) {
+      best[v] = hn::Set(floats, -std::numeric_limits<float>::infinity());
+      normaliser[v] = hn::Zero(floats);
+      winner[v] = hn::Zero(Indices());
+    }
+    for (Index first = 0; first < pattern_count_; first += block_rows) {
+      Block block;
+      scorer_.score(tile, first, lane, block);
+      for (int v = 0; v < block_vectors; ++v) add(block, v, first, best[v], normaliser[v], winner[v]);
+    }
+    for (int v = 0; v < block_vectors; ++v) {
+      const Index at = lane + v * vector_lanes();
+      hn::Store(winner[v], Indices(), winners_.pattern.data() + at);
+      // 0 · score: not a number where the best score isn't finite.
+      const Vector posterior = hn::Div(hn::Set(floats, 1.0F), normaliser[v]);
+      hn::Store(hn::MulAdd(best[v], hn::Zero(floats), posterior), floats, winners_.posterior.data() + at);
+    }
+  }
+
+  /// Adds block_rows scores to Σ exp(s − best).
+  static HWY_INLINE void add(const Block& block, int v, Index first, Vector& best, Vector& normaliser,
+                             hn::Vec<Indices>& winner) {
+    const Vector before = best;
+    HWY_UNROLL(block_rows)
+    for (int r = 0; r < block_rows; ++r) {
+      const auto better = hn::Gt(block[r][v], best);
+      best = hn::IfThenElse(better, block[r][v], best);
+      const auto index = hn::Set(Indices(), static_cast<std::int32_t>(first + r));
+      winner = hn::IfThenElse(hn::RebindMask(Indices(), better), index, winner);
+    }
+    Vector sum = hn::Zero(floats);
+    HWY_UNROLL(block_rows)
+    for (int r = 0; r < block_rows; ++r) sum = hn::Add(sum, hn::Exp(floats, hn::Sub(block[r][v], best)));
+    // At first both are −∞, whose difference is no number; nothing has been summed then.
+    const auto same = hn::Eq(before, best);
+    const Vector factor = hn::IfThenElse(same, hn::Set(floats, 1.0F), hn::Exp(floats, hn::Sub(before, best)));
+    normaliser = hn::MulAdd(normaliser, factor, sum);
+  }
+
+  Scorer scorer_;
+  Index pattern_count_;
+  LaneWinners winners_;
+};
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,353 @@
+/// Files: what is saved comes back bit for bit, others can read it, and whatever else a file holds is refused.
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <attractor/attractor.hpp>
+
+#include "tests/support/data.hpp"
+#include "tests/support/device.hpp"
+#include "tests/support/results.hpp"
+
+namespace attractor::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_bytes(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+/// A new file: some file systems wait for the disk where an old one is overwritten.
+void write_bytes(const fs::path& path, const std::string& bytes) {
+  fs::remove(path);
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+/// A file of this header and these tensors.
+std::string make_file(const std::string& header, const std::vector<float>& values) {
+  const std::uint64_t length = header.size();
+  std::string bytes(sizeof(length) + header.size() + values.size() * sizeof(float), '\0');
+  std::memcpy(bytes.data(), &length, sizeof(length));
+  std::memcpy(bytes.data() + sizeof(length), header.data(), header.size());
+  if (!values.empty())
+    std::memcpy(bytes.data() + sizeof(length) + header.size(), values.data(), values.size() * sizeof(float));
+  return bytes;
+}
+
+/// A folder of its own for each test.
+class FilesTest : public testing::Test {
+ protected:
+  FilesTest() {
+    const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
+    std::string name = std::string(test.test_suite_name()) + "." + test.name();
+    std::replace(name.begin(), name.end(), '/', '.');
+    folder_ = fs::path(testing::TempDir()) / ("attractor." + name);
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    path_ = folder_ / "memory.safetensors";
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  Memory load_bytes(const std::string& bytes) const {
+    write_bytes(path_, bytes);
+    return load(test_device(), path_);
+  }
+
+  /// Expects FileError with a message that names the file and has these words.
+  void expect_refused(const std::string& bytes, std::initializer_list<std::string> words) const {
+    try {
+      static_cast<void>(load_bytes(bytes));
+      ADD_FAILURE() << "accepted; expected an error about " << *words.begin();
+    } catch (const FileError& error) {
+      EXPECT_NE(std::string(error.what()).find(path_.string()), std::string::npos) << error.what();
+      for (const std::string& word : words)
+        EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what() << " lacks " << word;
+    }
+  }
+
+  Rng rng_{8};
+  Matrix<float> patterns_ = random_gaussian(5, 11, rng_);
+  Matrix<float> contents_ = random_gaussian(5, 3, rng_);
+  fs::path folder_;
+  fs::path path_;
+};
+
+std::vector<float> some_weights(Index count) {
+  Rng rng(6);
+  const Matrix<float> values = random_gaussian(1, count, rng);
+  return {values.data(), values.data() + count};
+}
+
+struct Kind {
+  std::string name;
+  std::function<Memory(MatrixView<const float> patterns, MatrixView<const float> contents)> make;
+};
+
+std::ostream& operator<<(std::ostream& out, const Kind& kind) { return out << kind.name; }
+
+std::vector<Kind> all_kinds() {
+  using View = MatrixView<const float>;
+  const auto adaptive = [](const AdaptiveSimilarity& similarity) {
+    return [=](View patterns, View) { return Memory::adaptive(test_device(), patterns, similarity); };
+  };
+  return {
+      {"Hebbian", [](View patterns, View) { return Memory::hebbian(test_device(), patterns); }},
+      {"HebbianWithOptions",
+       [](View patterns, View) {
+         return Memory::hebbian(
+             test_device(), patterns,
+             {.self_coupling = true, .evaluation = Evaluation::dense, .placement = Placement::streamed});
+       }},
+      {"Projection", [](View patterns, View) { return Memory::projection(test_device(), patterns); }},
+      {"ProjectionWithOptions",
+       [](View patterns, View) {
+         return Memory::projection(test_device(), patterns,
+                                   {.self_coupling = true, .ridge = 0.1F, .evaluation = Evaluation::factored});
+       }},
+      {"ModernHopfield",
+       [](View patterns, View) { return Memory::modern_hopfield(test_device(), patterns, {.beta = 1.0F / 3.0F}); }},
+      {"ModernHopfieldWithContents",
+       [](View patterns, View contents) {
+         return Memory::modern_hopfield(test_device(), patterns, {.beta = 1e-20F, .contents = contents});
+       }},
+      {"SharedWeights", adaptive({.squared_distance = some_weights(11), .beta_squared_distance = 0.7F})},
+      {"Groups", adaptive({.dot = some_weights(4), .beta_dot = -0.3F, .groups = 3})},
+      {"PerPattern",
+       adaptive({.squared_distance = some_weights(11), .dot = some_weights(55), .log_prior = some_weights(5)})},
+      {"AdaptiveWithContents",
+       [](View patterns, View contents) {
+         return Memory::adaptive(test_device(), patterns, {.dot = some_weights(11)}, {.contents = contents});
+       }},
+  };
+}
+
+class EachKindTest : public FilesTest, public testing::WithParamInterface<Kind> {
+ protected:
+  Memory memory_ = GetParam().make(patterns_, contents_);
+};
+
+/// Whether these are the same memories as far as anyone can tell.
+void expect_same(const Memory& a, const Memory& b) {
+  EXPECT_TRUE(same_bits(a.patterns(), b.patterns()));
+  EXPECT_TRUE(same_bits(a.contents(), b.contents()));
+  EXPECT_EQ(a.evaluation(), b.evaluation());
+  ASSERT_EQ(a.similarity() == nullptr, b.similarity() == nullptr);
+  if (a.similarity() != nullptr) {
+    const AdaptiveSimilarity& s = *a.similarity();
+    const AdaptiveSimilarity& t = *b.similarity();
+    for (const auto part :
+         {&AdaptiveSimilarity::squared_distance, &AdaptiveSimilarity::dot, &AdaptiveSimilarity::log_prior})
+      EXPECT_TRUE(same_bits(std::span<const float>(s.*part), std::span<const float>(t.*part)));
+    EXPECT_EQ(s.beta_squared_distance, t.beta_squared_distance);
+    EXPECT_EQ(s.beta_dot, t.beta_dot);
+    EXPECT_EQ(s.groups, t.groups);
+  }
+  Rng rng(1);
+  const Matrix<float> queries = noisy_copies(a.patterns(), 20, 0.2F, 1.0F, rng);
+  const RelaxerOptions options{.update = tanh_update(), .max_steps = 4};
+  EXPECT_TRUE(same_results(Relaxer(a, options).relax(queries), Relaxer(b, options).relax(queries)));
+}
+
+TEST_P(EachKindTest, ComesBackBitForBit) {
+  save(memory_, path_);
+  const Memory loaded = load(test_device(), path_);
+
+  expect_same(memory_, loaded);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+  const std::string bytes = read_bytes(path_);
+  save(loaded, path_);
+  EXPECT_EQ(read_bytes(path_), bytes);
+}
+
+TEST_P(EachKindTest, IsRefusedWhereverItIsCutOff) {
+  save(memory_, path_);
+  const std::string bytes = read_bytes(path_);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    write_bytes(path_, bytes.substr(0, size));
+    ASSERT_THROW(load(test_device(), path_), FileError) << size;
+  }
+  expect_refused(bytes + '\0', {"bytes"});
+}
+
+TEST_P(EachKindTest, MutationsAreRefusedOrMemories) {
+  save(memory_, path_);
+  const std::string bytes = read_bytes(path_);
+  std::uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  for (int i = 0; i < 1000; ++i) {
+    std::string mutated = bytes;
+    // Mostly the header, sometimes anything.
+    const std::uint64_t range = i % 4 == 0 ? bytes.size() : 8 + header;
+    for (std::uint64_t changes = 1 + rng_() % 3; changes > 0; --changes) {
+      const std::size_t place = rng_() % range;
+      switch (rng_() % 4) {
+        case 0: mutated.at(place) = static_cast<char>(rng_()); break;
+        case 1: mutated.at(place) = "0123456789-[]{}\",:.e"[rng_() % 20]; break;
+        case 2: mutated.at(place) = mutated.at(rng_() % range); break;
+        default: mutated.at(place) = static_cast<char>(mutated.at(place) ^ (1 << rng_() % 8));
+      }
+    }
+    try {
+      const Memory loaded = load_bytes(mutated);
+      EXPECT_GE(loaded.pattern_count(), 1);
+    } catch (const Error& error) {
+      EXPECT_FALSE(std::string(error.what()).empty());
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, EachKindTest, testing::ValuesIn(all_kinds()),
+                         [](const auto& test) { return test.param.name; });
+
+constexpr const char* modern = R"("__metadata__":{"format":"attractor memory","version":"1",)"
+                               R"("rule":"modern_hopfield","beta":"2"})";
+
+std::string header_with(const std::string& tensors) { return "{" + std::string(modern) + "," + tensors + "}"; }
+
+TEST_F(FilesTest, HaveTheLayoutOthersRead) {
+  save(Memory::modern_hopfield(test_device(), matrix({{1, 2}, {-3, 0.5F}}),
+                               {.beta = 0.25F, .contents = matrix({{7}, {8}})}),
+       path_);
+
+  const std::string header =
+      R"({"__metadata__":{"beta":"0.25","format":"attractor memory","rule":"modern_hopfield","version":"1"},)"
+      R"("contents":{"data_offsets":[16,24],"dtype":"F32","shape":[2,1]},)"
+      R"("patterns":{"data_offsets":[0,16],"dtype":"F32","shape":[2,2]}})";
+  const std::string padding((8 - header.size() % 8) % 8, ' ');
+  EXPECT_EQ(read_bytes(path_), make_file(header + padding, {1, 2, -3, 0.5F, 7, 8}));
+}
+
+TEST_F(FilesTest, AreReadAsOthersWriteThem) {
+  // Any order of tensors, white space, integers of other types, metadata and tensors that mean nothing here.
+  const std::string header = "{ \"b\" : {\"dtype\":\"I16\",\"shape\":[2],\"data_offsets\":[16,20]},\n" +
+                             std::string(modern) +
+                             R"(,"patterns":{"shape":[2,2],"data_offsets":[0,16],"dtype":"F32"}}   )";
+  const Memory memory = load_bytes(make_file(header, {1, 2, 3, 4, 0}));
+
+  expect_same(memory, Memory::modern_hopfield(test_device(), matrix({{1, 2}, {3, 4}}), {.beta = 2.0F}));
+}
+
+TEST_F(FilesTest, WrongHeadersAreRefused) {
+  const std::string good = R"("patterns":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]})";
+  EXPECT_NO_THROW(load_bytes(make_file(header_with(good), {1, 2})));
+  const auto refuse = [&](const std::string& header, std::initializer_list<std::string> words) {
+    expect_refused(make_file(header, {1, 2}), words);
+  };
+  const auto refuse_tensor = [&](const std::string& tensor, std::initializer_list<std::string> words) {
+    refuse(header_with("\"patterns\":" + tensor), words);
+  };
+  refuse("", {"JSON"});
+  refuse("{", {"JSON"});
+  refuse("[]", {"object"});
+  refuse("7", {"object"});
+  refuse(header_with(good) + "x", {"JSON"});
+  refuse(header_with(good + "," + good), {"patterns", "twice"});
+  refuse("{" + good + "}", {"metadata", "format"});
+  refuse(R"({"__metadata__":{"format":7},)" + good + "}", {"metadata", "format", "string"});
+  refuse(R"({"__metadata__":[],)" + good + "}", {"__metadata__", "object"});
+  refuse("{" + std::string(modern) + "}", {"8 bytes", "0"});
+  refuse(header_with(R"("other":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]})"), {"no tensor patterns"});
+  refuse_tensor("8", {"patterns", "object"});
+  refuse_tensor("{}", {"dtype"});
+  refuse_tensor(R"({"dtype":1,"shape":[1,2],"data_offsets":[0,8]})", {"dtype", "string"});
+  refuse_tensor(R"({"dtype":"F16","shape":[2,2],"data_offsets":[0,8]})", {"F16", "F32"});
+  refuse_tensor(R"({"dtype":"F32","shape":2,"data_offsets":[0,8]})", {"shape", "array"});
+  refuse_tensor(R"({"dtype":"F32","shape":[1,-2],"data_offsets":[0,8]})", {"shape", "whole"});
+  refuse_tensor(R"({"dtype":"F32","shape":[1,2.0],"data_offsets":[0,8]})", {"shape", "whole"});
+  refuse_tensor(R"({"dtype":"F32","shape":[1,18446744073709551615],"data_offsets":[0,8]})", {"shape", "whole"});
+  refuse_tensor(R"({"dtype":"F32","shape":[1,3],"data_offsets":[0,8]})", {"8 bytes", "shape"});
+  refuse_tensor(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})", {"1 dimensions"});
+  refuse_tensor(R"({"dtype":"F32","shape":[1,1,2],"data_offsets":[0,8]})", {"3 dimensions"});
+  // 2⁶³ · 2⁶² · 4 is 0 in 64 bits.
+  refuse_tensor(R"({"dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,8]})", {"shape"});
+  refuse_tensor(R"({"dtype":"F32","shape":[1,2],"data_offsets":[0]})", {"data_offsets"});
+  refuse_tensor(R"({"dtype":"F32","shape":[1,2],"data_offsets":[8,0]})", {"data_offsets"});
+  refuse_tensor(R"({"dtype":"F32","shape":[1,2],"data_offsets":[0,16]})", {"8 bytes", "16"});
+  refuse_tensor(R"({"dtype":"F32","shape":[1,1],"data_offsets":[4,8]})", {"gap"});
+  refuse(header_with(good + R"(,"contents":{"dtype":"F32","shape":[1,1],"data_offsets":[4,8]})"), {"overlap"});
+  refuse(std::string(100000, '['), {"JSON"});
+}
+
+TEST_F(FilesTest, LengthsBeyondTheFileAreRefused) {
+  for (const std::uint64_t length : {std::uint64_t{3}, std::uint64_t{1} << 40U, ~std::uint64_t{0}}) {
+    std::string bytes(10, '{');
+    std::memcpy(bytes.data(), &length, sizeof(length));
+    expect_refused(bytes, {std::to_string(length), "10"});
+  }
+}
+
+TEST_F(FilesTest, WrongMetadataIsRefused) {
+  const auto refuse = [&](const std::string& metadata, std::initializer_list<std::string> words) {
+    expect_refused(make_file(R"({"__metadata__":{"format":"attractor memory",)" + metadata +
+                                 R"(},"patterns":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}})",
+                             {1, 2}),
+                   words);
+  };
+  refuse(R"("version":"2")", {"version", "2"});
+  refuse(R"("version":"1")", {"rule"});
+  refuse(R"("version":"1","rule":"hopfield")", {"rule", "hopfield"});
+  refuse(R"("version":"1","rule":"modern_hopfield")", {"beta"});
+  for (const std::string beta : {"", "two", "1x", "1e99", "-1", "nan", " 1"})
+    refuse(R"("version":"1","rule":"modern_hopfield","beta":")" + beta + "\"", {"beta"});
+  refuse(R"("version":"1","rule":"hebbian","self_coupling":"1","evaluation":"dense","placement":"resident")",
+         {"self_coupling"});
+  refuse(R"("version":"1","rule":"hebbian","self_coupling":"true","evaluation":"sparse","placement":"resident")",
+         {"evaluation", "sparse"});
+  refuse(R"("version":"1","rule":"adaptive","beta_squared_distance":"1","beta_dot":"1","groups":"1")", {"similarity"});
+  refuse(R"("version":"1","rule":"adaptive","beta_squared_distance":"1","beta_dot":"1","groups":"1.5")", {"groups"});
+}
+
+TEST_F(FilesTest, ValuesThatMakeNoMemoryAreRefused) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  expect_refused(make_file(header_with(R"("patterns":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]})"), {1, nan}),
+                 {"finite"});
+  expect_refused(make_file(header_with(R"("patterns":{"dtype":"F32","shape":[0,2],"data_offsets":[0,0]})"), {}),
+                 {"[0, 2]"});
+}
+
+TEST_F(FilesTest, AreNamedWhereTheyCannotBeReadOrWritten) {
+  const Memory memory = Memory::hebbian(test_device(), patterns_);
+  for (const fs::path& path : {folder_ / "nothing", folder_}) {
+    try {
+      static_cast<void>(load(test_device(), path));
+      ADD_FAILURE() << path;
+    } catch (const FileError& error) {
+      EXPECT_NE(std::string(error.what()).find(path.string()), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_THROW(save(memory, folder_ / "nowhere" / "memory"), FileError);
+  EXPECT_THROW(save(memory, folder_), FileError);
+  EXPECT_TRUE(fs::is_empty(folder_));
+}
+
+TEST_F(FilesTest, ReadersFindTheOldOrTheNewFile) {
+  const Memory first = Memory::hebbian(test_device(), patterns_);
+  const Memory second = Memory::hebbian(test_device(), random_gaussian(30, 100, rng_));
+  save(first, path_);
+  {
+    const std::jthread writer([&] {
+      for (int i = 0; i < 100; ++i) save(i % 2 == 0 ? second : first, path_);
+    });
+    for (int i = 0; i < 100; ++i) {
+      const Index count = load(test_device(), path_).pattern_count();
+      EXPECT_TRUE(count == 5 || count == 30);
+    }
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+}
+
+}  // namespace
+}  // namespace attractor::test
