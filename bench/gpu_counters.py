@@ -50,6 +50,14 @@ SOFTMAX = [
     Case("D = 256, P = 4096", "softmax", 256, 4096, 128, (0.4, 1.6), 1.0),
 ]
 
+ADAPTIVE = [
+    Case("D = 64, P = 1024", "adaptive", 64, 1024, 256, (0.4, 1.6), 1.0),
+    Case("D = 32, P = 1024", "adaptive", 32, 1024, 256, (0.4, 1.6), 1.0),
+    Case("D = 256, P = 128", "adaptive", 256, 128, 32, (0.4, 1.6), 1.0),
+    Case("D = 784, P = 32", "adaptive", 784, 32, 16, (0.4, 1.6), 1.0),
+]
+STATES = 64  # of a block that scores up to 64 ranks
+
 
 def run(options, case, fixed_steps=0):
     """What gpu_work says of one run, and the counters of its kernels."""
@@ -123,13 +131,54 @@ def print_softmax(options):
               f"| {100 * total(kernels, 'bank_conflict_cycles') / requests:.2f} % |", flush=True)
 
 
+def comparators(count):
+    """Of a sorting network: Green's for 16, Batcher's merges above, without those that padding makes idle."""
+    size = 16
+    total = 60
+    while size < count:
+        size, total = 2 * size, 2 * total + merge_comparators(2 * size)
+    return total
+
+
+def merge_comparators(size):
+    return size // 2 + sum(size // 2 - distance for distance in powers_below(size // 2))
+
+
+def powers_below(limit):
+    return [1 << i for i in range(limit.bit_length() - 1)]
+
+
+def print_adaptive(options):
+    print("\n| memory | instructions per pair | per comparator | lanes active | bank conflicts | local accesses"
+          " | sectors over the least |")
+    print("|---|---|---|---|---|---|---|")
+    for case in ADAPTIVE:
+        work, kernels = run(options, case, 1)
+        kernels = [kernel for kernel in kernels if "adaptive::score" in kernel["name"]]
+        launches = total(kernels, "launches")
+        pairs = work["queries"] * case.patterns * launches
+        instructions = total(kernels, "thread_instructions") / pairs
+        requests = total(kernels, "shared_loads") + total(kernels, "shared_stores")
+        conflicts = f"{100 * total(kernels, 'bank_conflict_cycles') / requests:.2f} %" if requests else "–"
+        # States once in, patterns once for each block of states, scores once out.
+        blocks = -(-work["queries"] // STATES)
+        least = 4 * launches * (work["queries"] * case.dimension + blocks * case.patterns * case.dimension) + 4 * pairs
+        moved = SECTOR * (total(kernels, "load_sectors") + total(kernels, "store_sectors"))
+        print(f"| {case.name} | {instructions:.0f} | {instructions / (2 * comparators(case.dimension)):.2f} "
+              f"| {100 * lanes(kernels):.1f} % | {conflicts} "
+              f"| {total(kernels, 'local_loads') + total(kernels, 'local_stores'):.0f} "
+              f"| {moved / least:.2f} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gpu-work", required=True, help="the program of that name")
-    parser.add_argument("--only", choices=["resident", "streamed", "softmax"], help="one of the tables")
+    parser.add_argument("--only", choices=["resident", "streamed", "softmax", "adaptive"], help="one of the tables")
     parser.add_argument("--launcher", required=True, help="a command that runs its arguments, with {report} in it")
     options = parser.parse_args()
-    for name, table in {"resident": print_resident, "streamed": print_streamed, "softmax": print_softmax}.items():
+    tables = {"resident": print_resident, "streamed": print_streamed, "softmax": print_softmax,
+              "adaptive": print_adaptive}
+    for name, table in tables.items():
         if options.only in (None, name):
             table(options)
 

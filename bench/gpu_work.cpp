@@ -28,7 +28,7 @@ struct Job {
 
 bool parse(int argc, const char* const* argv, Job& job) {
   Options options("One relaxation on the first CUDA device, for a profiler. Prints its useful work.");
-  options.add("--form", job.form, "factored, dense or softmax");
+  options.add("--form", job.form, "factored, dense, softmax or adaptive");
   options.add("--dimension", job.dimension, "N");
   options.add("--patterns", job.patterns, "P");
   options.add("--queries", job.queries, "noisy copies of the patterns");
@@ -39,9 +39,19 @@ bool parse(int argc, const char* const* argv, Job& job) {
   return options.parse(argc, argv);
 }
 
+bool is_softmax(const Job& job) { return job.form == "softmax" || job.form == "adaptive"; }
+
+/// Both bases, each with weights that fall with the rank.
+AdaptiveSimilarity make_similarity(Index dimension) {
+  std::vector<float> weights(static_cast<std::size_t>(dimension));
+  for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = 1.0F / (1.0F + static_cast<float>(i));
+  return {.squared_distance = weights, .dot = weights};
+}
+
 Memory make_memory(const Job& job, MatrixView<const float> patterns) {
   const Device device = Device::cuda();
   if (job.form == "softmax") return Memory::modern_hopfield(device, patterns, {.beta = 0.5F});
+  if (job.form == "adaptive") return Memory::adaptive(device, patterns, make_similarity(job.dimension));
   if (job.form != "factored" && job.form != "dense") throw UsageError("--form: '" + job.form + "' is unknown");
   return Memory::hebbian(device, patterns,
                          {.evaluation = job.form == "dense" ? Evaluation::dense : Evaluation::factored,
@@ -65,7 +75,7 @@ void run(const Job& job) {
   const Memory memory = make_memory(job, patterns);
   const Matrix<float> queries = make_queries(job, patterns, random);
   RelaxerOptions options{.max_steps = 60};
-  if (job.form != "softmax") options.update = tanh_update(0.5F);
+  if (!is_softmax(job)) options.update = tanh_update(0.5F);
   if (job.fixed_steps > 0) options = with_fixed_steps(options, job.fixed_steps);
   const Relaxer relaxer(memory, options);
   const std::unique_ptr<RelaxationTimer> timer = make_timer(memory.device(), queries);
@@ -77,8 +87,7 @@ void run(const Job& job) {
   const double step = job.form == "dense" ? n * n : 2.0 * n * static_cast<double>(job.patterns);
   std::cout << "{\"queries\": " << queries.rows() << ", \"mean_steps\": " << total / static_cast<double>(steps.size())
             << ", \"multiply_adds\": " << total * step
-            << ", \"one_launch\": " << (job.form != "softmax" && relaxes_in_one_launch(relaxer) ? "true" : "false")
-            << "}\n";
+            << ", \"one_launch\": " << (!is_softmax(job) && relaxes_in_one_launch(relaxer) ? "true" : "false") << "}\n";
 }
 
 }  // namespace

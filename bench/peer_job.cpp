@@ -1,5 +1,7 @@
-// Relaxes queries that another program wrote, for comparisons: raw float files in, raw float states out, times as JSON.
+// Relaxes queries that another program wrote, or names their nearest patterns, for comparisons: raw float files in, raw
+// float states or patterns out, times as JSON.
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -21,6 +23,7 @@ struct Job {
   std::string patterns;
   std::string queries;
   std::string states;
+  std::string weights;
   Index dimension = 128;
   float gain = 0.5F;
   float beta = 1.0F;
@@ -28,12 +31,16 @@ struct Job {
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
-  Options options("Relaxes queries from a file of raw floats; prints the median time and the steps as JSON.");
+  Options options(
+      "Relaxes queries from a file of raw floats, or finds their patterns by adaptive scores; prints the median time "
+      "and\n"
+      "the steps as JSON.");
   job.run.add_to(options);
-  options.add("--memory", job.memory, "hebbian or modern_hopfield");
+  options.add("--memory", job.memory, "hebbian, modern_hopfield or adaptive");
   options.add("--patterns", job.patterns, "file of stored patterns, one after the other");
   options.add("--queries", job.queries, "file of queries");
-  options.add("--states", job.states, "file to write the states to");
+  options.add("--states", job.states, "file to write the states to; for adaptive, the patterns found");
+  options.add("--weights", job.weights, "file of rank weights for adaptive: squared distance, then dot");
   options.add("--dimension", job.dimension, "neurons");
   options.add("--gain", job.gain, "of the tanh update, for hebbian");
   options.add("--beta", job.beta, "inverse temperature, for modern_hopfield");
@@ -71,17 +78,45 @@ Relaxer make_relaxer(const Job& job) {
   return Relaxer(Memory::hebbian(device, patterns), options);
 }
 
-void run(const Job& job) {
+Memory make_adaptive(const Job& job) {
+  const Matrix<float> weights = read_rows(job.weights, job.dimension);
+  if (weights.rows() != 2) throw std::runtime_error(job.weights + " doesn't hold weights of two bases");
+  const auto row = [&](Index base) {
+    return std::vector<float>(weights.row(base), weights.row(base) + weights.columns());
+  };
+  return Memory::adaptive(job.run.chosen_device(), read_rows(job.patterns, job.dimension),
+                          {.squared_distance = row(0), .dot = row(1)});
+}
+
+template <class Work>
+double median_seconds(const Job& job, const Work& work) {
+  work();
+  std::vector<double> times(static_cast<std::size_t>(job.run.repetitions));
+  for (double& time : times) time = seconds(work);
+  return median(times);
+}
+
+void score(const Job& job) {
+  const Memory memory = make_adaptive(job);
+  const Matrix<float> queries = read_rows(job.queries, job.dimension);
+  Retrieval found;
+  const double time = median_seconds(job, [&] { found = retrieve(memory, queries, {.threads = job.run.threads}); });
+  Matrix<float> patterns(queries.rows(), queries.columns());
+  for (Index i = 0; i < queries.rows(); ++i)
+    std::copy_n(memory.patterns().row(found.pattern[static_cast<std::size_t>(i)]), queries.columns(), patterns.row(i));
+  if (!job.states.empty()) write_rows(job.states, patterns);
+  std::cout << "{\"seconds\": " << time << ", \"mean_steps\": 1, \"p95_steps\": 1}\n";
+}
+
+void relax(const Job& job) {
   const Relaxer relaxer = make_relaxer(job);
   const Matrix<float> queries = read_rows(job.queries, job.dimension);
   Results results(queries);
-  relaxer.relax(queries, results.view());
-  std::vector<double> times(static_cast<std::size_t>(job.run.repetitions));
-  for (double& time : times) time = seconds([&] { relaxer.relax(queries, results.view()); });
+  const double time = median_seconds(job, [&] { relaxer.relax(queries, results.view()); });
   if (!job.states.empty()) write_rows(job.states, results.states);
   const std::vector<double> steps(results.steps.begin(), results.steps.end());
   const double mean_steps = std::accumulate(steps.begin(), steps.end(), 0.0) / static_cast<double>(steps.size());
-  std::cout << "{\"seconds\": " << median(times) << ", \"mean_steps\": " << mean_steps
+  std::cout << "{\"seconds\": " << time << ", \"mean_steps\": " << mean_steps
             << ", \"p95_steps\": " << quantile(steps, 0.95) << "}\n";
 }
 
@@ -91,6 +126,7 @@ void run(const Job& job) {
 int main(int argc, char** argv) {
   return attractor::bench::run_program([&] {
     attractor::bench::Job job;
-    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
+    if (attractor::bench::parse(argc, argv, job))
+      job.memory == "adaptive" ? attractor::bench::score(job) : attractor::bench::relax(job);
   });
 }

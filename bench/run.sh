@@ -11,12 +11,15 @@ usage() {
 bash bench/run.sh [JOB] [OPTIONS]
 
 Jobs:
-  glyphs        noisy glyphs relax on a projection memory, halting against fixed steps (the default)
-  glyphs-all    all glyphs of the font in one modern Hopfield memory
-  noise-sweep   the published study of energy relaxation with halting
-  micro         micro-benchmarks beside matrix products of the same shapes
-  memory        peak memory of relaxing up to ten million queries
-  peers         against PyTorch; needs a Python that has it: --python PATH
+  glyphs              noisy glyphs relax on a projection memory, halting against fixed steps (the default)
+  glyphs-all          all glyphs of the font in one modern Hopfield memory
+  noise-sweep         the published study of energy relaxation with halting
+  adaptive-retrieval  the published study of adaptive similarity (A-Hop): fitted against fixed similarities
+  adaptive-glyphs     the same on glyphs of the font, exact and grouped
+  footprint           speed of adaptive scores against the machine's rate of minima and maxima
+  micro               micro-benchmarks beside matrix products of the same shapes
+  memory              peak memory of relaxing up to ten million queries
+  peers               against PyTorch; needs a Python that has it: --python PATH
 
 Options go to the job; JOB --help lists them. As root on Debian 12, missing packages are installed; otherwise they are
 named. Results land in build/release/bench, or in --output DIR.
@@ -107,6 +110,18 @@ case $job in
   noise-sweep)
     build_job bench_noise_sweep
     "$build/bench/noise_sweep" --output "$build/bench" "$@"
+    ;;
+  adaptive-retrieval)
+    build_job bench_adaptive_retrieval
+    "$build/bench/adaptive_retrieval" --output "$build/bench" "$@"
+    ;;
+  adaptive-glyphs)
+    build_job bench_adaptive_glyphs unifont
+    "$build/bench/adaptive_glyphs" --output "$build/bench" "$@"
+    ;;
+  footprint)
+    build_job bench_footprint
+    "$build/bench/footprint" --output "$build/bench" "$@"
     ;;
   micro)
     build_job bench_micro libbenchmark-dev

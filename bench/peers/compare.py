@@ -1,4 +1,4 @@
-"""This library beside PyTorch: the same data, the same halting rule, the same number of threads, one interleaved run."""
+"""This library beside PyTorch: the same data, the same rule, the same number of threads, one interleaved run."""
 
 import argparse
 import itertools
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import adaptive
 import relaxation
 
 
@@ -25,7 +26,8 @@ def parse_arguments():
     parser.add_argument("--max-steps", type=int, default=100)
     parser.add_argument("--finalists", type=int, default=3, help="PyTorch variants that are measured in every round")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
-    parser.add_argument("--only", nargs="*", help="names of jobs: hebbian-128, hebbian-1024, hopfield-4096")
+    parser.add_argument("--scored", type=int, default=2048, help="queries of adaptive-2048")
+    parser.add_argument("--only", nargs="*", help="names of jobs: hebbian-128, hebbian-1024, hopfield-4096, adaptive-2048")
     parser.add_argument("--output", type=Path, default=Path("."), help="folder for peers.json")
     return parser.parse_args()
 
@@ -107,6 +109,59 @@ def finalists(job, arguments, make, *stages):
     if not arguments.no_compile:
         best |= fastest(job, {label(winner) + ", compiled": make(*winner, compiled=True)}, 1)
     return best
+
+
+class ScoringJob:
+    """Normal patterns, noisy queries and any weights of footprints, in memory and in files for the C++ program."""
+
+    def __init__(self, dimension, patterns, queries, folder, seed):
+        random = np.random.default_rng(seed)
+        stored = random.standard_normal((patterns, dimension), np.float32)
+        asked = stored[random.integers(patterns, size=queries)]
+        asked += 0.6 * random.standard_normal(asked.shape, np.float32)
+        footprint_weights = random.random((2, dimension), np.float32) / dimension
+        rank_weights = np.ascontiguousarray(footprint_weights[:, ::-1].cumsum(1)[:, ::-1])
+        self.folder = folder
+        for name, values in {"patterns": stored, "queries": asked, "weights": rank_weights}.items():
+            values.tofile(folder / f"{name}.f32")
+        self.patterns, self.queries, self.weights = map(torch.from_numpy, (stored, asked, footprint_weights))
+        self.expected = None  # what PyTorch finds
+
+    def agreement(self, found):
+        """Share of queries for which the pattern found is PyTorch's."""
+        return (found == self.patterns[self.expected[: len(found)]]).all(1).float().mean().item()
+
+
+def score_by_library(job, arguments):
+    """Seconds per query of this library, and its agreement with PyTorch."""
+    found = job.folder / "found.f32"
+    command = [arguments.peer_job, "--memory", "adaptive", "--device", "cpu", "--dimension", job.patterns.shape[1],
+               "--patterns", job.folder / "patterns.f32", "--queries", job.folder / "queries.f32", "--states", found,
+               "--weights", job.folder / "weights.f32", "--threads", arguments.threads, "--repetitions", 3]
+    printed = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
+    rows = torch.from_numpy(np.fromfile(found, np.float32).reshape(job.queries.shape))
+    return json.loads(printed)["seconds"] / len(rows), job.agreement(rows), 1
+
+
+def score_by_torch(job, chunk, count):
+    """The same of PyTorch, so many queries at a time."""
+    start = time.perf_counter()
+    found = adaptive.retrieve(job.patterns, job.queries[:count], job.weights, chunk)
+    return (time.perf_counter() - start) / count, job.agreement(job.patterns[found]), 1
+
+
+def compare_scoring(job, arguments):
+    """Few queries are enough for PyTorch: its time doesn't depend on how many chunks there are."""
+    count = min(64, len(job.queries))
+    job.expected = adaptive.retrieve(job.patterns, job.queries, job.weights, 16)
+    chunks = sorted((1, 2, 4, 8, 16, 32), key=lambda chunk: score_by_torch(job, chunk, count)[0])[:2]
+    rounds = []
+    for _ in range(arguments.rounds):
+        results = {"this library": score_by_library(job, arguments)}
+        for chunk in chunks:
+            results[f"sort, cumsum, product, {chunk} queries at a time"] = score_by_torch(job, chunk, count)
+        rounds.append(results)
+    return {"scoring": rounds}
 
 
 def compile_rule(rule):
@@ -216,6 +271,15 @@ def main():
                 job = Job(name, memory, dimension, patterns, queries, beta, Path(folder), arguments.seed)
                 compare = compare_linear if memory == "hebbian" else compare_softmax_at_both
                 report[name] = {kind: summarise(rounds) for kind, rounds in compare(job, arguments).items()}
+            for rows in report[name].values():
+                print_rows(rows)
+        name = "adaptive-2048"
+        if not arguments.only or name in arguments.only:
+            print(f"\n{name}: scores of both bases, d = 64, P = 2048; recovered: agreement with PyTorch")
+            with tempfile.TemporaryDirectory() as folder:
+                job = ScoringJob(64, 2048, arguments.scored, Path(folder), arguments.seed)
+                rounds = compare_scoring(job, arguments)
+                report[name] = {kind: summarise(results) for kind, results in rounds.items()}
             for rows in report[name].values():
                 print_rows(rows)
     arguments.output.mkdir(parents=True, exist_ok=True)

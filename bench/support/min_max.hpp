@@ -1,0 +1,9 @@
+#pragma once
+
+namespace attractor::bench {
+
+/// Comparators a second, in all lanes of all threads, that this machine gets through when it does nothing but take
+/// minima and maxima of vectors in registers: the limit of sorting networks of comparators.
+double comparator_limit(int threads);
+
+}  // namespace attractor::bench
