@@ -66,10 +66,11 @@ std::uint64_t byte_count(const std::vector<Index>& shape) {
 
 SafetensorsReader::SafetensorsReader(const std::filesystem::path& path)
     : name_(path.string()), file_(path, std::ios::binary) {
-  std::error_code error;
-  file_size_ = std::filesystem::file_size(path, error);
-  if (error) fail("can't be read: " + error.message());
   if (!file_) fail("can't be opened");
+  // The size of the file that is open: another may take its name meanwhile.
+  const std::streamoff size = file_.seekg(0, std::ios::end).tellg();
+  if (size < 0 || !file_.seekg(0)) fail("can't be read");
+  file_size_ = static_cast<std::uint64_t>(size);
   const std::string header = read_header();
   try {
     parse(header);
