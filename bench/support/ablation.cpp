@@ -8,6 +8,8 @@
 
 #include <omp.h>
 
+#include "bench/support/similarities.hpp"
+
 namespace attractor::bench {
 namespace {
 
@@ -175,13 +177,6 @@ class Adam {
   double rate_;
   int steps_ = 0;
 };
-
-Variants rows_of(const Variants& variants, Index first, Index count) {
-  Variants result{Matrix<float>(count, variants.queries.columns()),
-                  {variants.origins.begin() + first, variants.origins.begin() + first + count}};
-  std::copy_n(variants.queries.row(first), result.queries.size(), result.queries.data());
-  return result;
-}
 
 Index right_answers(const Features& features, const Weights& weights, const Variants& variants, Index patterns) {
   Index right = 0;

@@ -67,14 +67,6 @@ class OutcomeSum {
   Outcome sum_;
 };
 
-Variants first_of(const Variants& variants, Index count) {
-  count = std::min(count, variants.queries.rows());
-  Variants result{Matrix<float>(count, variants.queries.columns()),
-                  {variants.origins.begin(), variants.origins.begin() + count}};
-  std::copy_n(variants.queries.data(), result.queries.size(), result.queries.data());
-  return result;
-}
-
 Outcome measure_tuned(const Device& device, MatrixView<const float> patterns, FootprintBase base,
                       const Training& training, const Variants& variants, int threads) {
   const float beta = tuned_beta(device, training.patterns, base, training.variants, threads);
@@ -82,6 +74,13 @@ Outcome measure_tuned(const Device& device, MatrixView<const float> patterns, Fo
 }
 
 }  // namespace
+
+Variants rows_of(const Variants& variants, Index first, Index count) {
+  Variants result{Matrix<float>(count, variants.queries.columns()),
+                  {variants.origins.begin() + first, variants.origins.begin() + first + count}};
+  std::copy_n(variants.queries.row(first), result.queries.size(), result.queries.data());
+  return result;
+}
 
 Outcome measure(const Memory& memory, const Variants& variants, int threads) {
   const Retrieval retrieval = retrieve(memory, variants.queries, {.threads = threads});
@@ -114,7 +113,7 @@ Memory fixed_memory(const Device& device, MatrixView<const float> patterns, Foot
 
 float tuned_beta(const Device& device, MatrixView<const float> patterns, FootprintBase base, const Variants& variants,
                  int threads) {
-  const Variants few = first_of(variants, tuning_queries);
+  const Variants few = rows_of(variants, 0, std::min(tuning_queries, variants.queries.rows()));
   float best = 1.0F;
   double smallest = std::numeric_limits<double>::infinity();
   for (int exponent = smallest_exponent; exponent <= largest_exponent; ++exponent) {

@@ -40,6 +40,9 @@ struct Contest {
   [[nodiscard]] double gain() const { return adaptive.accuracy - best_fixed().accuracy; }
 };
 
+/// `count` of the variants, from `first` on.
+Variants rows_of(const Variants& variants, Index first, Index count);
+
 /// What the fitted similarity and the tuned β come from. Its patterns may be some of those that are asked for.
 struct Training {
   MatrixView<const float> patterns;

@@ -23,9 +23,9 @@ double cross_entropy(MatrixView<const float> patterns, const AdaptiveSimilarity&
   detail::check_origins(origins, queries.rows, patterns.rows);
   detail::check_threads(threads);
   if (gradient != nullptr) {
-    gradient->squared_distance.assign(similarity.squared_distance.size(), 0.0);
-    gradient->dot.assign(similarity.dot.size(), 0.0);
-    gradient->log_prior.assign(similarity.log_prior.size(), 0.0);
+    gradient->squared_distance.resize(similarity.squared_distance.size());
+    gradient->dot.resize(similarity.dot.size());
+    gradient->log_prior.resize(similarity.log_prior.size());
   }
   const cpu::AdaptiveField field = cpu::make_adaptive(cpu::PackedMatrix(patterns), similarity);
   const double loss = cpu::cross_entropy(field, queries, origins, gradient, threads);

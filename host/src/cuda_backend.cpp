@@ -73,9 +73,9 @@ std::optional<Matrix<float>> fetch(const Device& device, MatrixView<const float>
   const cuda::DeviceScope scope(device.index());
   if (cuda::locate(matrix.data, device.index(), what) != cuda::Location::device) return std::nullopt;
   Matrix<float> result(matrix.rows, matrix.columns);
-  const auto bytes = [](Index floats) { return static_cast<std::size_t>(floats) * sizeof(float); };
-  cuda::check(cudaMemcpy2D(result.data(), bytes(matrix.columns), matrix.data, bytes(matrix.row_stride),
-                           bytes(matrix.columns), static_cast<std::size_t>(matrix.rows), cudaMemcpyDeviceToHost),
+  using cuda::bytes_of;
+  cuda::check(cudaMemcpy2D(result.data(), bytes_of(matrix.columns), matrix.data, bytes_of(matrix.row_stride),
+                           bytes_of(matrix.columns), static_cast<std::size_t>(matrix.rows), cudaMemcpyDeviceToHost),
               "cudaMemcpy2D of " + std::to_string(matrix.rows) + " " + what);
   return result;
 }

@@ -59,8 +59,7 @@ class Part {
         scorer_(field),
         tile_(field.patterns.columns(), vector_lanes(), false),
         scores_(field.patterns.rows() * vector_lanes()),
-        distance_rows_(field.groups.ranks() * vector_lanes()),
-        dot_rows_(field.groups.ranks() * vector_lanes()) {
+        rows_(field.groups.ranks() * vector_lanes()) {
     if (shape != nullptr) gradient_ = *shape;
   }
 
@@ -82,8 +81,8 @@ class Part {
     score(queries.rows, origins);
     if (!gradient_.log_prior.empty()) add_priors(queries.rows);
     if (!gradient_.squared_distance.empty())
-      add_ranks<FootprintBase::squared_distance>(field_.squared_distance, distance_rows_, gradient_.squared_distance);
-    if (!gradient_.dot.empty()) add_ranks<FootprintBase::dot>(field_.dot, dot_rows_, gradient_.dot);
+      add_ranks<FootprintBase::squared_distance>(field_.squared_distance, gradient_.squared_distance);
+    if (!gradient_.dot.empty()) add_ranks<FootprintBase::dot>(field_.dot, gradient_.dot);
   }
 
   [[nodiscard]] float* scores(Index pattern) { return scores_.data() + pattern * vector_lanes(); }
@@ -97,24 +96,28 @@ class Part {
       hn::Store(value, floats, scores(pattern));
       largest = hn::Max(largest, value);
     }
-    LaneSums sums;
-    for (Index pattern = 0; pattern < pattern_count; ++pattern)
-      add_to(sums, 0, hn::Exp(floats, hn::Sub(hn::Load(floats, scores(pattern)), largest)));
-    LaneArray<float> normaliser;
-    LaneArray<float> used;
-    for (Index lane = 0; lane < vector_lanes(); ++lane) {
+    // Weights take the place of scores.
+    LaneArray<float> origin_scores;
+    for (Index lane = 0; lane < count; ++lane) {
       const auto at = static_cast<std::size_t>(lane);
-      used[at] = lane < count ? 1.0F : 0.0F;
-      normaliser[at] = static_cast<float>(1.0 / sums.value(lane));
-      if (lane < count)
-        loss_ += static_cast<double>(hn::ExtractLane(largest, at)) + std::log(sums.value(lane)) -
-                 static_cast<double>(scores(origins[at])[lane]);
+      origin_scores[at] = scores(origins[at])[lane];
     }
-    const Vector inverse = hn::Mul(hn::Load(floats, normaliser.data()), hn::Load(floats, used.data()));
+    LaneSums sums;
     for (Index pattern = 0; pattern < pattern_count; ++pattern) {
       const Vector weight = hn::Exp(floats, hn::Sub(hn::Load(floats, scores(pattern)), largest));
-      hn::Store(hn::Mul(weight, inverse), floats, scores(pattern));
+      hn::Store(weight, floats, scores(pattern));
+      add_to(sums, 0, weight);
     }
+    LaneArray<float> inverse{};
+    for (Index lane = 0; lane < count; ++lane) {
+      const auto at = static_cast<std::size_t>(lane);
+      const double sum = sums.value(lane);
+      loss_ +=
+          static_cast<double>(hn::ExtractLane(largest, at)) + std::log(sum) - static_cast<double>(origin_scores[at]);
+      inverse[at] = static_cast<float>(1.0 / sum);
+    }
+    for (Index pattern = 0; pattern < pattern_count; ++pattern)
+      hn::Store(hn::Mul(hn::Load(floats, scores(pattern)), hn::Load(floats, inverse.data())), floats, scores(pattern));
     for (Index lane = 0; lane < count; ++lane) scores(origins[static_cast<std::size_t>(lane)])[lane] -= 1.0F;
   }
 
@@ -125,22 +128,22 @@ class Part {
   }
 
   template <FootprintBase base>
-  void add_ranks(const RankWeights& weights, AlignedFloats& rows, std::vector<double>& derivatives) {
+  void add_ranks(const RankWeights& weights, std::vector<double>& derivatives) {
     const Index ranks = field_.groups.ranks();
     for (Index pattern = 0; pattern < field_.patterns.rows(); ++pattern) {
       const Vector residual = hn::Load(floats, scores(pattern));
       if (hn::AllTrue(floats, hn::Lt(hn::Abs(residual), hn::Set(floats, negligible)))) continue;
-      WeightedRows sink(residual, rows.data());
+      WeightedRows sink(residual, rows_.data());
       scorer_.rank<base>(pattern, tile_.state.data(), tile_.width, sink);
-      if (weights.stride > 0) collect(rows, ranks, derivatives.data() + pattern * ranks);
+      if (weights.stride > 0) collect(ranks, derivatives.data() + pattern * ranks);
     }
-    if (weights.stride == 0) collect(rows, ranks, derivatives.data());
+    if (weights.stride == 0) collect(ranks, derivatives.data());
   }
 
   /// Adds the lanes of each row to its derivative, and clears the rows.
-  static void collect(AlignedFloats& rows, Index ranks, double* derivatives) {
+  void collect(Index ranks, double* derivatives) {
     for (Index rank = 0; rank < ranks; ++rank) {
-      float* const row = rows.data() + rank * vector_lanes();
+      float* const row = rows_.data() + rank * vector_lanes();
       derivatives[rank] += static_cast<double>(hn::GetLane(hn::SumOfLanes(floats, hn::Load(floats, row))));
       hn::Store(hn::Zero(floats), floats, row);
     }
@@ -150,8 +153,7 @@ class Part {
   AdaptiveScorer scorer_;
   Tile tile_;
   AlignedFloats scores_;  ///< [P × lanes] scores, then residuals
-  AlignedFloats distance_rows_;
-  AlignedFloats dot_rows_;
+  AlignedFloats rows_;    ///< [R × lanes] residuals times ranked terms of one base; zeros between uses
   std::vector<Arrival> arrivals_;
   double loss_ = 0.0;
   SimilarityGradient gradient_;

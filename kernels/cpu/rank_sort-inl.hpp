@@ -17,8 +17,8 @@
 #include <attractor/similarity.hpp>
 
 #include "kernels/cpu/packed_matrix.hpp"
-#include "kernels/cpu/sorting_network.hpp"
 #include "kernels/cpu/vector_ops-inl.hpp"
+#include "kernels/sorting_network.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
@@ -33,16 +33,16 @@ HWY_INLINE void run(Vector (&rows)[n], std::index_sequence<k...> /*comparators*/
     first = hn::Max(first, second);
     second = smaller;
   };
-  (exchange(rows[network[k].first], rows[network[k].second]), ...);
+  (exchange(rows[network.comparators[k].first], rows[network.comparators[k].second]), ...);
 }
 
 template <auto network, std::size_t n>
 HWY_INLINE void run(Vector (&rows)[n]) {
-  run<network>(rows, std::make_index_sequence<network.size()>());
+  run<network>(rows, std::make_index_sequence<network.size>());
 }
 
-HWY_INLINE void sort_run(Vector (&rows)[8]) { run<sort_8>(rows); }
-HWY_INLINE void sort_run(Vector (&rows)[16]) { run<sort_16>(rows); }
+HWY_INLINE void sort_run(Vector (&rows)[8]) { run<detail::sort_8>(rows); }
+HWY_INLINE void sort_run(Vector (&rows)[16]) { run<detail::sort_16>(rows); }
 
 /// Sorts columns of vectors, descending. One object per thread.
 class RankSorter {
@@ -128,7 +128,7 @@ class RankSorter {
       for (Index i = block; i < block + step; ++i) {
         Vector rows[n];
         load<n>(rows, i, step, count);
-        run<merge_start<n>()>(rows);
+        run<detail::merge_start<n>>(rows);
         store<n>(rows, i, step, count);
       }
     return step;
@@ -138,14 +138,14 @@ class RankSorter {
   /// the very first row, which no layer touches.
   template <std::size_t n, class Done>
   HWY_INLINE void slide(Index first, Index step, Index end, const Done& done) {
-    constexpr std::size_t carried = merge_carry<n>;
+    constexpr std::size_t carried = detail::merge_carry<n>;
     constexpr auto held = static_cast<Index>(n);
     constexpr auto kept = static_cast<Index>(carried);
     Vector rows[n + carried];
     load<carried>(rows, first + step, step, end);
     for (Index next = first + step; next < end; next += held * step) {
       load<n>(rows + kept, next + kept * step, step, end);
-      run<merge_window<n>()>(rows);
+      run<detail::merge_window<n>>(rows);
       done(next, rows);
       HWY_UNROLL(16)
       for (Index i = 0; i < kept; ++i) rows[i] = rows[held + i];

@@ -130,9 +130,8 @@ void footprints(int device, FootprintBase base, bool cumulative, MatrixView<cons
                "pairs");
     launch_footprints(base, {cumulative, all_patterns.data.data(), patterns.rows, all_queries.data.data(), stride,
                              all_patterns.columns, batch_pairs.data(), first, rows, batch_results.data()});
-    const auto bytes = [](Index floats) { return static_cast<std::size_t>(floats) * sizeof(float); };
-    check(cudaMemcpy2D(results.row(first), bytes(results.row_stride), batch_results.data(), bytes(stride),
-                       bytes(results.columns), static_cast<std::size_t>(rows), cudaMemcpyDeviceToHost),
+    check(cudaMemcpy2D(results.row(first), bytes_of(results.row_stride), batch_results.data(), bytes_of(stride),
+                       bytes_of(results.columns), static_cast<std::size_t>(rows), cudaMemcpyDeviceToHost),
           "cudaMemcpy2D of " + std::to_string(rows) + " footprints");
   }
 }

@@ -10,9 +10,17 @@
 #include <string>
 #include <utility>
 
+#include <attractor/matrix.hpp>
+
 #include "kernels/cuda/error.hpp"
 
 namespace attractor::cuda {
+
+/// What so many elements take.
+template <class T = float>
+constexpr std::size_t bytes_of(Index elements) {
+  return static_cast<std::size_t>(elements) * sizeof(T);
+}
 
 /// Makes a device current for a scope.
 class DeviceScope {

@@ -114,9 +114,9 @@ void retrieve_all(const Memory& memory, MatrixView<const float> queries, std::sp
   for (Index first = 0; first < queries.rows; first += most) {
     const auto rows = static_cast<int>(std::min<Index>(most, queries.rows - first));
     const auto count = static_cast<std::size_t>(rows);
-    const auto bytes = [](Index floats) { return static_cast<std::size_t>(floats) * sizeof(float); };
-    check(cudaMemcpy2DAsync(batch.states.data(), bytes(stored.stride), queries.row(first), bytes(queries.row_stride),
-                            bytes(queries.columns), count, cudaMemcpyHostToDevice, stream.get()),
+    check(cudaMemcpy2DAsync(batch.states.data(), bytes_of(stored.stride), queries.row(first),
+                            bytes_of(queries.row_stride), bytes_of(queries.columns), count, cudaMemcpyHostToDevice,
+                            stream.get()),
           "cudaMemcpy2DAsync of " + std::to_string(rows) + " queries");
     launch_batch(memory, batch, rows, stream.get());
     Index* const batch_patterns = patterns.data() + first;

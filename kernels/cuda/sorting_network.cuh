@@ -6,6 +6,8 @@
 
 #include <cuda_runtime_api.h>
 
+#include "kernels/sorting_network.hpp"
+
 namespace attractor::cuda {
 
 /// One comparator. Values from `count` on, which a network for more of them would have, count as +∞: no comparator
@@ -31,42 +33,24 @@ __device__ __forceinline__ void exchange_neighbours(float (&values)[count]) {
   (std::make_integer_sequence<int, (end - begin) / 2>());
 }
 
-/// The last layers of Green's network.
-inline constexpr int green[][2] = {{5, 10},  {6, 9},  {3, 12}, {13, 14}, {4, 8},   {7, 11}, {1, 2},
-                                   {1, 4},   {7, 13}, {2, 8},  {11, 14}, {2, 4},   {5, 6},  {9, 10},
-                                   {11, 13}, {3, 8},  {7, 12}, {6, 8},   {10, 12}, {3, 5},  {7, 9},
-                                   {3, 4},   {5, 6},  {7, 8},  {9, 10},  {11, 12}, {6, 7},  {8, 9}};
-
-/// Sixteen values from `begin` on, by Green's network: its 60 comparators are the fewest known.
-template <int begin, int count>
-__device__ __forceinline__ void sort_sixteen(float (&values)[count]) {
-  exchange_neighbours<begin, begin + 16, 1>(values);
-  exchange_neighbours<begin, begin + 16, 2>(values);
-  exchange_neighbours<begin, begin + 16, 4>(values);
-  exchange_neighbours<begin, begin + 16, 8>(values);
-  [&]<int... i>(std::integer_sequence<int, i...>) { (exchange<begin + green[i][0], begin + green[i][1]>(values), ...); }
-  (std::make_integer_sequence<int, sizeof(green) / sizeof(green[0])>());
-}
-
-/// Batcher's odd-even merge of two sorted halves, from the layer of this distance on.
-template <int begin, int width, int distance, int count>
-__device__ __forceinline__ void merge_halves(float (&values)[count]) {
-  if constexpr (distance == width / 2)
-    exchange_neighbours<begin, begin + width, distance>(values);
-  else
-    exchange_neighbours<begin + distance, begin + width - distance, distance>(values);
-  if constexpr (distance > 1) merge_halves<begin, width, distance / 2>(values);
+/// A network of the values from `begin` on.
+template <int begin, auto network, int count>
+__device__ __forceinline__ void run(float (&values)[count]) {
+  [&]<std::size_t... i>(std::index_sequence<i...>) {
+    (exchange<begin + network.comparators[i].first, begin + network.comparators[i].second>(values), ...);
+  }
+  (std::make_index_sequence<network.size>());
 }
 
 template <int begin, int width, int count>
 __device__ __forceinline__ void sort_range(float (&values)[count]) {
   if constexpr (width == 16) {
-    sort_sixteen<begin>(values);
+    run<begin, detail::sort_16>(values);
   } else {
     sort_range<begin, width / 2>(values);
     if constexpr (begin + width / 2 < count) {
       sort_range<begin + width / 2, width / 2>(values);
-      merge_halves<begin, width, width / 2>(values);
+      run<begin, detail::merge_start<std::size_t{width}>>(values);
     }
   }
 }

@@ -75,17 +75,16 @@ class StagedRows {
   /// Copies between `host` and the rows on the device.
   template <class U>
   void copy(MatrixView<U> host, cudaMemcpyKind kind, cudaStream_t stream) const {
-    const auto bytes = [](Index elements) { return static_cast<std::size_t>(elements) * sizeof(T); };
     const auto height = static_cast<std::size_t>(host.rows);
     const std::string call =
         "cudaMemcpy2DAsync of " + std::to_string(host.rows) + " × " + std::to_string(host.columns) + " elements";
     if constexpr (std::is_const_v<U>)
-      check(cudaMemcpy2DAsync(device_.data(), bytes(host.columns), host.data, bytes(host.row_stride),
-                              bytes(host.columns), height, kind, stream),
+      check(cudaMemcpy2DAsync(device_.data(), bytes_of<T>(host.columns), host.data, bytes_of<T>(host.row_stride),
+                              bytes_of<T>(host.columns), height, kind, stream),
             call);
     else
-      check(cudaMemcpy2DAsync(host.data, bytes(host.row_stride), device_.data(), bytes(host.columns),
-                              bytes(host.columns), height, kind, stream),
+      check(cudaMemcpy2DAsync(host.data, bytes_of<T>(host.row_stride), device_.data(), bytes_of<T>(host.columns),
+                              bytes_of<T>(host.columns), height, kind, stream),
             call);
   }
 

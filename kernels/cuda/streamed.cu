@@ -371,9 +371,8 @@ void recall_streamed(const Memory& memory, MatrixView<const float> states, Matri
   check(cudaMemsetAsync(batch, 0, elements(bench.rows, stride) * sizeof(float), stream), "cudaMemsetAsync of states");
   for (Index first = 0; first < states.rows; first += bench.rows) {
     const auto rows = static_cast<int>(std::min<Index>(bench.rows, states.rows - first));
-    const auto bytes = [](Index floats) { return static_cast<std::size_t>(floats) * sizeof(float); };
-    check(cudaMemcpy2DAsync(batch, bytes(stride), states.row(first), bytes(states.row_stride), bytes(states.columns),
-                            static_cast<std::size_t>(rows), cudaMemcpyDeviceToDevice, stream),
+    check(cudaMemcpy2DAsync(batch, bytes_of(stride), states.row(first), bytes_of(states.row_stride),
+                            bytes_of(states.columns), static_cast<std::size_t>(rows), cudaMemcpyDeviceToDevice, stream),
           "cudaMemcpy2DAsync of " + std::to_string(rows) + " states");
     const SoftmaxReadout readout = bench.stage.read_out(memory.contents, batch, rows, tools.blas.get(), stream);
     normalise_kernel<<<static_cast<unsigned>(rows), step_threads, 0, stream>>>(readout, contents.slice(first, rows));

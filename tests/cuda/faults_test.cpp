@@ -209,6 +209,19 @@ void for_each_fault(Visit&& visit) {
   }
 }
 
+/// Work that fails in each way leaks nothing, and gives what `check` expects when it is done again.
+template <class Work, class Check>
+void expect_survival(const Work& work, const Check& check) {
+  for_each_fault([&](const std::string& call, int nth) {
+    const std::size_t live = live_resources();
+    const bool struck = fails_well(call, nth, work);
+    EXPECT_EQ(live_resources(), live);
+    if (struck) work();
+    check();
+    return struck;
+  });
+}
+
 class CudaFaultsTest : public testing::TestWithParam<std::size_t> {
  protected:
   const Subject& subject_ = subjects()[GetParam()];
@@ -273,14 +286,7 @@ TEST(CudaLaneFaultsTest, SetsOfManyChunksSurviveThem) {
   };
   relax();
   const Matrix<float> expected = copy(states);
-  for_each_fault([&](const std::string& call, int nth) {
-    const std::size_t live = live_resources();
-    const bool struck = fails_well(call, nth, relax);
-    EXPECT_EQ(live_resources(), live);
-    if (struck) relax();
-    EXPECT_TRUE(same_bits(states.view(), expected.view()));
-    return struck;
-  });
+  expect_survival(relax, [&] { EXPECT_TRUE(same_bits(states.view(), expected.view())); });
 }
 
 TEST(CudaRetrievalFaultsTest, RetrievingSurvivesThem) {
@@ -293,14 +299,7 @@ TEST(CudaRetrievalFaultsTest, RetrievingSurvivesThem) {
     const auto retrieve = [&] { memory.retrieve(subject.queries, patterns, posteriors); };
     retrieve();
     const std::vector<Index> expected = patterns;
-    for_each_fault([&](const std::string& call, int nth) {
-      const std::size_t live = live_resources();
-      const bool struck = fails_well(call, nth, retrieve);
-      EXPECT_EQ(live_resources(), live);
-      if (struck) retrieve();
-      EXPECT_EQ(patterns, expected);
-      return struck;
-    });
+    expect_survival(retrieve, [&] { EXPECT_EQ(patterns, expected); });
   }
 }
 
@@ -312,14 +311,7 @@ TEST(CudaFootprintFaultsTest, FootprintsSurviveThem) {
   const auto make = [&] { cuda::footprints(home(), FootprintBase::dot, true, patterns, queries, {}, footprints); };
   make();
   const Matrix<float> expected = copy(footprints);
-  for_each_fault([&](const std::string& call, int nth) {
-    const std::size_t live = live_resources();
-    const bool struck = fails_well(call, nth, make);
-    EXPECT_EQ(live_resources(), live);
-    if (struck) make();
-    EXPECT_TRUE(same_bits(footprints.view(), expected.view()));
-    return struck;
-  });
+  expect_survival(make, [&] { EXPECT_TRUE(same_bits(footprints.view(), expected.view())); });
 }
 
 TEST(CudaFaultCoverageTest, EachCallThatCanFailIsMade) {
