@@ -3,7 +3,8 @@
 namespace attractor::bench {
 
 /// Comparators a second, in all lanes of all threads, that this machine gets through when it does nothing but take
-/// minima and maxima of vectors in registers: the limit of sorting networks of comparators.
+/// minima and maxima of vectors in registers, of floats or of integers, whichever it does faster: the limit of sorting
+/// networks of comparators.
 double comparator_limit(int threads);
 
 }  // namespace attractor::bench

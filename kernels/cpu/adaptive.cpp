@@ -26,10 +26,14 @@ class BlockScorer {
   HWY_INLINE void score(const Tile& tile, Index first, Index lane, Block& block) {
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
-      for (int r = 0; r < block_rows; ++r)
-        block[r][v] = first + r < field_.patterns.rows() && at < tile.lanes
-                          ? scorer_.score(first + r, tile.state.data() + at, tile.width)
-                          : hn::Set(floats, -std::numeric_limits<float>::infinity());
+      const Index count = at < tile.lanes ? field_.patterns.rows() - first : 0;
+      if (count > 0) scorer_.take_states(tile.state.data() + at, tile.width);
+      for (int r = 0; r < block_rows; ++r) {
+        LaneArray<float> scores;
+        if (r < count) scorer_.score(first + r, scores.data());
+        block[r][v] =
+            r < count ? hn::Load(floats, scores.data()) : hn::Set(floats, -std::numeric_limits<float>::infinity());
+      }
     }
   }
 

@@ -8,6 +8,7 @@
 #endif
 
 #include "kernels/cpu/field.hpp"
+#include "kernels/cpu/instruction_set.hpp"
 #include "kernels/cpu/rank_sort-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -16,37 +17,53 @@ namespace attractor::cpu::HWY_NAMESPACE {
 /// One object per thread.
 class AdaptiveScorer {
  public:
-  explicit AdaptiveScorer(const AdaptiveField& field) : field_(field), sorter_(field.groups.ranks()) {}
+  explicit AdaptiveScorer(const AdaptiveField& field)
+      : field_(field),
+        integers_(integers_may_be_faster && sorts_integers_faster()),
+        integer_sorter_(integers_ ? field.groups.ranks() : 0),
+        float_sorter_(integers_ ? 0 : field.groups.ranks()),
+        states_(field.patterns.columns() * vector_lanes()) {}
 
-  [[nodiscard]] const PackedMatrix& patterns() const { return field_.patterns; }
-
-  /// s of the pattern and the states of one vector of lanes.
-  HWY_NOINLINE Vector score(Index pattern, const float* states, Index width) {
-    Vector sum = hn::Set(floats, field_.log_prior[static_cast<std::size_t>(pattern)]);
-    if (field_.squared_distance.used())
-      sum = hn::Add(sum, weigh<FootprintBase::squared_distance>(pattern, states, width, field_.squared_distance));
-    if (field_.dot.used()) sum = hn::Add(sum, weigh<FootprintBase::dot>(pattern, states, width, field_.dot));
-    return sum;
+  /// Takes over the states of one vector of lanes, whose entries are `width` floats apart.
+  void take_states(const float* states, Index width) {
+    for (Index i = 0; i < field_.patterns.columns(); ++i)
+      hn::Store(hn::Load(floats, states + i * width), floats, states_.data() + i * vector_lanes());
   }
 
-  /// Hands the ranked terms of a base to `sink`, group by group.
+  /// s of the pattern and the states.
+  void score(Index pattern, float* scores);
+
+  /// Hands the ranked losses of a base to `sink`, group by group.
   template <FootprintBase base, class Sink>
-  HWY_INLINE void rank(Index pattern, const float* states, Index width, Sink& sink) {
-    const float* const entries = field_.patterns.data() + field_.patterns.row_offset(pattern);
-    for (Index group = 0; group < field_.groups.count(); ++group)
-      sorter_.sort(field_.groups.size(group), Terms<base>{entries, states, width, field_.groups.entries(group)}, sink);
+  HWY_INLINE void rank(Index pattern, Sink& sink) {
+    if constexpr (integers_may_be_faster)
+      if (integers_) return rank<base>(integer_sorter_, pattern, sink);
+    rank<base>(float_sorter_, pattern, sink);
   }
 
  private:
-  template <FootprintBase base>
-  HWY_INLINE Vector weigh(Index pattern, const float* states, Index width, const RankWeights& weights) {
-    WeightedSum sum(weights.of(pattern));
-    rank<base>(pattern, states, width, sum);
-    return sum.value();
+  /// Processors that know nothing newer aren't worth the code.
+  static constexpr bool integers_may_be_faster = HWY_TARGET <= HWY_AVX2;
+
+  template <FootprintBase base, class Sorter, class Sink>
+  HWY_INLINE void rank(Sorter& sorter, Index pattern, Sink& sink) {
+    const float* const entries = field_.patterns.data() + field_.patterns.row_offset(pattern);
+    const RankGroups& groups = field_.groups;
+    if (groups.count() == 1)
+      return sorter.template sort<base>(groups.size(0), Losses<base, false>{entries, states_.data(), nullptr}, sink);
+    for (Index group = 0; group < groups.count(); ++group)
+      sorter.template sort<base>(groups.size(group), Losses<base, true>{entries, states_.data(), groups.entries(group)},
+                                 sink);
   }
 
+  template <FootprintBase base>
+  [[nodiscard]] HWY_INLINE Vector weigh(Index pattern, const RankWeights& weights);
+
   const AdaptiveField& field_;
-  RankSorter sorter_;
+  bool integers_;
+  RankSorter<IntegerOrder> integer_sorter_;
+  RankSorter<FloatOrder> float_sorter_;
+  AlignedFloats states_;  ///< [D × vector_lanes()]
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

@@ -42,7 +42,7 @@ class WeightedRows {
     for (Index i = 0; i < static_cast<Index>(n); ++i) {
       if (i >= count) continue;
       float* const sum = rows_ + (first + i) * vector_lanes();
-      hn::Store(hn::MulAdd(residual_, rows[i], hn::Load(floats, sum)), floats, sum);
+      hn::Store(hn::NegMulAdd(residual_, rows[i], hn::Load(floats, sum)), floats, sum);
     }
   }
 
@@ -78,6 +78,7 @@ class Part {
     arrivals_.clear();
     for (Index i = 0; i < queries.rows; ++i) arrivals_.push_back({i, queries.row(i)});
     load_lanes(arrivals_, tile_);
+    scorer_.take_states(tile_.state.data(), tile_.width);
     score(queries.rows, origins);
     if (!gradient_.log_prior.empty()) add_priors(queries.rows);
     if (!gradient_.squared_distance.empty())
@@ -92,9 +93,8 @@ class Part {
     const Index pattern_count = field_.patterns.rows();
     Vector largest = hn::Set(floats, -std::numeric_limits<float>::infinity());
     for (Index pattern = 0; pattern < pattern_count; ++pattern) {
-      const Vector value = scorer_.score(pattern, tile_.state.data(), tile_.width);
-      hn::Store(value, floats, scores(pattern));
-      largest = hn::Max(largest, value);
+      scorer_.score(pattern, scores(pattern));
+      largest = hn::Max(largest, hn::Load(floats, scores(pattern)));
     }
     // Weights take the place of scores.
     LaneArray<float> origin_scores;
@@ -134,7 +134,7 @@ class Part {
       const Vector residual = hn::Load(floats, scores(pattern));
       if (hn::AllTrue(floats, hn::Lt(hn::Abs(residual), hn::Set(floats, negligible)))) continue;
       WeightedRows sink(residual, rows_.data());
-      scorer_.rank<base>(pattern, tile_.state.data(), tile_.width, sink);
+      scorer_.rank<base>(pattern, sink);
       if (weights.stride > 0) collect(ranks, derivatives.data() + pattern * ranks);
     }
     if (weights.stride == 0) collect(ranks, derivatives.data());

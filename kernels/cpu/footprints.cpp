@@ -30,7 +30,7 @@ class FootprintRows {
   HWY_INLINE void take(Index first, const Vector* rows, Index count) {
     HWY_UNROLL(16)
     for (Index i = 0; i < static_cast<Index>(n); ++i)
-      if (i < count) put(first + i, rows[i]);
+      if (i < count) put(first + i, hn::Sub(hn::Zero(floats), rows[i]));
   }
 
  private:
@@ -73,17 +73,17 @@ class FootprintWorker {
     }
     load_lanes(arrivals_, queries_);
     FootprintRows sink(rows_.data(), cumulative);
-    sorter_.sort(dimension_, PairTerms<base>{patterns_.data(), queries_.state.data()}, sink);
+    sorter_.sort<base>(dimension_, PairLosses<base>{patterns_.data(), queries_.state.data()}, sink);
     store_lanes(departures_, rows_.data(), dimension_, vector_lanes());
   }
 
  private:
   template <FootprintBase base>
-  struct PairTerms {
+  struct PairLosses {
     const float* patterns;
     const float* states;
     HWY_INLINE Vector operator()(Index i) const {
-      return term<base>(hn::Load(floats, patterns + i * most_lanes), hn::Load(floats, states + i * most_lanes));
+      return loss<base>(hn::Load(floats, patterns + i * most_lanes), hn::Load(floats, states + i * most_lanes));
     }
   };
 
@@ -91,7 +91,7 @@ class FootprintWorker {
   AlignedFloats patterns_;
   Tile queries_;
   AlignedFloats rows_;
-  RankSorter sorter_;
+  RankSorter<FloatOrder> sorter_;
   std::vector<Arrival> arrivals_;
   std::vector<Departure> departures_;
 };

@@ -22,5 +22,13 @@ HWY_EXPORT(this_instruction_set);
 
 const char* instruction_set() { return HWY_DYNAMIC_DISPATCH(this_instruction_set)(); }
 
+bool sorts_integers_faster() {
+#if HWY_ARCH_X86
+  return __builtin_cpu_is("amd") != 0;
+#else
+  return false;
+#endif
+}
+
 }  // namespace attractor::cpu
 #endif
