@@ -3,18 +3,10 @@
 /// Adaptive scores of up to 64 ranks: one thread for each pair. A block keeps a tile of states in shared memory and
 /// lets its part of the patterns pass by; a warp takes one state at a time, a lane one pattern.
 
-#include <attractor/host_device.hpp>
-
 #include "kernels/cuda/adaptive_scores.hpp"
-#include "kernels/cuda/ranked_terms.cuh"
-#include "kernels/cuda/sorting_network.cuh"
+#include "kernels/cuda/pair_tile.cuh"
 
 namespace attractor::cuda::adaptive {
-
-inline constexpr int tile_warps = 4;
-inline constexpr int tile_threads = tile_warps * warp_size;
-inline constexpr int tile_states = 64;
-inline constexpr int tile_patterns = warp_size;
 
 /// Rows of a tile of weights.
 ATTRACTOR_HOST_DEVICE inline int weight_rows(const RankWeights& weights) {
@@ -27,21 +19,19 @@ class TileScorer {
  public:
   static std::size_t shared_bytes(const AdaptiveScores& job) {
     const int weights = weight_rows(job.squared_distance) + weight_rows(job.dot);
-    return sizeof(float4) *
-           static_cast<std::size_t>(tile_states * quads + (tile_patterns + weights) * pitch + tile_states / 4);
+    return sizeof(float4) * static_cast<std::size_t>(Tile::shared_quads + tile_states / 4 + weights * Tile::pitch);
   }
 
   __device__ TileScorer(const AdaptiveScores& job, float4* shared)
       : job_(job),
         warp_(static_cast<int>(threadIdx.x) / warp_size),
         lane_(static_cast<int>(threadIdx.x) % warp_size),
-        states_(shared),
-        patterns_(states_ + tile_states * quads),
-        finite_(floats(patterns_ + tile_patterns * pitch)),
+        tile_(job, shared),
+        finite_(Tile::floats(shared + Tile::shared_quads)),
         squared_distance_rows_(weight_rows(job.squared_distance)),
         dot_rows_(weight_rows(job.dot)),
-        squared_distance_weights_(patterns_ + tile_patterns * pitch + tile_states / 4),
-        dot_weights_(squared_distance_weights_ + squared_distance_rows_ * pitch) {}
+        squared_distance_weights_(shared + Tile::shared_quads + tile_states / 4),
+        dot_weights_(squared_distance_weights_ + squared_distance_rows_ * Tile::pitch) {}
 
   /// Scores of these tiles of pairs, which are numbered along the patterns first.
   __device__ void run(Index first, Index last) {
@@ -55,7 +45,7 @@ class TileScorer {
       for (int group = 0; group < job_.groups; ++group) {
         __syncthreads();
         if (job_.groups > 1 || other_states) load_states(group);
-        load_patterns(group);
+        tile_.load_patterns(first_pattern_, group);
         load_weights(job_.squared_distance, squared_distance_weights_, group, tile == first);
         load_weights(job_.dot, dot_weights_, group, tile == first);
         __syncthreads();
@@ -65,38 +55,14 @@ class TileScorer {
   }
 
  private:
-  static constexpr int quads = size / 4;
-  /// An odd distance between rows, so that lanes which read the same column meet no bank twice.
-  static constexpr int pitch = quads | 1;
+  using Tile = PairTile<size, AdaptiveScores>;
 
-  __device__ static float* floats(float4* from) { return reinterpret_cast<float*>(from); }
-
-  /// The states' entries of a group, negated, and for each state 0 if they are finite, else NaN.
+  /// Also notes for each state 0 if its entries of the group are finite, else NaN.
   __device__ void load_states(int group) {
-    for (int row = warp_; row < rows_; row += tile_warps) {
-      const float* const state = job_.states + (first_row_ + row) * job_.state_stride;
-      bool finite = true;
-#pragma unroll
-      for (int slot = lane_; slot < size; slot += warp_size) {
-        const int entry = group_entry(slot, group, job_.groups);
-        const float negated = entry < job_.dimension ? -state[entry] : beyond;
-        finite = finite && isfinite(negated);
-        floats(states_)[row * size + slot] = negated;
-      }
+    tile_.load_states(first_row_, rows_, group, [&](int row, bool finite) {
       finite = __all_sync(all_lanes, finite) != 0;
       if (lane_ == 0) finite_[row] = finite ? 0.0F : NAN;
-    }
-  }
-
-  __device__ void load_patterns(int group) {
-    for (int row = warp_; row < tile_patterns; row += tile_warps) {
-      const float* const pattern = job_.patterns + nearest_pattern(row) * job_.pattern_stride;
-#pragma unroll
-      for (int slot = lane_; slot < size; slot += warp_size) {
-        const int entry = group_entry(slot, group, job_.groups);
-        floats(patterns_)[row * 4 * pitch + slot] = entry < job_.dimension ? pattern[entry] : beyond;
-      }
-    }
+    });
   }
 
   /// Those of the group's terms, zero past them. Shared ones stay where there is but one group.
@@ -105,15 +71,12 @@ class TileScorer {
     const int rows = weight_rows(weights);
     const int terms = group_terms(job_.dimension, group, job_.groups);
     for (int row = warp_; row < rows; row += tile_warps) {
-      const float* const values = weights.values + nearest_pattern(row) * weights.stride;
+      const float* const values = weights.values + tile_.nearest_pattern(first_pattern_ + row) * weights.stride;
 #pragma unroll
       for (int slot = lane_; slot < size; slot += warp_size)
-        floats(tile)[row * 4 * pitch + slot] = slot < terms ? values[slot] : 0.0F;
+        Tile::floats(tile)[row * 4 * Tile::pitch + slot] = slot < terms ? values[slot] : 0.0F;
     }
   }
-
-  /// The last pattern stands in for those past it, whose scores nobody asks for.
-  __device__ Index nearest_pattern(int row) const { return min(first_pattern_ + row, job_.pattern_count - 1); }
 
   /// Adds a group to the score of this warp's row with each lane's pattern.
   __device__ __forceinline__ void score(int row, int group) {
@@ -134,17 +97,9 @@ class TileScorer {
   __device__ __forceinline__ float loss_sum(int row, const float4* weights, int weight_rows) const {
     float losses[size];
     const int lane = anew(lane_);
-#pragma unroll
-    for (int quad = 0; quad < quads; ++quad) {
-      const float4 pattern = patterns_[lane * pitch + quad];
-      const float4 negated = states_[row * quads + quad];
-      losses[4 * quad] = loss<base>(pattern.x, negated.x);
-      losses[4 * quad + 1] = loss<base>(pattern.y, negated.y);
-      losses[4 * quad + 2] = loss<base>(pattern.z, negated.z);
-      losses[4 * quad + 3] = loss<base>(pattern.w, negated.w);
-    }
+    tile_.template load_losses<base>(row, lane, losses);
     sort(losses);
-    return weighted_sum(losses, weights + (weight_rows == 1 ? 0 : lane * pitch));
+    return weighted_sum(losses, weights + (weight_rows == 1 ? 0 : lane * Tile::pitch));
   }
 
   const AdaptiveScores& job_;
@@ -153,12 +108,11 @@ class TileScorer {
   int first_pattern_ = 0;
   int warp_;
   int lane_;
-  float4* states_;    ///< [tile_states × quads]
-  float4* patterns_;  ///< [tile_patterns × pitch], as the weights
-  float* finite_;     ///< [tile_states]
+  Tile tile_;
+  float* finite_;  ///< [tile_states]
   int squared_distance_rows_;
   int dot_rows_;
-  float4* squared_distance_weights_;
+  float4* squared_distance_weights_;  ///< rows of Tile::pitch
   float4* dot_weights_;
 };
 

@@ -1,0 +1,91 @@
+#pragma once
+
+/// A tile of states and one of patterns in shared memory, for kernels that sort up to 64 terms of a pair in one thread's
+/// registers: a warp takes one state at a time, a lane one pattern.
+
+#include <cstddef>
+
+#include <attractor/host_device.hpp>
+
+#include "kernels/cuda/ranked_terms.cuh"
+#include "kernels/cuda/sorting_network.cuh"
+
+namespace attractor::cuda::adaptive {
+
+inline constexpr int tile_warps = 4;
+inline constexpr int tile_threads = tile_warps * warp_size;
+inline constexpr int tile_states = 64;
+inline constexpr int tile_patterns = warp_size;
+
+/// Entries of one group, at most `size` of them. A Job has states, patterns and groups as AdaptiveScores has. Methods
+/// are called by all threads of a block.
+template <int size, class Job>
+class PairTile {
+ public:
+  static constexpr int quads = size / 4;
+  /// An odd distance between rows, so that lanes which read the same column meet no bank twice.
+  static constexpr int pitch = quads | 1;
+  static constexpr int shared_quads = tile_states * quads + tile_patterns * pitch;
+
+  __device__ PairTile(const Job& job, float4* shared)
+      : job_(job), states_(shared), patterns_(states_ + tile_states * quads) {}
+
+  /// Loads up to tile_states states from `first` on, their entries of a group negated. After each row of a warp's, its
+  /// lanes call `end_row(row, whether what this lane loaded is finite)`.
+  template <class EndRow>
+  __device__ __forceinline__ void load_states(Index first, int rows, int group, EndRow&& end_row) {
+    for (int row = warp(); row < rows; row += tile_warps) {
+      const float* const state = job_.states + (first + row) * job_.state_stride;
+      bool finite = true;
+#pragma unroll
+      for (int slot = lane(); slot < size; slot += warp_size) {
+        const int entry = group_entry(slot, group, job_.groups);
+        const float negated = entry < job_.dimension ? -state[entry] : beyond;
+        finite = finite && isfinite(negated);
+        floats(states_)[row * size + slot] = negated;
+      }
+      end_row(row, finite);
+    }
+  }
+
+  /// Loads the patterns from `first` on.
+  __device__ __forceinline__ void load_patterns(int first, int group) {
+    for (int row = warp(); row < tile_patterns; row += tile_warps) {
+      const float* const pattern = job_.patterns + nearest_pattern(first + row) * job_.pattern_stride;
+#pragma unroll
+      for (int slot = lane(); slot < size; slot += warp_size) {
+        const int entry = group_entry(slot, group, job_.groups);
+        floats(patterns_)[row * 4 * pitch + slot] = entry < job_.dimension ? pattern[entry] : beyond;
+      }
+    }
+  }
+
+  /// The last pattern stands in for those past it, whose results nobody asks for.
+  __device__ Index nearest_pattern(int pattern) const { return min(pattern, job_.pattern_count - 1); }
+
+  /// Losses of a state with this lane's pattern, not sorted.
+  template <FootprintBase base>
+  __device__ __forceinline__ void load_losses(int row, int lane, float (&losses)[size]) const {
+#pragma unroll
+    for (int quad = 0; quad < quads; ++quad) {
+      const float4 pattern = patterns_[lane * pitch + quad];
+      const float4 negated = states_[row * quads + quad];
+      losses[4 * quad] = loss<base>(pattern.x, negated.x);
+      losses[4 * quad + 1] = loss<base>(pattern.y, negated.y);
+      losses[4 * quad + 2] = loss<base>(pattern.z, negated.z);
+      losses[4 * quad + 3] = loss<base>(pattern.w, negated.w);
+    }
+  }
+
+  __device__ static float* floats(float4* from) { return reinterpret_cast<float*>(from); }
+
+ private:
+  __device__ static int warp() { return static_cast<int>(threadIdx.x) / warp_size; }
+  __device__ static int lane() { return static_cast<int>(threadIdx.x) % warp_size; }
+
+  const Job& job_;
+  float4* states_;    ///< [tile_states × quads]
+  float4* patterns_;  ///< [tile_patterns × pitch]
+};
+
+}  // namespace attractor::cuda::adaptive
