@@ -37,17 +37,21 @@ endfunction()
 function(attractor_add_cuda target)
   add_library(attractor_cuda OBJECT
     kernels/cuda/adaptive_scores.cu
+    kernels/cuda/column_sums.cu
     kernels/cuda/compaction.cu
+    kernels/cuda/cross_entropy.cpp
     kernels/cuda/error.cpp
     kernels/cuda/footprint.cu
     kernels/cuda/job.cpp
     kernels/cuda/memory.cpp
     kernels/cuda/ordered_product.cu
     kernels/cuda/pointer.cpp
+    kernels/cuda/rank_gradient.cu
     kernels/cuda/relax.cpp
     kernels/cuda/resident.cu
     kernels/cuda/retrieval.cu
     kernels/cuda/softmax_chunks.cu
+    kernels/cuda/softmax_loss.cu
     kernels/cuda/softmax_scan.cu
     kernels/cuda/step.cu
     kernels/cuda/streamed.cu

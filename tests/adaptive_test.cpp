@@ -209,7 +209,7 @@ TEST_P(AdaptiveSimilarityTest, CrossEntropyAndItsGradientAgree) {
     const double loss = reference::cross_entropy(similarity, exact(patterns), exact(queries), origins, expected);
 
     SimilarityGradient gradient;
-    const double result = cross_entropy(patterns, similarity, queries, origins, &gradient, 2);
+    const double result = cross_entropy(test_device(), patterns, similarity, queries, origins, &gradient, 2);
 
     EXPECT_NEAR(result, loss, 1e-5 * (loss + static_cast<double>(query_count)));
     const auto expect_near = [](const std::vector<double>& actual, const std::vector<double>& reference) {
@@ -270,7 +270,7 @@ TEST(CrossEntropyTest, TheBitsDontDependOnThreads) {
   const AdaptiveSimilarity similarity = random_similarity({.priors = true}, 40, 24, rng);
   const auto run = [&](int threads) {
     SimilarityGradient gradient;
-    const double loss = cross_entropy(patterns, similarity, queries, origins, &gradient, threads);
+    const double loss = cross_entropy(test_device(), patterns, similarity, queries, origins, &gradient, threads);
     return std::pair(loss, gradient);
   };
 

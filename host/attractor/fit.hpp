@@ -65,30 +65,39 @@ struct Fit {
   bool converged = false;            ///< ended by its own rules, not by `epochs` or `stop`
 };
 
-/// The loss that a similarity is fitted by: the sum over queries of −log softmax(s)_origin, in nats.
+/// The loss that a similarity is fitted by: the sum over queries of −log softmax(s)_origin, in nats. Computed on the
+/// device, in batches of queries if that is a CUDA device.
 ///
 /// @param patterns [P × D], @param queries [B × D], @param origins [B] rows of `patterns`; finite, on the host.
 /// @param gradient where not null, becomes the derivatives of the loss by the similarity's weights and priors. With
 ///        weights that all patterns share every term counts; residuals below 1e-10 are left out.
 /// @throws InvalidArgument null data, sizes below 1 (B = 0 gives 0), columns or counts that differ, an origin outside
-///         [0, P), a value that isn't finite, a similarity that doesn't fit the patterns.
-/// The bits don't depend on the number of threads. Complexity: sorts B·P pairs once, with a gradient twice, for each
-/// base; memory of O(P) for each thread and of at most 32 gradients.
-ATTRACTOR_EXPORT double cross_entropy(MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
-                                      MatrixView<const float> queries, std::span<const Index> origins,
-                                      SimilarityGradient* gradient = nullptr, int threads = 0);
+///         [0, P), a value that isn't finite or whose square overflows, a similarity that doesn't fit the patterns.
+/// @throws NotSupported a CUDA device, and more than 4096 ranks.
+/// @throws std::bad_alloc, DeviceError, OutOfDeviceMemory
+/// Reproducible: the same arguments give the same bits on the same device, whatever the number of threads; devices
+/// agree to rounding. Complexity: sorts B·P pairs once, with a gradient twice, for each base; memory of O(P) for each
+/// thread and of at most 32 gradients, on a CUDA device of O(PD), O(P) for as many queries as share some 100 MB, and a
+/// gradient for every 256 of these.
+ATTRACTOR_EXPORT double cross_entropy(const Device& device, MatrixView<const float> patterns,
+                                      const AdaptiveSimilarity& similarity, MatrixView<const float> queries,
+                                      std::span<const Index> origins, SimilarityGradient* gradient = nullptr,
+                                      int threads = 0);
 
 /// Fits rank weights, and optionally priors, to pairs of a query and the pattern it comes from: minimises the mean
 /// −log softmax(s)_origin over them, multinomial logistic regression on ranked terms (arXiv 2511.20609, §4). Starts
-/// from weights of 0. Runs on the host, whatever the device.
+/// from weights of 0. The losses and their gradients, nearly all of the work, are computed on the device; the minimiser
+/// runs on the host.
 ///
 /// @param patterns [P × D], @param queries [B × D], @param origins [B] rows of `patterns`; finite, on the host.
 /// @throws InvalidArgument null data, sizes below 1, columns or counts that differ, an origin outside [0, P), a value
 ///         that isn't finite or whose square overflows, an option out of range.
+/// @throws NotSupported a CUDA device, and more than 4096 ranks.
 /// @throws std::bad_alloc, DeviceError, OutOfDeviceMemory
-/// Reproducible: the same arguments give the same bits, whatever the number of threads.
-/// Complexity: an epoch sorts B·P pairs once or twice for each base. Extra memory: O(BD + PD), O(PD) more for each
-/// thread, and some 25 doubles for each fitted weight.
+/// Reproducible: the same arguments give the same bits on the same device, whatever the number of threads. Losses of
+/// different devices agree to rounding, so their fits reach the same minimum, though not by the same steps.
+/// Complexity: an epoch sorts B·P pairs once or twice for each base. Extra memory: O(BD + PD), and some 25 doubles for
+/// each fitted weight; on the CPU O(PD) more for each thread, on a CUDA device what `cross_entropy` takes there.
 ATTRACTOR_EXPORT Fit fit_similarity(const Device& device, MatrixView<const float> patterns,
                                     MatrixView<const float> queries, std::span<const Index> origins,
                                     const FitOptions& options = {});

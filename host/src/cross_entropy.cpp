@@ -1,7 +1,7 @@
 #include <attractor/fit.hpp>
 
+#include "host/src/fit_loss.hpp"
 #include "host/src/validation.hpp"
-#include "kernels/cpu/adaptive.hpp"
 
 namespace attractor {
 namespace {
@@ -12,7 +12,7 @@ void scale(std::vector<double>& derivatives, float beta) {
 
 }  // namespace
 
-double cross_entropy(MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
+double cross_entropy(const Device& device, MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
                      MatrixView<const float> queries, std::span<const Index> origins, SimilarityGradient* gradient,
                      int threads) {
   detail::check_pattern_layout(patterns, "patterns");
@@ -21,14 +21,15 @@ double cross_entropy(MatrixView<const float> patterns, const AdaptiveSimilarity&
   detail::check_finite(patterns, "patterns");
   detail::check_finite(queries, "queries");
   detail::check_origins(origins, queries.rows, patterns.rows);
+  detail::check_squares(patterns, queries);
   detail::check_threads(threads);
   if (gradient != nullptr) {
     gradient->squared_distance.resize(similarity.squared_distance.size());
     gradient->dot.resize(similarity.dot.size());
     gradient->log_prior.resize(similarity.log_prior.size());
   }
-  const cpu::AdaptiveField field = cpu::make_adaptive(cpu::PackedMatrix(patterns), similarity);
-  const double loss = cpu::cross_entropy(field, queries, origins, gradient, threads);
+  const double loss =
+      detail::make_fit_loss(device, patterns, similarity.groups, threads)(similarity, queries, origins, gradient);
   if (gradient != nullptr) {
     scale(gradient->squared_distance, similarity.beta_squared_distance);
     scale(gradient->dot, similarity.beta_dot);

@@ -1,9 +1,11 @@
 #include "host/src/cuda_backend.hpp"
 
+#include <memory>
 #include <vector>
 
 #include "host/src/cuda_engine.hpp"
 #include "host/src/linear_rules.hpp"
+#include "kernels/cuda/cross_entropy.hpp"
 #include "kernels/cuda/footprint.hpp"
 #include "kernels/cuda/pointer.hpp"
 #include "kernels/cuda/relax.hpp"
@@ -87,6 +89,13 @@ std::unique_ptr<const Engine> make_cuda_engine(const Form& form, int device) {
 void cuda_footprints(int device, const FootprintOptions& options, MatrixView<const float> patterns,
                      MatrixView<const float> queries, std::span<const FootprintPair> pairs, MatrixView<float> results) {
   cuda::footprints(device, options.base, options.cumulative, patterns, queries, pairs, results);
+}
+
+FitLoss make_cuda_fit_loss(int device, MatrixView<const float> patterns, Index groups) {
+  // Shared, since a std::function must be copyable.
+  const auto loss = std::make_shared<cuda::CrossEntropy>(device, patterns, groups);
+  return [loss](const AdaptiveSimilarity& similarity, MatrixView<const float> queries, std::span<const Index> origins,
+                SimilarityGradient* gradient) { return (*loss)(similarity, queries, origins, gradient); };
 }
 
 void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options,

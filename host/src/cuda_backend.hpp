@@ -9,6 +9,7 @@
 #include <attractor/footprint.hpp>
 
 #include "host/src/engine.hpp"
+#include "host/src/fit_loss.hpp"
 
 namespace attractor::detail {
 
@@ -33,5 +34,8 @@ void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions
 /// Row i of `results`: the footprint of pairs[i], or without pairs of query i / P and pattern i % P.
 void cuda_footprints(int device, const FootprintOptions& options, MatrixView<const float> patterns,
                      MatrixView<const float> queries, std::span<const FootprintPair> pairs, MatrixView<float> results);
+
+/// See make_fit_loss.
+FitLoss make_cuda_fit_loss(int device, MatrixView<const float> patterns, Index groups);
 
 }  // namespace attractor::detail

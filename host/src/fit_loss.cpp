@@ -2,9 +2,13 @@
 
 #include <memory>
 
+#include "host/src/cuda_backend.hpp"
+#include "kernels/cpu/adaptive.hpp"
+
 namespace attractor::detail {
 
-FitLoss make_fit_loss(const Device& /*device*/, MatrixView<const float> patterns, Index groups, int threads) {
+FitLoss make_fit_loss(const Device& device, MatrixView<const float> patterns, Index groups, int threads) {
+  if (device.kind() == Device::Kind::cuda) return make_cuda_fit_loss(device.index(), patterns, groups);
   // Shared, since a std::function must be copyable; the weights are overwritten by each call.
   const AdaptiveSimilarity none{.groups = groups};
   const auto field = std::make_shared<cpu::AdaptiveField>(cpu::make_adaptive(cpu::PackedMatrix(patterns), none));

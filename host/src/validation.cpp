@@ -219,6 +219,13 @@ void check_options(const FitOptions& options, Index dimension) {
   check_threads(options.threads);
 }
 
+void check_squares(MatrixView<const float> patterns, MatrixView<const float> queries) {
+  const double largest = std::max(largest_magnitude(patterns), largest_magnitude(queries));
+  require(4.0 * largest * largest * static_cast<double>(patterns.columns) <=
+              static_cast<double>(std::numeric_limits<float>::max()),
+          "patterns and queries have values as large as " + number(largest) + ", whose squares overflow");
+}
+
 void check_pairs(MatrixView<const float> patterns, MatrixView<const float> queries, std::span<const Index> origins) {
   check_pattern_layout(patterns, "patterns");
   check_pattern_layout(queries, "queries");
@@ -227,10 +234,7 @@ void check_pairs(MatrixView<const float> patterns, MatrixView<const float> queri
   check_origins(origins, queries.rows, patterns.rows);
   check_finite(patterns, "patterns");
   check_finite(queries, "queries");
-  const double largest = std::max(largest_magnitude(patterns), largest_magnitude(queries));
-  require(4.0 * largest * largest * static_cast<double>(patterns.columns) <=
-              static_cast<double>(std::numeric_limits<float>::max()),
-          "patterns and queries have values as large as " + number(largest) + ", whose squares overflow");
+  check_squares(patterns, queries);
 }
 
 void check_count(Index count, Index columns, const std::string& what) {

@@ -39,6 +39,9 @@ void check_queries(MatrixView<const float> queries, Index dimension);
 
 void check_threads(int threads);
 
+/// Terms of patterns and queries, all finite, are finite too, and so are their sums.
+void check_squares(MatrixView<const float> patterns, MatrixView<const float> queries);
+
 /// There is a row of contents for each of `pattern_count` patterns.
 void check_content_rows(MatrixView<const float> contents, Index pattern_count);
 

@@ -11,13 +11,6 @@ namespace attractor::cuda::adaptive {
 inline constexpr int lane_warps = 4;
 inline constexpr int lane_threads = lane_warps * warp_size;
 
-/// Zeros from `left` on, in the place of entries that a group lacks.
-template <int count>
-__device__ __forceinline__ void clear_past(float (&losses)[count], int left) {
-#pragma unroll
-  for (int i = 0; i < count; ++i) losses[i] = i < left ? losses[i] : 0.0F;
-}
-
 /// What this lane's part of a pair's terms adds to the score.
 template <FootprintBase base, bool grouped, int count>
 __device__ __forceinline__ float lane_score(const RankWeights& weights, Index pattern, const PairEntries& entries,

@@ -14,17 +14,6 @@
 namespace attractor::cuda {
 namespace {
 
-/// Ranks that one thread sorts.
-constexpr int tile_ranks = 64;
-
-/// Terms of a lane where lanes share a pair: more of them where a warp couldn't hold all ranks otherwise.
-constexpr int lane_terms = 64;
-constexpr int most_lane_terms = most_ranks / warp_size;
-
-int terms_of_lane(int ranks) { return ranks <= lane_terms * warp_size ? lane_terms : most_lane_terms; }
-
-int quotient_up(int dividend, int divisor) { return (dividend + divisor - 1) / divisor; }
-
 /// Blocks of a kernel that the current device runs side by side.
 Index resident_blocks(const void* kernel, int threads, std::size_t shared_bytes) {
   int device = 0;
@@ -63,6 +52,14 @@ constexpr std::array<Launch, tile_ranks / 8> tile_launches = {launch_tiles<8>,  
                                                               launch_tiles<56>, launch_tiles<64>};
 
 }  // namespace
+
+void check_ranks(Index dimension, Index groups) {
+  const Index ranks = rank_count(dimension, groups);
+  if (ranks > most_ranks)
+    throw NotSupported("a CUDA device ranks at most " + std::to_string(most_ranks) + " entries in a group; dimension " +
+                       std::to_string(dimension) + " in " + std::to_string(groups) + " groups makes " +
+                       std::to_string(ranks));
+}
 
 int padded_ranks(int ranks) {
   if (ranks <= tile_ranks) return quotient_up(ranks, 8) * 8;

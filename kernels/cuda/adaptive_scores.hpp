@@ -7,10 +7,12 @@
 
 #include <attractor/matrix.hpp>
 
+#include "kernels/cuda/rank_layout.hpp"
+
 namespace attractor::cuda {
 
-/// Most ranks that one score can have.
-inline constexpr int most_ranks = 4096;
+/// @throws NotSupported more ranks than the kernels sort.
+void check_ranks(Index dimension, Index groups);
 
 /// Floats of a row of weights for so many ranks, at most `most_ranks`: a multiple of 8.
 int padded_ranks(int ranks);

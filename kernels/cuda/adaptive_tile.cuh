@@ -45,7 +45,7 @@ class TileScorer {
       for (int group = 0; group < job_.groups; ++group) {
         __syncthreads();
         if (job_.groups > 1 || other_states) load_states(group);
-        tile_.load_patterns(first_pattern_, group);
+        load_patterns(group);
         load_weights(job_.squared_distance, squared_distance_weights_, group, tile == first);
         load_weights(job_.dot, dot_weights_, group, tile == first);
         __syncthreads();
@@ -59,10 +59,14 @@ class TileScorer {
 
   /// Also notes for each state 0 if its entries of the group are finite, else NaN.
   __device__ void load_states(int group) {
-    tile_.load_states(first_row_, rows_, group, [&](int row, bool finite) {
-      finite = __all_sync(all_lanes, finite) != 0;
+    for (int row = warp_; row < rows_; row += tile_warps) {
+      const bool finite = __all_sync(all_lanes, tile_.load_state(first_row_ + row, group, row)) != 0;
       if (lane_ == 0) finite_[row] = finite ? 0.0F : NAN;
-    });
+    }
+  }
+
+  __device__ void load_patterns(int group) {
+    for (int row = warp_; row < tile_patterns; row += tile_warps) tile_.load_pattern(first_pattern_ + row, group, row);
   }
 
   /// Those of the group's terms, zero past them. Shared ones stay where there is but one group.

@@ -127,11 +127,8 @@ DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns,
 
 DeviceMemory DeviceMemory::adaptive(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
                                     const AdaptiveSimilarity& similarity) {
+  check_ranks(patterns.columns, similarity.groups);
   const Index ranks = rank_count(patterns.columns, similarity.groups);
-  if (ranks > most_ranks)
-    throw NotSupported("a CUDA device ranks at most " + std::to_string(most_ranks) + " entries in a group; dimension " +
-                       std::to_string(patterns.columns) + " in " + std::to_string(similarity.groups) +
-                       " groups makes " + std::to_string(ranks));
   const DeviceScope scope(device);
   const auto upload_weights = [&](const std::vector<float>& weights, float beta, const std::string& purpose) {
     return DeviceRankWeights(weights, beta, static_cast<int>(ranks), purpose);

@@ -1,7 +1,7 @@
 #pragma once
 
-/// A tile of states and one of patterns in shared memory, for kernels that sort up to 64 terms of a pair in one thread's
-/// registers: a warp takes one state at a time, a lane one pattern.
+/// A tile of states and one of patterns in shared memory, for kernels that sort up to 64 terms of a pair in one
+/// thread's registers: a warp takes one state at a time, a lane one pattern.
 
 #include <cstddef>
 
@@ -18,7 +18,7 @@ inline constexpr int tile_states = 64;
 inline constexpr int tile_patterns = warp_size;
 
 /// Entries of one group, at most `size` of them. A Job has states, patterns and groups as AdaptiveScores has. Methods
-/// are called by all threads of a block.
+/// are called by all lanes of a warp.
 template <int size, class Job>
 class PairTile {
  public:
@@ -30,33 +30,26 @@ class PairTile {
   __device__ PairTile(const Job& job, float4* shared)
       : job_(job), states_(shared), patterns_(states_ + tile_states * quads) {}
 
-  /// Loads up to tile_states states from `first` on, their entries of a group negated. After each row of a warp's, its
-  /// lanes call `end_row(row, whether what this lane loaded is finite)`.
-  template <class EndRow>
-  __device__ __forceinline__ void load_states(Index first, int rows, int group, EndRow&& end_row) {
-    for (int row = warp(); row < rows; row += tile_warps) {
-      const float* const state = job_.states + (first + row) * job_.state_stride;
-      bool finite = true;
+  /// Puts a state's entries of the group into a row, negated; returns whether those of this lane are finite.
+  __device__ __forceinline__ bool load_state(Index state, int group, int row) {
+    const float* const entries = job_.states + state * job_.state_stride;
+    bool finite = true;
 #pragma unroll
-      for (int slot = lane(); slot < size; slot += warp_size) {
-        const int entry = group_entry(slot, group, job_.groups);
-        const float negated = entry < job_.dimension ? -state[entry] : beyond;
-        finite = finite && isfinite(negated);
-        floats(states_)[row * size + slot] = negated;
-      }
-      end_row(row, finite);
+    for (int slot = lane(); slot < size; slot += warp_size) {
+      const int entry = group_entry(slot, group, job_.groups);
+      const float negated = entry < job_.dimension ? -entries[entry] : beyond;
+      finite = finite && isfinite(negated);
+      floats(states_)[row * size + slot] = negated;
     }
+    return finite;
   }
 
-  /// Loads the patterns from `first` on.
-  __device__ __forceinline__ void load_patterns(int first, int group) {
-    for (int row = warp(); row < tile_patterns; row += tile_warps) {
-      const float* const pattern = job_.patterns + nearest_pattern(first + row) * job_.pattern_stride;
+  __device__ __forceinline__ void load_pattern(int pattern, int group, int row) {
+    const float* const entries = job_.patterns + nearest_pattern(pattern) * job_.pattern_stride;
 #pragma unroll
-      for (int slot = lane(); slot < size; slot += warp_size) {
-        const int entry = group_entry(slot, group, job_.groups);
-        floats(patterns_)[row * 4 * pitch + slot] = entry < job_.dimension ? pattern[entry] : beyond;
-      }
+    for (int slot = lane(); slot < size; slot += warp_size) {
+      const int entry = group_entry(slot, group, job_.groups);
+      floats(patterns_)[row * 4 * pitch + slot] = entry < job_.dimension ? entries[entry] : beyond;
     }
   }
 
@@ -80,7 +73,6 @@ class PairTile {
   __device__ static float* floats(float4* from) { return reinterpret_cast<float*>(from); }
 
  private:
-  __device__ static int warp() { return static_cast<int>(threadIdx.x) / warp_size; }
   __device__ static int lane() { return static_cast<int>(threadIdx.x) % warp_size; }
 
   const Job& job_;

@@ -41,6 +41,13 @@ __device__ __forceinline__ int anew(int value) {
   return value;
 }
 
+/// Zeros from `left` on, in the place of entries that a group lacks; not before `from`.
+template <int from = 0, int count>
+__device__ __forceinline__ void clear_past(float (&losses)[count], int left) {
+#pragma unroll
+  for (int i = from; i < count; ++i) losses[i] = i < left ? losses[i] : 0.0F;
+}
+
 /// Σ weights·losses in four sums.
 template <int count>
 __device__ __forceinline__ float weighted_sum(const float (&losses)[count], const float4* weights) {

@@ -2,28 +2,14 @@
 
 #include <algorithm>
 
+#include "kernels/cuda/block_reduce.cuh"
 #include "kernels/cuda/compensated_sum.cuh"
 #include "kernels/cuda/error.hpp"
-#include "kernels/cuda/quad.cuh"
 
 namespace attractor::cuda {
 namespace {
 
 constexpr int weigh_threads = 128;
-
-/// A reduction over the block; every thread gets the result.
-template <class Combine>
-__device__ float reduce(float value, Combine&& combine) {
-  __shared__ float warps[weigh_threads / 32];
-  for (int offset = warp_size / 2; offset > 0; offset /= 2)
-    value = combine(value, __shfl_xor_sync(all_lanes, value, offset));
-  __syncthreads();
-  if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = value;
-  __syncthreads();
-  float result = warps[0];
-  for (int w = 1; w < weigh_threads / 32; ++w) result = combine(result, warps[w]);
-  return result;
-}
 
 /// Turns a row's scores of one chunk into weights, and brings its sums so far to the new maximum.
 __global__ void __launch_bounds__(weigh_threads) weigh_kernel(SoftmaxChunks chunks, int count, bool first) {
@@ -32,7 +18,7 @@ __global__ void __launch_bounds__(weigh_threads) weigh_kernel(SoftmaxChunks chun
   float* const scores = chunks.scores + static_cast<Index>(row) * chunk_patterns;
   float largest = -INFINITY;
   for (int i = thread; i < count; i += weigh_threads) largest = fmaxf(largest, scores[i]);
-  largest = reduce(largest, [](float a, float b) { return fmaxf(a, b); });
+  largest = reduce_block<weigh_threads>(largest, [](float a, float b) { return fmaxf(a, b); });
   const float before = first ? -INFINITY : chunks.maxima[row];
   const float maximum = fmaxf(before, largest);
   CompensatedSum sum;
@@ -40,7 +26,7 @@ __global__ void __launch_bounds__(weigh_threads) weigh_kernel(SoftmaxChunks chun
     scores[i] = expf(scores[i] - maximum);
     sum.add(scores[i]);
   }
-  const float total = reduce(static_cast<float>(sum.value()), [](float a, float b) { return a + b; });
+  const float total = reduce_block<weigh_threads>(static_cast<float>(sum.value()), [](float a, float b) { return a + b; });
   if (first) {
     if (thread == 0) {
       chunks.maxima[row] = maximum;

@@ -1,0 +1,43 @@
+#pragma once
+
+/// The loss that similarities are fitted by, and its gradient, on a CUDA device.
+
+#include <cstddef>
+#include <span>
+
+#include <attractor/matrix.hpp>
+#include <attractor/similarity.hpp>
+
+#include "kernels/cuda/resources.hpp"
+#include "kernels/cuda/streamed.hpp"
+
+namespace attractor::cuda {
+
+/// Most scores of a batch of queries: 64 MiB.
+inline constexpr Index most_batch_scores = Index{16} << 20;
+
+/// Holds the patterns, and from call to call the scratch, which is bounded whatever the number of queries.
+class CrossEntropy {
+ public:
+  /// For similarities of `groups` groups, in batches of so many scores if a query has no more. @throws NotSupported
+  /// more ranks than the kernels sort.
+  CrossEntropy(int device, MatrixView<const float> patterns, Index groups, Index batch_scores = most_batch_scores);
+
+  /// Σ over queries of −log softmax(s)_origin. Overwrites the parts of `gradient` (unless null) that aren't empty,
+  /// which have the shapes of the similarity's, with the derivatives by weights that include β, and by priors. Queries
+  /// and origins are on the host. The bits depend on the arguments and `batch_scores` alone.
+  double operator()(const AdaptiveSimilarity& similarity, MatrixView<const float> queries,
+                    std::span<const Index> origins, SimilarityGradient* gradient);
+
+ private:
+  [[nodiscard]] Index batch_rows(Index queries) const;
+
+  int device_;
+  DeviceMatrix patterns_;
+  int groups_;
+  Index batch_scores_;
+  Stream stream_;
+  DeviceArray<std::byte> scratch_;
+};
+
+}  // namespace attractor::cuda
