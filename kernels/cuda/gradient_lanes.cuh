@@ -43,21 +43,15 @@ class LaneGradient {
   __device__ void run() {
     const int patterns = lane_block_patterns(job_, lanes_);
     const int pattern_blocks = (job_.pattern_count + patterns - 1) / patterns;
-    const Index part = static_cast<int>(blockIdx.x) / pattern_blocks;
-    const int first_pattern = static_cast<int>(blockIdx.x) % pattern_blocks * patterns;
-    const int end_pattern = min(first_pattern + patterns, job_.pattern_count);
-    const Index first_row = part * lane_block_rows(job_);
-    const Index end_row = min(first_row + lane_block_rows(job_), Index{job_.rows});
-    part_ =
-        job_.parts + (job_.per_pattern ? part * job_.pattern_count + first_pattern : Index{blockIdx.x}) * job_.ranks();
+    const Index block = static_cast<int>(blockIdx.x) / pattern_blocks;
+    first_row_ = block * lane_block_rows(job_);
+    first_pattern_ = static_cast<int>(blockIdx.x) % pattern_blocks * patterns;
+    warp_tiles_ = (min(patterns, job_.pattern_count - first_pattern_) + warp_patterns_ - 1) / warp_patterns_;
+    part_ = job_.parts + job_.ranks() * (job_.per_pattern ? block * job_.pattern_count + first_pattern_ : blockIdx.x);
     for (int i = thread_; i < quads * sum_pitch_; i += threads) sums_[i] = filled(0.0F);
-    for (int pattern = first_pattern; pattern < end_pattern; pattern += warp_patterns_)
-      for (Index row = first_row; row < end_row; row += lane_rows) {
-        __syncthreads();
-        for (Index i = row + thread_ / warp_size; i < min(row + lane_rows, end_row); i += warps) add_pair(i, pattern);
-        __syncthreads();
-        flush(pattern, pattern == first_pattern && row == first_row);
-      }
+    const int rows = static_cast<int>(min(job_.rows - first_row_, Index{lane_block_rows(job_)}));
+    for (int begin = 0; begin < rows * warp_tiles_; begin += flushed_pairs * warps)
+      add_pairs(begin, min(begin + flushed_pairs * warps, rows * warp_tiles_));
   }
 
  private:
@@ -68,7 +62,20 @@ class LaneGradient {
   /// Neighbouring quads of few lanes' sums are read together, so they lie in different banks.
   ATTRACTOR_HOST_DEVICE static int sum_pitch(int lanes) { return threads + lanes % 8; }
 
-  /// This warp's state with each lane's pattern.
+  /// Pairs that a lane adds up in floats, so that their error doesn't grow with the number of states.
+  static constexpr int flushed_pairs = 16;
+
+  /// A warp's pairs are numbered along the patterns first.
+  __device__ __forceinline__ void add_pairs(int begin, int end) {
+    __syncthreads();
+    // Neither states nor patterns in an inner loop: the compiler would take the addresses of all quads out of it.
+    for (int i = begin + thread_ / warp_size; i < end; i += warps)
+      add_pair(first_row_ + i / warp_tiles_, first_pattern_ + i % warp_tiles_ * warp_patterns_);
+    __syncthreads();
+    flush(begin == 0);
+  }
+
+  /// A state with each lane's pattern.
   __device__ __forceinline__ void add_pair(Index row, int first_pattern) {
     const int thread = anew(thread_);
     const PairLane pair = {lanes_, thread % lanes_};
@@ -84,19 +91,25 @@ class LaneGradient {
       sort(pair, losses);
       if constexpr (grouped)
         clear_past(losses, group_terms(entries.dimension, entries.group, entries.groups) - pair.lane * count);
+      add_terms(losses, -residual, sums_ + thread);
+    }
+  }
+
+  /// Adds a multiple of this thread's losses to its sums.
+  __device__ __forceinline__ void add_terms(const float (&losses)[count], float factor, float4* sum) {
+    const int pitch = anew(sum_pitch_);
 #pragma unroll
-      for (int quad = 0; quad < quads; ++quad) {
-        float4& sum = sums_[quad * sum_pitch_ + thread];
-        sum = {fmaf(-residual, losses[4 * quad], sum.x), fmaf(-residual, losses[4 * quad + 1], sum.y),
-               fmaf(-residual, losses[4 * quad + 2], sum.z), fmaf(-residual, losses[4 * quad + 3], sum.w)};
-      }
+    for (int i = 0; i < count; i += 4) {
+      *sum = {fmaf(factor, losses[i], sum->x), fmaf(factor, losses[i + 1], sum->y), fmaf(factor, losses[i + 2], sum->z),
+              fmaf(factor, losses[i + 3], sum->w)};
+      sum += pitch;
     }
   }
 
   /// Adds the sums of all warps, and of all patterns unless each has its own weights, to the block's part, and clears
   /// them.
-  __device__ __forceinline__ void flush(int first_pattern, bool first) {
-    const int rows = job_.per_pattern ? min(warp_patterns_, job_.pattern_count - first_pattern) : 1;
+  __device__ __forceinline__ void flush(bool first) {
+    const int rows = job_.per_pattern ? min(warp_patterns_, job_.pattern_count - first_pattern_) : 1;
     const int distance = job_.per_pattern ? warp_size : lanes_;
     for (int i = thread_; i < rows * lanes_ * quads; i += threads) {
       const int lane = i % lanes_;
@@ -122,12 +135,18 @@ class LaneGradient {
   int sum_pitch_;
   int thread_;
   int warp_patterns_;
-  float4* sums_;  ///< [quads × sum_pitch]: quad q of every thread
-  double* part_;  ///< where this block's gradients begin
+  Index first_row_ = 0;
+  int first_pattern_ = 0;
+  int warp_tiles_ = 0;  ///< what the block's patterns take a warp
+  float4* sums_;        ///< [quads × sum_pitch]: quad q of every thread
+  double* part_;        ///< where this block's gradients begin
 };
 
+/// Blocks that a multiprocessor must have the registers for: as many as go without spilling on all architectures.
+constexpr int lane_blocks(int count) { return count == 64 ? 3 : 1; }
+
 template <FootprintBase base, bool grouped, int count>
-__global__ void __launch_bounds__(gradient_threads(count)) add_pairs(RankGradient job, int lanes) {
+__global__ void __launch_bounds__(gradient_threads(count), lane_blocks(count)) add_pairs(RankGradient job, int lanes) {
   extern __shared__ float4 shared[];
   LaneGradient<base, grouped, count>(job, lanes, shared).run();
 }
