@@ -57,6 +57,12 @@ ADAPTIVE = [
     Case("D = 784, P = 32", "adaptive", 784, 32, 16, (0.4, 1.6), 1.0),
 ]
 STATES = 64  # of a block that scores up to 64 ranks
+GRADIENT = [
+    Case("D = 64, P = 1024", "gradient", 64, 1024, 256, (0.4, 1.6), 1.0),
+    Case("D = 32, P = 1024", "gradient", 32, 1024, 256, (0.4, 1.6), 1.0),
+    Case("D = 256, P = 128", "gradient", 256, 128, 32, (0.4, 1.6), 1.0),
+    Case("D = 784, P = 32", "gradient", 784, 32, 16, (0.4, 1.6), 1.0),
+]
 
 
 def run(options, case, fixed_steps=0):
@@ -170,14 +176,35 @@ def print_adaptive(options):
               f"| {moved / least:.2f} |", flush=True)
 
 
+def print_gradient(options):
+    print("\n| patterns | instructions per pair | per comparator | lanes active | bank conflicts | local accesses"
+          " | sectors over the least | bytes per 1000 instructions |")
+    print("|---|---|---|---|---|---|---|---|")
+    for case in GRADIENT:
+        work, kernels = run(options, case)
+        kernels = [kernel for kernel in kernels if "adaptive::add_" in kernel["name"]]
+        launches = total(kernels, "launches")
+        pairs = work["queries"] * case.patterns * launches
+        instructions = total(kernels, "thread_instructions")
+        requests = total(kernels, "shared_loads") + total(kernels, "shared_stores")
+        # States, patterns and residuals once in.
+        least = 4 * launches * (work["queries"] + case.patterns) * case.dimension + 4 * pairs
+        moved = SECTOR * (total(kernels, "load_sectors") + total(kernels, "store_sectors"))
+        print(f"| {case.name} | {instructions / pairs:.0f} "
+              f"| {instructions / pairs / comparators(case.dimension):.2f} | {100 * lanes(kernels):.1f} % "
+              f"| {100 * total(kernels, 'bank_conflict_cycles') / requests:.2f} % "
+              f"| {total(kernels, 'local_loads') + total(kernels, 'local_stores'):.0f} "
+              f"| {moved / least:.2f} | {1000 * moved / instructions:.1f} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gpu-work", required=True, help="the program of that name")
-    parser.add_argument("--only", choices=["resident", "streamed", "softmax", "adaptive"], help="one of the tables")
+    parser.add_argument("--only", choices=["resident", "streamed", "softmax", "adaptive", "gradient"], help="one of the tables")
     parser.add_argument("--launcher", required=True, help="a command that runs its arguments, with {report} in it")
     options = parser.parse_args()
     tables = {"resident": print_resident, "streamed": print_streamed, "softmax": print_softmax,
-              "adaptive": print_adaptive}
+              "adaptive": print_adaptive, "gradient": print_gradient}
     for name, table in tables.items():
         if options.only in (None, name):
             table(options)

@@ -1,7 +1,8 @@
-// One relaxation on a CUDA device with its data in place: nothing but the work whose instructions and bytes a profiler
-// is to count. Prints what that work is.
+// One relaxation on a CUDA device with its data in place, or one gradient of the loss that similarities are fitted by:
+// nothing but the work whose instructions and bytes a profiler is to count. Prints what that work is.
 
 #include <attractor/cuda.hpp>
+#include <attractor/fit.hpp>
 
 #include <iostream>
 #include <numeric>
@@ -28,7 +29,7 @@ struct Job {
 
 bool parse(int argc, const char* const* argv, Job& job) {
   Options options("One relaxation on the first CUDA device, for a profiler. Prints its useful work.");
-  options.add("--form", job.form, "factored, dense, softmax or adaptive");
+  options.add("--form", job.form, "factored, dense, softmax or adaptive; gradient: of a fit's loss, in its place");
   options.add("--dimension", job.dimension, "N");
   options.add("--patterns", job.patterns, "P");
   options.add("--queries", job.queries, "noisy copies of the patterns");
@@ -69,7 +70,22 @@ Matrix<float> make_queries(const Job& job, MatrixView<const float> patterns, Ran
   return mixed_queries(sets, random).queries;
 }
 
-void run(const Job& job) {
+/// β so small that the posterior of no pattern is negligible.
+void run_gradient(const Job& job) {
+  Random random(1);
+  const Matrix<float> patterns = random_patterns(job.patterns, job.dimension, random);
+  const Matrix<float> queries = make_queries(job, patterns, random);
+  std::vector<Index> origins(static_cast<std::size_t>(queries.rows()));
+  for (std::size_t i = 0; i < origins.size(); ++i) origins[i] = static_cast<Index>(i) % job.patterns;
+  AdaptiveSimilarity similarity = make_similarity(job.dimension);
+  similarity.beta_squared_distance = 0.01F;
+  similarity.beta_dot = 0.01F;
+  SimilarityGradient gradient;
+  const double loss = cross_entropy(Device::cuda(), patterns, similarity, queries, origins, &gradient);
+  std::cout << "{\"queries\": " << queries.rows() << ", \"loss\": " << loss << "}\n";
+}
+
+void run_relaxation(const Job& job) {
   Random random(1);
   const Matrix<float> patterns = random_patterns(job.patterns, job.dimension, random);
   const Memory memory = make_memory(job, patterns);
@@ -96,6 +112,10 @@ void run(const Job& job) {
 int main(int argc, char** argv) {
   return attractor::bench::run_program([&] {
     attractor::bench::Job job;
-    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
+    if (!attractor::bench::parse(argc, argv, job)) return;
+    if (job.form == "gradient")
+      attractor::bench::run_gradient(job);
+    else
+      attractor::bench::run_relaxation(job);
   });
 }

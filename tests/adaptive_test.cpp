@@ -1,4 +1,4 @@
-/// Adaptive similarity on the CPU: footprints, scores, retrieval and the loss that weights are fitted by, against the
+/// Adaptive similarity: footprints, scores, retrieval and the loss that weights are fitted by, against the
 /// oracle; weights and priors of each pattern; and what growing and forgetting do to them.
 
 #include <algorithm>
@@ -283,6 +283,40 @@ TEST(CrossEntropyTest, TheBitsDontDependOnThreads) {
     EXPECT_EQ(other.dot, gradient.dot);
     EXPECT_EQ(other.log_prior, gradient.log_prior);
   }
+}
+
+TEST(CrossEntropyTest, BadInputIsRefused) {
+  const Matrix<float> patterns = matrix({{1, -1, 1}, {1, 1, 1}});
+  const AdaptiveSimilarity similarity{.dot = {1, 1, 1}};
+  const std::vector<Index> origins = {0, 1};
+  const auto compute = [&](MatrixView<const float> a, MatrixView<const float> x, std::span<const Index> of,
+                           int threads = 0) {
+    return cross_entropy(test_device(), a, similarity, x, of, nullptr, threads);
+  };
+  EXPECT_TRUE(std::isfinite(compute(patterns, patterns, origins)));
+  EXPECT_EQ(compute(patterns, patterns.view().slice(0, 0), {}), 0.0);
+  EXPECT_THROW(compute(patterns, matrix({{1, 2}, {3, 4}}), origins), InvalidArgument);
+  EXPECT_THROW(compute(patterns, patterns, std::span(origins).first(1)), InvalidArgument);
+  EXPECT_THROW(compute(patterns, patterns, std::vector<Index>{0, 2}), InvalidArgument);
+  EXPECT_THROW(compute(patterns, patterns, origins, -1), InvalidArgument);
+  for (const float value :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 1e19F, -1e19F}) {
+    Matrix<float> bad = copy(patterns);
+    bad(1, 2) = value;
+    EXPECT_THROW(compute(bad, patterns, origins), InvalidArgument) << value;
+    EXPECT_THROW(compute(patterns, bad, origins), InvalidArgument) << value;
+  }
+}
+
+/// Infinite scores have no differences.
+TEST(CrossEntropyTest, ScoresThatOverflowGiveNaN) {
+  const Matrix<float> patterns = matrix({{8, 8}, {-8, -8}});
+  const std::vector<Index> origins = {0};
+  SimilarityGradient gradient;
+  const double loss =
+      cross_entropy(test_device(), patterns, {.dot = {3e38F, 3e38F}}, matrix({{8, 8}}), origins, &gradient);
+  EXPECT_TRUE(std::isnan(loss));
+  EXPECT_TRUE(std::isnan(gradient.dot[0]));
 }
 
 TEST(RankWeightsTest, AreSumsOfFootprintWeights) {

@@ -156,6 +156,7 @@ TEST_P(EachModelTest, EndsWhereTheOraclesGradientVanishes) {
 }
 
 TEST_P(EachModelTest, LbfgsIsAtLeastAsLowAsAdam) {
+  if (test_device().kind() != Device::Kind::cpu) GTEST_SKIP() << "minimisers run on the host, whatever the device";
   FitOptions adam = options();
   adam.optimiser = Optimiser::adam;
   adam.epochs = 200;
@@ -459,6 +460,19 @@ TEST(BadFitTest, PairsAreNamed) {
   expect_invalid([&] { fit_similarity(test_device(), patterns, VariantOptions{.severity = -1.0F}, 3); }, {"severity"});
   expect_invalid([&] { fit_similarity(test_device(), patterns, VariantOptions{}, 0); }, {"queries", "[0, 5]"});
   expect_invalid([&] { fit_similarity(test_device(), patterns, VariantOptions{}, -1); }, {"variants", "-1"});
+}
+
+TEST(BadFitTest, MoreRanksThanACudaDeviceSortsAreNamed) {
+  if (test_device().kind() != Device::Kind::cuda) GTEST_SKIP() << "the CPU sorts any number";
+  Rng rng(18);
+  const Matrix<float> patterns = random_gaussian(2, 4097, rng);
+  const std::vector<Index> origins = {0, 1};
+  try {
+    static_cast<void>(fit_similarity(test_device(), patterns, patterns, origins));
+    ADD_FAILURE() << "accepted";
+  } catch (const NotSupported& error) {
+    EXPECT_NE(std::string(error.what()).find("4097"), std::string::npos) << error.what();
+  }
 }
 
 }  // namespace

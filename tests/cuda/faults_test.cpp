@@ -10,6 +10,7 @@
 
 #include <attractor/error.hpp>
 
+#include "kernels/cuda/cross_entropy.hpp"
 #include "kernels/cuda/footprint.hpp"
 #include "kernels/cuda/relax.hpp"
 #include "kernels/cuda/resources.hpp"
@@ -312,6 +313,62 @@ TEST(CudaFootprintFaultsTest, FootprintsSurviveThem) {
   make();
   const Matrix<float> expected = copy(footprints);
   expect_survival(make, [&] { EXPECT_TRUE(same_bits(footprints.view(), expected.view())); });
+}
+
+/// Of patterns just uploaded, in three batches.
+TEST(CudaCrossEntropyFaultsTest, LossesSurviveThem) {
+  for (const Index dimension : {12, 70}) {
+    SCOPED_TRACE(dimension);
+    Rng rng(115);
+    const Matrix<float> patterns = random_gaussian(3, dimension, rng);
+    const Matrix<float> queries = random_gaussian(5, dimension, rng);
+    const std::vector<Index> origins = {0, 1, 2, 0, 1};
+    const AdaptiveSimilarity similarity{
+        .squared_distance = std::vector<float>(static_cast<std::size_t>(dimension), 0.1F),
+        .dot = std::vector<float>(static_cast<std::size_t>(dimension), 0.05F),
+        .log_prior = std::vector<float>(3, 0.2F)};
+    SimilarityGradient gradient{.squared_distance = std::vector<double>(similarity.squared_distance.size()),
+                                .dot = std::vector<double>(similarity.dot.size()),
+                                .log_prior = std::vector<double>(3)};
+    double loss = 0.0;
+    const auto compute = [&] {
+      loss = cuda::CrossEntropy(home(), patterns, 1, 6)(similarity, queries, origins, &gradient);
+    };
+    compute();
+    const double expected = loss;
+    const std::vector<double> derivatives = gradient.dot;
+    expect_survival(compute, [&] {
+      EXPECT_EQ(loss, expected);
+      EXPECT_EQ(gradient.dot, derivatives);
+    });
+  }
+}
+
+/// Scratch, and what other calls left in it, stays with the patterns.
+TEST(CudaCrossEntropyFaultsTest, LaterLossesSurviveThem) {
+  Rng rng(116);
+  const Matrix<float> patterns = random_gaussian(3, 12, rng);
+  const Matrix<float> queries = random_gaussian(8, 12, rng);
+  const std::vector<Index> origins = {0, 1, 2, 0, 1, 2, 0, 1};
+  const AdaptiveSimilarity similarity{.dot = std::vector<float>(12, 0.05F)};
+  const auto compute = [&](cuda::CrossEntropy& cross_entropy, Index count) {
+    return cross_entropy(similarity, queries.view().slice(0, count),
+                         std::span(origins).first(static_cast<std::size_t>(count)), nullptr);
+  };
+  cuda::CrossEntropy whole(home(), patterns, 1);
+  const double expected = compute(whole, 8);
+  for_each_fault([&](const std::string& call, int nth) {
+    const std::size_t live = live_resources();
+    bool struck = false;
+    {
+      cuda::CrossEntropy cross_entropy(home(), patterns, 1);
+      compute(cross_entropy, 2);
+      struck = fails_well(call, nth, [&] { compute(cross_entropy, 8); });
+      EXPECT_EQ(compute(cross_entropy, 8), expected);
+    }
+    EXPECT_EQ(live_resources(), live);
+    return struck;
+  });
 }
 
 TEST(CudaFaultCoverageTest, EachCallThatCanFailIsMade) {
