@@ -77,8 +77,8 @@ struct Fit {
 /// @throws std::bad_alloc, DeviceError, OutOfDeviceMemory
 /// Reproducible: the same arguments give the same bits on the same device, whatever the number of threads; devices
 /// agree to rounding. Complexity: sorts B·P pairs once, with a gradient twice, for each base; memory of O(P) for each
-/// thread and of at most 32 gradients, on a CUDA device of O(PD), O(P) for as many queries as share some 100 MB, and a
-/// gradient for every 256 of these.
+/// thread and of at most 32 gradients. On a CUDA device of O(PD), two gradients, and at most 150 MB for batches of
+/// queries, however many there are, as long as P is below some ten million.
 ATTRACTOR_EXPORT double cross_entropy(const Device& device, MatrixView<const float> patterns,
                                       const AdaptiveSimilarity& similarity, MatrixView<const float> queries,
                                       std::span<const Index> origins, SimilarityGradient* gradient = nullptr,
