@@ -32,7 +32,7 @@ struct RankGradient {
   const float* residuals = nullptr;  ///< [rows × pattern_count] derivatives by the scores
   Index residual_stride = 0;
 
-  ATTRACTOR_HOST_DEVICE int ranks() const { return (dimension + groups - 1) / groups; }
+  [[nodiscard]] ATTRACTOR_HOST_DEVICE int ranks() const { return (dimension + groups - 1) / groups; }
 
   double* parts = nullptr;  ///< [gradient_parts × (1 or pattern_count) × ranks] gradients, to be added up
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <numeric>
 #include <random>
 #include <string>
@@ -67,7 +68,7 @@ Problem random_problem(const Shape& shape, Rng& rng) {
                   .patterns = random_gaussian(shape.patterns, shape.dimension, rng),
                   .queries = random_gaussian(shape.queries, shape.dimension, rng),
                   .origins = std::vector<Index>(size(shape.queries))};
-  for (Index& origin : problem.origins) origin = static_cast<Index>(rng() % static_cast<unsigned long>(shape.patterns));
+  for (Index& origin : problem.origins) origin = static_cast<Index>(rng() % static_cast<std::uint64_t>(shape.patterns));
   return problem;
 }
 
@@ -343,7 +344,7 @@ TEST(CudaCrossEntropyTest, TakesQueriesThatAreStrided) {
   const Problem problem = random_problem({9, 5, 30}, rng);
   Matrix<float> wide(30, 13);
   for (Index i = 0; i < 30; ++i) std::copy_n(problem.queries.row(i), 9, wide.row(i) + 2);
-  cuda::CrossEntropy cross_entropy(0, problem.patterns, 1, 7 * 5);
+  cuda::CrossEntropy cross_entropy(0, problem.patterns, 1, 35);
   EXPECT_EQ(cross_entropy(problem.similarity, {wide.data() + 2, 30, 9, 13}, problem.origins, nullptr),
             cross_entropy(problem.similarity, problem.queries, problem.origins, nullptr));
 }
@@ -351,7 +352,7 @@ TEST(CudaCrossEntropyTest, TakesQueriesThatAreStrided) {
 TEST(CudaCrossEntropyTest, MoreRanksThanTheKernelsSortAreNamed) {
   const Matrix<float> patterns(1, 8193);
   try {
-    cuda::CrossEntropy(0, patterns, 2);
+    const cuda::CrossEntropy cross_entropy(0, patterns, 2);
     ADD_FAILURE() << "accepted";
   } catch (const NotSupported& error) {
     for (const char* const word : {"4096", "8193", "2 groups", "4097"})
