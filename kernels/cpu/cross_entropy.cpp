@@ -109,16 +109,22 @@ class Part {
       add_to(sums, 0, weight);
     }
     LaneArray<float> inverse{};
+    LaneArray<float> origin_residuals;
     for (Index lane = 0; lane < count; ++lane) {
       const auto at = static_cast<std::size_t>(lane);
       const double sum = sums.value(lane);
       loss_ +=
           static_cast<double>(hn::ExtractLane(largest, at)) + std::log(sum) - static_cast<double>(origin_scores[at]);
       inverse[at] = static_cast<float>(1.0 / sum);
+      // Near 1 the posterior of the origin would leave nothing of the difference but its own rounding.
+      origin_residuals[at] = static_cast<float>((static_cast<double>(scores(origins[at])[lane]) - sum) / sum);
     }
     for (Index pattern = 0; pattern < pattern_count; ++pattern)
       hn::Store(hn::Mul(hn::Load(floats, scores(pattern)), hn::Load(floats, inverse.data())), floats, scores(pattern));
-    for (Index lane = 0; lane < count; ++lane) scores(origins[static_cast<std::size_t>(lane)])[lane] -= 1.0F;
+    for (Index lane = 0; lane < count; ++lane) {
+      const auto at = static_cast<std::size_t>(lane);
+      scores(origins[at])[lane] = origin_residuals[at];
+    }
   }
 
   void add_priors(Index count) {

@@ -56,6 +56,7 @@ class LaneRetrieval final : public RetrievalKernel {
   /// Adds block_rows scores to Σ exp(s − best).
   static HWY_INLINE void add(const Block& block, int v, Index first, Vector& best, Vector& normaliser,
                              hn::Vec<Indices>& winner) {
+    if (adds_nothing(block, v, best)) return;
     const Vector before = best;
     HWY_UNROLL(block_rows)
     for (int r = 0; r < block_rows; ++r) {
@@ -71,6 +72,15 @@ class LaneRetrieval final : public RetrievalKernel {
     const auto same = hn::Eq(before, best);
     const Vector factor = hn::IfThenElse(same, hn::Set(floats, 1.0F), hn::Exp(floats, hn::Sub(before, best)));
     normaliser = hn::MulAdd(normaliser, factor, sum);
+  }
+
+  /// Whether all scores are so far below the best ones that their exponentials are 0.
+  static HWY_INLINE bool adds_nothing(const Block& block, int v, Vector best) {
+    const Vector threshold = hn::Sub(best, hn::Set(floats, 104.0F));
+    auto below = hn::Lt(block[0][v], threshold);
+    HWY_UNROLL(block_rows)
+    for (int r = 1; r < block_rows; ++r) below = hn::And(below, hn::Lt(block[r][v], threshold));
+    return hn::AllTrue(floats, below);
   }
 
   Scorer scorer_;
