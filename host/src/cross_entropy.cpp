@@ -15,11 +15,8 @@ void scale(std::vector<double>& derivatives, float beta) {
 double cross_entropy(const Device& device, MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
                      MatrixView<const float> queries, std::span<const Index> origins, SimilarityGradient* gradient,
                      int threads) {
-  detail::check_pattern_layout(patterns, "patterns");
+  detail::check_patterns_and_queries(patterns, queries);
   detail::check_similarity(similarity, patterns.rows, patterns.columns);
-  detail::check_queries(queries, patterns.columns);
-  detail::check_finite(patterns, "patterns");
-  detail::check_finite(queries, "queries");
   detail::check_origins(origins, queries.rows, patterns.rows);
   detail::check_squares(patterns, queries);
   detail::check_threads(threads);

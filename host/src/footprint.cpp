@@ -12,10 +12,7 @@ namespace attractor {
 namespace {
 
 void check(MatrixView<const float> patterns, MatrixView<const float> queries, const FootprintOptions& options) {
-  detail::check_pattern_layout(patterns, "patterns");
-  detail::check_queries(queries, patterns.columns);
-  detail::check_finite(patterns, "patterns");
-  detail::check_finite(queries, "queries");
+  detail::check_patterns_and_queries(patterns, queries);
   detail::check_threads(options.threads);
 }
 

@@ -186,6 +186,13 @@ void check_origins(std::span<const Index> origins, Index query_count, Index patt
                                                                std::to_string(pattern_count) + " patterns");
 }
 
+void check_patterns_and_queries(MatrixView<const float> patterns, MatrixView<const float> queries) {
+  check_pattern_layout(patterns, "patterns");
+  check_queries(queries, patterns.columns);
+  check_finite(patterns, "patterns");
+  check_finite(queries, "queries");
+}
+
 void check_threads(int threads) {
   require(threads >= 0, "threads is " + std::to_string(threads) + "; it must not be negative");
 }

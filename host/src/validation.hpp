@@ -37,6 +37,9 @@ void check_origins(std::span<const Index> origins, Index query_count, Index patt
 /// Queries without the optional parts of a call.
 void check_queries(MatrixView<const float> queries, Index dimension);
 
+/// Patterns and queries of their columns, all on the host and finite.
+void check_patterns_and_queries(MatrixView<const float> patterns, MatrixView<const float> queries);
+
 void check_threads(int threads);
 
 /// Terms of patterns and queries, all finite, are finite too, and so are their sums.
