@@ -19,7 +19,7 @@ class AdaptiveScorer {
  public:
   explicit AdaptiveScorer(const AdaptiveField& field)
       : field_(field),
-        integers_(integers_may_be_faster && sorts_integers_faster()),
+        integers_(known_order ? HWY_TARGET == HWY_AVX2 : sorts_integers_faster()),
         integer_sorter_(integers_ ? field.groups.ranks() : 0),
         float_sorter_(integers_ ? 0 : field.groups.ranks()),
         states_(field.patterns.columns() * vector_lanes()) {}
@@ -36,24 +36,36 @@ class AdaptiveScorer {
   /// Hands the ranked losses of a base to `sink`, group by group.
   template <FootprintBase base, class Sink>
   HWY_INLINE void rank(Index pattern, Sink& sink) {
-    if constexpr (integers_may_be_faster)
-      if (integers_) return rank<base>(integer_sorter_, pattern, sink);
-    rank<base>(float_sorter_, pattern, sink);
+    rank<base, false>(pattern, sink);
   }
 
  private:
-  /// Processors that know nothing newer aren't worth the code.
-  static constexpr bool integers_may_be_faster = HWY_TARGET <= HWY_AVX2;
+  /// Whether the instruction set alone says how to compare: sets before AVX2 lack minima of integers, those of AVX2 are
+  /// nowhere slower than those of floats, and with AVX-512 it depends on who made the processor.
+  static constexpr bool known_order = HWY_TARGET >= HWY_AVX2;
 
-  template <FootprintBase base, class Sorter, class Sink>
+  /// `direct`: also in a form for a single group, which is faster and takes its time to compile.
+  template <FootprintBase base, bool direct, class Sink>
+  HWY_INLINE void rank(Index pattern, Sink& sink) {
+    if constexpr (HWY_TARGET <= HWY_AVX2)
+      if (known_order || integers_) return rank<base, direct>(integer_sorter_, pattern, sink);
+    if constexpr (HWY_TARGET != HWY_AVX2) rank<base, direct>(float_sorter_, pattern, sink);
+  }
+
+  template <FootprintBase base, bool direct, class Sorter, class Sink>
   HWY_INLINE void rank(Sorter& sorter, Index pattern, Sink& sink) {
-    const float* const entries = field_.patterns.data() + field_.patterns.row_offset(pattern);
+    const float* const states = states_.data();
     const RankGroups& groups = field_.groups;
-    if (groups.count() == 1)
-      return sorter.template sort<base>(groups.size(0), Losses<base, false>{entries, states_.data(), nullptr}, sink);
+    if constexpr (direct)
+      if (groups.count() == 1)
+        return sorter.template sort<base>(groups.size(0), Losses<base, false>{entries(pattern), states, nullptr}, sink);
     for (Index group = 0; group < groups.count(); ++group)
-      sorter.template sort<base>(groups.size(group), Losses<base, true>{entries, states_.data(), groups.entries(group)},
-                                 sink);
+      sorter.template sort<base>(groups.size(group),
+                                 Losses<base, true>{entries(pattern), states, groups.entries(group)}, sink);
+  }
+
+  [[nodiscard]] HWY_INLINE const float* entries(Index pattern) const {
+    return field_.patterns.data() + field_.patterns.row_offset(pattern);
   }
 
   template <FootprintBase base>
