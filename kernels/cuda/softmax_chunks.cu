@@ -26,7 +26,8 @@ __global__ void __launch_bounds__(weigh_threads) weigh_kernel(SoftmaxChunks chun
     scores[i] = expf(scores[i] - maximum);
     sum.add(scores[i]);
   }
-  const float total = reduce_block<weigh_threads>(static_cast<float>(sum.value()), [](float a, float b) { return a + b; });
+  const float total =
+      reduce_block<weigh_threads>(static_cast<float>(sum.value()), [](float a, float b) { return a + b; });
   if (first) {
     if (thread == 0) {
       chunks.maxima[row] = maximum;
