@@ -82,6 +82,19 @@ def total(kernels, column, name=""):
     return sum(float(kernel[column]) for kernel in kernels if name in kernel["name"])
 
 
+def bank_conflicts(kernels):
+    requests = total(kernels, "shared_loads") + total(kernels, "shared_stores")
+    return f"{100 * total(kernels, 'bank_conflict_cycles') / requests:.2f} %" if requests else "–"
+
+
+def sectors(kernels):
+    return total(kernels, "load_sectors") + total(kernels, "store_sectors")
+
+
+def local_accesses(kernels):
+    return total(kernels, "local_loads") + total(kernels, "local_stores")
+
+
 def lanes(kernels):
     return total(kernels, "thread_instructions") / total(kernels, "warp_instructions") / 32
 
@@ -102,13 +115,11 @@ def print_resident(options):
     for case in RESIDENT:
         work, kernels = run(options, case)
         assert work["one_launch"], case.name
-        requests = total(kernels, "shared_loads") + total(kernels, "shared_stores")
         least = total(kernels, "ctas") * case.memory_floats() * 4 / SECTOR
         least += work["queries"] * (2 * case.dimension * 4 / SECTOR + OUTCOME_SECTORS)
-        sectors = total(kernels, "load_sectors") + total(kernels, "store_sectors")
         print(f"| {case.name} | {work['mean_steps']:.1f} "
               f"| {total(kernels, 'thread_instructions') / work['multiply_adds']:.2f} | {100 * lanes(kernels):.1f} % "
-              f"| {100 * total(kernels, 'bank_conflict_cycles') / requests:.2f} % | {sectors / least:.3f} "
+              f"| {bank_conflicts(kernels)} | {sectors(kernels) / least:.3f} "
               f"| {halting_efficiency(case, work, kernels, options):.3f} |", flush=True)
 
 
@@ -131,10 +142,9 @@ def print_softmax(options):
     for case in SOFTMAX:
         work, kernels = run(options, case, 3)
         kernels = [kernel for kernel in kernels if "scan" in kernel["name"] and "cub::" not in kernel["name"]]
-        requests = total(kernels, "shared_loads") + total(kernels, "shared_stores")
         print(f"| {case.name} "
               f"| {total(kernels, 'thread_instructions') / work['multiply_adds']:.2f} | {100 * lanes(kernels):.1f} % "
-              f"| {100 * total(kernels, 'bank_conflict_cycles') / requests:.2f} % |", flush=True)
+              f"| {bank_conflicts(kernels)} |", flush=True)
 
 
 def comparators(count):
@@ -164,15 +174,13 @@ def print_adaptive(options):
         launches = total(kernels, "launches")
         pairs = work["queries"] * case.patterns * launches
         instructions = total(kernels, "thread_instructions") / pairs
-        requests = total(kernels, "shared_loads") + total(kernels, "shared_stores")
-        conflicts = f"{100 * total(kernels, 'bank_conflict_cycles') / requests:.2f} %" if requests else "–"
         # States once in, patterns once for each block of states, scores once out.
         blocks = -(-work["queries"] // STATES)
         least = 4 * launches * (work["queries"] * case.dimension + blocks * case.patterns * case.dimension) + 4 * pairs
-        moved = SECTOR * (total(kernels, "load_sectors") + total(kernels, "store_sectors"))
+        moved = SECTOR * sectors(kernels)
         print(f"| {case.name} | {instructions:.0f} | {instructions / (2 * comparators(case.dimension)):.2f} "
-              f"| {100 * lanes(kernels):.1f} % | {conflicts} "
-              f"| {total(kernels, 'local_loads') + total(kernels, 'local_stores'):.0f} "
+              f"| {100 * lanes(kernels):.1f} % | {bank_conflicts(kernels)} "
+              f"| {local_accesses(kernels):.0f} "
               f"| {moved / least:.2f} |", flush=True)
 
 
@@ -186,14 +194,13 @@ def print_gradient(options):
         launches = total(kernels, "launches")
         pairs = work["queries"] * case.patterns * launches
         instructions = total(kernels, "thread_instructions")
-        requests = total(kernels, "shared_loads") + total(kernels, "shared_stores")
         # States, patterns and residuals once in.
         least = 4 * launches * (work["queries"] + case.patterns) * case.dimension + 4 * pairs
-        moved = SECTOR * (total(kernels, "load_sectors") + total(kernels, "store_sectors"))
+        moved = SECTOR * sectors(kernels)
         print(f"| {case.name} | {instructions / pairs:.0f} "
               f"| {instructions / pairs / comparators(case.dimension):.2f} | {100 * lanes(kernels):.1f} % "
-              f"| {100 * total(kernels, 'bank_conflict_cycles') / requests:.2f} % "
-              f"| {total(kernels, 'local_loads') + total(kernels, 'local_stores'):.0f} "
+              f"| {bank_conflicts(kernels)} "
+              f"| {local_accesses(kernels):.0f} "
               f"| {moved / least:.2f} | {1000 * moved / instructions:.1f} |", flush=True)
 
 

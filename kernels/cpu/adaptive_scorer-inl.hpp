@@ -48,7 +48,7 @@ class AdaptiveScorer {
   template <FootprintBase base, bool direct, class Sink>
   HWY_INLINE void rank(Index pattern, Sink& sink) {
     if constexpr (HWY_TARGET <= HWY_AVX2)
-      if (known_order || integers_) return rank<base, direct>(integer_sorter_, pattern, sink);
+      if (integers_) return rank<base, direct>(integer_sorter_, pattern, sink);
     if constexpr (HWY_TARGET != HWY_AVX2) rank<base, direct>(float_sorter_, pattern, sink);
   }
 

@@ -12,6 +12,7 @@
 
 #include "kernels/cpu/adaptive.hpp"
 #include "kernels/cpu/lanes.hpp"
+#include "kernels/negligible.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/cross_entropy.cpp"
@@ -27,9 +28,6 @@ namespace {
 /// Queries are cut into so many parts, whose sums are added in order: the bits don't depend on the number of threads.
 /// Each part takes the memory of a gradient.
 inline constexpr Index most_parts = 32;
-
-/// Residuals below this change no digit of a gradient that floats could tell.
-inline constexpr float negligible = 1e-10F;
 
 /// Adds residuals times ranked terms to rows of floats, one for each rank.
 class WeightedRows {
@@ -138,7 +136,7 @@ class Part {
     const Index ranks = field_.groups.ranks();
     for (Index pattern = 0; pattern < field_.patterns.rows(); ++pattern) {
       const Vector residual = hn::Load(floats, scores(pattern));
-      if (hn::AllTrue(floats, hn::Lt(hn::Abs(residual), hn::Set(floats, negligible)))) continue;
+      if (hn::AllTrue(floats, hn::Lt(hn::Abs(residual), hn::Set(floats, detail::negligible)))) continue;
       WeightedRows sink(residual, rows_.data());
       scorer_.rank<base>(pattern, sink);
       if (weights.stride > 0) collect(ranks, derivatives.data() + pattern * ranks);

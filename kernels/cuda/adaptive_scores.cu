@@ -31,18 +31,19 @@ template <int size>
 void launch_tiles(const AdaptiveScores& job, cudaStream_t stream) {
   using namespace adaptive;
   const std::size_t bytes = TileScorer<size>::shared_bytes(job);
-  const Index tiles = Index{quotient_up(job.rows, tile_states)} * quotient_up(job.pattern_count, tile_patterns);
+  const Index tiles =
+      Index{quotient_up(job.pairs.rows, tile_states)} * quotient_up(job.pairs.pattern_count, tile_patterns);
   const Index blocks =
       std::min(tiles, resident_blocks(reinterpret_cast<const void*>(score_tiles<size>), tile_threads, bytes));
   score_tiles<size><<<static_cast<unsigned>(blocks), tile_threads, bytes, stream>>>(job, tiles);
 }
 
 template <int count>
-void launch_lanes(const AdaptiveScores& job, int ranks, cudaStream_t stream) {
+void launch_lanes(const AdaptiveScores& job, cudaStream_t stream) {
   using namespace adaptive;
-  const int lanes = pair_lanes(ranks, count);
-  const int blocks = quotient_up(job.rows, lane_warps) * quotient_up(job.pattern_count, warp_size / lanes);
-  const auto kernel = job.groups > 1 ? score_pairs<count, true> : score_pairs<count, false>;
+  const int lanes = pair_lanes(job.pairs.ranks(), count);
+  const int blocks = quotient_up(job.pairs.rows, lane_warps) * quotient_up(job.pairs.pattern_count, warp_size / lanes);
+  const auto kernel = job.pairs.groups > 1 ? score_pairs<count, true> : score_pairs<count, false>;
   kernel<<<static_cast<unsigned>(blocks), lane_threads, 0, stream>>>(job, lanes);
 }
 
@@ -68,14 +69,14 @@ int padded_ranks(int ranks) {
 }
 
 void launch_adaptive_scores(const AdaptiveScores& job, cudaStream_t stream) {
-  if (job.rows == 0) return;
-  const auto ranks = static_cast<int>(rank_count(job.dimension, job.groups));
+  if (job.pairs.rows == 0) return;
+  const int ranks = job.pairs.ranks();
   if (ranks <= tile_ranks)
     tile_launches[static_cast<std::size_t>(padded_ranks(ranks) / 8 - 1)](job, stream);
   else if (terms_of_lane(ranks) == lane_terms)
-    launch_lanes<lane_terms>(job, ranks, stream);
+    launch_lanes<lane_terms>(job, stream);
   else
-    launch_lanes<most_lane_terms>(job, ranks, stream);
+    launch_lanes<most_lane_terms>(job, stream);
   check_launch("adaptive_scores");
 }
 

@@ -7,6 +7,7 @@
 
 #include <attractor/matrix.hpp>
 
+#include "kernels/cuda/pair_batch.hpp"
 #include "kernels/cuda/rank_layout.hpp"
 
 namespace attractor::cuda {
@@ -27,19 +28,9 @@ struct RankWeights {
   }
 };
 
-/// All pointers are on the device. Rows of matrices start at multiples of 16 bytes: strides are multiples of 4. What
-/// lies between a row's last column and the next multiple of 4 isn't used, but must be readable.
+/// All pointers are on the device.
 struct AdaptiveScores {
-  const float* states = nullptr;  ///< [rows × dimension]
-  Index state_stride = 0;
-  int rows = 0;
-
-  const float* patterns = nullptr;  ///< [pattern_count × dimension]
-  Index pattern_stride = 0;
-  int pattern_count = 0;
-  int dimension = 0;
-
-  int groups = 1;  ///< rank_count(dimension, groups) ≤ most_ranks
+  PairBatch pairs;
   RankWeights squared_distance;
   RankWeights dot;
   const float* log_prior = nullptr;  ///< [pattern_count]; null: all 0

@@ -24,9 +24,10 @@ class TileScorer {
 
   __device__ TileScorer(const AdaptiveScores& job, float4* shared)
       : job_(job),
+        pairs_(job.pairs),
         warp_(static_cast<int>(threadIdx.x) / warp_size),
         lane_(static_cast<int>(threadIdx.x) % warp_size),
-        tile_(job, shared),
+        tile_(job.pairs, shared),
         finite_(Tile::floats(shared + Tile::shared_quads)),
         squared_distance_rows_(weight_rows(job.squared_distance)),
         dot_rows_(weight_rows(job.dot)),
@@ -35,16 +36,16 @@ class TileScorer {
 
   /// Scores of these tiles of pairs, which are numbered along the patterns first.
   __device__ void run(Index first, Index last) {
-    const int row_tiles = (job_.pattern_count + tile_patterns - 1) / tile_patterns;
+    const int row_tiles = (pairs_.pattern_count + tile_patterns - 1) / tile_patterns;
     for (Index tile = first; tile < last; ++tile) {
       const Index row = tile / row_tiles * tile_states;
       const bool other_states = tile == first || row != first_row_;
       first_row_ = row;
-      rows_ = static_cast<int>(min(job_.rows - row, Index{tile_states}));
+      rows_ = static_cast<int>(min(pairs_.rows - row, Index{tile_states}));
       first_pattern_ = static_cast<int>(tile % row_tiles) * tile_patterns;
-      for (int group = 0; group < job_.groups; ++group) {
+      for (int group = 0; group < pairs_.groups; ++group) {
         __syncthreads();
-        if (job_.groups > 1 || other_states) load_states(group);
+        if (pairs_.groups > 1 || other_states) load_states(group);
         load_patterns(group);
         load_weights(job_.squared_distance, squared_distance_weights_, group, tile == first);
         load_weights(job_.dot, dot_weights_, group, tile == first);
@@ -55,7 +56,7 @@ class TileScorer {
   }
 
  private:
-  using Tile = PairTile<size, AdaptiveScores>;
+  using Tile = PairTile<size>;
 
   /// Also notes for each state 0 if its entries of the group are finite, else NaN.
   __device__ void load_states(int group) {
@@ -71,9 +72,9 @@ class TileScorer {
 
   /// Those of the group's terms, zero past them. Shared ones stay where there is but one group.
   __device__ void load_weights(const RankWeights& weights, float4* tile, int group, bool first) {
-    if (job_.groups == 1 && weights.stride == 0 && !first) return;
+    if (pairs_.groups == 1 && weights.stride == 0 && !first) return;
     const int rows = weight_rows(weights);
-    const int terms = group_terms(job_.dimension, group, job_.groups);
+    const int terms = group_terms(pairs_.dimension, group, pairs_.groups);
     for (int row = warp_; row < rows; row += tile_warps) {
       const float* const values = weights.values + tile_.nearest_pattern(first_pattern_ + row) * weights.stride;
 #pragma unroll
@@ -85,7 +86,7 @@ class TileScorer {
   /// Adds a group to the score of this warp's row with each lane's pattern.
   __device__ __forceinline__ void score(int row, int group) {
     const int pattern = first_pattern_ + lane_;
-    const bool exists = pattern < job_.pattern_count;
+    const bool exists = pattern < pairs_.pattern_count;
     float* const score = job_.scores + (first_row_ + row) * job_.score_stride + pattern;
     float sum = finite_[row];
     if (exists && group > 0) sum += *score;
@@ -107,6 +108,7 @@ class TileScorer {
   }
 
   const AdaptiveScores& job_;
+  const PairBatch& pairs_;
   Index first_row_ = 0;
   int rows_ = 0;
   int first_pattern_ = 0;

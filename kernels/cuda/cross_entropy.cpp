@@ -21,8 +21,6 @@ constexpr Index most_batch_terms = Index{1} << 30;
 /// Queries that blocks of the gradient's kernel take together.
 constexpr Index row_unit = 256;
 
-std::size_t count_of(Index elements) { return static_cast<std::size_t>(elements); }
-
 /// A similarity on the device.
 struct DeviceSimilarity {
   DeviceSimilarity(const AdaptiveSimilarity& similarity, int ranks)
@@ -69,18 +67,18 @@ class Evaluation {
       : patterns_(patterns),
         groups_(groups),
         rows_(rows),
-        states_(workspace.take<float>(count_of(rows * patterns.stride))),
-        scores_(workspace.take<float>(count_of(rows * patterns.rows))),
-        origins_(workspace.take<Index>(count_of(rows))),
-        losses_(workspace.take<double>(count_of(rows))),
+        states_(workspace.take<float>(elements(rows, patterns.stride))),
+        scores_(workspace.take<float>(elements(rows, patterns.rows))),
+        origins_(workspace.take<Index>(elements(rows))),
+        losses_(workspace.take<double>(elements(rows))),
         squared_distance_(gradient.squared_distance, workspace),
         dot_(gradient.dot, workspace),
         log_prior_(gradient.log_prior, workspace) {
     const Index squared_distance_parts = part_count(FootprintBase::squared_distance, squared_distance_);
     const Index dot_parts = part_count(FootprintBase::dot, dot_);
     parts_ = workspace.take<double>(
-        count_of(std::max(squared_distance_parts * squared_distance_.count(), dot_parts * dot_.count())));
-    column_scratch_ = workspace.take<double>(count_of(
+        elements(std::max(squared_distance_parts * squared_distance_.count(), dot_parts * dot_.count())));
+    column_scratch_ = workspace.take<double>(elements(
         std::max({column_sum_scratch(squared_distance_parts, squared_distance_.count()),
                   column_sum_scratch(dot_parts, dot_.count()), column_sum_scratch(rows, log_prior_.count())})));
   }
@@ -115,22 +113,26 @@ class Evaluation {
  private:
   void upload_batch(MatrixView<const float> queries, std::span<const Index> origins, cudaStream_t stream) const {
     check(cudaMemcpy2DAsync(states_, bytes_of(patterns_.stride), queries.data, bytes_of(queries.row_stride),
-                            bytes_of(queries.columns), count_of(queries.rows), cudaMemcpyHostToDevice, stream),
+                            bytes_of(queries.columns), elements(queries.rows), cudaMemcpyHostToDevice, stream),
           "cudaMemcpy2DAsync of " + std::to_string(queries.rows) + " queries");
     check(cudaMemcpyAsync(origins_, origins.data(), bytes_of<Index>(queries.rows), cudaMemcpyHostToDevice, stream),
           "cudaMemcpyAsync of origins");
   }
 
+  [[nodiscard]] PairBatch pairs(Index rows) const {
+    return {.states = states_,
+            .state_stride = patterns_.stride,
+            .rows = static_cast<int>(rows),
+            .patterns = patterns_.data.data(),
+            .pattern_stride = patterns_.stride,
+            .pattern_count = patterns_.rows,
+            .dimension = patterns_.columns,
+            .groups = groups_};
+  }
+
   /// Leaves residuals in the place of scores if there is a gradient.
   void launch_losses(const DeviceSimilarity& similarity, int rows, cudaStream_t stream) const {
-    launch_adaptive_scores({.states = states_,
-                            .state_stride = patterns_.stride,
-                            .rows = rows,
-                            .patterns = patterns_.data.data(),
-                            .pattern_stride = patterns_.stride,
-                            .pattern_count = patterns_.rows,
-                            .dimension = patterns_.columns,
-                            .groups = groups_,
+    launch_adaptive_scores({.pairs = pairs(rows),
                             .squared_distance = similarity.squared_distance.view(),
                             .dot = similarity.dot.view(),
                             .log_prior = similarity.log_prior.data(),
@@ -154,14 +156,7 @@ class Evaluation {
   }
 
   [[nodiscard]] RankGradient rank_gradient(FootprintBase base, const Derivatives& derivatives, Index rows) const {
-    return {.states = states_,
-            .state_stride = patterns_.stride,
-            .rows = static_cast<int>(rows),
-            .patterns = patterns_.data.data(),
-            .pattern_stride = patterns_.stride,
-            .pattern_count = patterns_.rows,
-            .dimension = patterns_.columns,
-            .groups = groups_,
+    return {.pairs = pairs(rows),
             .base = base,
             .per_pattern = derivatives.count() > rank_count(patterns_.columns, groups_),
             .residuals = scores_,
@@ -222,7 +217,7 @@ double CrossEntropy::operator()(const AdaptiveSimilarity& similarity, MatrixView
   double loss = 0.0;
   for (Index first = 0; first < queries.rows; first += most) {
     const Index rows = std::min(most, queries.rows - first);
-    loss += evaluation.add(weights, queries.slice(first, rows), origins.subspan(count_of(first), count_of(rows)),
+    loss += evaluation.add(weights, queries.slice(first, rows), origins.subspan(elements(first), elements(rows)),
                            stream_.get());
   }
   evaluation.finish(stream_.get());

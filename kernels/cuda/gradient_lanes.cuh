@@ -5,6 +5,7 @@
 
 #include "kernels/cuda/lane_sort.cuh"
 #include "kernels/cuda/rank_gradient.hpp"
+#include "kernels/negligible.hpp"
 
 namespace attractor::cuda::adaptive {
 
@@ -34,6 +35,7 @@ class LaneGradient {
 
   __device__ LaneGradient(const RankGradient& job, int lanes, float4* shared)
       : job_(job),
+        pairs_(job.pairs),
         lanes_(lanes),
         sum_pitch_(sum_pitch(lanes)),
         thread_(static_cast<int>(threadIdx.x)),
@@ -42,14 +44,15 @@ class LaneGradient {
 
   __device__ void run() {
     const int patterns = lane_block_patterns(job_, lanes_);
-    const int pattern_blocks = (job_.pattern_count + patterns - 1) / patterns;
+    const int pattern_blocks = (pairs_.pattern_count + patterns - 1) / patterns;
     const Index block = static_cast<int>(blockIdx.x) / pattern_blocks;
     first_row_ = block * lane_block_rows(job_);
     first_pattern_ = static_cast<int>(blockIdx.x) % pattern_blocks * patterns;
-    warp_tiles_ = (min(patterns, job_.pattern_count - first_pattern_) + warp_patterns_ - 1) / warp_patterns_;
-    part_ = job_.parts + job_.ranks() * (job_.per_pattern ? block * job_.pattern_count + first_pattern_ : blockIdx.x);
+    warp_tiles_ = (min(patterns, pairs_.pattern_count - first_pattern_) + warp_patterns_ - 1) / warp_patterns_;
+    part_ =
+        job_.parts + pairs_.ranks() * (job_.per_pattern ? block * pairs_.pattern_count + first_pattern_ : blockIdx.x);
     for (int i = thread_; i < quads * sum_pitch_; i += threads) sums_[i] = filled(0.0F);
-    const int rows = static_cast<int>(min(job_.rows - first_row_, Index{lane_block_rows(job_)}));
+    const int rows = static_cast<int>(min(pairs_.rows - first_row_, Index{lane_block_rows(job_)}));
     for (int begin = 0; begin < rows * warp_tiles_; begin += flushed_pairs * warps)
       add_pairs(begin, min(begin + flushed_pairs * warps, rows * warp_tiles_));
   }
@@ -80,17 +83,13 @@ class LaneGradient {
     const int thread = anew(thread_);
     const PairLane pair = {lanes_, thread % lanes_};
     const int own = first_pattern + thread % warp_size / lanes_;
-    const float residual = own < job_.pattern_count ? job_.residuals[row * job_.residual_stride + own] : 0.0F;
-    if (__all_sync(all_lanes, fabsf(residual) < negligible) != 0) return;
+    const float residual = own < pairs_.pattern_count ? job_.residuals[row * job_.residual_stride + own] : 0.0F;
+    if (__all_sync(all_lanes, fabsf(residual) < detail::negligible) != 0) return;
     // The last pattern stands in for those past it.
-    PairEntries entries = {job_.patterns + min(own, job_.pattern_count - 1) * job_.pattern_stride,
-                           job_.states + row * job_.state_stride, job_.dimension, 0, job_.groups};
-    for (; entries.group < job_.groups; ++entries.group) {
+    PairEntries entries = first_entries(pairs_, row, min(own, pairs_.pattern_count - 1));
+    for (; entries.group < pairs_.groups; ++entries.group) {
       float losses[count];
-      load_losses<base, grouped>(entries, pair, losses);
-      sort(pair, losses);
-      if constexpr (grouped)
-        clear_past(losses, group_terms(entries.dimension, entries.group, entries.groups) - pair.lane * count);
+      load_ranked<base, grouped>(entries, pair, losses);
       add_terms(losses, -residual, sums_ + thread);
     }
   }
@@ -109,7 +108,7 @@ class LaneGradient {
   /// Adds the sums of all warps, and of all patterns unless each has its own weights, to the block's part, and clears
   /// them.
   __device__ __forceinline__ void flush(bool first) {
-    const int rows = job_.per_pattern ? min(warp_patterns_, job_.pattern_count - first_pattern_) : 1;
+    const int rows = job_.per_pattern ? min(warp_patterns_, pairs_.pattern_count - first_pattern_) : 1;
     const int distance = job_.per_pattern ? warp_size : lanes_;
     for (int i = thread_; i < rows * lanes_ * quads; i += threads) {
       const int lane = i % lanes_;
@@ -123,14 +122,15 @@ class LaneGradient {
       }
       for (int j = 0; j < 4; ++j) {
         const int rank = lane * count + 4 * quad + j;
-        if (rank >= job_.ranks()) continue;
-        double& result = part_[row * job_.ranks() + rank];
+        if (rank >= pairs_.ranks()) continue;
+        double& result = part_[row * pairs_.ranks() + rank];
         result = first ? sum[j] : result + sum[j];
       }
     }
   }
 
   const RankGradient& job_;
+  const PairBatch& pairs_;
   int lanes_;
   int sum_pitch_;
   int thread_;

@@ -7,6 +7,7 @@
 #include "kernels/cuda/lane_sums.cuh"
 #include "kernels/cuda/pair_tile.cuh"
 #include "kernels/cuda/rank_gradient.hpp"
+#include "kernels/negligible.hpp"
 
 namespace attractor::cuda::adaptive {
 
@@ -25,26 +26,27 @@ class TileGradient {
 
   __device__ TileGradient(const RankGradient& job, float4* shared)
       : job_(job),
+        pairs_(job.pairs),
         warp_(static_cast<int>(threadIdx.x) / warp_size),
         lane_(static_cast<int>(threadIdx.x) % warp_size),
-        tile_(job, shared),
+        tile_(job.pairs, shared),
         sums_(reinterpret_cast<CompensatedSum*>(shared + Tile::shared_quads)) {}
 
   __device__ void run() {
-    const int pattern_tiles = (job_.pattern_count + tile_patterns - 1) / tile_patterns;
+    const int pattern_tiles = (pairs_.pattern_count + tile_patterns - 1) / tile_patterns;
     const int part = static_cast<int>(blockIdx.x) / pattern_tiles;
     first_pattern_ = static_cast<int>(blockIdx.x) % pattern_tiles * tile_patterns;
     for (int i = static_cast<int>(threadIdx.x); i < sum_rows(job_) * sum_pitch; i += tile_threads) sums_[i] = {};
     const Index begin = Index{part} * gradient_tiles * tile_states;
-    const Index end = min(begin + gradient_tiles * tile_states, Index{job_.rows});
+    const Index end = min(begin + gradient_tiles * tile_states, Index{pairs_.rows});
     for (first_row_ = begin; first_row_ < end; first_row_ += tile_states)
       add_tile(static_cast<int>(min(end - first_row_, Index{tile_states})), first_row_ == begin);
     __syncthreads();
-    store(job_.per_pattern ? Index{part} * job_.pattern_count + first_pattern_ : Index{blockIdx.x});
+    store(job_.per_pattern ? Index{part} * pairs_.pattern_count + first_pattern_ : Index{blockIdx.x});
   }
 
  private:
-  using Tile = PairTile<size, RankGradient>;
+  using Tile = PairTile<size>;
 
   /// An odd distance between rows, as for the tile's.
   static constexpr int sum_pitch = size + 1;
@@ -54,12 +56,12 @@ class TileGradient {
   /// Few dozen terms to a float, so that its error doesn't grow with the number of states.
   __device__ __forceinline__ void add_tile(int rows, bool first) {
     float sums[size] = {};
-    for (int group = 0; group < job_.groups; ++group) {
+    for (int group = 0; group < pairs_.groups; ++group) {
       __syncthreads();
       load_states(rows, group);
-      if (job_.groups > 1 || first) load_patterns(group);
+      if (pairs_.groups > 1 || first) load_patterns(group);
       __syncthreads();
-      const int terms = group_terms(job_.dimension, group, job_.groups);
+      const int terms = group_terms(pairs_.dimension, group, pairs_.groups);
       for (int row = warp_; row < rows; row += tile_warps) add_pair(row, terms, sums);
     }
     for (int turn = 0; turn < tile_warps; ++turn) {
@@ -83,8 +85,8 @@ class TileGradient {
     const int lane = anew(lane_);
     const int pattern = first_pattern_ + lane;
     const float residual =
-        pattern < job_.pattern_count ? job_.residuals[(first_row_ + row) * job_.residual_stride + pattern] : 0.0F;
-    if (__all_sync(all_lanes, fabsf(residual) < negligible) != 0) return;
+        pattern < pairs_.pattern_count ? job_.residuals[(first_row_ + row) * job_.residual_stride + pattern] : 0.0F;
+    if (__all_sync(all_lanes, fabsf(residual) < detail::negligible) != 0) return;
     float losses[size];
     tile_.template load_losses<base>(row, lane, losses);
     sort(losses);
@@ -106,13 +108,14 @@ class TileGradient {
   }
 
   __device__ void store(Index part_row) const {
-    const int ranks = job_.ranks();
-    const int rows = job_.per_pattern ? min(tile_patterns, job_.pattern_count - first_pattern_) : 1;
+    const int ranks = pairs_.ranks();
+    const int rows = job_.per_pattern ? min(tile_patterns, pairs_.pattern_count - first_pattern_) : 1;
     for (int i = static_cast<int>(threadIdx.x); i < rows * ranks; i += tile_threads)
       job_.parts[part_row * ranks + i] = sums_[i / ranks * sum_pitch + i % ranks].value();
   }
 
   const RankGradient& job_;
+  const PairBatch& pairs_;
   Index first_row_ = 0;
   int first_pattern_ = 0;
   int warp_;

@@ -3,6 +3,7 @@
 /// Sorting the losses of a pair that several neighbouring lanes of a warp share: each sorts its own in registers, then
 /// the lanes merge them by exchange (Batcher's bitonic merge).
 
+#include "kernels/cuda/pair_batch.hpp"
 #include "kernels/cuda/ranked_terms.cuh"
 #include "kernels/cuda/sorting_network.cuh"
 
@@ -22,6 +23,12 @@ struct PairEntries {
   int group = 0;
   int groups = 1;
 };
+
+/// Those of a state and a pattern, of the first group.
+__device__ __forceinline__ PairEntries first_entries(const PairBatch& pairs, Index row, int pattern) {
+  return {pairs.patterns + pattern * pairs.pattern_stride, pairs.states + row * pairs.state_stride, pairs.dimension, 0,
+          pairs.groups};
+}
 
 /// Entries of a quad of slots; where there is none, any.
 template <bool grouped>
@@ -102,6 +109,17 @@ inline int pair_lanes(int values, int count) {
   int lanes = 1;
   while (lanes * count < values) lanes *= 2;
   return lanes;
+}
+
+/// This lane's share of a group's losses in ascending order, zeros in the place of entries that the group lacks.
+/// Returns what load_losses does.
+template <FootprintBase base, bool grouped, int count>
+__device__ __forceinline__ float load_ranked(const PairEntries& entries, const PairLane& pair, float (&losses)[count]) {
+  const float finite = load_losses<base, grouped>(entries, pair, losses);
+  sort(pair, losses);
+  if constexpr (grouped)
+    clear_past(losses, group_terms(entries.dimension, entries.group, entries.groups) - pair.lane * count);
+  return finite;
 }
 
 }  // namespace attractor::cuda

@@ -5,8 +5,7 @@
 
 #include <cstddef>
 
-#include <attractor/host_device.hpp>
-
+#include "kernels/cuda/pair_batch.hpp"
 #include "kernels/cuda/ranked_terms.cuh"
 #include "kernels/cuda/sorting_network.cuh"
 
@@ -17,9 +16,8 @@ inline constexpr int tile_threads = tile_warps * warp_size;
 inline constexpr int tile_states = 64;
 inline constexpr int tile_patterns = warp_size;
 
-/// Entries of one group, at most `size` of them. A Job has states, patterns and groups as AdaptiveScores has. Methods
-/// are called by all lanes of a warp.
-template <int size, class Job>
+/// Entries of one group, at most `size` of them. Methods are called by all lanes of a warp.
+template <int size>
 class PairTile {
  public:
   static constexpr int quads = size / 4;
@@ -27,17 +25,17 @@ class PairTile {
   static constexpr int pitch = quads | 1;
   static constexpr int shared_quads = tile_states * quads + tile_patterns * pitch;
 
-  __device__ PairTile(const Job& job, float4* shared)
-      : job_(job), states_(shared), patterns_(states_ + tile_states * quads) {}
+  __device__ PairTile(const PairBatch& pairs, float4* shared)
+      : pairs_(pairs), states_(shared), patterns_(states_ + tile_states * quads) {}
 
   /// Puts a state's entries of the group into a row, negated; returns whether those of this lane are finite.
   __device__ __forceinline__ bool load_state(Index state, int group, int row) {
-    const float* const entries = job_.states + state * job_.state_stride;
+    const float* const entries = pairs_.states + state * pairs_.state_stride;
     bool finite = true;
 #pragma unroll
     for (int slot = lane(); slot < size; slot += warp_size) {
-      const int entry = group_entry(slot, group, job_.groups);
-      const float negated = entry < job_.dimension ? -entries[entry] : beyond;
+      const int entry = group_entry(slot, group, pairs_.groups);
+      const float negated = entry < pairs_.dimension ? -entries[entry] : beyond;
       finite = finite && isfinite(negated);
       floats(states_)[row * size + slot] = negated;
     }
@@ -45,16 +43,16 @@ class PairTile {
   }
 
   __device__ __forceinline__ void load_pattern(int pattern, int group, int row) {
-    const float* const entries = job_.patterns + nearest_pattern(pattern) * job_.pattern_stride;
+    const float* const entries = pairs_.patterns + nearest_pattern(pattern) * pairs_.pattern_stride;
 #pragma unroll
     for (int slot = lane(); slot < size; slot += warp_size) {
-      const int entry = group_entry(slot, group, job_.groups);
-      floats(patterns_)[row * 4 * pitch + slot] = entry < job_.dimension ? entries[entry] : beyond;
+      const int entry = group_entry(slot, group, pairs_.groups);
+      floats(patterns_)[row * 4 * pitch + slot] = entry < pairs_.dimension ? entries[entry] : beyond;
     }
   }
 
   /// The last pattern stands in for those past it, whose results nobody asks for.
-  __device__ Index nearest_pattern(int pattern) const { return min(pattern, job_.pattern_count - 1); }
+  __device__ Index nearest_pattern(int pattern) const { return min(pattern, pairs_.pattern_count - 1); }
 
   /// Losses of a state with this lane's pattern, not sorted.
   template <FootprintBase base>
@@ -75,7 +73,7 @@ class PairTile {
  private:
   __device__ static int lane() { return static_cast<int>(threadIdx.x) % warp_size; }
 
-  const Job& job_;
+  const PairBatch& pairs_;
   float4* states_;    ///< [tile_states × quads]
   float4* patterns_;  ///< [tile_patterns × pitch]
 };

@@ -12,7 +12,7 @@ namespace {
 
 using namespace adaptive;
 
-int shared_lanes(const RankGradient& job) { return pair_lanes(job.ranks(), terms_of_lane(job.ranks())); }
+int shared_lanes(const RankGradient& job) { return pair_lanes(job.pairs.ranks(), terms_of_lane(job.pairs.ranks())); }
 
 /// How many blocks of states and of patterns share the pairs.
 struct Grid {
@@ -21,10 +21,11 @@ struct Grid {
 };
 
 Grid grid_of(const RankGradient& job) {
-  if (job.ranks() <= tile_ranks)
-    return {quotient_up(job.rows, gradient_tiles * tile_states), quotient_up(job.pattern_count, tile_patterns)};
-  return {quotient_up(job.rows, lane_block_rows(job)),
-          quotient_up(job.pattern_count, lane_block_patterns(job, shared_lanes(job)))};
+  if (job.pairs.ranks() <= tile_ranks)
+    return {quotient_up(job.pairs.rows, gradient_tiles * tile_states),
+            quotient_up(job.pairs.pattern_count, tile_patterns)};
+  return {quotient_up(job.pairs.rows, lane_block_rows(job)),
+          quotient_up(job.pairs.pattern_count, lane_block_patterns(job, shared_lanes(job)))};
 }
 
 unsigned block_count(const RankGradient& job) {
@@ -40,7 +41,7 @@ void launch_tiles(const RankGradient& job, cudaStream_t stream) {
 template <FootprintBase base, int count>
 void launch_lanes(const RankGradient& job, cudaStream_t stream) {
   const int lanes = shared_lanes(job);
-  const auto kernel = job.groups > 1 ? add_pairs<base, true, count> : add_pairs<base, false, count>;
+  const auto kernel = job.pairs.groups > 1 ? add_pairs<base, true, count> : add_pairs<base, false, count>;
   kernel<<<block_count(job), gradient_threads(count), LaneGradient<base, false, count>::shared_bytes(lanes), stream>>>(
       job, lanes);
 }
@@ -54,7 +55,7 @@ constexpr std::array<Launch, tile_ranks / 8> tile_launches = {
 
 template <FootprintBase base>
 void launch(const RankGradient& job, cudaStream_t stream) {
-  const int ranks = job.ranks();
+  const int ranks = job.pairs.ranks();
   if (ranks <= tile_ranks)
     tile_launches<base>[static_cast<std::size_t>((ranks - 1) / 8)](job, stream);
   else if (terms_of_lane(ranks) == lane_terms)

@@ -16,6 +16,11 @@
 
 namespace attractor::cuda {
 
+/// Of a matrix, or an array.
+constexpr std::size_t elements(Index rows, Index columns = 1) {
+  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
+}
+
 /// What so many elements take.
 template <class T = float>
 constexpr std::size_t bytes_of(Index elements) {

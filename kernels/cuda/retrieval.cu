@@ -64,16 +64,12 @@ __global__ void __launch_bounds__(pick_warps* warp_size)
 /// What a batch of queries needs on the device.
 struct Batch {
   Batch(int most, const DeviceMatrix& memory_patterns)
-      : states(floats(most, memory_patterns.stride), "queries"),
-        scores(floats(most, chunk_patterns), "scores"),
-        maxima(floats(most, 1), "maxima"),
-        sums(floats(most, 1), "sums"),
-        patterns(floats(most, 1), "retrieved patterns"),
-        host_sums(floats(most, 1)) {}
-
-  static std::size_t floats(int rows, int columns) {
-    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
-  }
+      : states(elements(most, memory_patterns.stride), "queries"),
+        scores(elements(most, chunk_patterns), "scores"),
+        maxima(elements(most), "maxima"),
+        sums(elements(most), "sums"),
+        patterns(elements(most), "retrieved patterns"),
+        host_sums(elements(most)) {}
 
   DeviceArray<float> states;  ///< columns from the dimension to the stride are zero
   DeviceArray<float> scores;

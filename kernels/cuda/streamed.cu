@@ -28,10 +28,6 @@ constexpr std::size_t scratch_share = 16;
 
 constexpr int padded(Index columns) { return static_cast<int>((columns + 3) / 4 * 4); }
 
-std::size_t elements(int rows, Index stride) {
-  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(stride);
-}
-
 /// Slots of a job whose every row takes about `row_floats` floats of scratch.
 int slot_count(Index queries, Index row_floats) {
   std::size_t left = 0;
@@ -403,14 +399,14 @@ DeviceRankWeights::DeviceRankWeights(std::span<const float> weights, float beta,
 void launch_scores(const StreamedAdaptive& memory, const float* states, int rows, int begin, int count, float* scores,
                    cudaStream_t stream) {
   const DeviceMatrix& patterns = memory.patterns;
-  launch_adaptive_scores({.states = states,
-                          .state_stride = patterns.stride,
-                          .rows = rows,
-                          .patterns = patterns.row(begin),
-                          .pattern_stride = patterns.stride,
-                          .pattern_count = count,
-                          .dimension = patterns.columns,
-                          .groups = memory.groups,
+  launch_adaptive_scores({.pairs = {.states = states,
+                                    .state_stride = patterns.stride,
+                                    .rows = rows,
+                                    .patterns = patterns.row(begin),
+                                    .pattern_stride = patterns.stride,
+                                    .pattern_count = count,
+                                    .dimension = patterns.columns,
+                                    .groups = memory.groups},
                           .squared_distance = memory.squared_distance.view().from(begin),
                           .dot = memory.dot.view().from(begin),
                           .log_prior = memory.log_prior.size() == 0 ? nullptr : memory.log_prior.data() + begin,

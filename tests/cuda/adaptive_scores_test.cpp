@@ -68,14 +68,14 @@ Matrix<float> device_scores(const AdaptiveSimilarity& similarity, MatrixView<con
   const cuda::DeviceArray<float> s = cuda::upload(std::span<const float>(scores.data(), size(scores.size())), "scores");
 
   cuda::AdaptiveScores job;
-  job.states = x.data();
-  job.state_stride = (states.columns + 3) / 4 * 4;
-  job.rows = static_cast<int>(states.rows);
-  job.patterns = a.data();
-  job.pattern_stride = job.state_stride;
-  job.pattern_count = static_cast<int>(patterns.rows);
-  job.dimension = static_cast<int>(patterns.columns);
-  job.groups = static_cast<int>(similarity.groups);
+  job.pairs.states = x.data();
+  job.pairs.state_stride = (states.columns + 3) / 4 * 4;
+  job.pairs.rows = static_cast<int>(states.rows);
+  job.pairs.patterns = a.data();
+  job.pairs.pattern_stride = job.pairs.state_stride;
+  job.pairs.pattern_count = static_cast<int>(patterns.rows);
+  job.pairs.dimension = static_cast<int>(patterns.columns);
+  job.pairs.groups = static_cast<int>(similarity.groups);
   job.squared_distance = distance.view();
   job.dot = dot.view();
   job.log_prior = prior.data();
@@ -284,9 +284,9 @@ TEST(CudaAdaptiveScoresTest, NoStatesAreNoWork) {
   Rng rng(8);
   const Matrix<float> patterns = random_gaussian(4, 6, rng);
   cuda::AdaptiveScores job;
-  job.patterns = patterns.data();
-  job.pattern_count = 4;
-  job.dimension = 6;
+  job.pairs.patterns = patterns.data();
+  job.pairs.pattern_count = 4;
+  job.pairs.dimension = 6;
   EXPECT_NO_THROW(cuda::launch_adaptive_scores(job, nullptr));
 }
 
