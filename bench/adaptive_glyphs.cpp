@@ -1,8 +1,9 @@
 // Adaptive similarity on real patterns: all glyphs of GNU Unifont, asked for with noise, a covered square, another
-// brightness, or as negatives. Weights are fitted on some glyphs and used for all; the approximation that ranks entries
-// in groups is measured beside the exact one.
+// brightness, or as negatives. Weights are fitted on some glyphs and used for all; approximations, which round terms or
+// rank entries in groups, are measured beside the exact scores.
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <iostream>
 #include <limits>
@@ -27,7 +28,7 @@ struct Job {
   Index glyphs = 8192;
   Index fit_glyphs = 2048;
   Index fitted = 500;
-  Index queries = 500;
+  Index queries = 2000;
   Index groups = 16;
   int epochs = 30;
   bool all = false;
@@ -39,18 +40,24 @@ struct Corruption {
   std::function<Variants(MatrixView<const float> glyphs, Index count, std::uint64_t seed)> draw;
 };
 
+/// What an approximation keeps and gains.
+struct Approximation {
+  double accuracy = 0.0;
+  double speedup = 0.0;  ///< exact time over its time, of scoring all queries
+};
+
+constexpr std::array<const char*, 3> approximation_names = {"16 bits", "8 bits", "grouped"};
+
 struct Finding {
   std::string corruption;
   Contest contest;
-  Outcome grouped;
-  double exact_seconds = 0.0;    ///< of scoring all queries
-  double grouped_seconds = 0.0;  ///< the same
+  std::array<Approximation, 3> approximations;
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
   Options options(
       "Glyphs of GNU Unifont asked for with noise, a covered square, another brightness or as negatives: fitted\n"
-      "adaptive similarity, exact and grouped, against fixed ones. Writes adaptive-glyphs.json and .csv.");
+      "adaptive similarity, exact and approximate, against fixed ones. Writes adaptive-glyphs.json and .csv.");
   job.run.add_to(options);
   options.add("--font", job.font, "a .hex file of GNU Unifont");
   options.add("--glyphs", job.glyphs, "glyphs stored, drawn at random");
@@ -116,11 +123,13 @@ AdaptiveSimilarity fit(const Job& job, const Device& device, const Training& tra
       .similarity;
 }
 
-/// The best of several timings of scoring all queries.
-double scoring_seconds(const Job& job, const Memory& memory, const Variants& variants) {
-  double best = std::numeric_limits<double>::infinity();
+/// The best of several timings of scoring all queries with each memory, interleaved.
+std::vector<double> scoring_seconds(const Job& job, const std::vector<Memory>& memories, const Variants& variants) {
+  std::vector<double> best(memories.size(), std::numeric_limits<double>::infinity());
   for (int i = 0; i < job.run.repetitions; ++i)
-    best = std::min(best, seconds([&] { retrieve(memory, variants.queries, {.threads = job.run.threads}); }));
+    for (std::size_t m = 0; m < memories.size(); ++m)
+      best[m] =
+          std::min(best[m], seconds([&] { retrieve(memories[m], variants.queries, {.threads = job.run.threads}); }));
   return best;
 }
 
@@ -130,40 +139,58 @@ Finding study(const Job& job, const Device& device, MatrixView<const float> glyp
   Training training{fit_glyphs, corruption.draw(fit_glyphs, job.fitted, seed), {}};
   training.similarity = fit(job, device, training, 1);
   const Variants asked = corruption.draw(glyphs, job.queries, seed + 1);
-  const Memory exact = Memory::adaptive(device, glyphs, training.similarity);
-  const Memory grouped = Memory::adaptive(device, glyphs, fit(job, device, training, job.groups));
-  return {.corruption = corruption.name,
-          .contest = compete(device, glyphs, training, asked, job.run.threads),
-          .grouped = measure(grouped, asked, job.run.threads),
-          .exact_seconds = scoring_seconds(job, exact, asked),
-          .grouped_seconds = scoring_seconds(job, grouped, asked)};
+  const auto rounded = [&](TermPrecision precision) {
+    AdaptiveSimilarity similarity = training.similarity;
+    similarity.precision = precision;
+    return Memory::adaptive(device, glyphs, similarity);
+  };
+  const std::vector<Memory> memories = {rounded(TermPrecision::full), rounded(TermPrecision::bits16),
+                                        rounded(TermPrecision::bits8),
+                                        Memory::adaptive(device, glyphs, fit(job, device, training, job.groups))};
+  Finding finding{.corruption = corruption.name,
+                  .contest = compete(device, glyphs, training, asked, job.run.threads),
+                  .approximations = {}};
+  const std::vector<double> times = scoring_seconds(job, memories, asked);
+  for (std::size_t i = 0; i < finding.approximations.size(); ++i)
+    finding.approximations[i] = {.accuracy = measure(memories[i + 1], asked, job.run.threads).accuracy,
+                                 .speedup = times[0] / times[i + 1]};
+  return finding;
 }
 
-void print(const Job& job, const std::vector<Finding>& findings) {
-  Table table({"recovered, %", "dot", "distance", "L1", "adaptive", "gain", std::to_string(job.groups) + " groups",
-               "lost", "faster by"});
+void print(const std::vector<Finding>& findings) {
+  std::vector<std::string> header = {"recovered, %", "dot", "distance", "L1", "adaptive", "gain"};
+  for (const std::string name : approximation_names) header.insert(header.end(), {name, "lost", "faster by"});
+  Table table(header);
   for (const Finding& finding : findings) {
     const Contest& contest = finding.contest;
-    table.add({finding.corruption, percent(contest.dot.accuracy, 1), percent(contest.squared_distance.accuracy, 1),
-               percent(contest.manhattan.accuracy, 1), percent(contest.adaptive.accuracy, 1),
-               percent(contest.gain(), 1), percent(finding.grouped.accuracy, 1),
-               percent(contest.adaptive.accuracy - finding.grouped.accuracy, 1),
-               decimal(finding.exact_seconds / finding.grouped_seconds, 2)});
+    std::vector<std::string> row = {finding.corruption,
+                                    percent(contest.dot.accuracy, 1),
+                                    percent(contest.squared_distance.accuracy, 1),
+                                    percent(contest.manhattan.accuracy, 1),
+                                    percent(contest.adaptive.accuracy, 1),
+                                    percent(contest.gain(), 1)};
+    for (const Approximation& approximation : finding.approximations)
+      row.insert(row.end(),
+                 {percent(approximation.accuracy, 1), percent(contest.adaptive.accuracy - approximation.accuracy, 2),
+                  decimal(approximation.speedup, 2)});
+    table.add(row);
   }
   table.print(std::cout);
 }
 
 Record to_record(const Finding& finding) {
   const Contest& contest = finding.contest;
-  return {{"corruption", finding.corruption},
-          {"dot", contest.dot.accuracy},
-          {"squared_distance", contest.squared_distance.accuracy},
-          {"manhattan", contest.manhattan.accuracy},
-          {"adaptive", contest.adaptive.accuracy},
-          {"gain", contest.gain()},
-          {"grouped", finding.grouped.accuracy},
-          {"exact_seconds", finding.exact_seconds},
-          {"grouped_seconds", finding.grouped_seconds}};
+  Record record = {{"corruption", finding.corruption},
+                   {"dot", contest.dot.accuracy},
+                   {"squared_distance", contest.squared_distance.accuracy},
+                   {"manhattan", contest.manhattan.accuracy},
+                   {"adaptive", contest.adaptive.accuracy},
+                   {"gain", contest.gain()}};
+  for (std::size_t i = 0; i < approximation_names.size(); ++i) {
+    record.push_back({approximation_names[i], finding.approximations[i].accuracy});
+    record.push_back({std::string(approximation_names[i]) + " speedup", finding.approximations[i].speedup});
+  }
+  return record;
 }
 
 void write_files(const Job& job, Index glyphs, const std::vector<Finding>& findings) {
@@ -201,7 +228,7 @@ void run(const Job& job) {
   std::cout << grouped(static_cast<double>(glyphs.rows)) << " glyphs of 16×16 pixels; weights fitted on "
             << grouped(static_cast<double>(job.fit_glyphs)) << " of them; " << job.queries
             << " queries for each corruption\n\n";
-  print(job, findings);
+  print(findings);
   write_files(job, glyphs.rows, findings);
 }
 

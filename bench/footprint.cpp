@@ -28,6 +28,14 @@ struct Shape {
   Index queries = 0;
 };
 
+/// A way to score.
+struct Scores {
+  bool squared_distance = true;
+  bool dot = true;
+  Index groups = 1;
+  TermPrecision precision = TermPrecision::full;
+};
+
 struct Job {
   RunOptions run;
   std::vector<int> dimensions = {16, 64, 128, 256, 784, 1024, 4096};
@@ -98,12 +106,13 @@ Matrix<float> normal_matrix(Index rows, Index columns, Random& random) {
   return matrix;
 }
 
-AdaptiveSimilarity similarity(Index dimension, Index groups, bool squared_distance, bool dot) {
-  std::vector<float> weights(static_cast<std::size_t>(rank_count(dimension, groups)));
+AdaptiveSimilarity similarity(Index dimension, const Scores& scores) {
+  std::vector<float> weights(static_cast<std::size_t>(rank_count(dimension, scores.groups)));
   for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = 1.0F / static_cast<float>(i + 1);
-  return {.squared_distance = squared_distance ? weights : std::vector<float>{},
-          .dot = dot ? weights : std::vector<float>{},
-          .groups = groups};
+  return {.squared_distance = scores.squared_distance ? weights : std::vector<float>{},
+          .dot = scores.dot ? weights : std::vector<float>{},
+          .groups = scores.groups,
+          .precision = scores.precision};
 }
 
 /// One way to score, and what it has taken so far.
@@ -126,10 +135,12 @@ class Measurement {
 
   std::vector<Finding> run() {
     const Index groups = std::max(Index{1}, shape_.dimension / job_.group_entries);
-    add("both bases", 1, true, true);
-    add("squared distance", 1, true, false);
-    add("dot", 1, false, true);
-    if (groups > 1) add("both bases, grouped", groups, true, true);
+    add("both bases", {});
+    add("squared distance", {.dot = false});
+    add("dot", {.squared_distance = false});
+    add("both bases, 16 bits", {.precision = TermPrecision::bits16});
+    add("both bases, 8 bits", {.precision = TermPrecision::bits8});
+    if (groups > 1) add("both bases, grouped", {.groups = groups});
     add_footprints();
     return time_all();
   }
@@ -144,14 +155,13 @@ class Measurement {
 
   [[nodiscard]] int threads() const { return job_.run.threads > 0 ? job_.run.threads : omp_get_max_threads(); }
 
-  void add(const std::string& name, Index groups, bool squared_distance, bool dot) {
-    const Memory memory =
-        Memory::adaptive(device_, patterns_, similarity(shape_.dimension, groups, squared_distance, dot));
+  void add(const std::string& name, const Scores& scores) {
+    const Memory memory = Memory::adaptive(device_, patterns_, similarity(shape_.dimension, scores));
     Way& way = ways_.emplace_back();
     way.finding.shape = shape_;
     way.finding.way = name;
-    way.finding.bases = (squared_distance ? 1 : 0) + (dot ? 1 : 0);
-    way.finding.groups = groups;
+    way.finding.bases = (scores.squared_distance ? 1 : 0) + (scores.dot ? 1 : 0);
+    way.finding.groups = scores.groups;
     way.score = [this, memory] { retrieve(memory, queries_, {.threads = job_.run.threads}); };
   }
 

@@ -24,6 +24,7 @@ struct Job {
   std::string queries;
   std::string states;
   std::string weights;
+  std::string precision = "full";
   Index dimension = 128;
   float gain = 0.5F;
   float beta = 1.0F;
@@ -41,6 +42,7 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add("--queries", job.queries, "file of queries");
   options.add("--states", job.states, "file to write the states to; for adaptive, the patterns found");
   options.add("--weights", job.weights, "file of rank weights for adaptive: squared distance, then dot");
+  options.add("--precision", job.precision, "of the terms of adaptive: full, bits16 or bits8");
   options.add("--dimension", job.dimension, "neurons");
   options.add("--gain", job.gain, "of the tanh update, for hebbian");
   options.add("--beta", job.beta, "inverse temperature, for modern_hopfield");
@@ -78,6 +80,13 @@ Relaxer make_relaxer(const Job& job) {
   return Relaxer(Memory::hebbian(device, patterns), options);
 }
 
+TermPrecision precision(const std::string& name) {
+  if (name == "full") return TermPrecision::full;
+  if (name == "bits16") return TermPrecision::bits16;
+  if (name == "bits8") return TermPrecision::bits8;
+  throw UsageError("--precision: '" + name + "' is not full, bits16 or bits8");
+}
+
 Memory make_adaptive(const Job& job) {
   const Matrix<float> weights = read_rows(job.weights, job.dimension);
   if (weights.rows() != 2) throw std::runtime_error(job.weights + " doesn't hold weights of two bases");
@@ -85,7 +94,7 @@ Memory make_adaptive(const Job& job) {
     return std::vector<float>(weights.row(base), weights.row(base) + weights.columns());
   };
   return Memory::adaptive(job.run.chosen_device(), read_rows(job.patterns, job.dimension),
-                          {.squared_distance = row(0), .dot = row(1)});
+                          {.squared_distance = row(0), .dot = row(1), .precision = precision(job.precision)});
 }
 
 template <class Work>

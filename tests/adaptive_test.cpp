@@ -130,12 +130,14 @@ struct SimilarityShape {
   bool per_pattern = false;
   bool priors = false;
   Index groups = 1;
+  TermPrecision precision = TermPrecision::full;
 };
 
 AdaptiveSimilarity random_similarity(const SimilarityShape& shape, Index pattern_count, Index dimension, Rng& rng) {
   const Index groups = std::min(shape.groups, dimension);
   const Index weights = rank_count(dimension, groups) * (shape.per_pattern ? pattern_count : 1);
-  AdaptiveSimilarity similarity{.beta_squared_distance = 0.8F, .beta_dot = 1.3F, .groups = groups};
+  AdaptiveSimilarity similarity{
+      .beta_squared_distance = 0.8F, .beta_dot = 1.3F, .groups = groups, .precision = shape.precision};
   if (shape.squared_distance) similarity.squared_distance = random_weights(weights, rng);
   if (shape.dot) similarity.dot = random_weights(weights, rng);
   if (shape.priors) similarity.log_prior = random_weights(pattern_count, rng);
@@ -151,6 +153,10 @@ const std::vector<SimilarityShape>& shapes() {
       {.priors = true},
       {.groups = 3},
       {.dot = false, .per_pattern = true, .priors = true, .groups = 16},
+      {.precision = TermPrecision::bits16},
+      {.per_pattern = true, .priors = true, .groups = 3, .precision = TermPrecision::bits16},
+      {.precision = TermPrecision::bits8},
+      {.squared_distance = false, .per_pattern = true, .precision = TermPrecision::bits8},
   };
   return all;
 }
@@ -221,6 +227,29 @@ TEST_P(AdaptiveSimilarityTest, CrossEntropyAndItsGradientAgree) {
     expect_near(gradient.squared_distance, expected.squared_distance);
     expect_near(gradient.dot, expected.dot);
     expect_near(gradient.log_prior, expected.log_prior);
+  }
+}
+
+/// Of a single pattern, whose energy is its score.
+TEST_P(AdaptiveSimilarityTest, ScoresOfAllSizesAgree) {
+  for (const Index dimension : {1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 127, 128, 129, 257, 784}) {
+    SCOPED_TRACE(testing::Message() << "D=" << dimension);
+    const Matrix<float> pattern = random_gaussian(1, dimension, rng_);
+    const Matrix<float> queries = noisy_copies(pattern, 40, 0.1F, 2.0F, rng_);
+    const AdaptiveSimilarity similarity = random_similarity(GetParam(), 1, dimension, rng_);
+    const System system{Memory::adaptive(test_device(), pattern, similarity), reference::adaptive(pattern, similarity)};
+
+    const Relaxation result =
+        Relaxer(system.memory,
+                {.update = blend_update(0.1F), .halting = fixed_steps(), .max_steps = 1, .energies = true})
+            .relax(queries);
+
+    for (Index i = 0; i < queries.rows(); ++i) {
+      const reference::Vector state = to_double(row_of(result.states, i));
+      EXPECT_NEAR(static_cast<double>(result.energies[static_cast<std::size_t>(i)]),
+                  reference::energy(system.model, state), rounding_bound(system, state).energy)
+          << "query " << i;
+    }
   }
 }
 
@@ -430,21 +459,24 @@ TEST(AdaptiveMemoryTest, OnlyItHasASimilarity) {
 TEST(RetrievalTest, LeavesQueriesOutThatArentFinite) {
   Rng rng(41);
   const Matrix<float> patterns = random_gaussian(9, 12, rng);
-  Matrix<float> queries = noisy_copies(patterns, 80, 0.1F, 0.2F, rng);
-  const Memory memory = Memory::adaptive(test_device(), patterns, random_similarity({.dot = false}, 9, 12, rng));
-  const Retrieval clean = retrieve(memory, queries);
-  queries(3, 5) = std::numeric_limits<float>::quiet_NaN();
-  queries(70, 0) = std::numeric_limits<float>::infinity();
+  const Matrix<float> queries = noisy_copies(patterns, 80, 0.1F, 0.2F, rng);
+  Matrix<float> bad = copy(queries);
+  bad(3, 5) = std::numeric_limits<float>::quiet_NaN();
+  bad(70, 0) = std::numeric_limits<float>::infinity();
+  for (const TermPrecision precision : {TermPrecision::full, TermPrecision::bits16, TermPrecision::bits8}) {
+    const Memory memory = Memory::adaptive(test_device(), patterns,
+                                           random_similarity({.dot = false, .precision = precision}, 9, 12, rng));
+    const Retrieval clean = retrieve(memory, queries);
+    const Retrieval result = retrieve(memory, bad);
 
-  const Retrieval result = retrieve(memory, queries);
-
-  for (std::size_t i = 0; i < 80; ++i) {
-    if (i == 3 || i == 70) {
-      EXPECT_EQ(result.pattern[i], -1);
-      EXPECT_TRUE(std::isnan(result.posterior[i]));
-    } else {
-      EXPECT_EQ(result.pattern[i], clean.pattern[i]);
-      EXPECT_EQ(result.posterior[i], clean.posterior[i]);
+    for (std::size_t i = 0; i < 80; ++i) {
+      if (i == 3 || i == 70) {
+        EXPECT_EQ(result.pattern[i], -1);
+        EXPECT_TRUE(std::isnan(result.posterior[i]));
+      } else {
+        EXPECT_EQ(result.pattern[i], clean.pattern[i]);
+        EXPECT_EQ(result.posterior[i], clean.posterior[i]);
+      }
     }
   }
 }
@@ -453,13 +485,51 @@ TEST(RetrievalTest, DoesntDependOnTheBatch) {
   Rng rng(42);
   const Matrix<float> patterns = random_gaussian(100, 40, rng);
   const Matrix<float> queries = noisy_copies(patterns, 150, 0.5F, 3.0F, rng);
-  for (const Memory& memory : {Memory::adaptive(test_device(), patterns, random_similarity({}, 100, 40, rng)),
-                               Memory::modern_hopfield(test_device(), patterns, {.beta = 0.1F})}) {
+  const auto adaptive = [&](TermPrecision precision) {
+    return Memory::adaptive(test_device(), patterns, random_similarity({.precision = precision}, 100, 40, rng));
+  };
+  for (const Memory& memory :
+       {adaptive(TermPrecision::full), adaptive(TermPrecision::bits16), adaptive(TermPrecision::bits8),
+        Memory::modern_hopfield(test_device(), patterns, {.beta = 0.1F})}) {
     const Retrieval all = retrieve(memory, queries, {.threads = 3});
     for (const Index i : {0, 63, 64, 149}) {
       const Retrieval alone = retrieve(memory, queries.view().slice(i, 1));
       EXPECT_EQ(alone.pattern[0], all.pattern[static_cast<std::size_t>(i)]);
       EXPECT_EQ(alone.posterior[0], all.posterior[static_cast<std::size_t>(i)]);
+    }
+  }
+}
+
+/// Patterns and queries that leave rounding no range, or an extreme one.
+TEST(RoundedTermsTest, HoldAtTheEdgesOfTheirRange) {
+  for (const TermPrecision precision : {TermPrecision::bits16, TermPrecision::bits8}) {
+    const AdaptiveSimilarity similarity{.squared_distance = {1, 1}, .dot = {0.5F, 0.25F}, .precision = precision};
+    const auto found = [&](MatrixView<const float> patterns, MatrixView<const float> queries) {
+      return retrieve(Memory::adaptive(test_device(), patterns, similarity), queries).pattern;
+    };
+    EXPECT_EQ(found(matrix({{0, 0}}), matrix({{0, 0}, {7, -7}})), (std::vector<Index>{0, 0}));
+    EXPECT_EQ(found(matrix({{3, 3}, {3, 3}}), matrix({{3, 3}, {1, 2}})), (std::vector<Index>{0, 0}));
+    EXPECT_EQ(found(matrix({{1e-12F, 0}, {0, -1e-12F}}), matrix({{0, -1e-12F}})), std::vector<Index>{1});
+    EXPECT_EQ(found(matrix({{1e12F, 0}, {0, -1e12F}}), matrix({{0, -1e12F}, {1e12F, 1}})), (std::vector<Index>{1, 0}));
+    EXPECT_EQ(found(matrix({{100, 101}, {101, 100}}), matrix({{100.5F, 100}})), std::vector<Index>{1});
+  }
+}
+
+/// An entry far outside coarsens its own query's terms, nobody else's.
+TEST(RoundedTermsTest, AQuerysRangeIsItsOwn) {
+  Rng rng(43);
+  const Matrix<float> patterns = random_gaussian(20, 16, rng);
+  Matrix<float> queries = noisy_copies(patterns, 64, 0.1F, 0.3F, rng);
+  for (const TermPrecision precision : {TermPrecision::bits16, TermPrecision::bits8}) {
+    const Memory memory =
+        Memory::adaptive(test_device(), patterns, random_similarity({.precision = precision}, 20, 16, rng));
+    const Retrieval before = retrieve(memory, queries);
+    queries(5, 3) = 1e6F;
+    const Retrieval after = retrieve(memory, queries);
+    for (std::size_t i = 0; i < 64; ++i) {
+      if (i == 5) continue;
+      EXPECT_EQ(after.pattern[i], before.pattern[i]);
+      EXPECT_EQ(after.posterior[i], before.posterior[i]);
     }
   }
 }

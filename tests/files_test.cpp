@@ -124,7 +124,8 @@ std::vector<Kind> all_kinds() {
          return Memory::modern_hopfield(test_device(), patterns, {.beta = 1e-20F, .contents = contents});
        }},
       {"SharedWeights", adaptive({.squared_distance = some_weights(11), .beta_squared_distance = 0.7F})},
-      {"Groups", adaptive({.dot = some_weights(4), .beta_dot = -0.3F, .groups = 3})},
+      {"Groups",
+       adaptive({.dot = some_weights(4), .beta_dot = -0.3F, .groups = 3, .precision = TermPrecision::bits16})},
       {"PerPattern",
        adaptive({.squared_distance = some_weights(11), .dot = some_weights(55), .log_prior = some_weights(5)})},
       {"AdaptiveWithContents",
@@ -154,6 +155,7 @@ void expect_same(const Memory& a, const Memory& b) {
     EXPECT_EQ(s.beta_squared_distance, t.beta_squared_distance);
     EXPECT_EQ(s.beta_dot, t.beta_dot);
     EXPECT_EQ(s.groups, t.groups);
+    EXPECT_EQ(s.precision, t.precision);
   }
   Rng rng(1);
   const Matrix<float> queries = noisy_copies(a.patterns(), 20, 0.2F, 1.0F, rng);
@@ -306,8 +308,15 @@ TEST_F(FilesTest, WrongMetadataIsRefused) {
          {"self_coupling"});
   refuse(R"("version":"1","rule":"hebbian","self_coupling":"true","evaluation":"sparse","placement":"resident")",
          {"evaluation", "sparse"});
-  refuse(R"("version":"1","rule":"adaptive","beta_squared_distance":"1","beta_dot":"1","groups":"1")", {"similarity"});
-  refuse(R"("version":"1","rule":"adaptive","beta_squared_distance":"1","beta_dot":"1","groups":"1.5")", {"groups"});
+  refuse(
+      R"("version":"1","rule":"adaptive","beta_squared_distance":"1","beta_dot":"1","groups":"1","precision":"full")",
+      {"similarity"});
+  refuse(
+      R"("version":"1","rule":"adaptive","beta_squared_distance":"1","beta_dot":"1","groups":"1.5","precision":"full")",
+      {"groups"});
+  refuse(
+      R"("version":"1","rule":"adaptive","beta_squared_distance":"1","beta_dot":"1","groups":"1","precision":"half")",
+      {"precision"});
 }
 
 TEST_F(FilesTest, ValuesThatMakeNoMemoryAreRefused) {

@@ -132,12 +132,13 @@ class ScoringJob:
         return (found == self.patterns[self.expected[: len(found)]]).all(1).float().mean().item()
 
 
-def score_by_library(job, arguments):
+def score_by_library(job, arguments, precision):
     """Seconds per query of this library, and its agreement with PyTorch."""
     found = job.folder / "found.f32"
     command = [arguments.peer_job, "--memory", "adaptive", "--device", "cpu", "--dimension", job.patterns.shape[1],
                "--patterns", job.folder / "patterns.f32", "--queries", job.folder / "queries.f32", "--states", found,
-               "--weights", job.folder / "weights.f32", "--threads", arguments.threads, "--repetitions", 3]
+               "--weights", job.folder / "weights.f32", "--precision", precision, "--threads", arguments.threads,
+               "--repetitions", 3]
     printed = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
     rows = torch.from_numpy(np.fromfile(found, np.float32).reshape(job.queries.shape))
     return json.loads(printed)["seconds"] / len(rows), job.agreement(rows), 1
@@ -155,13 +156,14 @@ def compare_scoring(job, arguments):
     count = min(64, len(job.queries))
     job.expected = adaptive.retrieve(job.patterns, job.queries, job.weights, 16)
     chunks = sorted((1, 2, 4, 8, 16, 32), key=lambda chunk: score_by_torch(job, chunk, count)[0])[:2]
-    rounds = []
+    rounds = {"full": [], "bits16": [], "bits8": []}
     for _ in range(arguments.rounds):
-        results = {"this library": score_by_library(job, arguments)}
-        for chunk in chunks:
-            results[f"sort, cumsum, product, {chunk} queries at a time"] = score_by_torch(job, chunk, count)
-        rounds.append(results)
-    return {"scoring": rounds}
+        ours = {precision: score_by_library(job, arguments, precision) for precision in rounds}
+        theirs = {f"sort, cumsum, product, {chunk} queries at a time": score_by_torch(job, chunk, count)
+                  for chunk in chunks}
+        for precision, results in rounds.items():
+            results.append({f"this library, {precision}": ours[precision], **theirs})
+    return rounds
 
 
 def compile_rule(rule):

@@ -21,6 +21,19 @@ enum class FootprintBase : unsigned char {
   dot,               ///< ξ_i x_i
 };
 
+/// How finely scores tell terms apart. Footprints and fits always take terms as they are.
+///
+/// Rounded ones take half or a quarter of the comparisons. With R = the largest |ξ_i − x_i| and M = the largest |ξ_i
+/// x_i| that a query could have with any pattern whose entries are within the range of the stored ones, a squared
+/// difference is off by at most R²/4000 or R²/460 and a product by M/16000 or M/250; ranking doesn't add to that.
+/// Weights are off by at most 1/16000 of the largest of a row. A device that scores no faster so (CUDA; processors
+/// without AVX2) takes terms as they are.
+enum class TermPrecision : unsigned char {
+  full,    ///< float
+  bits16,  ///< integers of 16 bits
+  bits8,   ///< integers of 8 bits
+};
+
 /// A query and a pattern, by their rows.
 struct FootprintPair {
   Index query = 0;
@@ -42,6 +55,7 @@ struct AdaptiveSimilarity {
   float beta_dot = 1.0F;               ///< β_dot, finite
   std::vector<float> log_prior = {};   ///< b [P]; empty: all 0
   Index groups = 1;                    ///< ≥ 1, at most D; 1: exact
+  TermPrecision precision = TermPrecision::full;
 };
 
 /// Derivatives by the rank weights and by the log-priors, each shaped as in the similarity.

@@ -20,6 +20,8 @@ constexpr Names<Evaluation> evaluations = {
     {{"automatic", Evaluation::automatic}, {"factored", Evaluation::factored}, {"dense", Evaluation::dense}}};
 constexpr Names<Placement> placements = {
     {{"automatic", Placement::automatic}, {"resident", Placement::resident}, {"streamed", Placement::streamed}}};
+constexpr Names<TermPrecision> precisions = {
+    {{"full", TermPrecision::full}, {"bits16", TermPrecision::bits16}, {"bits8", TermPrecision::bits8}}};
 
 template <class T>
 std::string name(const Names<T>& names, T value) {
@@ -58,7 +60,8 @@ struct Describe {
     return {{"rule", "adaptive"},
             {"beta_squared_distance", text(rule.beta_squared_distance)},
             {"beta_dot", text(rule.beta_dot)},
-            {"groups", text(rule.groups)}};
+            {"groups", text(rule.groups)},
+            {"precision", name(precisions, rule.precision)}};
   }
 };
 
@@ -124,7 +127,8 @@ Rule parse_rule(const Metadata& metadata) {
   if (rule == "adaptive")
     return AdaptiveSimilarity{.beta_squared_distance = parse_number<float>(metadata, "beta_squared_distance"),
                               .beta_dot = parse_number<float>(metadata, "beta_dot"),
-                              .groups = parse_number<Index>(metadata, "groups")};
+                              .groups = parse_number<Index>(metadata, "groups"),
+                              .precision = parse_name(metadata, "precision", precisions)};
   throw_meaningless(metadata, "rule");
 }
 

@@ -1,6 +1,8 @@
 // Adaptive memories: s from ranked terms.
 
+#include <algorithm>
 #include <limits>
+#include <variant>
 
 #include "kernels/cpu/field_kernel.hpp"
 #include "kernels/cpu/retrieval_kernel.hpp"
@@ -12,34 +14,74 @@
 
 #include "kernels/cpu/adaptive_scorer-inl.hpp"
 #include "kernels/cpu/retrieval-inl.hpp"
+#include "kernels/cpu/rounded_scorer-inl.hpp"
 #include "kernels/cpu/softmax_reader-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 namespace {
 
-class BlockScorer {
+/// Scores from terms as they are, a vector of lanes and a pattern at a time.
+class FullScorer {
  public:
-  using Field = AdaptiveField;
-  explicit BlockScorer(const Field& field) : field_(field), scorer_(field) {}
+  explicit FullScorer(const AdaptiveField& field) : scorer_(field) {}
 
-  HWY_INLINE void score(const Tile& tile, Index first, Index lane, Block& block) {
+  void take(const Tile& tile) { tile_ = &tile; }
+
+  void score(Index first, Index count, Index lane, Block& block) {
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
-      const Index count = at < tile.lanes ? field_.patterns.rows() - first : 0;
-      if (count > 0) scorer_.take_states(tile.state.data() + at, tile.width);
-      for (int r = 0; r < block_rows; ++r) {
+      if (at >= tile_->lanes) continue;
+      scorer_.take_states(tile_->state.data() + at, tile_->width);
+      for (Index r = 0; r < count; ++r) {
         LaneArray<float> scores;
-        if (r < count) scorer_.score(first + r, scores.data());
-        block[r][v] =
-            r < count ? hn::Load(floats, scores.data()) : hn::Set(floats, -std::numeric_limits<float>::infinity());
+        scorer_.score(first + r, scores.data());
+        block[r][v] = hn::Load(floats, scores.data());
       }
     }
   }
 
  private:
-  const AdaptiveField& field_;
   AdaptiveScorer scorer_;
+  const Tile* tile_ = nullptr;
+};
+
+#if ATTRACTOR_ROUNDS
+using AnyScorer = std::variant<FullScorer, RoundedScorer<std::int16_t>, RoundedScorer<std::uint8_t>>;
+
+AnyScorer make_scorer(const AdaptiveField& field) {
+  switch (field.precision) {
+    case TermPrecision::bits16: return RoundedScorer<std::int16_t>(field);
+    case TermPrecision::bits8: return RoundedScorer<std::uint8_t>(field);
+    default: return FullScorer(field);
+  }
+}
+
+#else
+using AnyScorer = std::variant<FullScorer>;
+
+AnyScorer make_scorer(const AdaptiveField& field) { return FullScorer(field); }
+#endif
+
+class BlockScorer {
+ public:
+  using Field = AdaptiveField;
+  explicit BlockScorer(const Field& field) : pattern_count_(field.patterns.rows()), scorer_(make_scorer(field)) {}
+
+  void take(const Tile& tile) {
+    std::visit([&](auto& scorer) { scorer.take(tile); }, scorer_);
+  }
+
+  HWY_INLINE void score(const Tile& /*tile*/, Index first, Index lane, Block& block) {
+    for (auto& row : block)
+      for (Vector& scores : row) scores = hn::Set(floats, -std::numeric_limits<float>::infinity());
+    const Index count = std::min(Index{block_rows}, pattern_count_ - first);
+    std::visit([&](auto& scorer) HWY_ATTR { scorer.score(first, count, lane, block); }, scorer_);
+  }
+
+ private:
+  Index pattern_count_;
+  AnyScorer scorer_;
 };
 
 }  // namespace

@@ -1,4 +1,8 @@
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <span>
 
 #include "kernels/cpu/adaptive.hpp"
 
@@ -8,6 +12,47 @@ namespace {
 RankWeights scaled(const std::vector<float>& weights, float beta, Index ranks) {
   RankWeights result{.values = weights, .stride = static_cast<Index>(weights.size()) > ranks ? ranks : 0};
   for (float& weight : result.values) weight *= beta;
+  return result;
+}
+
+/// Σ over the entries of a state.
+float total(const std::int16_t* weights, const RankGroups& groups) {
+  double sum = 0.0;
+  for (Index group = 0; group < groups.count(); ++group)
+    sum = std::accumulate(weights, weights + groups.size(group), sum);
+  return static_cast<float>(sum);
+}
+
+IntegerWeights integers(const RankWeights& weights, const RankGroups& groups) {
+  IntegerWeights result{.stride = weights.stride};
+  const auto ranks = static_cast<std::size_t>(groups.ranks());
+  result.values.resize(weights.values.size());
+  for (std::size_t first = 0; first < weights.values.size(); first += ranks) {
+    const std::span<const float> row(weights.values.data() + first, ranks);
+    float largest = std::numeric_limits<float>::min();
+    for (const float weight : row) largest = std::max(largest, std::abs(weight));
+    std::int16_t* const rounded = result.values.data() + first;
+    std::transform(row.begin(), row.end(), rounded, [=](float weight) {
+      return static_cast<std::int16_t>(std::lround(weight / largest * IntegerWeights::largest));
+    });
+    result.units.push_back(largest / IntegerWeights::largest);
+    result.totals.push_back(total(rounded, groups));
+  }
+  return result;
+}
+
+Rounding make_rounding(const AdaptiveField& field) {
+  const PackedMatrix& patterns = field.patterns;
+  const auto entry = [&](Index i, Index k) { return patterns.data()[patterns.row_offset(i) + panel_rows * k]; };
+  Rounding result{.lowest = entry(0, 0), .highest = entry(0, 0)};
+  for (Index i = 0; i < patterns.rows(); ++i) {
+    for (Index k = 0; k < patterns.columns(); ++k) {
+      result.lowest = std::min(result.lowest, entry(i, k));
+      result.highest = std::max(result.highest, entry(i, k));
+    }
+  }
+  result.squared_distance = integers(field.squared_distance, field.groups);
+  result.dot = integers(field.dot, field.groups);
   return result;
 }
 
@@ -25,8 +70,11 @@ RankGroups::RankGroups(Index dimension, Index groups) {
 
 AdaptiveField make_adaptive(PackedMatrix patterns, const AdaptiveSimilarity& similarity) {
   const Index dimension = patterns.columns();
-  AdaptiveField field{.patterns = std::move(patterns), .groups = RankGroups(dimension, similarity.groups)};
+  AdaptiveField field{.patterns = std::move(patterns),
+                      .groups = RankGroups(dimension, similarity.groups),
+                      .precision = similarity.precision};
   set_weights(field, similarity);
+  if (field.precision != TermPrecision::full) field.rounding = make_rounding(field);
   return field;
 }
 

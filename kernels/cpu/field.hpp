@@ -2,6 +2,7 @@
 
 /// Memories as the CPU kernels read them. Immutable once made; shared by all threads.
 
+#include <cstdint>
 #include <variant>
 #include <vector>
 
@@ -42,6 +43,24 @@ struct RankWeights {
   [[nodiscard]] const float* of(Index pattern) const { return values.data() + pattern * stride; }
 };
 
+/// The same as integers, in a unit for each row.
+struct IntegerWeights {
+  /// So large that sums of 16 products with integers of 14 bits fit 32 bits.
+  static constexpr float largest = 8191.0F;
+
+  std::vector<std::int16_t> values = {};
+  std::vector<float> units = {};
+  std::vector<float> totals = {};  ///< Σ over the entries of a state of their ranks' integers
+  Index stride = 0;
+
+  [[nodiscard]] const std::int16_t* of(Index pattern) const { return values.data() + pattern * stride; }
+  [[nodiscard]] float unit(Index pattern) const { return units[row(pattern)]; }
+  [[nodiscard]] float total(Index pattern) const { return totals[row(pattern)]; }
+
+ private:
+  [[nodiscard]] std::size_t row(Index pattern) const { return stride == 0 ? 0 : static_cast<std::size_t>(pattern); }
+};
+
 /// The entries of a state, group after group.
 struct RankGroups {
   RankGroups() = default;
@@ -60,6 +79,14 @@ struct RankGroups {
   std::vector<Index> first;  ///< [groups + 1] where each group begins in `order`
 };
 
+/// What scores from rounded terms need beside.
+struct Rounding {
+  float lowest = 0.0F;  ///< of all entries of the patterns
+  float highest = 0.0F;
+  IntegerWeights squared_distance = {};
+  IntegerWeights dot = {};
+};
+
 /// Adaptive memory: u = softmax(s)ᵀA, E = −lse(s), s as in core/attractor/similarity.hpp.
 struct AdaptiveField {
   PackedMatrix patterns;  ///< A [P × D]
@@ -67,6 +94,8 @@ struct AdaptiveField {
   RankWeights dot = {};
   std::vector<float> log_prior = {};  ///< [P], zeros where there are none
   RankGroups groups = {};
+  TermPrecision precision = TermPrecision::full;
+  Rounding rounding = {};  ///< made unless the precision is full
 };
 
 using Field = std::variant<FactoredField, DenseField, SoftmaxField, AdaptiveField>;

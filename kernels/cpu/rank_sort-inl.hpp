@@ -41,6 +41,7 @@ inline constexpr auto pass_network = [] {
 /// Compares floats as they are.
 struct FloatOrder {
   using Key = Vector;
+  using Loss = Vector;
   static HWY_INLINE Key smaller(Key a, Key b) { return hn::Min(a, b); }
   static HWY_INLINE Key larger(Key a, Key b) { return hn::Max(a, b); }
   static HWY_INLINE Key largest() { return hn::Set(floats, std::numeric_limits<float>::infinity()); }
@@ -61,6 +62,7 @@ struct FloatOrder {
 struct IntegerOrder {
   using Integers = hn::RebindToSigned<Floats>;
   using Key = hn::Vec<Integers>;
+  using Loss = Vector;
   static HWY_INLINE Key smaller(Key a, Key b) { return hn::Min(a, b); }
   static HWY_INLINE Key larger(Key a, Key b) { return hn::Max(a, b); }
   static HWY_INLINE Key largest() { return hn::Set(Integers(), std::numeric_limits<std::int32_t>::max()); }
@@ -168,7 +170,7 @@ class RankSorter {
 
   template <FootprintBase base, std::size_t n, class Sink>
   static HWY_INLINE void give(const Key* keys, Index first, Index count, Sink& sink) {
-    Vector losses[n];
+    typename Order::Loss losses[n];
     HWY_UNROLL(32)
     for (std::size_t i = 0; i < n; ++i) losses[i] = Order::template loss<base>(keys[i]);
     sink.template take<n>(first, losses, count);

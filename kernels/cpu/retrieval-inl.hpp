@@ -22,6 +22,7 @@ class LaneRetrieval final : public RetrievalKernel {
   explicit LaneRetrieval(const typename Scorer::Field& field) : scorer_(field), pattern_count_(field.patterns.rows()) {}
 
   const LaneWinners& retrieve(const Tile& tile) override {
+    scorer_.take(tile);
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) retrieve(tile, lane);
     return winners_;
   }

@@ -22,6 +22,8 @@ class DotScorer {
   using Field = SoftmaxField;
   explicit DotScorer(const Field& field) : field_(field) {}
 
+  void take(const Tile& /*tile*/) const {}
+
   HWY_INLINE void score(const Tile& tile, Index first, Index lane, Block& block) const {
     const float* const panel = field_.patterns.panel(first / panel_rows) + first % panel_rows;
     multiply_rows(panel, tile.state.data() + lane, tile.width, field_.patterns.columns(), block);

@@ -53,6 +53,7 @@ class SoftmaxReader {
   /// Scores and weighs all patterns; the readout of the last segment is left for later.
   void evaluate(const Tile& tile) {
     start(tile);
+    scorer_.take(tile);
     const Index pattern_count = contents_.rows();
     for (Index segment = 0; segment < pattern_count; segment += segment_patterns) {
       if (segment > 0) read_out_segment(tile);

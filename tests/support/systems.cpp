@@ -74,13 +74,14 @@ AdaptiveSimilarity plain_similarity(Index dimension) {
   return {.squared_distance = std::vector<float>(static_cast<std::size_t>(dimension), 0.5F)};
 }
 
-AdaptiveSimilarity ranked_similarity(Index dimension, Index groups) {
+AdaptiveSimilarity ranked_similarity(Index dimension, Index groups, TermPrecision precision = TermPrecision::full) {
   const auto ranks = static_cast<std::size_t>(rank_count(dimension, groups));
   AdaptiveSimilarity similarity{.squared_distance = std::vector<float>(ranks),
                                 .dot = std::vector<float>(ranks),
                                 .beta_squared_distance = 0.7F,
                                 .beta_dot = 0.3F,
-                                .groups = groups};
+                                .groups = groups,
+                                .precision = precision};
   for (std::size_t r = 0; r < ranks; ++r) {
     const float rank = static_cast<float>(r) / static_cast<float>(ranks);
     similarity.squared_distance[r] = 1.5F - rank;
@@ -134,6 +135,26 @@ RoundingBound bound_of(const SoftmaxModel& model, const System& /*system*/, std:
   return bound;
 }
 
+/// What scores from rounded terms are off by, beyond float arithmetic: core/attractor/similarity.hpp.
+double term_rounding(const AdaptiveModel& model, double distance_weight, double dot_weight,
+                     std::span<const double> state) {
+  if (model.similarity.precision == TermPrecision::full) return 0.0;
+  const bool byte = model.similarity.precision == TermPrecision::bits8;
+  const auto [lowest, highest] =
+      std::minmax_element(model.patterns.data(), model.patterns.data() + model.patterns.size());
+  double difference = 0.0;
+  double product = 0.0;
+  for (const double x : state) {
+    difference = std::max({difference, std::abs(x - *lowest), std::abs(x - *highest)});
+    product = std::max({product, std::abs(x * *lowest), std::abs(x * *highest)});
+  }
+  const double squared = difference * difference;
+  const double term =
+      distance_weight * squared / (byte ? 460.0 : 4000.0) + dot_weight * product / (byte ? 250.0 : 16000.0);
+  const double weight = (distance_weight * squared + dot_weight * product) / 16000.0;
+  return static_cast<double>(state.size()) * (term + weight);
+}
+
 RoundingBound bound_of(const AdaptiveModel& model, const System& /*system*/, std::span<const double> state) {
   const AdaptiveSimilarity& similarity = model.similarity;
   const Index p = model.patterns.rows();
@@ -154,7 +175,8 @@ RoundingBound bound_of(const AdaptiveModel& model, const System& /*system*/, std
     largest_score = std::max(largest_score, sum);
   }
   const Index operations = rank_count(model.patterns.columns(), similarity.groups) + similarity.groups + 12;
-  const double score_error = gamma(operations) * largest_score;
+  const double score_error =
+      gamma(operations) * largest_score + term_rounding(model, distance_weight, dot_weight, state);
   RoundingBound bound;
   bound.weights = std::expm1(2.0 * score_error) + gamma(2 * p + 16);
   bound.field = Vector(state.size(), bound.weights * largest_entry(model.patterns));
@@ -208,6 +230,12 @@ const std::vector<SystemKind>& all_systems() {
 std::vector<SystemKind> batch_invariant_systems() {
   std::vector<SystemKind> kinds = all_systems();
   std::erase_if(kinds, [](const SystemKind& kind) { return !kind.batch_invariant; });
+  if (test_device().kind() == Device::Kind::cuda) return kinds;  // Which doesn't round terms.
+  kinds.push_back(adaptive_kind("bits16", [](Index dimension) {
+    return ranked_similarity(dimension, std::min<Index>(dimension, 2), TermPrecision::bits16);
+  }));
+  kinds.push_back(
+      adaptive_kind("bits8", [](Index dimension) { return ranked_similarity(dimension, 1, TermPrecision::bits8); }));
   return kinds;
 }
 

@@ -39,7 +39,8 @@ struct NamedUpdate {
 /// Every rule in every form: factored and dense, with and without self-coupling; several β.
 const std::vector<SystemKind>& all_systems();
 
-/// Those of them that promise batch invariance.
+/// Those of them that promise batch invariance, and adaptive memories that round terms, which follow the oracle's
+/// scores but not its path.
 std::vector<SystemKind> batch_invariant_systems();
 
 /// Every update, several parameters.
@@ -62,7 +63,7 @@ std::ostream& operator<<(std::ostream& out, const NamedUpdate& update);
 ///
 /// Adaptive memories. A term errs by at most 3u of itself, and so does a ranked one, for relative errors keep order
 /// statistics between monotone bounds. With R ranks, G groups and S the largest Σ |βv| |q| of a pattern, every weight
-/// taken for the largest, a score errs by at most γ_{R+G+12} S.
+/// taken for the largest, a score errs by at most γ_{R+G+12} S, and by what rounded terms add (TermPrecision).
 struct RoundingBound {
   reference::Vector field;  ///< of each u_i
   double energy = 0.0;
