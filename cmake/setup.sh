@@ -29,12 +29,13 @@ require_build_packages() {
 
 # configure_and_build PRESET [TARGET...]: builds these targets, or everything. ATTRACTOR_CMAKE_OPTIONS adds options.
 configure_and_build() {
-  local preset=$1 launcher=()
+  local preset=$1
   shift
   if command -v ccache >/dev/null; then
-    launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
+    # As variables they reach the projects that tests configure, too.
+    export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache
   fi
   # shellcheck disable=SC2086  # several options are several words
-  cmake --preset "$preset" "${launcher[@]}" ${ATTRACTOR_CMAKE_OPTIONS:-}
+  cmake --preset "$preset" ${ATTRACTOR_CMAKE_OPTIONS:-}
   cmake --build --preset "$preset" ${1:+--target "$@"}
 }

@@ -406,6 +406,20 @@ TEST(AdaptiveMemoryTest, ReadsContentsOut) {
   }
 }
 
+TEST(AdaptiveMemoryTest, ContentsOfAQueryThatIsntFiniteArentEither) {
+  const Matrix<float> patterns = matrix({{1, -1, 1}, {1, 1, -1}});
+  const Matrix<float> contents = matrix({{5}, {7}});
+  const Matrix<float> queries = matrix({{1, -1, 1}, {1, std::numeric_limits<float>::quiet_NaN(), -1}, {1, 1, -1}});
+  for (const TermPrecision precision : {TermPrecision::full, TermPrecision::bits16, TermPrecision::bits8}) {
+    const AdaptiveSimilarity similarity{.squared_distance = {9, 9, 9}, .precision = precision};
+    const Memory memory = Memory::adaptive(test_device(), patterns, similarity, {.contents = contents.view()});
+    const Relaxation result = Relaxer(memory).relax(queries);
+    EXPECT_NEAR(result.contents(0, 0), 5.0F, 1e-3F);
+    EXPECT_TRUE(std::isnan(result.contents(1, 0)));
+    EXPECT_NEAR(result.contents(2, 0), 7.0F, 1e-3F);
+  }
+}
+
 TEST(AdaptiveMemoryTest, ForgettingKeepsTheRowsOfTheOthers) {
   Rng rng(38);
   const Matrix<float> patterns = random_gaussian(7, 9, rng);

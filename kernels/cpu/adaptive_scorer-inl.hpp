@@ -7,6 +7,8 @@
 #define ATTRACTOR_CPU_ADAPTIVE_SCORER_INL
 #endif
 
+#include <algorithm>
+
 #include "kernels/cpu/field.hpp"
 #include "kernels/cpu/instruction_set.hpp"
 #include "kernels/cpu/rank_sort-inl.hpp"
@@ -22,12 +24,16 @@ class AdaptiveScorer {
         integers_(known_order ? HWY_TARGET == HWY_AVX2 : sorts_integers_faster()),
         integer_sorter_(integers_ ? field.groups.ranks() : 0),
         float_sorter_(integers_ ? 0 : field.groups.ranks()),
-        states_(field.patterns.columns() * vector_lanes()) {}
+        states_(field.patterns.columns() * vector_lanes()),
+        panel_(field.groups.count() > 1 ? field.patterns.columns() * panel_rows : 0) {}
 
   /// Takes over the states of one vector of lanes, whose entries are `width` floats apart.
   void take_states(const float* states, Index width) {
-    for (Index i = 0; i < field_.patterns.columns(); ++i)
-      hn::Store(hn::Load(floats, states + i * width), floats, states_.data() + i * vector_lanes());
+    float* to = states_.data();
+    for (const Index entry : field_.groups.order) {
+      hn::Store(hn::Load(floats, states + entry * width), floats, to);
+      to += vector_lanes();
+    }
   }
 
   /// s of the pattern and the states.
@@ -36,7 +42,9 @@ class AdaptiveScorer {
   /// Hands the ranked losses of a base to `sink`, group by group.
   template <FootprintBase base, class Sink>
   HWY_INLINE void rank(Index pattern, Sink& sink) {
-    rank<base, false>(pattern, sink);
+    if constexpr (HWY_TARGET <= HWY_AVX2)
+      if (integers_) return rank<base>(integer_sorter_, pattern, sink);
+    if constexpr (HWY_TARGET != HWY_AVX2) rank<base>(float_sorter_, pattern, sink);
   }
 
  private:
@@ -44,28 +52,29 @@ class AdaptiveScorer {
   /// nowhere slower than those of floats, and with AVX-512 it depends on who made the processor.
   static constexpr bool known_order = HWY_TARGET >= HWY_AVX2;
 
-  /// `direct`: also in a form for a single group, which is faster and takes its time to compile.
-  template <FootprintBase base, bool direct, class Sink>
-  HWY_INLINE void rank(Index pattern, Sink& sink) {
-    if constexpr (HWY_TARGET <= HWY_AVX2)
-      if (integers_) return rank<base, direct>(integer_sorter_, pattern, sink);
-    if constexpr (HWY_TARGET != HWY_AVX2) rank<base, direct>(float_sorter_, pattern, sink);
-  }
-
-  template <FootprintBase base, bool direct, class Sorter, class Sink>
+  template <FootprintBase base, class Sorter, class Sink>
   HWY_INLINE void rank(Sorter& sorter, Index pattern, Sink& sink) {
-    const float* const states = states_.data();
+    Losses<base> losses{entries(pattern), states_.data()};
     const RankGroups& groups = field_.groups;
-    if constexpr (direct)
-      if (groups.count() == 1)
-        return sorter.template sort<base>(groups.size(0), Losses<base, false>{entries(pattern), states, nullptr}, sink);
-    for (Index group = 0; group < groups.count(); ++group)
-      sorter.template sort<base>(groups.size(group),
-                                 Losses<base, true>{entries(pattern), states, groups.entries(group)}, sink);
+    for (Index group = 0; group < groups.count(); ++group) {
+      sorter.template sort<base>(groups.size(group), losses, sink);
+      losses.skip(groups.size(group));
+    }
   }
 
-  [[nodiscard]] HWY_INLINE const float* entries(Index pattern) const {
-    return field_.patterns.data() + field_.patterns.row_offset(pattern);
+  /// Of the pattern, group after group; they lie panel_rows apart.
+  [[nodiscard]] HWY_INLINE const float* entries(Index pattern) {
+    if (field_.groups.count() == 1) return field_.patterns.data() + field_.patterns.row_offset(pattern);
+    take_panel(pattern / panel_rows);
+    return panel_.data() + pattern % panel_rows;
+  }
+
+  void take_panel(Index index) {
+    if (panel_index_ == index) return;
+    panel_index_ = index;
+    float* to = panel_.data();
+    for (const Index entry : field_.groups.order)
+      to = std::copy_n(field_.patterns.panel(index) + entry * panel_rows, panel_rows, to);
   }
 
   template <FootprintBase base>
@@ -75,7 +84,9 @@ class AdaptiveScorer {
   bool integers_;
   RankSorter<IntegerOrder> integer_sorter_;
   RankSorter<FloatOrder> float_sorter_;
-  AlignedFloats states_;  ///< [D × vector_lanes()]
+  AlignedFloats states_;    ///< [D × vector_lanes()] group after group
+  AlignedFloats panel_;     ///< [D × panel_rows] patterns likewise, where there are several groups
+  Index panel_index_ = -1;  ///< which of the packed matrix
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

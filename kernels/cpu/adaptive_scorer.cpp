@@ -13,7 +13,7 @@ namespace attractor::cpu::HWY_NAMESPACE {
 template <FootprintBase base>
 Vector AdaptiveScorer::weigh(Index pattern, const RankWeights& weights) {
   WeightedSum sum(weights.of(pattern));
-  rank<base, true>(pattern, sum);
+  rank<base>(pattern, sum);
   return sum.value();
 }
 

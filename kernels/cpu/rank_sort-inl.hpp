@@ -327,15 +327,18 @@ HWY_INLINE Vector loss(Vector a, Vector x) {
 }
 
 /// The entries of a pattern and of a vector of states, and the base that compares them.
-template <FootprintBase base, bool grouped>
+template <FootprintBase base>
 struct Losses {
   const float* pattern;  ///< entry i at panel_rows · i
   const float* states;   ///< entry i of all lanes at vector_lanes() · i
-  const Index* order;    ///< the entry that is taken i-th, where entries are in groups
 
   HWY_INLINE Vector operator()(Index i) const {
-    const Index entry = grouped ? order[i] : i;
-    return loss<base>(hn::Set(floats, pattern[panel_rows * entry]), hn::Load(floats, states + vector_lanes() * entry));
+    return loss<base>(hn::Set(floats, pattern[panel_rows * i]), hn::Load(floats, states + vector_lanes() * i));
+  }
+
+  HWY_INLINE void skip(Index count) {
+    pattern += panel_rows * count;
+    states += vector_lanes() * count;
   }
 };
 
