@@ -140,9 +140,7 @@ Finding study(const Job& job, const Device& device, MatrixView<const float> glyp
   training.similarity = fit(job, device, training, 1);
   const Variants asked = corruption.draw(glyphs, job.queries, seed + 1);
   const auto rounded = [&](TermPrecision precision) {
-    AdaptiveSimilarity similarity = training.similarity;
-    similarity.precision = precision;
-    return Memory::adaptive(device, glyphs, similarity);
+    return rounded_memory(device, glyphs, training.similarity, precision);
   };
   const std::vector<Memory> memories = {rounded(TermPrecision::full), rounded(TermPrecision::bits16),
                                         rounded(TermPrecision::bits8),

@@ -150,7 +150,7 @@ class Measurement {
   [[nodiscard]] Index queries_for(float wanted) const {
     const double comparators_per_second = 2e10 * threads();
     const double one = 2.0 * static_cast<double>(job_.patterns * sort_comparators(patterns_.columns()));
-    return std::max(Index{16}, static_cast<Index>(static_cast<double>(wanted) * comparators_per_second / one));
+    return std::max(Index{64}, static_cast<Index>(static_cast<double>(wanted) * comparators_per_second / one));
   }
 
   [[nodiscard]] int threads() const { return job_.run.threads > 0 ? job_.run.threads : omp_get_max_threads(); }

@@ -111,6 +111,12 @@ Memory fixed_memory(const Device& device, MatrixView<const float> patterns, Foot
                            .beta_squared_distance = beta});
 }
 
+Memory rounded_memory(const Device& device, MatrixView<const float> patterns, AdaptiveSimilarity similarity,
+                      TermPrecision precision) {
+  similarity.precision = precision;
+  return Memory::adaptive(device, patterns, similarity);
+}
+
 float tuned_beta(const Device& device, MatrixView<const float> patterns, FootprintBase base, const Variants& variants,
                  int threads) {
   const Variants few = rows_of(variants, 0, std::min(tuning_queries, variants.queries.rows()));

@@ -23,6 +23,10 @@ Outcome measure_manhattan(MatrixView<const float> patterns, const Variants& vari
 /// A memory of an unweighted base with the inverse temperature β.
 Memory fixed_memory(const Device& device, MatrixView<const float> patterns, FootprintBase base, float beta);
 
+/// A memory with this similarity from terms of this precision.
+Memory rounded_memory(const Device& device, MatrixView<const float> patterns, AdaptiveSimilarity similarity,
+                      TermPrecision precision);
+
 /// The β of a grid of powers of two whose readouts have the smallest error on these variants.
 float tuned_beta(const Device& device, MatrixView<const float> patterns, FootprintBase base, const Variants& variants,
                  int threads);

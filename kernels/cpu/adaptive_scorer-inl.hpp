@@ -54,11 +54,12 @@ class AdaptiveScorer {
 
   template <FootprintBase base, class Sorter, class Sink>
   HWY_INLINE void rank(Sorter& sorter, Index pattern, Sink& sink) {
-    Losses<base> losses{entries(pattern), states_.data()};
+    const float* const own = entries(pattern);
     const RankGroups& groups = field_.groups;
     for (Index group = 0; group < groups.count(); ++group) {
-      sorter.template sort<base>(groups.size(group), losses, sink);
-      losses.skip(groups.size(group));
+      const Index first = groups.begin(group);
+      sorter.template sort<base>(groups.size(group),
+                                 Losses<base>{own + panel_rows * first, states_.data() + vector_lanes() * first}, sink);
     }
   }
 

@@ -68,12 +68,9 @@ struct RankGroups {
 
   [[nodiscard]] Index count() const { return static_cast<Index>(first.size()) - 1; }
   [[nodiscard]] Index ranks() const { return rank_count(static_cast<Index>(order.size()), count()); }
-  [[nodiscard]] const Index* entries(Index group) const {
-    return order.data() + first[static_cast<std::size_t>(group)];
-  }
-  [[nodiscard]] Index size(Index group) const {
-    return first[static_cast<std::size_t>(group) + 1] - first[static_cast<std::size_t>(group)];
-  }
+  /// Where the group begins in `order`.
+  [[nodiscard]] Index begin(Index group) const { return first[static_cast<std::size_t>(group)]; }
+  [[nodiscard]] Index size(Index group) const { return begin(group + 1) - begin(group); }
 
   std::vector<Index> order;  ///< [D]
   std::vector<Index> first;  ///< [groups + 1] where each group begins in `order`

@@ -335,11 +335,6 @@ struct Losses {
   HWY_INLINE Vector operator()(Index i) const {
     return loss<base>(hn::Set(floats, pattern[panel_rows * i]), hn::Load(floats, states + vector_lanes() * i));
   }
-
-  HWY_INLINE void skip(Index count) {
-    pattern += panel_rows * count;
-    states += vector_lanes() * count;
-  }
 };
 
 /// Adds up weighted terms, which are subtracted losses, in four sums: each waits for its last addition only, and their

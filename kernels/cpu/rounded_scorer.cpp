@@ -136,9 +136,12 @@ struct RoundedLosses {
     return join<base>(losses);
   }
 
-  HWY_INLINE void skip(Index count) {
-    states += vector_lanes() * count;
-    for (const std::int16_t*& pattern : patterns) pattern += panel_rows * count;
+  /// Those from the entry `first` on.
+  [[nodiscard]] HWY_INLINE RoundedLosses from(Index first) const {
+    RoundedLosses rest = *this;
+    rest.states += vector_lanes() * first;
+    for (const std::int16_t*& pattern : rest.patterns) pattern += panel_rows * first;
+    return rest;
   }
 
  private:
@@ -270,10 +273,8 @@ void RoundedScorer<T>::add(const RoundedEntries<base>& entries, const IntegerWei
   }
   RoundedSum<T, at_once> sum(rows);
   const RankGroups& groups = field_.groups;
-  for (Index group = 0; group < groups.count(); ++group) {
-    sorter_.template sort<base>(groups.size(group), losses, sum);
-    losses.skip(groups.size(group));
-  }
+  for (Index group = 0; group < groups.count(); ++group)
+    sorter_.template sort<base>(groups.size(group), losses.from(groups.begin(group)), sum);
   for (std::size_t p = 0; p < at_once; ++p) {
     for (int v = 0; v < block_vectors; ++v) {
       const Vector total = hn::Add(sum.value(p, v), hn::Set(floats, zero * weights.total(patterns[p])));
