@@ -3,6 +3,12 @@
 //
 // States and patterns are rounded in units of their lane's largest possible difference or product, to 15 bits; the high
 // halves of products of two are losses of 14 bits and a sign, of which 8 bits are the highest.
+//
+// Errors: with R = 32760 units, a difference is off by half a unit for the state, by one for the pattern, by half for
+// the ratio of their units and by one for multiplying by it, hence its square's high half by 2 · 32760 · 3 / 2¹⁶ = 3,
+// and by half a step for what is cut off: 3.5 of 32760² / 2¹⁶ = 16376 for 16 bits, 35 for steps of 64. A product of
+// entries that are off by half a unit each is off by half and that half step: 1 of 16376 for 16 bits, 65 for steps of
+// 128.
 
 #if defined(ATTRACTOR_CPU_ROUNDED_SCORER_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTRACTOR_CPU_ROUNDED_SCORER_INL
