@@ -21,6 +21,7 @@ struct Job {
   RelaxerOptions options;
   Index dimension = 100;
   Index patterns = 9;
+  Index queries = 300;
 };
 
 std::ostream& operator<<(std::ostream& out, const Job& job) { return out << job.name; }
@@ -49,6 +50,7 @@ std::vector<Job> jobs() {
     job.name += "_large";
     job.dimension = 520;
     job.patterns = 300;
+    job.queries = 150;
     job.options.max_steps = 4;
     result.push_back(job);
   }
@@ -66,7 +68,7 @@ class BatchInvarianceTest : public testing::TestWithParam<Job> {
   Rng rng_{13};
   Matrix<float> patterns_ = random_gaussian(GetParam().patterns, GetParam().dimension, rng_);
   Memory memory_ = GetParam().kind.memory(patterns_);
-  Matrix<float> queries_ = noisy_copies(patterns_, 300, 0.1F, 2.0F, rng_);
+  Matrix<float> queries_ = noisy_copies(patterns_, GetParam().queries, 0.1F, 2.0F, rng_);
   Relaxation together_ = relax(queries_);
 };
 
