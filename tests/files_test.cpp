@@ -124,8 +124,8 @@ std::vector<Kind> all_kinds() {
          return Memory::modern_hopfield(test_device(), patterns, {.beta = 1e-20F, .contents = contents});
        }},
       {"SharedWeights", adaptive({.squared_distance = some_weights(11), .beta_squared_distance = 0.7F})},
-      {"Groups",
-       adaptive({.dot = some_weights(4), .beta_dot = -0.3F, .groups = 3, .precision = TermPrecision::bits16})},
+      {"Groups", adaptive({.dot = some_weights(4), .beta_dot = -0.3F, .groups = 3})},
+      {"RoundedTerms", adaptive({.dot = some_weights(11), .precision = TermPrecision::bits16})},
       {"PerPattern",
        adaptive({.squared_distance = some_weights(11), .dot = some_weights(55), .log_prior = some_weights(5)})},
       {"AdaptiveWithContents",

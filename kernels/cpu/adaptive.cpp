@@ -26,16 +26,18 @@ class FullScorer {
  public:
   explicit FullScorer(const AdaptiveField& field) : scorer_(field) {}
 
-  void take(const Tile& tile) { tile_ = &tile; }
+  void take(const Tile& tile) {
+    lanes_ = tile.lanes;
+    scorer_.take(tile);
+  }
 
   void score(Index first, Index count, Index lane, Block& block) {
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
-      if (at >= tile_->lanes) continue;
-      scorer_.take_states(tile_->state.data() + at, tile_->width);
+      if (at >= lanes_) continue;
       for (Index r = 0; r < count; ++r) {
         LaneArray<float> scores;
-        scorer_.score(first + r, scores.data());
+        scorer_.score(first + r, at, scores.data());
         block[r][v] = hn::Load(floats, scores.data());
       }
     }
@@ -43,7 +45,7 @@ class FullScorer {
 
  private:
   AdaptiveScorer scorer_;
-  const Tile* tile_ = nullptr;
+  Index lanes_ = 0;  ///< of the tile in use
 };
 
 #if ATTRACTOR_ROUNDS

@@ -24,7 +24,8 @@ float total(const std::int16_t* weights, const RankGroups& groups) {
 }
 
 IntegerWeights integers(const RankWeights& weights, const RankGroups& groups) {
-  IntegerWeights result{.stride = weights.stride};
+  IntegerWeights result;
+  result.stride = weights.stride;
   const auto ranks = static_cast<std::size_t>(groups.ranks());
   result.values.resize(weights.values.size());
   for (std::size_t first = 0; first < weights.values.size(); first += ranks) {
@@ -74,7 +75,6 @@ AdaptiveField make_adaptive(PackedMatrix patterns, const AdaptiveSimilarity& sim
                       .groups = RankGroups(dimension, similarity.groups),
                       .precision = similarity.precision};
   set_weights(field, similarity);
-  if (field.precision != TermPrecision::full) field.rounding = make_rounding(field);
   return field;
 }
 
@@ -84,6 +84,7 @@ void set_weights(AdaptiveField& field, const AdaptiveSimilarity& similarity) {
   field.dot = scaled(similarity.dot, similarity.beta_dot, ranks);
   field.log_prior = similarity.log_prior;
   field.log_prior.resize(static_cast<std::size_t>(field.patterns.rows()), 0.0F);
+  if (field.precision != TermPrecision::full) field.rounding = make_rounding(field);
 }
 
 }  // namespace attractor::cpu

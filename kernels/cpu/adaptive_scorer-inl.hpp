@@ -24,27 +24,29 @@ class AdaptiveScorer {
         integers_(known_order ? HWY_TARGET == HWY_AVX2 : sorts_integers_faster()),
         integer_sorter_(integers_ ? field.groups.ranks() : 0),
         float_sorter_(integers_ ? 0 : field.groups.ranks()),
-        states_(field.patterns.columns() * vector_lanes()),
+        states_(field.patterns.columns() * most_lanes),
         panel_(field.groups.count() > 1 ? field.patterns.columns() * panel_rows : 0) {}
 
-  /// Takes over the states of one vector of lanes, whose entries are `width` floats apart.
-  void take_states(const float* states, Index width) {
-    float* to = states_.data();
-    for (const Index entry : field_.groups.order) {
-      hn::Store(hn::Load(floats, states + entry * width), floats, to);
-      to += vector_lanes();
+  /// Takes over the states of a tile.
+  void take(const Tile& tile) {
+    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
+      float* to = states_.data() + lane * field_.patterns.columns();
+      for (const Index entry : field_.groups.order) {
+        hn::Store(hn::Load(floats, tile.state.data() + entry * tile.width + lane), floats, to);
+        to += vector_lanes();
+      }
     }
   }
 
-  /// s of the pattern and the states.
-  void score(Index pattern, float* scores);
+  /// s of the pattern and the states of a vector of lanes.
+  void score(Index pattern, Index lane, float* scores);
 
   /// Hands the ranked losses of a base to `sink`, group by group.
   template <FootprintBase base, class Sink>
-  HWY_INLINE void rank(Index pattern, Sink& sink) {
+  HWY_INLINE void rank(Index pattern, Index lane, Sink& sink) {
     if constexpr (HWY_TARGET <= HWY_AVX2)
-      if (integers_) return rank<base>(integer_sorter_, pattern, sink);
-    if constexpr (HWY_TARGET != HWY_AVX2) rank<base>(float_sorter_, pattern, sink);
+      if (integers_) return rank<base>(integer_sorter_, pattern, lane, sink);
+    if constexpr (HWY_TARGET != HWY_AVX2) rank<base>(float_sorter_, pattern, lane, sink);
   }
 
  private:
@@ -53,13 +55,14 @@ class AdaptiveScorer {
   static constexpr bool known_order = HWY_TARGET >= HWY_AVX2;
 
   template <FootprintBase base, class Sorter, class Sink>
-  HWY_INLINE void rank(Sorter& sorter, Index pattern, Sink& sink) {
+  HWY_INLINE void rank(Sorter& sorter, Index pattern, Index lane, Sink& sink) {
     const float* const own = entries(pattern);
+    const float* const states = states_.data() + lane * field_.patterns.columns();
     const RankGroups& groups = field_.groups;
     for (Index group = 0; group < groups.count(); ++group) {
       const Index first = groups.begin(group);
       sorter.template sort<base>(groups.size(group),
-                                 Losses<base>{own + panel_rows * first, states_.data() + vector_lanes() * first}, sink);
+                                 Losses<base>{own + panel_rows * first, states + vector_lanes() * first}, sink);
     }
   }
 
@@ -79,13 +82,13 @@ class AdaptiveScorer {
   }
 
   template <FootprintBase base>
-  [[nodiscard]] HWY_INLINE Vector weigh(Index pattern, const RankWeights& weights);
+  [[nodiscard]] HWY_INLINE Vector weigh(Index pattern, Index lane, const RankWeights& weights);
 
   const AdaptiveField& field_;
   bool integers_;
   RankSorter<IntegerOrder> integer_sorter_;
   RankSorter<FloatOrder> float_sorter_;
-  AlignedFloats states_;    ///< [D × vector_lanes()] group after group
+  AlignedFloats states_;    ///< [vectors of lanes × D × vector_lanes()] group after group
   AlignedFloats panel_;     ///< [D × panel_rows] patterns likewise, where there are several groups
   Index panel_index_ = -1;  ///< which of the packed matrix
 };

@@ -11,17 +11,17 @@ HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
 template <FootprintBase base>
-Vector AdaptiveScorer::weigh(Index pattern, const RankWeights& weights) {
+Vector AdaptiveScorer::weigh(Index pattern, Index lane, const RankWeights& weights) {
   WeightedSum sum(weights.of(pattern));
-  rank<base>(pattern, sum);
+  rank<base>(pattern, lane, sum);
   return sum.value();
 }
 
-void AdaptiveScorer::score(Index pattern, float* scores) {
+void AdaptiveScorer::score(Index pattern, Index lane, float* scores) {
   Vector sum = hn::Set(floats, field_.log_prior[static_cast<std::size_t>(pattern)]);
   if (field_.squared_distance.used())
-    sum = hn::Add(sum, weigh<FootprintBase::squared_distance>(pattern, field_.squared_distance));
-  if (field_.dot.used()) sum = hn::Add(sum, weigh<FootprintBase::dot>(pattern, field_.dot));
+    sum = hn::Add(sum, weigh<FootprintBase::squared_distance>(pattern, lane, field_.squared_distance));
+  if (field_.dot.used()) sum = hn::Add(sum, weigh<FootprintBase::dot>(pattern, lane, field_.dot));
   hn::Store(sum, floats, scores);
 }
 

@@ -76,7 +76,8 @@ class Part {
     arrivals_.clear();
     for (Index i = 0; i < queries.rows; ++i) arrivals_.push_back({i, queries.row(i)});
     load_lanes(arrivals_, tile_);
-    scorer_.take_states(tile_.state.data(), tile_.width);
+    tile_.lanes = queries.rows;
+    scorer_.take(tile_);
     score(queries.rows, origins);
     if (!gradient_.log_prior.empty()) add_priors(queries.rows);
     if (!gradient_.squared_distance.empty())
@@ -91,7 +92,7 @@ class Part {
     const Index pattern_count = field_.patterns.rows();
     Vector largest = hn::Set(floats, -std::numeric_limits<float>::infinity());
     for (Index pattern = 0; pattern < pattern_count; ++pattern) {
-      scorer_.score(pattern, scores(pattern));
+      scorer_.score(pattern, 0, scores(pattern));
       largest = hn::Max(largest, hn::Load(floats, scores(pattern)));
     }
     // Weights take the place of scores.
@@ -138,7 +139,7 @@ class Part {
       const Vector residual = hn::Load(floats, scores(pattern));
       if (hn::AllTrue(floats, hn::Lt(hn::Abs(residual), hn::Set(floats, detail::negligible)))) continue;
       WeightedRows sink(residual, rows_.data());
-      scorer_.rank<base>(pattern, sink);
+      scorer_.rank<base>(pattern, 0, sink);
       if (weights.stride > 0) collect(ranks, derivatives.data() + pattern * ranks);
     }
     if (weights.stride == 0) collect(ranks, derivatives.data());

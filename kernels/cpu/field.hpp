@@ -34,26 +34,27 @@ struct SoftmaxField {
   double energy_offset = 0.0;  ///< β⁻¹ log P + ½ max‖a‖²
 };
 
-/// Rank weights of one base of an adaptive similarity, times its β.
-struct RankWeights {
-  std::vector<float> values;  ///< [R], or [P × R]: a row for each pattern; empty: the base isn't used
-  Index stride = 0;           ///< from one pattern's weights to the next one's, 0 where all share them
+/// Weights of the ranks.
+template <class T>
+struct WeightRows {
+  std::vector<T> values = {};  ///< [R], or [P × R]: a row for each pattern; empty: the base isn't used
+  Index stride = 0;            ///< from one pattern's weights to the next one's, 0 where all share them
 
   [[nodiscard]] bool used() const { return !values.empty(); }
-  [[nodiscard]] const float* of(Index pattern) const { return values.data() + pattern * stride; }
+  [[nodiscard]] const T* of(Index pattern) const { return values.data() + pattern * stride; }
 };
 
+/// Rank weights of one base of an adaptive similarity, times its β.
+using RankWeights = WeightRows<float>;
+
 /// The same as integers, in a unit for each row.
-struct IntegerWeights {
+struct IntegerWeights : WeightRows<std::int16_t> {
   /// So large that sums of 16 products with integers of 14 bits fit 32 bits.
   static constexpr float largest = 8191.0F;
 
-  std::vector<std::int16_t> values = {};
   std::vector<float> units = {};
   std::vector<float> totals = {};  ///< Σ over the entries of a state of their ranks' integers
-  Index stride = 0;
 
-  [[nodiscard]] const std::int16_t* of(Index pattern) const { return values.data() + pattern * stride; }
   [[nodiscard]] float unit(Index pattern) const { return units[row(pattern)]; }
   [[nodiscard]] float total(Index pattern) const { return totals[row(pattern)]; }
 

@@ -38,40 +38,40 @@ inline constexpr auto pass_network = [] {
     return detail::sort_8;
 }();
 
-/// Compares floats as they are.
-struct FloatOrder {
-  using Key = Vector;
-  using Loss = Vector;
+/// Compares losses of type T as they are.
+template <class T>
+struct PlainOrder {
+  using Tag = hn::Repartition<T, Floats>;
+  using Key = hn::Vec<Tag>;
+  using Loss = Key;
   static HWY_INLINE Key smaller(Key a, Key b) { return hn::Min(a, b); }
   static HWY_INLINE Key larger(Key a, Key b) { return hn::Max(a, b); }
-  static HWY_INLINE Key largest() { return hn::Set(floats, std::numeric_limits<float>::infinity()); }
-  static HWY_INLINE Key load(const float* from) { return hn::Load(floats, from); }
-  static HWY_INLINE void store(Key key, float* to) { hn::Store(key, floats, to); }
+  static HWY_INLINE Key largest() {
+    using Limits = std::numeric_limits<T>;
+    return hn::Set(Tag(), Limits::has_infinity ? Limits::infinity() : Limits::max());
+  }
+  static HWY_INLINE Key load(const float* from) { return hn::BitCast(Tag(), hn::Load(floats, from)); }
+  static HWY_INLINE void store(Key key, float* to) { hn::Store(hn::BitCast(floats, key), floats, to); }
 
   template <FootprintBase base>
-  static HWY_INLINE Key key(Vector loss) {
+  static HWY_INLINE Key key(Loss loss) {
     return loss;
   }
   template <FootprintBase base>
-  static HWY_INLINE Vector loss(Key key) {
+  static HWY_INLINE Loss loss(Key key) {
     return key;
   }
 };
 
-/// Compares integers of the same order, for which some processors have more units.
-struct IntegerOrder {
-  using Integers = hn::RebindToSigned<Floats>;
-  using Key = hn::Vec<Integers>;
+using FloatOrder = PlainOrder<float>;
+
+/// Compares floats as integers of the same order, for which some processors have more units.
+struct IntegerOrder : PlainOrder<std::int32_t> {
   using Loss = Vector;
-  static HWY_INLINE Key smaller(Key a, Key b) { return hn::Min(a, b); }
-  static HWY_INLINE Key larger(Key a, Key b) { return hn::Max(a, b); }
-  static HWY_INLINE Key largest() { return hn::Set(Integers(), std::numeric_limits<std::int32_t>::max()); }
-  static HWY_INLINE Key load(const float* from) { return hn::BitCast(Integers(), hn::Load(floats, from)); }
-  static HWY_INLINE void store(Key key, float* to) { hn::Store(hn::BitCast(floats, key), floats, to); }
 
   template <FootprintBase base>
   static HWY_INLINE Key key(Vector loss) {
-    return turn<base>(hn::BitCast(Integers(), loss));
+    return turn<base>(hn::BitCast(Tag(), loss));
   }
   template <FootprintBase base>
   static HWY_INLINE Vector loss(Key key) {
@@ -83,7 +83,7 @@ struct IntegerOrder {
   template <FootprintBase base>
   static HWY_INLINE Key turn(Key bits) {
     if constexpr (base == FootprintBase::squared_distance) return bits;
-    const Key magnitude = hn::Set(Integers(), std::numeric_limits<std::int32_t>::max());
+    const Key magnitude = hn::Set(Tag(), std::numeric_limits<std::int32_t>::max());
     return hn::Xor(bits, hn::And(hn::BroadcastSignBit(bits), magnitude));
   }
 };

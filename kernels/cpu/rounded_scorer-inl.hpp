@@ -18,7 +18,6 @@
 #endif
 
 #include <array>
-#include <limits>
 
 #include "kernels/cpu/field.hpp"
 #include "kernels/cpu/rank_sort-inl.hpp"
@@ -32,28 +31,6 @@ namespace attractor::cpu::HWY_NAMESPACE {
 
 using Shorts = hn::Repartition<std::int16_t, Floats>;
 using ShortVector = hn::Vec<Shorts>;
-
-/// Compares integers of type T.
-template <class T>
-struct RoundedOrder {
-  using Integers = hn::Repartition<T, Floats>;
-  using Key = hn::Vec<Integers>;
-  using Loss = Key;
-  static HWY_INLINE Key smaller(Key a, Key b) { return hn::Min(a, b); }
-  static HWY_INLINE Key larger(Key a, Key b) { return hn::Max(a, b); }
-  static HWY_INLINE Key largest() { return hn::Set(Integers(), std::numeric_limits<T>::max()); }
-  static HWY_INLINE Key load(const float* from) { return hn::BitCast(Integers(), hn::Load(floats, from)); }
-  static HWY_INLINE void store(Key key, float* to) { hn::Store(hn::BitCast(floats, key), floats, to); }
-
-  template <FootprintBase base>
-  static HWY_INLINE Key key(Key loss) {
-    return loss;
-  }
-  template <FootprintBase base>
-  static HWY_INLINE Key loss(Key key) {
-    return key;
-  }
-};
 
 /// A tile's states and a panel of patterns for one base, group after group.
 template <FootprintBase base>
@@ -128,7 +105,7 @@ class RoundedScorer {
                       Index lane, Vector (*scores)[block_vectors]);
 
   const AdaptiveField& field_;
-  RankSorter<RoundedOrder<T>> sorter_;
+  RankSorter<PlainOrder<T>> sorter_;
   RoundedEntries<FootprintBase::squared_distance> distance_entries_;
   RoundedEntries<FootprintBase::dot> dot_entries_;
   Index panel_first_ = -1;  ///< the pattern that the panel taken begins with

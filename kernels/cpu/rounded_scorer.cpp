@@ -129,7 +129,7 @@ struct RoundedLosses {
   const float* states;                                ///< entry i at vector_lanes() · i
   ShortVector ratio;
 
-  HWY_INLINE typename RoundedOrder<T>::Key operator()(Index i) const {
+  HWY_INLINE typename PlainOrder<T>::Key operator()(Index i) const {
     const ShortVector x = hn::BitCast(Shorts(), hn::Load(floats, states + vector_lanes() * i));
     std::array<ShortVector, at_once> losses;
     for (std::size_t p = 0; p < at_once; ++p) losses[p] = loss(hn::Set(Shorts(), patterns[p][panel_rows * i]), x);
@@ -162,7 +162,7 @@ class RoundedSum {
   }
 
   template <std::size_t n>
-  HWY_INLINE void take(Index first, const typename RoundedOrder<T>::Key* losses, Index count) {
+  HWY_INLINE void take(Index first, const typename PlainOrder<T>::Key* losses, Index count) {
     constexpr Index most_rows = 16;  // See IntegerWeights::largest.
     constexpr auto rows = static_cast<Index>(n);
     HWY_UNROLL(2)
@@ -176,26 +176,22 @@ class RoundedSum {
   using Sums = IntegerVector[at_once][block_vectors];
 
   template <Index n>
-  HWY_INLINE void take_some(Index first, const typename RoundedOrder<T>::Key* losses, Index count) {
+  HWY_INLINE void take_some(Index first, const typename PlainOrder<T>::Key* losses, Index count) {
     Sums sums;
     for (auto& pattern : sums)
       for (IntegerVector& sum : pattern) sum = hn::Zero(Integers());
     HWY_UNROLL(8)
-    for (Index i = 0; i + 1 < n; i += 2)
-      if (i + 1 < count) add(pairs(first + i), words(losses[i]), words(losses[i + 1]), sums);
-    if (count % 2 == 1) add_last<n>(first, losses, count, sums);
+    for (Index i = 0; i < n; i += 2) {
+      if (i + 1 < count)
+        add(pairs(first + i), words(losses[i]), words(losses[i + 1]), sums);
+      else if (i < count)
+        add(singles(first + i), words(losses[i]), hn::Zero(Words()), sums);
+    }
     for (std::size_t p = 0; p < at_once; ++p)
       for (int v = 0; v < block_vectors; ++v) sums_[p][v] = hn::Add(sums_[p][v], hn::ConvertTo(floats, sums[p][v]));
   }
 
-  template <Index n>
-  HWY_INLINE void add_last(Index first, const typename RoundedOrder<T>::Key* losses, Index count, Sums& sums) {
-    HWY_UNROLL(8)
-    for (Index i = 0; i < n; i += 2)
-      if (i + 1 == count) add(singles(first + i), words(losses[i]), hn::Zero(Words()), sums);
-  }
-
-  static HWY_INLINE hn::Vec<Words> words(typename RoundedOrder<T>::Key losses) { return hn::BitCast(Words(), losses); }
+  static HWY_INLINE hn::Vec<Words> words(typename PlainOrder<T>::Key losses) { return hn::BitCast(Words(), losses); }
 
   /// The weights of two ranks side by side.
   HWY_INLINE std::array<ShortVector, at_once> pairs(Index rank) const {
