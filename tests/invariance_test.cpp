@@ -73,7 +73,7 @@ class BatchInvarianceTest : public testing::TestWithParam<Job> {
 };
 
 TEST_P(BatchInvarianceTest, AloneAndInSmallBatches) {
-  for (const Index i : sample_rows(queries_.rows(), 6, rng_))
+  for (const Index i : sample_rows(queries_.rows(), 12, rng_))
     for (const Index count : {1, 2, 9, 17}) {
       const Index first = std::min(i, queries_.rows() - count);
       const Relaxation few = relax(queries_.view().slice(first, count));
