@@ -226,6 +226,29 @@ TEST_F(CallTest, MasksMayLieApart) {
 /// Thousands of queries, so that calls have a middle.
 class LongCallTest : public CallTest {
  protected:
+  static constexpr float sentinel = -123.0F;
+
+  /// Relaxes into buffers that are full of sentinels.
+  Relaxation relax_over_sentinels(const RelaxCall& call) const {
+    const auto count = static_cast<std::size_t>(queries_.rows());
+    Relaxation result{.states = Matrix<float>(queries_.rows(), queries_.columns()),
+                      .steps = std::vector<std::int32_t>(count, -1),
+                      .energies = std::vector<float>(count, sentinel),
+                      .status = std::vector<Status>(count, Status::converged),
+                      .energy_trace = {},
+                      .contents = {}};
+    std::fill_n(result.states.data(), result.states.size(), sentinel);
+    relaxer_.relax(
+        queries_,
+        {.states = result.states, .steps = result.steps, .energies = result.energies, .status = result.status}, call);
+    return result;
+  }
+
+  static bool is_untouched(const Relaxation& result, Index i) {
+    const auto row = row_of(result.states, i);
+    return std::count(row.begin(), row.end(), sentinel) == std::ssize(row);
+  }
+
   /// The state of a cancelled query is the one after as many steps as were taken.
   void expect_reached(const Relaxation& result, Index i) const {
     const int steps = result.steps[static_cast<std::size_t>(i)];
@@ -275,36 +298,79 @@ TEST_F(LongCallTest, WhatProgressThrowsIsRethrownAndTheRelaxerStillWorks) {
   EXPECT_TRUE(same_results(relaxer_.relax(queries_), undisturbed_));
 }
 
-TEST_F(LongCallTest, AStopBeforeTheCallCancelsEveryQuery) {
+TEST_F(LongCallTest, AStopBeforeTheCallCancelsEveryQueryAndWritesNoState) {
   std::stop_source source;
   source.request_stop();
+  std::vector<Index> finished;
 
-  const Relaxation result = relaxer_.relax(queries_, {.stop = source.get_token()});
+  const Relaxation result = relax_over_sentinels({
+      .progress = [&](const Progress& progress) { finished.push_back(progress.finished); },
+      .stop = source.get_token(),
+  });
 
-  EXPECT_EQ(std::count(result.status.begin(), result.status.end(), Status::cancelled), 20000);
-  for (Index i = 0; i < queries_.rows(); ++i) expect_reached(result, i);
-}
-
-TEST_F(LongCallTest, AStopOnTheWayKeepsFinishedResultsAndStepsTaken) {
-  std::stop_source source;
-
-  const Relaxation result = relaxer_.relax(
-      queries_, {.progress = [&](const Progress&) { source.request_stop(); }, .stop = source.get_token()});
-
-  Index finished = 0;
-  Index cancelled = 0;
+  EXPECT_EQ(finished, std::vector<Index>{0});
   for (Index i = 0; i < queries_.rows(); ++i) {
     const auto at = static_cast<std::size_t>(i);
-    if (result.status[at] != Status::cancelled) {
-      ++finished;
-      ASSERT_TRUE(same_row(result, i, undisturbed_, i)) << "query " << i;
+    ASSERT_EQ(result.status[at], Status::cancelled) << "query " << i;
+    ASSERT_EQ(result.steps[at], 0) << "query " << i;
+    ASSERT_TRUE(std::isnan(result.energies[at])) << "query " << i;
+    ASSERT_TRUE(is_untouched(result, i)) << "query " << i;
+  }
+}
+
+TEST_F(LongCallTest, AStopOnTheWayKeepsFinishedResultsAndStepsTakenAndLeavesTheRestAlone) {
+  std::stop_source source;
+  Index reported = 0;
+
+  const Relaxation result = relax_over_sentinels({.progress =
+                                                      [&](const Progress& progress) {
+                                                        source.request_stop();
+                                                        reported = progress.finished;
+                                                      },
+                                                  .stop = source.get_token()});
+
+  Index finished = 0;
+  Index untouched = 0;
+  for (Index i = 0; i < queries_.rows(); ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    if (is_untouched(result, i)) {
+      ++untouched;
+      ASSERT_EQ(result.status[at], Status::cancelled) << "query " << i;
+      ASSERT_EQ(result.steps[at], 0) << "query " << i;
       continue;
     }
-    ++cancelled;
-    expect_reached(result, i);
+    ASSERT_EQ(untouched, 0) << "query " << i << " comes after one that waited";
+    if (result.status[at] == Status::cancelled) {
+      expect_reached(result, i);
+      continue;
+    }
+    ++finished;
+    ASSERT_TRUE(same_row(result, i, undisturbed_, i)) << "query " << i;
   }
   EXPECT_GT(finished, 0);
-  EXPECT_GT(cancelled, 0);
+  EXPECT_GT(untouched, 0);
+  EXPECT_EQ(reported, finished) << "progress counts what was done, and ends there";
+}
+
+TEST_F(LongCallTest, AStopLeavesTheContentsOfQueriesThatWaitedAlone) {
+  const Matrix<float> contents = random_gaussian(6, 3, rng_);
+  const Relaxer relaxer(Memory::modern_hopfield(test_device(), patterns_, {.beta = 0.1F, .contents = contents.view()}));
+  Matrix<float> recalled(queries_.rows(), 3);
+  std::fill_n(recalled.data(), recalled.size(), sentinel);
+  Matrix<float> states(queries_.rows(), 50);
+  std::fill_n(states.data(), states.size(), sentinel);
+  std::stop_source source;
+
+  relaxer.relax(queries_, {.states = states.view(), .contents = recalled.view()},
+                {.progress = [&](const Progress&) { source.request_stop(); }, .stop = source.get_token()});
+
+  Index untouched = 0;
+  for (Index i = 0; i < queries_.rows(); ++i) {
+    const bool waited = states(i, 0) == sentinel;
+    untouched += waited ? 1 : 0;
+    ASSERT_EQ(recalled(i, 0) == sentinel, waited) << "query " << i;
+  }
+  EXPECT_GT(untouched, 0);
 }
 
 TEST_F(LongCallTest, ATokenNobodyStopsChangesNothing) {

@@ -41,7 +41,7 @@ run_job() {
   case $1 in
     release | debug) build_and_test "$1" ;;
     asan | tsan)
-      require_packages clang libomp-14-dev libclang-rt-14-dev
+      require_packages clang libclang-rt-14-dev
       build_and_test "$1"
       ;;
     lint) lint ;;

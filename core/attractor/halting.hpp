@@ -13,7 +13,7 @@ enum class Status : unsigned char {
   converged,  ///< its change stayed within tolerance for `patience` consecutive steps
   max_steps,  ///< it took `max_steps` steps without converging; every fixed-step query ends so
   diverged,   ///< its state or energy stopped being finite; no other query is affected
-  cancelled,  ///< the call was cancelled first; its state is what it had reached
+  cancelled,  ///< the call was cancelled first; its state is what it had reached, see RelaxCall::stop
 };
 
 /// The name of a status, as in the enumeration.

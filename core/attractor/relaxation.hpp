@@ -24,7 +24,9 @@ struct RelaxerOptions {
   /// energy always reports them.
   bool energies = false;
   bool energy_trace = false;  ///< E_1, E_2, … of every query; implies `energies`
-  /// Worker threads of the CPU, ≥ 0; 0: as many as OpenMP would use. Results don't depend on it.
+  /// Threads of the CPU, 0 to 1024; 0: as many as the environment variable OMP_NUM_THREADS says, or else as there are
+  /// processors that this thread may run on and its control group has time on. Where the system refuses threads, fewer
+  /// do the same. Results don't depend on it.
   int threads = 0;
   /// CUDA: linear memories too large for shared memory may round the operands of their products to TF32, 10 bits of
   /// mantissa, which tensor cores multiply several times faster. Bipolar patterns and states lose nothing by it.
@@ -33,7 +35,7 @@ struct RelaxerOptions {
 
 /// How far a call has come.
 struct Progress {
-  Index finished = 0;  ///< queries with a result
+  Index finished = 0;  ///< queries with a result; those that were cancelled have none
   Index total = 0;     ///< queries of this call
 };
 
@@ -41,11 +43,14 @@ struct Progress {
 struct RelaxCall {
   /// [B × D]; neurons with a nonzero entry are known and keep the query's value. Empty: none.
   MatrixView<const std::uint8_t> clamped = {};
-  /// Called now and then, at least once at the end, never by two threads at a time; what it throws cancels the call and
-  /// is rethrown from it.
+  /// Called about 200 times, at least once at the end, by whichever thread has just finished queries: the caller's or
+  /// one of the library's, in which signals are blocked; never by two at a time. What it throws cancels the call and is
+  /// rethrown from it.
   std::function<void(const Progress&)> progress = {};
-  /// Ends the call early: queries still relaxing or waiting get `Status::cancelled`, what they reached and the steps
-  /// they took; finished ones keep their results. On CUDA devices whole chunks of queries finish or are cancelled.
+  /// Ends the call early. Finished queries keep their results. Those under way get `Status::cancelled`, what they
+  /// reached and the steps they took. Those that still waited, a last part of the batch, get `Status::cancelled`, 0
+  /// steps and a NaN for energy; their rows of states, traces and contents aren't written, so that in a Relaxation
+  /// they mean nothing. On CUDA devices whole chunks of queries finish or wait.
   std::stop_token stop = {};
 };
 

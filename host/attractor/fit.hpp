@@ -53,7 +53,7 @@ struct FitOptions {
   float held_out = 0.1F;
   int patience = 10;       ///< ≥ 1
   std::uint64_t seed = 1;  ///< chooses the held-out pairs, and those that the spread is measured on
-  int threads = 0;         ///< worker threads of the CPU, ≥ 0; 0: as many as OpenMP would use
+  int threads = 0;         ///< of the CPU, at most 1024; 0: see RelaxerOptions
   /// Called after each epoch; what it throws ends the fit and is rethrown.
   std::function<void(const FitProgress&)> progress = {};
   std::stop_token stop = {};  ///< ends the fit after the epoch under way, with the best weights so far

@@ -14,7 +14,7 @@ namespace attractor {
 struct FootprintOptions {
   FootprintBase base = FootprintBase::squared_distance;
   bool cumulative = true;  ///< running sums; false: the ranked terms themselves
-  int threads = 0;         ///< worker threads of the CPU, ≥ 0; 0: as many as OpenMP would use
+  int threads = 0;         ///< of the CPU, at most 1024; 0: see RelaxerOptions
 };
 
 /// Footprints of every query with every pattern: row b·P + p is that of query b and pattern p, entry k the sum of its

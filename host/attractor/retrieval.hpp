@@ -11,7 +11,7 @@
 namespace attractor {
 
 struct RetrievalOptions {
-  int threads = 0;  ///< worker threads of the CPU, ≥ 0; 0: as many as OpenMP would use
+  int threads = 0;  ///< of the CPU, at most 1024; 0: see RelaxerOptions
 };
 
 /// Results, in the order of the queries.

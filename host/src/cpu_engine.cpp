@@ -43,8 +43,10 @@ class CpuEngine final : public Engine {
 
   void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
              const RelaxCall& call) const override {
-    cpu::relax(field_, options, queries, results, call);
-    if (!results.contents.empty()) cpu::recall(field_, *contents_, results.states, results.contents, options.threads);
+    const Index taken = cpu::relax(field_, options, queries, results, call);
+    if (!results.contents.empty())
+      cpu::recall(field_, *contents_, results.states.slice(0, taken), results.contents.slice(0, taken),
+                  options.threads);
   }
 
   void retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors,

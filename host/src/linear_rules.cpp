@@ -1,20 +1,34 @@
 #include "host/src/linear_rules.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <dnnl.hpp>
 #include <functional>
 #include <numeric>
 #include <string>
 
 #include <attractor/error.hpp>
 
+#include "kernels/cpu/gram.hpp"
+#include "kernels/cpu/threads.hpp"
+
 namespace attractor::detail {
 namespace {
 
 constexpr double dependence_tolerance = 1e-8;
 
-/// Below as many patterns, waking the threads for each column costs more than they save.
-constexpr Index parallel_columns = 128;
+/// Multiply-adds that are worth a thread: less takes no longer than waking it.
+constexpr Index least_work = 1 << 15;
+
+/// Calls work(i) for rows [first, end), on threads where the rows' `products` multiply-adds each are worth it.
+template <class Work>
+void for_rows(Index first, Index end, Index products, const Work& work) {
+  constexpr Index chunk = 8;
+  const Index rows = end - first;
+  const int team = cpu::team_size(0, std::min(rows, rows * products / least_work), 1);
+  cpu::run_chunks(team, rows, chunk, [&](int /*share*/, Index from, Index to) {
+    for (Index i = first + from; i < first + to; ++i) work(i);
+  });
+}
 
 /// In double for either type: products of floats are exact then.
 template <class T>
@@ -27,10 +41,10 @@ Matrix<double> gram_matrix(MatrixView<const float> patterns, double ridge) {
   const Index p = patterns.rows;
   const auto d = static_cast<double>(patterns.columns);
   Matrix<double> gram(p, p);
-#pragma omp parallel for schedule(dynamic, 8)
-  for (Index i = 0; i < p; ++i)
+  for_rows(0, p, p * patterns.columns / 2, [&](Index i) {
     for (Index j = 0; j <= i; ++j)
       gram(i, j) = dot(patterns.row(i), patterns.row(j), patterns.columns) / d + (i == j ? ridge : 0.0);
+  });
   return gram;
 }
 
@@ -47,8 +61,7 @@ void factorise(Matrix<double>& gram) {
     const double pivot = gram(j, j) - dot(gram.row(j), gram.row(j), j);
     if (!(pivot > dependence_tolerance * gram(j, j))) throw_dependent(j, p);
     gram(j, j) = std::sqrt(pivot);
-#pragma omp parallel for schedule(static) if (p > parallel_columns)
-    for (Index i = j + 1; i < p; ++i) gram(i, j) = (gram(i, j) - dot(gram.row(i), gram.row(j), j)) / gram(j, j);
+    for_rows(j + 1, p, j, [&](Index i) { gram(i, j) = (gram(i, j) - dot(gram.row(i), gram.row(j), j)) / gram(j, j); });
   }
 }
 
@@ -90,12 +103,9 @@ std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_co
 }
 
 Matrix<float> weights(MatrixView<const float> factor, bool self_coupling) {
-  const Index d = factor.columns;
-  Matrix<float> result(d, d);
-  dnnl::sgemm('T', 'N', d, d, factor.rows, 1.0F, factor.data, factor.row_stride, factor.data, factor.row_stride, 0.0F,
-              result.data(), d);
+  Matrix<float> result = cpu::gram(factor);
   if (!self_coupling)
-    for (Index i = 0; i < d; ++i) result(i, i) = 0.0F;
+    for (Index i = 0; i < factor.columns; ++i) result(i, i) = 0.0F;
   return result;
 }
 

@@ -9,6 +9,8 @@
 
 #include <attractor/error.hpp>
 
+#include "kernels/cpu/threads.hpp"
+
 namespace attractor::detail {
 namespace {
 
@@ -194,7 +196,8 @@ void check_patterns_and_queries(MatrixView<const float> patterns, MatrixView<con
 }
 
 void check_threads(int threads) {
-  require(threads >= 0, "threads is " + std::to_string(threads) + "; it must not be negative");
+  require(threads >= 0 && threads <= cpu::most_threads,
+          "threads is " + std::to_string(threads) + "; it must be in [0, " + std::to_string(cpu::most_threads) + "]");
 }
 
 void check_options(const VariantOptions& options) {

@@ -6,11 +6,15 @@
 
 #include "host/src/philox.hpp"
 #include "host/src/validation.hpp"
+#include "kernels/cpu/threads.hpp"
 
 namespace attractor {
 namespace {
 
 using detail::RandomSequence;
+
+/// Variants that a thread makes at a time.
+constexpr Index variants_chunk = 64;
 
 /// Writes one variant of a pattern.
 class Corruption {
@@ -68,6 +72,15 @@ void check_patterns(MatrixView<const float> patterns, const VariantOptions& opti
   detail::check_finite(patterns, "patterns");
 }
 
+/// Calls make(i) for each i in [0, count), on several threads where that pays.
+template <class Make>
+void for_each_variant(Index count, const Make& make) {
+  cpu::run_chunks(cpu::team_size(0, count, variants_chunk), count, variants_chunk,
+                  [&](int /*share*/, Index first, Index end) {
+                    for (Index i = first; i < end; ++i) make(i);
+                  });
+}
+
 }  // namespace
 
 Variants make_variants(MatrixView<const float> patterns, Index count, const VariantOptions& options) {
@@ -75,13 +88,12 @@ Variants make_variants(MatrixView<const float> patterns, Index count, const Vari
   detail::check_count(count, patterns.columns, "variants");
   Variants result{Matrix<float>(count, patterns.columns), std::vector<Index>(static_cast<std::size_t>(count))};
   const Corruption corrupt(options, patterns.columns);
-#pragma omp parallel for schedule(static)
-  for (Index i = 0; i < count; ++i) {
+  for_each_variant(count, [&](Index i) {
     RandomSequence random(options.seed, static_cast<std::uint64_t>(i));
     const Index origin = random.below(patterns.rows);
     result.origins[static_cast<std::size_t>(i)] = origin;
     corrupt(patterns.row(origin), result.queries.row(i), random);
-  }
+  });
   return result;
 }
 
@@ -89,11 +101,10 @@ Matrix<float> vary(MatrixView<const float> patterns, const VariantOptions& optio
   check_patterns(patterns, options);
   Matrix<float> result(patterns.rows, patterns.columns);
   const Corruption corrupt(options, patterns.columns);
-#pragma omp parallel for schedule(static)
-  for (Index i = 0; i < patterns.rows; ++i) {
+  for_each_variant(patterns.rows, [&](Index i) {
     RandomSequence random(options.seed, static_cast<std::uint64_t>(i));
     corrupt(patterns.row(i), result.row(i), random);
-  }
+  });
   return result;
 }
 

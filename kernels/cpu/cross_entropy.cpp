@@ -3,8 +3,6 @@
 // Each query's ranked terms are made twice, once for its scores and once, where its residual isn't negligible, for the
 // gradient: sorting again is cheaper than storing and reading them.
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -12,6 +10,7 @@
 
 #include "kernels/cpu/adaptive.hpp"
 #include "kernels/cpu/lanes.hpp"
+#include "kernels/cpu/threads.hpp"
 #include "kernels/negligible.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -173,10 +172,10 @@ double add_cross_entropies(const AdaptiveField& field, MatrixView<const float> q
   const auto begin = [&](Index part) { return std::min(batches * part / part_count * 16, queries.rows); };
   std::vector<std::unique_ptr<Part>> parts;
   for (Index i = 0; i < part_count; ++i) parts.push_back(std::make_unique<Part>(field, gradient));
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-  for (Index i = 0; i < part_count; ++i)
+  run_chunks(team_size(threads, part_count, 1), part_count, 1, [&](int /*share*/, Index i, Index /*end*/) {
     parts[static_cast<std::size_t>(i)]->add(queries.slice(begin(i), begin(i + 1) - begin(i)),
                                             origins.subspan(static_cast<std::size_t>(begin(i))));
+  });
   double loss = 0.0;
   for (const auto& part : parts) {
     loss += part->loss();
@@ -205,8 +204,7 @@ double cross_entropy(const AdaptiveField& field, MatrixView<const float> queries
     for (std::vector<double>* part : {&gradient->squared_distance, &gradient->dot, &gradient->log_prior})
       std::fill(part->begin(), part->end(), 0.0);
   if (queries.rows == 0) return 0.0;
-  const int team = threads > 0 ? threads : omp_get_max_threads();
-  return HWY_DYNAMIC_DISPATCH(add_cross_entropies)(field, queries, origins, gradient, team);
+  return HWY_DYNAMIC_DISPATCH(add_cross_entropies)(field, queries, origins, gradient, threads);
 }
 
 }  // namespace attractor::cpu

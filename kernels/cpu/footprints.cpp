@@ -1,7 +1,5 @@
 // Footprints: each lane a pair of its own.
 
-#include <omp.h>
-
 #include <algorithm>
 #include <memory>
 #include <vector>
@@ -99,22 +97,18 @@ class FootprintWorker {
 template <FootprintBase base>
 void run_all(bool cumulative, const PackedMatrix& patterns, MatrixView<const float> queries,
              std::span<const FootprintPair> pairs, MatrixView<float> results, int threads) {
-  const int team = useful_threads(threads, results.rows);
+  const int team = team_size(threads, results.rows, least_lanes);
   std::vector<std::unique_ptr<FootprintWorker>> workers;
   for (int i = 0; i < team; ++i) workers.push_back(std::make_unique<FootprintWorker>(queries.columns));
-  const Index step = vector_lanes();
-  const Index batches = (results.rows + step - 1) / step;
-#pragma omp parallel for schedule(static) num_threads(team)
-  for (Index batch = 0; batch < batches; ++batch) {
-    const Index first = batch * step;
-    const Index count = std::min(step, results.rows - first);
+  run_chunks(team, results.rows, vector_lanes(), [&](int share, Index first, Index end) {
     FootprintPair batch_pairs[16];
-    for (Index i = 0; i < count; ++i)
-      batch_pairs[i] = pairs.empty() ? FootprintPair{(first + i) / patterns.rows(), (first + i) % patterns.rows()}
-                                     : pairs[static_cast<std::size_t>(first + i)];
-    workers[static_cast<std::size_t>(omp_get_thread_num())]->template run<base>(
-        cumulative, patterns, queries, {batch_pairs, static_cast<std::size_t>(count)}, results.slice(first, count));
-  }
+    for (Index i = first; i < end; ++i)
+      batch_pairs[i - first] =
+          pairs.empty() ? FootprintPair{i / patterns.rows(), i % patterns.rows()} : pairs[static_cast<std::size_t>(i)];
+    workers[static_cast<std::size_t>(share)]->template run<base>(cumulative, patterns, queries,
+                                                                 {batch_pairs, static_cast<std::size_t>(end - first)},
+                                                                 results.slice(first, end - first));
+  });
 }
 
 }  // namespace

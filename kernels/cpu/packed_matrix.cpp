@@ -12,10 +12,16 @@ AlignedFloats::AlignedFloats(Index count) {
   std::fill_n(data(), count, 0.0F);
 }
 
-PackedMatrix::PackedMatrix(MatrixView<const float> matrix)
-    : rows_(matrix.rows), columns_(matrix.columns), data_(padded(rows_) * padded(columns_)) {
+PackedMatrix::PackedMatrix(MatrixView<const float> matrix) : PackedMatrix(matrix.rows, matrix.columns) {
   for (Index i = 0; i < rows_; ++i)
     for (Index k = 0; k < columns_; ++k) data_[row_offset(i) + panel_rows * k] = matrix(i, k);
+}
+
+PackedMatrix PackedMatrix::transposed(MatrixView<const float> matrix) {
+  PackedMatrix result(matrix.columns, matrix.rows);
+  for (Index k = 0; k < matrix.rows; ++k)
+    for (Index i = 0; i < matrix.columns; ++i) result.data_[result.row_offset(i) + panel_rows * k] = matrix(k, i);
+  return result;
 }
 
 }  // namespace attractor::cpu

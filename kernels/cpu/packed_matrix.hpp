@@ -39,6 +39,8 @@ class PackedMatrix {
  public:
   PackedMatrix() = default;
   explicit PackedMatrix(MatrixView<const float> matrix);
+  /// The transpose of a matrix.
+  static PackedMatrix transposed(MatrixView<const float> matrix);
 
   [[nodiscard]] Index rows() const { return rows_; }
   [[nodiscard]] Index columns() const { return columns_; }
@@ -56,6 +58,8 @@ class PackedMatrix {
   }
 
  private:
+  PackedMatrix(Index rows, Index columns) : rows_(rows), columns_(columns), data_(padded(rows) * padded(columns)) {}
+
   Index rows_ = 0;
   Index columns_ = 0;
   AlignedFloats data_;

@@ -25,6 +25,9 @@ class QueryQueue {
     return {first, std::min(first + chunk_, total_)};
   }
 
+  /// Queries that were handed out: the first so many.
+  [[nodiscard]] Index taken() const { return std::min(next_.load(std::memory_order_relaxed), total_); }
+
  private:
   Index total_;
   Index chunk_;  ///< small enough that threads finish together, large enough that the counter is rarely touched

@@ -1,7 +1,5 @@
 #include "kernels/cpu/recall.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <limits>
 #include <memory>
@@ -89,15 +87,12 @@ class RetrievalWorker {
 /// Calls run(worker, first row, rows) for batches of states. All memory is taken before any thread starts.
 template <class Worker, class Run, class... Arguments>
 void for_batches(Index states, int threads, const Run& run, const Arguments&... arguments) {
-  const int team = useful_threads(threads, states);
+  const int team = team_size(threads, states, least_lanes);
   std::vector<std::unique_ptr<Worker>> workers;
   for (int i = 0; i < team; ++i) workers.push_back(std::make_unique<Worker>(arguments...));
-  const Index batches = (states + most_lanes - 1) / most_lanes;
-#pragma omp parallel for schedule(dynamic) num_threads(team)
-  for (Index batch = 0; batch < batches; ++batch) {
-    const Index first = batch * most_lanes;
-    run(*workers[static_cast<std::size_t>(omp_get_thread_num())], first, std::min(most_lanes, states - first));
-  }
+  run_chunks(team, states, most_lanes, [&](int share, Index first, Index end) {
+    run(*workers[static_cast<std::size_t>(share)], first, end - first);
+  });
 }
 
 }  // namespace

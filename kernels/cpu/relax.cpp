@@ -1,7 +1,5 @@
 #include "kernels/cpu/relax.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -143,7 +141,7 @@ class TileWorker {
     if (!results.energy_trace.empty())
       std::fill(results.energy_trace.row(query) + steps, results.energy_trace.row(query) + job_.options.max_steps,
                 not_a_number);
-    ++finished_;
+    if (status != Status::cancelled) ++finished_;
   }
 
   /// Takes the states of retired queries out and gives every idle lane a waiting query.
@@ -160,7 +158,7 @@ class TileWorker {
   }
 
   bool next_query() {
-    if (waiting_.empty()) waiting_ = queue_.take();
+    if (waiting_.empty() && !meter_.stopped()) waiting_ = queue_.take();
     return !waiting_.empty();
   }
 
@@ -228,11 +226,11 @@ class TileWorker {
     set_mask(tile_.held, i, true);
   }
 
-  /// Ends every query of this thread and drains the queue.
+  /// Ends every query that this thread has taken.
   void cancel() {
     for (Index i = 0; i < tile_.lanes; ++i)
       if (lane_at(i).query >= 0) retire(i, Status::cancelled);
-    while (next_query()) finish_unstarted(waiting_.first++, Status::cancelled);
+    while (!waiting_.empty()) finish_unstarted(waiting_.first++, Status::cancelled);
     exchange_lanes();
     tile_.lanes = 0;
   }
@@ -252,6 +250,16 @@ class TileWorker {
   Index finished_ = 0;
 };
 
+/// What a cancelled call says of the queries that it never took. Their states stay as they were.
+void cancel_untaken(const RelaxationView& results, Index first) {
+  const auto fill = [&](auto values, auto value) {
+    if (!values.empty()) std::fill(values.begin() + first, values.end(), value);
+  };
+  fill(results.steps, 0);
+  fill(results.energies, not_a_number);
+  fill(results.status, Status::cancelled);
+}
+
 /// Lanes of each thread's tile: many, to spread a pass over the memory and the exchange of lanes over more queries; but
 /// few where a wide tile would be refilled fewer than about eight times, for then the end, when lanes run empty, weighs
 /// more.
@@ -259,8 +267,8 @@ Index tile_width(int threads, Index queries) { return queries < 8 * most_lanes *
 
 }  // namespace
 
-void relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
-           const RelaxationView& results, const RelaxCall& call) {
+Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
+            const RelaxationView& results, const RelaxCall& call) {
   const bool watches_energy = options.halting.watch == Halting::Watch::energy;
   const Job job{.options = options,
                 .queries = queries,
@@ -268,20 +276,17 @@ void relax(const Field& field, const RelaxerOptions& options, MatrixView<const f
                 .call = call,
                 .watches_energy = watches_energy,
                 .wants_energy = watches_energy || options.energies || options.energy_trace};
-  const int threads = useful_threads(options.threads, queries.rows);
+  const int threads = team_size(options.threads, queries.rows, least_lanes);
   QueryQueue queue(queries.rows, threads);
   detail::ProgressMeter meter(call, queries.rows);
   // All memory is taken before any thread starts: a failure here leaves nothing half done.
   std::vector<std::unique_ptr<TileWorker>> workers;
   for (int i = 0; i < threads; ++i)
     workers.push_back(std::make_unique<TileWorker>(job, field, queue, meter, tile_width(threads, queries.rows)));
-#pragma omp parallel num_threads(threads)
-  {
-    // Fewer threads may start than were asked for; then some take several shares.
-    for (int i = omp_get_thread_num(); i < threads; i += omp_get_num_threads())
-      workers[static_cast<std::size_t>(i)]->run();
-  }
+  run_team(threads, [&](int share) { workers[static_cast<std::size_t>(share)]->run(); });
+  cancel_untaken(results, queue.taken());
   meter.finish();
+  return queue.taken();
 }
 
 }  // namespace attractor::cpu

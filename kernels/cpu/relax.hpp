@@ -9,7 +9,9 @@
 namespace attractor::cpu {
 
 /// The result of query i goes to row i. Arguments are valid (host/ has checked them) and `options.update` is set.
-void relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
-           const RelaxationView& results, const RelaxCall& call);
+///
+/// @return how many queries have a state, the first so many: all, unless the call was cancelled.
+Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
+            const RelaxationView& results, const RelaxCall& call);
 
 }  // namespace attractor::cpu

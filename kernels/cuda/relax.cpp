@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <exception>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -122,6 +124,8 @@ struct Call {
   std::atomic<bool> failed = false;
 
   [[nodiscard]] Index total() const { return arrays.queries.matrix.rows; }
+  /// Queries of the chunks that lanes have taken: the first so many.
+  [[nodiscard]] Index taken() const { return std::min(next.load(), total()); }
 };
 
 /// A stream and its buffers: takes one chunk after another from the host to the device and its results back.
@@ -148,11 +152,11 @@ class Lane {
     discard(cudaStreamSynchronize(stream_.get()));
   }
 
-  /// Relaxes chunks until none are left.
+  /// Relaxes chunks until none are left, or none are wanted.
   void run() {
-    for (;;) {
+    while (!call_.failed && !call_.meter.stopped()) {
       const Index first = call_.next.fetch_add(call_.chunk_rows);
-      if (first >= call_.total() || call_.failed) return;
+      if (first >= call_.total()) return;
       relax_chunk(first, std::min(call_.chunk_rows, call_.total() - first));
     }
   }
@@ -163,10 +167,7 @@ class Lane {
     queries_.upload(first, count, stream);
     clamped_.upload(first, count, stream);
     const Job job = make_chunk_job(first, count);
-    if (call_.meter.stopped())
-      launch_unstarted(job, Status::cancelled, stream);
-    else
-      memory_.relax(job, products(call_.options), workspace_.data(), stream);
+    memory_.relax(job, products(call_.options), workspace_.data(), stream);
     const MatrixView<float> contents = contents_.on_device(first, count);
     if (contents.data != nullptr) memory_.recall(job.states, contents, workspace_.data(), stream);
     for_each_result([&](const auto& rows) { rows.download(first, count, stream); });
@@ -219,6 +220,29 @@ void finish_default_stream(int device) {
   check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize of the default stream");
 }
 
+/// Sets every byte of the entries from `first` on.
+template <class T>
+void fill(const Placed<T>& entries, Index first, unsigned char byte, int device) {
+  const Index count = entries.matrix.rows - first;
+  if (entries.matrix.data == nullptr || count == 0) return;
+  T* const begin = entries.matrix.row(first);
+  if (entries.location != Location::device) {
+    std::memset(begin, byte, bytes_of<T>(count));
+    return;
+  }
+  const DeviceScope scope(device);
+  const Stream stream = make_stream();
+  check(cudaMemsetAsync(begin, byte, bytes_of<T>(count), stream.get()), "cudaMemsetAsync of what was cancelled");
+  check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize after a cancelled call");
+}
+
+/// What a cancelled call says of the queries that it never took. Their states stay as they were.
+void cancel_untaken(const Arrays& arrays, Index first, int device) {
+  fill(arrays.steps, first, 0, device);
+  fill(arrays.energies, first, 0xFF, device);  // NaN
+  fill(arrays.status, first, static_cast<unsigned char>(Status::cancelled), device);
+}
+
 /// Runs one lane on this thread. Its failure ends the others too.
 void run_lane(const DeviceMemory& memory, Call& call, std::exception_ptr& failure) {
   try {
@@ -227,6 +251,18 @@ void run_lane(const DeviceMemory& memory, Call& call, std::exception_ptr& failur
     call.failed = true;
     failure = std::current_exception();
   }
+}
+
+/// Runs lanes on as many threads, or fewer where the system has none to give: the others relax their share.
+void run_lanes(std::span<const DeviceMemory* const> replicas, Call& call, std::span<std::exception_ptr> failures) {
+  std::vector<std::jthread> threads;
+  threads.reserve(failures.size());
+  try {
+    for (std::size_t i = 1; i < failures.size(); ++i)
+      threads.emplace_back([&, i] { run_lane(*replicas[i % replicas.size()], call, failures[i]); });
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
+  }
+  run_lane(*replicas.front(), call, failures.front());
 }
 
 /// Bytes for a chunk on the device that has least to give.
@@ -280,15 +316,10 @@ void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& 
   const auto lanes =
       static_cast<std::size_t>(std::min<Index>(chunks, static_cast<Index>(replicas.size()) * lanes_per_device));
   std::vector<std::exception_ptr> failures(lanes);
-  {
-    std::vector<std::jthread> threads;
-    threads.reserve(lanes);
-    for (std::size_t i = 1; i < lanes; ++i)
-      threads.emplace_back([&, i] { run_lane(*replicas[i % replicas.size()], shared, failures[i]); });
-    run_lane(*replicas.front(), shared, failures.front());
-  }
+  run_lanes(replicas, shared, failures);
   for (const std::exception_ptr& failure : failures)
     if (failure) std::rethrow_exception(failure);
+  cancel_untaken(arrays, shared.taken(), replicas.front()->device());
   meter.finish();
 }
 

@@ -78,10 +78,6 @@ __global__ void __launch_bounds__(step_threads, 8) start_kernel(Job job, Slots s
   if (!refill(job, slots, row, slots.states)) clear(slots, row, 0);
 }
 
-__global__ void __launch_bounds__(step_threads, 8) unstarted_kernel(Job job, Status status) {
-  finish_unstarted(job, blockIdx.x, status);
-}
-
 /// What a step is judged by.
 struct Sums {
   double energy;
@@ -258,10 +254,5 @@ void launch_step(const Readout& readout, const Job& job, const Slots& slots, int
 template void launch_step(const FactoredReadout&, const Job&, const Slots&, int, cudaStream_t);
 template void launch_step(const DenseReadout&, const Job&, const Slots&, int, cudaStream_t);
 template void launch_step(const SoftmaxReadout&, const Job&, const Slots&, int, cudaStream_t);
-
-void launch_unstarted(const Job& job, Status status, cudaStream_t stream) {
-  unstarted_kernel<<<static_cast<unsigned>(job.queries.rows), step_threads, 0, stream>>>(job, status);
-  check_launch("unstarted_kernel");
-}
 
 }  // namespace attractor::cuda

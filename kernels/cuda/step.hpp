@@ -21,7 +21,4 @@ void launch_start(const Job& job, const Slots& slots, int rows, cudaStream_t str
 template <class Readout>
 void launch_step(const Readout& readout, const Job& job, const Slots& slots, int rows, cudaStream_t stream);
 
-/// Every query of the job ends where it is, before its first step.
-void launch_unstarted(const Job& job, Status status, cudaStream_t stream);
-
 }  // namespace attractor::cuda

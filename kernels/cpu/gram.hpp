@@ -1,0 +1,14 @@
+#pragma once
+
+/// The weights of a linear memory.
+
+#include <attractor/matrix.hpp>
+
+namespace attractor::cpu {
+
+/// FᵀF [D × D] of F [P × D], exactly symmetric; sums of integers are exact below 2²⁴.
+///
+/// Extra memory: D × 256 floats and a few of them for each thread. Complexity: O(PD²).
+Matrix<float> gram(MatrixView<const float> factor);
+
+}  // namespace attractor::cpu
