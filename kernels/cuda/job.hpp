@@ -2,6 +2,7 @@
 
 /// What one relaxation on a device reads and writes, as kernels take it: plain values, every pointer on the device.
 
+#include <algorithm>
 #include <cstdint>
 
 #include <attractor/halting.hpp>
@@ -33,6 +34,19 @@ struct Job {
   UpdateRule update;
   int max_steps = 1;
   bool wants_energy = false;  ///< energies are asked for, or halting watches them
+
+  /// The job of queries [first, first + count).
+  [[nodiscard]] Job slice(Index first, Index count) const;
 };
+
+/// Queries that one launch takes at most: a device that also draws a screen ends launches of seconds.
+inline constexpr Index launch_queries = Index{1} << 24;
+
+/// Calls visit(part) for parts of the job, in order, of `most` queries each.
+template <class Visit>
+void for_each_launch(const Job& job, Index most, Visit&& visit) {
+  for (Index first = 0; first < job.queries.rows; first += most)
+    visit(job.slice(first, std::min(most, job.queries.rows - first)));
+}
 
 }  // namespace attractor::cuda

@@ -187,6 +187,23 @@ ResidentMemory make_memory(const Layout& layout, MatrixView<const float> weights
           .image = upload(std::span<const std::byte>(image), "a resident memory")};
 }
 
+void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream) {
+  const Index queries = job.queries.rows;
+  const Layout& layout = memory.layout;
+  const auto blocks = std::min<Index>((queries + layout.slots - 1) / layout.slots, memory.most_blocks);
+  const Launch launch{.layout = layout,
+                      .image = memory.image.data(),
+                      .scale = memory.scale,
+                      .job = job,
+                      .next_query = static_cast<unsigned long long*>(workspace),
+                      .slot_limit = static_cast<int>(std::min<Index>((queries + blocks - 1) / blocks, layout.slots)),
+                      .masked = job.clamped.data != nullptr || layout.dimension < layout.neurons};
+  check(cudaMemsetAsync(workspace, 0, resident_workspace_bytes, stream), "cudaMemsetAsync of the query counter");
+  kernel_for(layout)<<<static_cast<unsigned>(blocks), static_cast<unsigned>(layout.threads),
+                       static_cast<std::size_t>(layout.bytes), stream>>>(launch);
+  check_launch("relax_resident");
+}
+
 }  // namespace
 
 std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> factor, std::span<const float> diagonal,
@@ -203,22 +220,9 @@ std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weight
   return make_memory(*layout, weights, {}, scale);
 }
 
-void launch_resident(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream) {
-  const Index queries = job.queries.rows;
-  if (queries == 0) return;
-  const Layout& layout = memory.layout;
-  const auto blocks = std::min<Index>((queries + layout.slots - 1) / layout.slots, memory.most_blocks);
-  const Launch launch{.layout = layout,
-                      .image = memory.image.data(),
-                      .scale = memory.scale,
-                      .job = job,
-                      .next_query = static_cast<unsigned long long*>(workspace),
-                      .slot_limit = static_cast<int>(std::min<Index>((queries + blocks - 1) / blocks, layout.slots)),
-                      .masked = job.clamped.data != nullptr || layout.dimension < layout.neurons};
-  check(cudaMemsetAsync(workspace, 0, resident_workspace_bytes, stream), "cudaMemsetAsync of the query counter");
-  kernel_for(layout)<<<static_cast<unsigned>(blocks), static_cast<unsigned>(layout.threads),
-                       static_cast<std::size_t>(layout.bytes), stream>>>(launch);
-  check_launch("relax_resident");
+void launch_resident(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream,
+                     Index most_queries) {
+  for_each_launch(job, most_queries, [&](const Job& part) { launch_once(memory, part, workspace, stream); });
 }
 
 }  // namespace attractor::cuda

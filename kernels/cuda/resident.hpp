@@ -32,10 +32,11 @@ std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> fac
 /// u = scale·Wx, E = −½ xᵀu; W is symmetric. Empty where it doesn't fit.
 std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, float scale);
 
-/// Device memory that one launch needs for itself.
+/// Device memory that launches on one stream need for themselves.
 inline constexpr std::size_t resident_workspace_bytes = 256;
 
-/// Relaxes the job. Only enqueues work, so it may be captured in a graph.
-void launch_resident(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream);
+/// Relaxes the job, in launches of `most_queries`. Only enqueues work, so it may be captured in a graph.
+void launch_resident(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream,
+                     Index most_queries = launch_queries);
 
 }  // namespace attractor::cuda

@@ -79,6 +79,8 @@ __device__ inline void move_entries(const SlotTable& table, int lane) {
   for (int i = __popc(moving & ((1U << lane) - 1)); i > 0; --i) gaps &= gaps - 1;
   const int gap = moves ? __ffs(static_cast<int>(gaps)) - 1 : -1;
   table.departed_steps[slot] = gap;
+  // A ballot orders no memory accesses: all lanes have read where others are about to write.
+  __syncwarp();
   if (!moves) return;
   table.query[gap] = table.query[slot];
   table.monitor[gap] = table.monitor[slot];

@@ -380,6 +380,8 @@ class Worker {
       const bool moves = (plan()->changed >> slot & 1) != 0;
       const bool finite = !moves || move_column(slot, lane % row_classes);
       const unsigned bad = __ballot_sync(~0U, !finite) >> (lane / row_classes * row_classes) & 0xffU;
+      // A ballot orders no memory accesses: all lanes have read what one of them now overwrites.
+      __syncwarp();
       if (moves && lane % row_classes == 0) rejected |= conclude(slot, bad != 0);
     }
     return rejected;

@@ -84,7 +84,8 @@ struct Spread {
 };
 
 Results relax(const cuda::ResidentMemory& memory, const Rules& rules, MatrixView<const float> queries,
-              MatrixView<const std::uint8_t> clamped = {}, Spread spread = {}) {
+              MatrixView<const std::uint8_t> clamped = {}, Spread spread = {},
+              Index most_queries = cuda::launch_queries) {
   const Index b = queries.rows;
   const Index d = queries.columns;
   const Index stride = d + spread.gap;
@@ -109,7 +110,7 @@ Results relax(const cuda::ResidentMemory& memory, const Rules& rules, MatrixView
                       .update = cuda::to_rule(rules.update),
                       .max_steps = rules.max_steps,
                       .wants_energy = rules.energies || rules.trace || rules.halting.watch == Halting::Watch::energy};
-  cuda::launch_resident(memory, job, workspace.data(), nullptr);
+  cuda::launch_resident(memory, job, workspace.data(), nullptr, most_queries);
   cuda::check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
 
   const std::vector<float> padded = download(states);
@@ -386,6 +387,25 @@ TEST(ResidentLaunchTest, NoQueriesIsNoWork) {
   Rng rng(42);
   const Subject s = make_subject(random_bipolar(3, 16, rng), Form::factored, false);
   EXPECT_NO_THROW(relax(*s.memory, {}, Matrix<float>(0, 16).view()));
+}
+
+/// Clamped, traced, apart from each other: every part of the results is cut where the queries are.
+TEST(ResidentLaunchTest, ManyLaunchesGiveTheBitsOfOne) {
+  Rng rng(47);
+  const Matrix<float> patterns = random_gaussian(3, 20, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 150, 0.2F, 2.0F, rng);
+  const Matrix<std::uint8_t> clamped = random_mask(150, 20, 0.2, rng);
+  const Rules rules{.max_steps = 5, .trace = true};
+  for (const Form form : {Form::factored, Form::dense}) {
+    const Subject s = make_subject(patterns, form, false);
+    const Results one = relax(*s.memory, rules, queries.view(), clamped.view());
+    for (const Index most_queries : {1, 7, 75, 149, 150}) {
+      SCOPED_TRACE(most_queries);
+      const Results many =
+          relax(*s.memory, rules, queries.view(), clamped.view(), {.gap = 3, .offset = 1}, most_queries);
+      for (Index i = 0; i < queries.rows(); ++i) ASSERT_TRUE(same_row(many, i, one, i)) << "query " << i;
+    }
+  }
 }
 
 /// Far more queries than slots, in one order and another, and the same ones in small calls.
