@@ -27,18 +27,22 @@ struct CudaCall {
 /// @throws NotSupported the relaxer's memory isn't on one CUDA device.
 ATTRACTOR_EXPORT std::size_t workspace_bytes(const Relaxer& relaxer, Index queries);
 
-/// Whether `relax_async` is a single launch that can be captured in a CUDA graph: the memory fits into a
-/// multiprocessor's shared memory. Otherwise the host takes part in every step, and the call returns when the last one
-/// is on the stream.
+/// Whether `relax_async` is a single launch (one for every 2²⁴ queries) that can be captured in a CUDA graph: the
+/// memory fits into a multiprocessor's shared memory. Otherwise the host takes part in every step, and the call returns
+/// when the last one is on the stream.
 ///
 /// @throws NotSupported the relaxer's memory isn't on one CUDA device.
 ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
 
 /// Relaxes every row of `queries` [B × D] into `results`, in stream order: all data are on the memory's device (or
-/// managed), and stay untouched until the stream has come past this call.
+/// managed), and stay untouched until the stream has come past this call. So does the memory: keep it, the relaxer or a
+/// copy of either until then.
+///
+/// A captured call needs a workspace. The graph refers to the data, the workspace and the memory, and keeps none of
+/// them alive: all must outlive its last launch. The relaxer need not; its options are part of the graph.
 ///
 /// @throws InvalidArgument as Relaxer::relax; data on the host or on another device; a workspace
-///         too small, misaligned or on the host.
+///         too small, misaligned, on the host, or missing while the stream is being captured.
 /// @throws NotSupported the memory isn't on one CUDA device; the stream is being captured and the memory needs the
 /// host.
 /// @throws DeviceError a CUDA or cuBLAS call failed; the relaxer stays usable.

@@ -41,8 +41,9 @@ class ATTRACTOR_EXPORT Relaxer {
   /// device may still be on their way on its default stream, on other streams not.
   /// @throws std::bad_alloc
   /// @throws DeviceError a call to the device failed; OutOfDeviceMemory it has no room. The relaxer stays usable.
+  /// @throws NotSupported data on a device while an application's stream that waits for the default stream is captured.
   /// Blocks until done. Extra memory: a few tiles of states for each thread, on CUDA two chunks in flight for each
-  /// device; independent of B.
+  /// device; independent of B. The memory keeps the latter for the next calls, up to 1 GiB on each device.
   [[nodiscard]] Relaxation relax(MatrixView<const float> queries, const RelaxCall& call = {}) const;
 
   /// The same into the caller's buffers.

@@ -112,9 +112,8 @@ class Evaluation {
 
  private:
   void upload_batch(MatrixView<const float> queries, std::span<const Index> origins, cudaStream_t stream) const {
-    check(cudaMemcpy2DAsync(states_, bytes_of(patterns_.stride), queries.data, bytes_of(queries.row_stride),
-                            bytes_of(queries.columns), elements(queries.rows), cudaMemcpyHostToDevice, stream),
-          "cudaMemcpy2DAsync of " + std::to_string(queries.rows) + " queries");
+    copy_rows(MatrixView<float>(states_, queries.rows, queries.columns, patterns_.stride), queries,
+              cudaMemcpyHostToDevice, stream, "queries");
     check(cudaMemcpyAsync(origins_, origins.data(), bytes_of<Index>(queries.rows), cudaMemcpyHostToDevice, stream),
           "cudaMemcpyAsync of origins");
   }

@@ -91,22 +91,22 @@ __global__ void __launch_bounds__(threads) rank_pairs(Batch batch, int lanes) {
 }
 
 template <int count>
-void launch(FootprintBase base, const Batch& batch) {
+void launch(FootprintBase base, const Batch& batch, cudaStream_t stream) {
   const int lanes = pair_lanes(batch.dimension, count);
   const Index blocks = (batch.rows * lanes + threads - 1) / threads;
   const auto kernel = base == FootprintBase::dot ? rank_pairs<FootprintBase::dot, count>
                                                  : rank_pairs<FootprintBase::squared_distance, count>;
-  kernel<<<static_cast<unsigned>(blocks), threads>>>(batch, lanes);
+  kernel<<<static_cast<unsigned>(blocks), threads, 0, stream>>>(batch, lanes);
   check_launch("footprints");
 }
 
-void launch_footprints(FootprintBase base, const Batch& batch) {
+void launch_footprints(FootprintBase base, const Batch& batch, cudaStream_t stream) {
   if (batch.dimension <= 8 * warp_size)
-    launch<8>(base, batch);
+    launch<8>(base, batch, stream);
   else if (batch.dimension <= 64 * warp_size)
-    launch<64>(base, batch);
+    launch<64>(base, batch, stream);
   else
-    launch<most_ranks / warp_size>(base, batch);
+    launch<most_ranks / warp_size>(base, batch, stream);
 }
 
 }  // namespace
@@ -123,16 +123,19 @@ void footprints(int device, FootprintBase base, bool cumulative, MatrixView<cons
   const Index stride = all_patterns.stride;
   const Index most_rows = std::min(results.rows, result_floats / stride);
   const DeviceArray<float> batch_results(static_cast<std::size_t>(most_rows * stride), "footprints");
+  const Stream stream = make_stream();
   for (Index first = 0; first < results.rows; first += most_rows) {
     const Index rows = std::min(most_rows, results.rows - first);
     const DeviceArray<FootprintPair> batch_pairs =
         upload(pairs.empty() ? pairs : pairs.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(rows)),
                "pairs");
-    launch_footprints(base, {cumulative, all_patterns.data.data(), patterns.rows, all_queries.data.data(), stride,
-                             all_patterns.columns, batch_pairs.data(), first, rows, batch_results.data()});
-    check(cudaMemcpy2D(results.row(first), bytes_of(results.row_stride), batch_results.data(), bytes_of(stride),
-                       bytes_of(results.columns), static_cast<std::size_t>(rows), cudaMemcpyDeviceToHost),
-          "cudaMemcpy2D of " + std::to_string(rows) + " footprints");
+    launch_footprints(base,
+                      {cumulative, all_patterns.data.data(), patterns.rows, all_queries.data.data(), stride,
+                       all_patterns.columns, batch_pairs.data(), first, rows, batch_results.data()},
+                      stream.get());
+    copy_rows(results.slice(first, rows), {batch_results.data(), rows, results.columns, stride}, cudaMemcpyDeviceToHost,
+              stream.get(), "footprints");
+    check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize after footprints");
   }
 }
 

@@ -88,7 +88,10 @@ void check_may_stream(Tier tier, MatrixView<const float> matrix) {
 }  // namespace
 
 DeviceMemory::DeviceMemory(int device, Form form)
-    : device_(device), form_(std::move(form)), tools_(std::make_unique<ToolboxPool>(device)) {}
+    : device_(device),
+      form_(std::move(form)),
+      tools_(std::make_unique<ToolboxPool>(device)),
+      lanes_(std::make_unique<LanePool>(device)) {}
 
 DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, std::span<const float> diagonal,
                                     float scale, Tier tier) {

@@ -2,12 +2,14 @@
 
 /// A memory as one CUDA device holds it, and how queries already on that device relax on it.
 
+#include <memory>
 #include <optional>
 #include <variant>
 
 #include <attractor/similarity.hpp>
 
 #include "kernels/cuda/job.hpp"
+#include "kernels/cuda/lane_buffers.hpp"
 #include "kernels/cuda/resident.hpp"
 #include "kernels/cuda/streamed.hpp"
 
@@ -35,6 +37,14 @@ class DeviceMemory {
   /// Whether a relaxation is one launch, which never waits for the host.
   [[nodiscard]] bool is_resident() const { return std::holds_alternative<ResidentMemory>(form_); }
 
+  /// Whether a result may depend on how many others are relaxed with it, since library products round as they like.
+  [[nodiscard]] bool depends_on_batch() const {
+    return std::holds_alternative<StreamedFactored>(form_) || std::holds_alternative<StreamedDense>(form_);
+  }
+
+  /// Streams and buffers of waiting calls, for the next ones.
+  [[nodiscard]] LanePool& lanes() const { return *lanes_; }
+
   /// Scratch of `relax` and `recall`, for so many queries.
   [[nodiscard]] std::size_t workspace_bytes(Index queries) const;
 
@@ -56,6 +66,7 @@ class DeviceMemory {
   int device_;
   Form form_;
   std::unique_ptr<ToolboxPool> tools_;
+  std::unique_ptr<LanePool> lanes_;
 };
 
 }  // namespace attractor::cuda

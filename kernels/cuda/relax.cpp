@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <system_error>
 #include <thread>
 #include <vector>
 
 #include <attractor/error.hpp>
 
+#include "kernels/cuda/lane_buffers.hpp"
 #include "kernels/cuda/staging.hpp"
 #include "kernels/cuda/step.hpp"
 #include "kernels/cuda/workspace.hpp"
@@ -23,8 +25,9 @@ namespace {
 /// that page-locking the buffers doesn't take longer than using them.
 constexpr Index chunk_bytes = Index{64} << 20;
 
-/// A chunk's share of the memory that its device has left: two of them and the scratch fit well.
-constexpr Index chunk_share = 8;
+/// A chunk's share of the memory that its device has left, or has: two of them and the scratch fit well.
+constexpr Index share_of_left = 8;
+constexpr Index share_of_total = 32;
 
 /// Chunks of a set that is cut only so that the caller hears of progress or can stop, or for other devices to share in.
 constexpr Index least_chunk = 4096;
@@ -128,52 +131,97 @@ struct Call {
   [[nodiscard]] Index taken() const { return std::min(next.load(), total()); }
 };
 
-/// A stream and its buffers: takes one chunk after another from the host to the device and its results back.
+/// A chunk of each of the caller's arrays, and scratch.
+struct Staging {
+  Staging(const DeviceMemory& memory, const Arrays& arrays, Index rows, StagingSpace& space)
+      : queries(arrays.queries, rows, space, "queries"),
+        clamped(arrays.clamped, rows, space, "clamped neurons"),
+        states(arrays.states, rows, space, "states"),
+        steps(arrays.steps, rows, space, "steps"),
+        energies(arrays.energies, rows, space, "energies"),
+        status(arrays.status, rows, space, "statuses"),
+        energy_trace(arrays.energy_trace, rows, space, "energy traces"),
+        contents(arrays.contents, rows, space, "contents"),
+        scratch(space.device.take<std::byte>(memory.workspace_bytes(rows))) {}
+
+  template <class Visit>
+  void for_each_result(Visit&& visit) const {
+    visit(states);
+    visit(steps);
+    visit(energies);
+    visit(status);
+    visit(energy_trace);
+    visit(contents);
+  }
+
+  StagedRows<const float> queries;
+  StagedRows<const std::uint8_t> clamped;
+  StagedRows<float> states;
+  StagedRows<std::int32_t> steps;
+  StagedRows<float> energies;
+  StagedRows<Status> status;
+  StagedRows<float> energy_trace;
+  StagedRows<float> contents;
+  std::byte* scratch;
+};
+
+Staging make_staging(const DeviceMemory& memory, const Call& call, LaneBuffers& buffers) {
+  StagingSpace needed;
+  Staging(memory, call.arrays, call.chunk_rows, needed);
+  buffers.reserve(needed.device.used(), needed.pinned.used());
+  StagingSpace space{Workspace(buffers.device()), Workspace(buffers.pinned())};
+  return {memory, call.arrays, call.chunk_rows, space};
+}
+
+/// Takes one chunk after another from the host to the device and its results back.
 class Lane {
  public:
+  /// The memory's device is current.
   Lane(const DeviceMemory& memory, Call& call)
       : call_(call),
         memory_(memory),
-        scope_(memory.device()),
-        stream_(make_stream()),
-        queries_(call.arrays.queries, call.chunk_rows, "queries"),
-        clamped_(call.arrays.clamped, call.chunk_rows, "clamped neurons"),
-        states_(call.arrays.states, call.chunk_rows, "states"),
-        steps_(call.arrays.steps, call.chunk_rows, "steps"),
-        energies_(call.arrays.energies, call.chunk_rows, "energies"),
-        status_(call.arrays.status, call.chunk_rows, "statuses"),
-        energy_trace_(call.arrays.energy_trace, call.chunk_rows, "energy traces"),
-        contents_(call.arrays.contents, call.chunk_rows, "contents"),
-        workspace_(memory.workspace_bytes(call.chunk_rows), "scratch") {}
+        buffers_(memory.lanes().take()),
+        staging_(make_staging(memory, call, *buffers_)) {}
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
   ~Lane() {
-    // After a failure the stream may still be writing what is about to be freed.
-    discard(cudaStreamSynchronize(stream_.get()));
+    // After a failure the stream may still be writing what belongs to the caller or the next call.
+    const CaptureExemption exemption;
+    discard(cudaStreamSynchronize(buffers_->stream()));
   }
 
-  /// Relaxes chunks until none are left, or none are wanted.
+  /// Relaxes chunks until none are left, or none are wanted. A failure ends the other lanes too.
   void run() {
-    while (!call_.failed && !call_.meter.stopped()) {
-      const Index first = call_.next.fetch_add(call_.chunk_rows);
-      if (first >= call_.total()) return;
-      relax_chunk(first, std::min(call_.chunk_rows, call_.total() - first));
+    try {
+      const DeviceScope scope(memory_.device());
+      while (!call_.failed && !call_.meter.stopped()) {
+        const Index first = call_.next.fetch_add(call_.chunk_rows);
+        if (first >= call_.total()) return;
+        relax_chunk(first, std::min(call_.chunk_rows, call_.total() - first));
+      }
+    } catch (...) {
+      call_.failed = true;
+      failure_ = std::current_exception();
     }
+  }
+
+  void rethrow() const {
+    if (failure_) std::rethrow_exception(failure_);
   }
 
  private:
   void relax_chunk(Index first, Index count) {
-    cudaStream_t stream = stream_.get();
-    queries_.upload(first, count, stream);
-    clamped_.upload(first, count, stream);
+    cudaStream_t stream = buffers_->stream();
+    staging_.queries.upload(first, count, stream);
+    staging_.clamped.upload(first, count, stream);
     const Job job = make_chunk_job(first, count);
-    memory_.relax(job, products(call_.options), workspace_.data(), stream);
-    const MatrixView<float> contents = contents_.on_device(first, count);
-    if (contents.data != nullptr) memory_.recall(job.states, contents, workspace_.data(), stream);
-    for_each_result([&](const auto& rows) { rows.download(first, count, stream); });
+    memory_.relax(job, products(call_.options), staging_.scratch, stream);
+    const MatrixView<float> contents = staging_.contents.on_device(first, count);
+    if (contents.data != nullptr) memory_.recall(job.states, contents, staging_.scratch, stream);
+    staging_.for_each_result([&](const auto& rows) { rows.download(first, count, stream); });
     check(cudaStreamSynchronize(stream),
           "cudaStreamSynchronize after the relaxation of " + std::to_string(count) + " queries");
-    for_each_result([&](const auto& rows) { rows.deliver(first, count); });
+    staging_.for_each_result([&](const auto& rows) { rows.deliver(first, count); });
     call_.meter.add(count);
   }
 
@@ -181,42 +229,60 @@ class Lane {
     const auto vector = [&](const auto& rows) {
       return std::span(rows.on_device(first, count).data, static_cast<std::size_t>(count));
     };
-    return make_job(call_.options, queries_.on_device(first, count), clamped_.on_device(first, count),
-                    {.states = states_.on_device(first, count),
-                     .steps = vector(steps_),
-                     .energies = vector(energies_),
-                     .status = vector(status_),
-                     .energy_trace = energy_trace_.on_device(first, count)});
-  }
-
-  template <class Visit>
-  void for_each_result(Visit&& visit) const {
-    visit(states_);
-    visit(steps_);
-    visit(energies_);
-    visit(status_);
-    visit(energy_trace_);
-    visit(contents_);
+    return make_job(call_.options, staging_.queries.on_device(first, count), staging_.clamped.on_device(first, count),
+                    {.states = staging_.states.on_device(first, count),
+                     .steps = vector(staging_.steps),
+                     .energies = vector(staging_.energies),
+                     .status = vector(staging_.status),
+                     .energy_trace = staging_.energy_trace.on_device(first, count)});
   }
 
   Call& call_;
   const DeviceMemory& memory_;
-  DeviceScope scope_;
-  Stream stream_;
-  StagedRows<const float> queries_;
-  StagedRows<const std::uint8_t> clamped_;
-  StagedRows<float> states_;
-  StagedRows<std::int32_t> steps_;
-  StagedRows<float> energies_;
-  StagedRows<Status> status_;
-  StagedRows<float> energy_trace_;
-  StagedRows<float> contents_;
-  DeviceArray<std::byte> workspace_;
+  LanePool::Loan buffers_;
+  Staging staging_;
+  std::exception_ptr failure_;
 };
+
+using Lanes = std::vector<std::unique_ptr<Lane>>;
+
+/// All of a call's lanes, or a failure before any work.
+Lanes make_lanes(std::span<const DeviceMemory* const> replicas, Call& call) {
+  const Index chunks = (call.total() + call.chunk_rows - 1) / call.chunk_rows;
+  const Index count = std::min(chunks, static_cast<Index>(replicas.size()) * lanes_per_device);
+  Lanes lanes;
+  lanes.reserve(static_cast<std::size_t>(count));
+  while (lanes.size() < static_cast<std::size_t>(count)) {
+    const DeviceMemory& memory = *replicas[lanes.size() % replicas.size()];
+    const DeviceScope scope(memory.device());
+    lanes.push_back(std::make_unique<Lane>(memory, call));
+  }
+  return lanes;
+}
+
+/// On a thread each, as far as there are threads to be had; the lanes that run take all chunks.
+void run_all(const Lanes& lanes) {
+  std::vector<std::jthread> threads;
+  threads.reserve(lanes.size());
+  try {
+    for (std::size_t i = 1; i < lanes.size(); ++i) threads.emplace_back([&lanes, i] { lanes[i]->run(); });
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
+  }
+  lanes.front()->run();
+}
 
 /// The caller may just have enqueued what makes its queries, and the lanes don't wait for the default stream.
 void finish_default_stream(int device) {
   const DeviceScope scope(device);
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  const cudaError_t status = cudaStreamIsCapturing(cudaStreamLegacy, &capture);
+  if (status == cudaErrorStreamCaptureImplicit) {
+    discard(status);
+    throw NotSupported(
+        "data on a device can't be waited for while a stream that waits for the default stream is being captured; "
+        "capture a stream made with cudaStreamNonBlocking");
+  }
+  check(status, "cudaStreamIsCapturing of the default stream");
   check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize of the default stream");
 }
 
@@ -243,38 +309,21 @@ void cancel_untaken(const Arrays& arrays, Index first, int device) {
   fill(arrays.status, first, static_cast<unsigned char>(Status::cancelled), device);
 }
 
-/// Runs one lane on this thread. Its failure ends the others too.
-void run_lane(const DeviceMemory& memory, Call& call, std::exception_ptr& failure) {
-  try {
-    Lane(memory, call).run();
-  } catch (...) {
-    call.failed = true;
-    failure = std::current_exception();
-  }
+/// Bytes for a chunk on one device. Where bits may depend on the chunk, it doesn't depend on what else is there.
+Index chunk_budget(const DeviceMemory& memory) {
+  const DeviceScope scope(memory.device());
+  std::size_t left = 0;
+  std::size_t total = 0;
+  check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
+  const Index share =
+      memory.depends_on_batch() ? static_cast<Index>(total) / share_of_total : static_cast<Index>(left) / share_of_left;
+  return std::min(chunk_bytes, share);
 }
 
-/// Runs lanes on as many threads, or fewer where the system has none to give: the others relax their share.
-void run_lanes(std::span<const DeviceMemory* const> replicas, Call& call, std::span<std::exception_ptr> failures) {
-  std::vector<std::jthread> threads;
-  threads.reserve(failures.size());
-  try {
-    for (std::size_t i = 1; i < failures.size(); ++i)
-      threads.emplace_back([&, i] { run_lane(*replicas[i % replicas.size()], call, failures[i]); });
-  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
-  }
-  run_lane(*replicas.front(), call, failures.front());
-}
-
-/// Bytes for a chunk on the device that has least to give.
+/// That of the device that has least to give.
 Index chunk_budget(std::span<const DeviceMemory* const> replicas) {
   Index budget = chunk_bytes;
-  for (const DeviceMemory* const memory : replicas) {
-    const DeviceScope scope(memory->device());
-    std::size_t left = 0;
-    std::size_t total = 0;
-    check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
-    budget = std::min(budget, static_cast<Index>(left) / chunk_share);
-  }
+  for (const DeviceMemory* const memory : replicas) budget = std::min(budget, chunk_budget(*memory));
   return budget;
 }
 
@@ -312,13 +361,9 @@ void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& 
   if (!arrays.all(false)) finish_default_stream(replicas.front()->device());
   detail::ProgressMeter meter(call, queries.rows);
   Call shared{.options = options, .arrays = arrays, .chunk_rows = chunk_rows(arrays, call, replicas), .meter = meter};
-  const Index chunks = (queries.rows + shared.chunk_rows - 1) / shared.chunk_rows;
-  const auto lanes =
-      static_cast<std::size_t>(std::min<Index>(chunks, static_cast<Index>(replicas.size()) * lanes_per_device));
-  std::vector<std::exception_ptr> failures(lanes);
-  run_lanes(replicas, shared, failures);
-  for (const std::exception_ptr& failure : failures)
-    if (failure) std::rethrow_exception(failure);
+  const Lanes lanes = make_lanes(replicas, shared);
+  run_all(lanes);
+  for (const std::unique_ptr<Lane>& lane : lanes) lane->rethrow();
   cancel_untaken(arrays, shared.taken(), replicas.front()->device());
   meter.finish();
 }
@@ -333,6 +378,10 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, Matr
   check(cudaStreamIsCapturing(stream, &capture), "cudaStreamIsCapturing");
   if (capture != cudaStreamCaptureStatusNone && !memory.is_resident())
     throw NotSupported("only memories that fit into shared memory relax within a CUDA graph");
+  if (capture != cudaStreamCaptureStatusNone && workspace.empty())
+    throw InvalidArgument("a relaxation within a CUDA graph needs a workspace of " +
+                          std::to_string(memory.workspace_bytes(queries.rows)) +
+                          " bytes, which each launch of the graph uses");
   const std::size_t needed = memory.workspace_bytes(queries.rows);
   if (!workspace.empty()) check_workspace(workspace, needed, memory.device());
   const PooledScratch own(workspace.empty() ? needed : 0, stream);

@@ -15,15 +15,18 @@ namespace attractor::cuda {
 /// all results are there.
 ///
 /// What is on the host streams through the devices in chunks, on two streams each, so that copies and relaxation
-/// overlap. What is on the device may still be on its way there on the default stream, not on others.
+/// overlap. What is on the device may still be on its way there on the default stream, not on others. The chunks'
+/// streams and buffers stay with the memory, so that the next call neither makes any nor, by a release, waits for what
+/// else the devices do.
 /// @param replicas the same memory on one or more devices; with several, all data must be on the host.
-/// @throws InvalidArgument data on another device. @throws DeviceError
+/// @throws InvalidArgument data on another device. @throws NotSupported data on the device while a stream that waits
+/// for the default stream is being captured. @throws DeviceError
 void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options,
            MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call);
 
 /// As above for data on the memory's device; only enqueues. Without workspace, takes some from the device's pool.
 ///
-/// @throws InvalidArgument data on the host, or too small a workspace.
+/// @throws InvalidArgument data on the host; too small a workspace, or none while the stream is being captured.
 /// @throws NotSupported the stream is being captured and the memory isn't resident.
 void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, MatrixView<const float> queries,
                  const RelaxationView& results, MatrixView<const std::uint8_t> clamped, std::span<std::byte> workspace,

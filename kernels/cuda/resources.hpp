@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <attractor/matrix.hpp>
@@ -27,7 +28,23 @@ constexpr std::size_t bytes_of(Index elements) {
   return static_cast<std::size_t>(elements) * sizeof(T);
 }
 
-/// Makes a device current for a scope.
+/// While another thread captures a graph, CUDA forbids all threads what might wait for the captured stream:
+/// allocations, releases, queries of events. To try it spoils that capture. Nothing here waits for streams that others
+/// capture, so this thread exempts itself for a scope.
+class CaptureExemption {
+ public:
+  CaptureExemption() { exchange(); }
+  CaptureExemption(const CaptureExemption&) = delete;
+  CaptureExemption& operator=(const CaptureExemption&) = delete;
+  ~CaptureExemption() { exchange(); }
+
+ private:
+  void exchange() { discard(cudaThreadExchangeStreamCaptureMode(&mode_)); }
+
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+};
+
+/// Makes a device current for a scope, exempt from the captures of others.
 class DeviceScope {
  public:
   explicit DeviceScope(int device) : device_(device) {
@@ -41,6 +58,7 @@ class DeviceScope {
   }
 
  private:
+  CaptureExemption exemption_;
   int device_;
   int before_ = 0;
 };
@@ -59,7 +77,9 @@ class Owner {
     return *this;
   }
   ~Owner() {
-    if (handle_ != nullptr) discard(release(handle_));
+    if (handle_ == nullptr) return;
+    const CaptureExemption exemption;
+    discard(release(handle_));
   }
   [[nodiscard]] Handle get() const { return handle_; }
 
@@ -67,9 +87,18 @@ class Owner {
   Handle handle_ = nullptr;
 };
 
+/// Statics may outlive the driver. CUDA's own calls then say so and do no harm; cuBLAS doesn't ask.
+inline cublasStatus_t destroy_blas(cublasHandle_t handle) {
+  std::size_t left = 0;
+  std::size_t total = 0;
+  const cudaError_t status = cudaMemGetInfo(&left, &total);
+  discard(status);
+  return status == cudaErrorCudartUnloading ? CUBLAS_STATUS_SUCCESS : cublasDestroy(handle);
+}
+
 using Stream = Owner<cudaStream_t, cudaStreamDestroy>;
 using Event = Owner<cudaEvent_t, cudaEventDestroy>;
-using Blas = Owner<cublasHandle_t, cublasDestroy>;
+using Blas = Owner<cublasHandle_t, destroy_blas>;
 
 /// A stream that doesn't wait for the default stream.
 inline Stream make_stream() {
@@ -153,15 +182,31 @@ class PooledScratch {
   void* data_ = nullptr;
 };
 
+/// Copies rows; flat where they lie without gaps, since the device copies rows of a few bytes each a hundred times
+/// slower. `what` is for the message of a failure: "states".
+template <class T>
+void copy_rows(MatrixView<T> to, std::type_identity_t<MatrixView<const T>> from, cudaMemcpyKind kind,
+               cudaStream_t stream, const std::string& what) {
+  const std::string sizes = " of " + std::to_string(from.rows) + " × " + std::to_string(from.columns) + " " + what;
+  if (from.row_stride == from.columns && to.row_stride == to.columns)
+    check(cudaMemcpyAsync(to.data, from.data, bytes_of<T>(from.rows * from.columns), kind, stream),
+          "cudaMemcpyAsync" + sizes);
+  else
+    check(cudaMemcpy2DAsync(to.data, bytes_of<T>(to.row_stride), from.data, bytes_of<T>(from.row_stride),
+                            bytes_of<T>(from.columns), elements(from.rows), kind, stream),
+          "cudaMemcpy2DAsync" + sizes);
+}
+
 /// Device memory with these values in it. Returns when they are there.
 template <class T>
 DeviceArray<T> upload(std::span<const T> values, const std::string& purpose) {
   DeviceArray<T> array(values.size(), purpose);
   if (values.empty()) return array;
-  check(cudaMemcpy(array.data(), values.data(), array.bytes(), cudaMemcpyHostToDevice),
-        "cudaMemcpy of " + std::to_string(array.bytes()) + " bytes of " + purpose);
-  // The copy from pageable memory may still be under way, which streams that don't wait for the default one would see.
-  check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize after the copy of " + purpose);
+  // The default stream can't be used while one that waits for it is being captured.
+  const Stream stream = make_stream();
+  check(cudaMemcpyAsync(array.data(), values.data(), array.bytes(), cudaMemcpyHostToDevice, stream.get()),
+        "cudaMemcpyAsync of " + std::to_string(array.bytes()) + " bytes of " + purpose);
+  check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize after the copy of " + purpose);
   return array;
 }
 

@@ -110,10 +110,8 @@ void retrieve_all(const Memory& memory, MatrixView<const float> queries, std::sp
   for (Index first = 0; first < queries.rows; first += most) {
     const auto rows = static_cast<int>(std::min<Index>(most, queries.rows - first));
     const auto count = static_cast<std::size_t>(rows);
-    check(cudaMemcpy2DAsync(batch.states.data(), bytes_of(stored.stride), queries.row(first),
-                            bytes_of(queries.row_stride), bytes_of(queries.columns), count, cudaMemcpyHostToDevice,
-                            stream.get()),
-          "cudaMemcpy2DAsync of " + std::to_string(rows) + " queries");
+    copy_rows(MatrixView<float>(batch.states.data(), rows, queries.columns, stored.stride), queries.slice(first, rows),
+              cudaMemcpyHostToDevice, stream.get(), "queries");
     launch_batch(memory, batch, rows, stream.get());
     Index* const batch_patterns = patterns.data() + first;
     check(cudaMemcpyAsync(batch_patterns, batch.patterns.data(), count * sizeof(Index), cudaMemcpyDeviceToHost,

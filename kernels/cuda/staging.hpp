@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/cuda/pointer.hpp"
 #include "kernels/cuda/resources.hpp"
+#include "kernels/cuda/workspace.hpp"
 
 #include <attractor/matrix.hpp>
 
@@ -27,17 +29,25 @@ struct Placed {
       : matrix(whole), location(whole.data == nullptr ? Location::device : locate(whole.data, device, name)) {}
 };
 
+/// What the chunks of one lane are staged in: nothing while it is measured.
+struct StagingSpace {
+  Workspace device;
+  Workspace pinned;
+};
+
 /// The part of a matrix that one lane works on.
 template <class T>
 class StagedRows {
  public:
   using Element = std::remove_const_t<T>;
 
-  StagedRows(const Placed<T>& placed, Index rows, const std::string& name) : placed_(placed) {
+  /// @param name for messages: "states"
+  StagedRows(const Placed<T>& placed, Index rows, StagingSpace& space, std::string name)
+      : placed_(placed), name_(std::move(name)) {
     if (placed.location == Location::device) return;
-    const auto count = static_cast<std::size_t>(rows * placed.matrix.columns);
-    device_ = DeviceArray<Element>(count, name);
-    if (placed.location == Location::pageable) pinned_ = PinnedArray<Element>(count, name);
+    const std::size_t count = elements(rows, placed.matrix.columns);
+    device_ = space.device.take<Element>(count);
+    if (placed.location == Location::pageable) pinned_ = space.pinned.take<Element>(count);
   }
 
   /// Rows [first, first + count) on the device. Inputs need `upload` to be there, outputs `download` to be the
@@ -45,52 +55,40 @@ class StagedRows {
   [[nodiscard]] MatrixView<T> on_device(Index first, Index count) const {
     if (placed_.matrix.data == nullptr) return {};
     if (placed_.location == Location::device) return placed_.matrix.slice(first, count);
-    return {device_.data(), count, placed_.matrix.columns};
+    return staged(device_, count);
   }
 
   void upload(Index first, Index count, cudaStream_t stream) const {
     if (placed_.location == Location::device) return;
     const MatrixView<T> from = placed_.matrix.slice(first, count);
-    if (placed_.location == Location::pinned) return copy(from, cudaMemcpyHostToDevice, stream);
-    for (Index i = 0; i < count; ++i) std::copy_n(from.row(i), from.columns, pinned_.data() + i * from.columns);
-    copy(MatrixView<const Element>(pinned_.data(), count, from.columns), cudaMemcpyHostToDevice, stream);
+    if (placed_.location == Location::pageable)
+      for (Index i = 0; i < count; ++i) std::copy_n(from.row(i), from.columns, pinned_ + i * from.columns);
+    copy_rows(staged(device_, count), placed_.location == Location::pinned ? from : staged(pinned_, count),
+              cudaMemcpyHostToDevice, stream, name_);
   }
 
   void download(Index first, Index count, cudaStream_t stream) const {
     if (placed_.location == Location::device) return;
-    const Index columns = placed_.matrix.columns;
-    copy(placed_.location == Location::pinned ? placed_.matrix.slice(first, count)
-                                              : MatrixView<T>(pinned_.data(), count, columns),
-         cudaMemcpyDeviceToHost, stream);
+    copy_rows(placed_.location == Location::pinned ? placed_.matrix.slice(first, count) : staged(pinned_, count),
+              staged(device_, count), cudaMemcpyDeviceToHost, stream, name_);
   }
 
   /// After the stream has been waited for: hands a downloaded chunk to the caller.
   void deliver(Index first, Index count) const {
     if (placed_.location != Location::pageable) return;
     const MatrixView<T> to = placed_.matrix.slice(first, count);
-    for (Index i = 0; i < count; ++i) std::copy_n(pinned_.data() + i * to.columns, to.columns, to.row(i));
+    for (Index i = 0; i < count; ++i) std::copy_n(pinned_ + i * to.columns, to.columns, to.row(i));
   }
 
  private:
-  /// Copies between `host` and the rows on the device.
-  template <class U>
-  void copy(MatrixView<U> host, cudaMemcpyKind kind, cudaStream_t stream) const {
-    const auto height = static_cast<std::size_t>(host.rows);
-    const std::string call =
-        "cudaMemcpy2DAsync of " + std::to_string(host.rows) + " × " + std::to_string(host.columns) + " elements";
-    if constexpr (std::is_const_v<U>)
-      check(cudaMemcpy2DAsync(device_.data(), bytes_of<T>(host.columns), host.data, bytes_of<T>(host.row_stride),
-                              bytes_of<T>(host.columns), height, kind, stream),
-            call);
-    else
-      check(cudaMemcpy2DAsync(host.data, bytes_of<T>(host.row_stride), device_.data(), bytes_of<T>(host.columns),
-                              bytes_of<T>(host.columns), height, kind, stream),
-            call);
+  [[nodiscard]] MatrixView<Element> staged(Element* data, Index count) const {
+    return {data, count, placed_.matrix.columns};
   }
 
   Placed<T> placed_;
-  DeviceArray<Element> device_;
-  PinnedArray<Element> pinned_;
+  std::string name_;
+  Element* device_ = nullptr;
+  Element* pinned_ = nullptr;
 };
 
 }  // namespace attractor::cuda

@@ -1,11 +1,11 @@
 #include "kernels/cuda/streamed.hpp"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "kernels/cuda/compaction.hpp"
+#include "kernels/cuda/count_follower.hpp"
 #include "kernels/cuda/ordered_product.hpp"
 #include "kernels/cuda/product.hpp"
 #include "kernels/cuda/readout.cuh"
@@ -251,49 +251,6 @@ class AdaptiveStage {
   float* scores_;
 };
 
-/// Follows the device's count of finished queries without waiting for it.
-class CountFollower {
- public:
-  CountFollower(Toolbox& tools, const QueryCounts* counts, cudaStream_t stream)
-      : tools_(tools), counts_(counts), stream_(stream) {}
-  CountFollower(const CountFollower&) = delete;
-  CountFollower& operator=(const CountFollower&) = delete;
-  /// Reports still under way land in the toolbox, which is about to serve another call. After a failure there may be
-  /// one without its event, so this waits for the stream.
-  ~CountFollower() {
-    if (arrived_ < asked_) discard(cudaStreamSynchronize(stream_));
-  }
-
-  /// To be called after each step: asks for the count, and returns the newest that has arrived. Sleeps only while the
-  /// host is `steps_ahead` steps ahead.
-  Index finished() {
-    const std::size_t slot = asked_++ % steps_ahead;
-    check(cudaMemcpyAsync(tools_.counts.data() + slot, counts_, sizeof(QueryCounts), cudaMemcpyDeviceToHost, stream_),
-          "cudaMemcpyAsync of the query counts");
-    check(cudaEventRecord(tools_.arrived[slot].get(), stream_), "cudaEventRecord");
-    while (arrived_ < asked_ && (has_arrived(arrived_ % steps_ahead) || asked_ - arrived_ == steps_ahead)) {
-      while (!has_arrived(arrived_ % steps_ahead)) std::this_thread::yield();
-      finished_ = static_cast<Index>(tools_.counts.data()[arrived_++ % steps_ahead].finished);
-    }
-    return finished_;
-  }
-
- private:
-  bool has_arrived(std::size_t slot) {
-    const cudaError_t status = cudaEventQuery(tools_.arrived[slot].get());
-    if (status == cudaErrorNotReady) return false;
-    check(status, "cudaEventQuery");
-    return true;
-  }
-
-  Toolbox& tools_;
-  const QueryCounts* counts_;
-  cudaStream_t stream_;
-  std::size_t asked_ = 0;
-  std::size_t arrived_ = 0;
-  Index finished_ = 0;
-};
-
 /// A job's slots and everything its steps write.
 template <class Stage, class Memory>
 struct Bench {
@@ -336,9 +293,11 @@ void relax_streamed(const Memory& memory, Index stride, const Job& job, void* bl
   for (;;) {
     launch_step(bench.stage.launch(bench.slots.states, rows, blas, stream), job, bench.slots, rows, stream);
     std::swap(bench.slots.states, bench.slots.next);
-    const Index left = job.queries.rows - follower.finished();
-    if (left == 0) return;
-    // Fewer left than slots: none are waiting. Moving them costs about as much as reading them once more.
+    follower.follow();
+    if (follower.latest() == job.queries.rows) return;
+    const Index left = job.queries.rows - follower.settled();
+    // Fewer left than slots: none are waiting. Moving them costs about as much as reading them once more. Products may
+    // round otherwise for another number of rows, which therefore must not depend on how fast the host is.
     if (4 * left <= 3 * Index{rows}) {
       compact(bench.slots, bench.compaction, rows, static_cast<int>(left), stream);
       rows = static_cast<int>(left);
@@ -367,9 +326,8 @@ void recall_streamed(const Memory& memory, MatrixView<const float> states, Matri
   check(cudaMemsetAsync(batch, 0, elements(bench.rows, stride) * sizeof(float), stream), "cudaMemsetAsync of states");
   for (Index first = 0; first < states.rows; first += bench.rows) {
     const auto rows = static_cast<int>(std::min<Index>(bench.rows, states.rows - first));
-    check(cudaMemcpy2DAsync(batch, bytes_of(stride), states.row(first), bytes_of(states.row_stride),
-                            bytes_of(states.columns), static_cast<std::size_t>(rows), cudaMemcpyDeviceToDevice, stream),
-          "cudaMemcpy2DAsync of " + std::to_string(rows) + " states");
+    copy_rows(MatrixView<float>(batch, rows, states.columns, stride), states.slice(first, rows),
+              cudaMemcpyDeviceToDevice, stream, "states");
     const SoftmaxReadout readout = bench.stage.read_out(memory.contents, batch, rows, tools.blas.get(), stream);
     normalise_kernel<<<static_cast<unsigned>(rows), step_threads, 0, stream>>>(readout, contents.slice(first, rows));
     check_launch("normalise_kernel");

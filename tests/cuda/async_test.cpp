@@ -218,8 +218,9 @@ using Executable = std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, declt
 
 /// What `enqueue` puts on the stream, as a graph.
 template <class Enqueue>
-Graph capture(const cuda::Stream& stream, Enqueue&& enqueue) {
-  cuda::check(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+Graph capture(const cuda::Stream& stream, Enqueue&& enqueue,
+              cudaStreamCaptureMode mode = cudaStreamCaptureModeThreadLocal) {
+  cuda::check(cudaStreamBeginCapture(stream.get(), mode), "cudaStreamBeginCapture");
   enqueue();
   cudaGraph_t graph = nullptr;
   cuda::check(cudaStreamEndCapture(stream.get(), &graph), "cudaStreamEndCapture");
@@ -282,6 +283,86 @@ TEST_P(CudaGraphTest, RefusesStreamedMemoriesAndGoesOn) {
   relax_async(relaxer_, data.queries.view(), data.results.view(), {.stream = stream_.get()});
   synchronise(stream_);
   EXPECT_TRUE(same_results(data.results.read(), expected_));
+}
+
+TEST_P(CudaGraphTest, NeedsAWorkspace) {
+  if (!GetParam().resident) GTEST_SKIP() << "needs the host at each step";
+  const DeviceData data = device_data();
+
+  const Graph graph = capture(stream_, [&] {
+    try {
+      relax_async(relaxer_, data.queries.view(), data.results.view(), {.stream = stream_.get()});
+      ADD_FAILURE() << "accepted";
+    } catch (const InvalidArgument& error) {
+      EXPECT_NE(std::string(error.what()).find(std::to_string(workspace_bytes(relaxer_, 70)) + " bytes"),
+                std::string::npos)
+          << error.what();
+    }
+  });
+
+  EXPECT_EQ(node_count(graph), 0U);
+}
+
+/// The memory must outlive the graph; any copy of it will do.
+TEST_P(CudaGraphTest, OutlivesItsRelaxer) {
+  if (!GetParam().resident) GTEST_SKIP() << "needs the host at each step";
+  const Scratch scratch(relaxer_, 70);
+  const DeviceData data = device_data();
+  auto relaxer = std::make_unique<Relaxer>(GetParam().memory(Device::cuda()), relaxer_.options());
+  const Memory memory = relaxer->memory();
+  const Graph graph = capture(stream_, [&] {
+    relax_async(*relaxer, data.queries.view(), data.results.view(),
+                {.stream = stream_.get(), .workspace = scratch.span()});
+  });
+  const Executable executable = instantiate(graph);
+
+  relaxer.reset();
+  cuda::check(cudaGraphLaunch(executable.get(), stream_.get()), "cudaGraphLaunch");
+
+  synchronise(stream_);
+  EXPECT_TRUE(same_results(data.results.read(), expected_));
+}
+
+/// Whether the device lets a thread exempt itself from the captures of others, as CUDA does.
+bool knows_exemptions() {
+  const cuda::Stream stream = cuda::make_stream();
+  cuda::check(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeGlobal), "cudaStreamBeginCapture");
+  void* data = nullptr;
+  {
+    const cuda::CaptureExemption exemption;
+    cuda::discard(cudaMalloc(&data, 4));
+  }
+  cudaGraph_t graph = nullptr;
+  const bool survived = cudaStreamEndCapture(stream.get(), &graph) == cudaSuccess;
+  cuda::discard(cudaGetLastError());
+  if (graph != nullptr) destroy_graph(graph);
+  if (data != nullptr) cuda::discard(cudaFree(data));
+  return survived && data != nullptr;
+}
+
+/// This thread captures a stream that waits for the default one, while another one makes, uses and destroys a memory.
+TEST_P(CudaGraphTest, OfAnotherThreadIsNotSpoiled) {
+  std::vector<cudaStreamCaptureMode> modes = {cudaStreamCaptureModeRelaxed};
+  if (knows_exemptions()) modes.insert(modes.end(), {cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeGlobal});
+  const Scratch scratch(relaxer_, 70);
+  cudaStream_t raw = nullptr;
+  cuda::check(cudaStreamCreate(&raw), "cudaStreamCreate");
+  const cuda::Stream blocking(raw);
+  for (const cudaStreamCaptureMode mode : modes) {
+    SCOPED_TRACE(mode);
+    const Graph graph = capture(
+        blocking,
+        [&] {
+          cuda::check(cudaMemsetAsync(scratch.span().data(), 0, 4, blocking.get()), "cudaMemsetAsync");
+          std::jthread([&] {
+            const Relaxer relaxer(GetParam().memory(Device::cuda()), relaxer_.options());
+            EXPECT_TRUE(same_results(relaxer.relax(queries_), expected_));
+          }).join();
+        },
+        mode);
+
+    EXPECT_EQ(node_count(graph), 1U);
+  }
 }
 
 TEST_P(CudaGraphTest, SurvivesRefusedArguments) {

@@ -1,7 +1,9 @@
 /// Data on the host and on devices, and sets that pass through a device in many chunks.
 
 #include <cmath>
+#include <cstdlib>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 
 #include <gtest/gtest.h>
@@ -312,7 +314,7 @@ TEST(CudaFullDeviceTest, RelaxesSetsLargerThanWhatIsLeft) {
   const Matrix<float> patterns = random_bipolar(2, 256, rng);
   const Matrix<float> queries = flipped_copies(patterns, 24000, 0.1, rng);  // 24 MB
   const Relaxer relaxer(Memory::hebbian(Device::cuda(), patterns));
-  const Relaxation expected = relaxer.relax(queries);
+  const Relaxation expected = Relaxer(Memory::hebbian(Device::cuda(), patterns)).relax(queries);
   std::size_t left = 0;
   std::size_t total = 0;
   cuda::check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
@@ -320,6 +322,22 @@ TEST(CudaFullDeviceTest, RelaxesSetsLargerThanWhatIsLeft) {
   const cuda::DeviceArray<std::byte> rest(left - room, "what the test leaves no room beside");
 
   EXPECT_TRUE(same_results(relaxer.relax(queries), expected));
+}
+
+/// A namespace's variable is destroyed after what was made later, such as the driver's state.
+std::optional<Relaxer> last_to_go;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+
+TEST(CudaShutdownTest, StaticRelaxersGoQuietly) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  for (const CudaKind& kind : cuda_kinds())
+    EXPECT_EXIT(
+        {
+          last_to_go.emplace(kind.memory(Device::cuda()));
+          static_cast<void>(last_to_go->relax(kind_queries(10)));
+          std::exit(0);  // NOLINT(concurrency-mt-unsafe): no other thread is there
+        },
+        testing::ExitedWithCode(0), "^$")
+        << kind.name;
 }
 
 TEST(CudaSoftmaxTest, StatesTooLongForOneScanRelaxByProducts) {

@@ -2,9 +2,12 @@
 /// leaves no error behind for others to find, and the memory works on.
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -12,6 +15,7 @@
 
 #include "kernels/cuda/cross_entropy.hpp"
 #include "kernels/cuda/footprint.hpp"
+#include "kernels/cuda/lane_buffers.hpp"
 #include "kernels/cuda/relax.hpp"
 #include "kernels/cuda/resources.hpp"
 #include "kernels/cuda/softmax_scan.hpp"
@@ -137,9 +141,9 @@ class Calls {
         queries_(place(), subject.queries.view()),
         results_({place()}, empty_results(subject)) {}
 
-  void relax(const cuda::DeviceMemory& memory) const {
+  void relax(const cuda::DeviceMemory& memory, cudaStream_t stream = nullptr) const {
     if (way_ == Way::async) {
-      cuda::relax_async(memory, subject_.options, queries_.view(), results_.view(), {}, {}, nullptr);
+      cuda::relax_async(memory, subject_.options, queries_.view(), results_.view(), {}, {}, stream);
       return;
     }
     const cuda::DeviceMemory* const replica = &memory;
@@ -273,21 +277,265 @@ TEST_P(CudaCallFaultsTest, RelaxingSurvivesThem) {
   });
 }
 
+/// A set of two chunks, one for each lane.
+class ManyChunks {
+ public:
+  void relax(const cuda::DeviceMemory& memory) {
+    const cuda::DeviceMemory* const replica = &memory;
+    cuda::relax({&replica, 1}, subject_.options, queries_, {.states = states_},
+                {.progress = [](const Progress& /*progress*/) {}});
+  }
+  [[nodiscard]] cuda::DeviceMemory make_memory() const { return subject_.memory(); }
+  [[nodiscard]] MatrixView<const float> states() const { return states_.view(); }
+
+ private:
+  const Subject& subject_ = subjects().front();
+  Rng rng_{112};
+  Matrix<float> queries_ = random_bipolar(4200, subject_.queries.columns(), rng_);
+  Matrix<float> states_{queries_.rows(), queries_.columns()};
+};
+
 /// The lanes of a call end with the one that failed.
 TEST(CudaLaneFaultsTest, SetsOfManyChunksSurviveThem) {
-  const Subject& subject = subjects().front();
-  Rng rng(112);
-  const Matrix<float> queries = random_bipolar(4200, subject.queries.columns(), rng);
-  const cuda::DeviceMemory memory = subject.memory();
-  const cuda::DeviceMemory* const replica = &memory;
-  Matrix<float> states(queries.rows(), queries.columns());
-  const auto relax = [&] {
-    cuda::relax({&replica, 1}, subject.options, queries, {.states = states},
-                {.progress = [](const Progress& /*progress*/) {}});
-  };
+  ManyChunks chunks;
+  const auto relax = [&] { chunks.relax(chunks.make_memory()); };
   relax();
-  const Matrix<float> expected = copy(states);
-  expect_survival(relax, [&] { EXPECT_TRUE(same_bits(states.view(), expected.view())); });
+  const Matrix<float> expected = copy(chunks.states());
+  expect_survival(relax, [&] { EXPECT_TRUE(same_bits(chunks.states(), expected.view())); });
+}
+
+/// Calls that make or release something, and so may wait for all that the device does.
+std::map<std::string, int> lasting_calls(const CallRecord& record) {
+  std::map<std::string, int> calls = record.counts();
+  std::erase_if(calls, [](const auto& call) {
+    static const std::set<std::string> lasting = {
+        "cudaMalloc",        "cudaFree",         "cudaMallocHost",   "cudaFreeHost",    "cudaStreamCreateWithFlags",
+        "cudaStreamDestroy", "cudaEventDestroy", "cublasDestroy_v2", "cublasCreate_v2", "cudaEventCreateWithFlags"};
+    return !lasting.contains(call.first);
+  });
+  return calls;
+}
+
+TEST_P(CudaCallFaultsTest, ASecondCallMakesAndReleasesNothing) {
+  const Calls calls(subject_, std::get<1>(GetParam()));
+  const cuda::DeviceMemory memory = subject_.memory();
+  calls.relax(memory);
+  const Relaxation expected = calls.results();
+  const CallRecord record;
+
+  calls.relax(memory);
+
+  EXPECT_EQ(lasting_calls(record), (std::map<std::string, int>()));
+  EXPECT_TRUE(same_results(calls.results(), expected));
+}
+
+TEST(CudaLanesTest, ASecondCallOfManyChunksMakesAndReleasesNothing) {
+  ManyChunks chunks;
+  const cuda::DeviceMemory memory = chunks.make_memory();
+  chunks.relax(memory);
+  const CallRecord record;
+
+  chunks.relax(memory);
+
+  EXPECT_EQ(lasting_calls(record), (std::map<std::string, int>()));
+}
+
+TEST(CudaLanesTest, RowsWithoutGapsAreCopiedFlat) {
+  const Calls calls(subjects().front(), Way::from_host);
+  const cuda::DeviceMemory memory = subjects().front().memory();
+  const CallRecord record;
+
+  calls.relax(memory);
+
+  EXPECT_FALSE(record.counts().contains("cudaMemcpy2DAsync"));
+  EXPECT_GT(record.counts().at("cudaMemcpyAsync"), 0);
+}
+
+/// As many threads as calls on one memory, then a call alone.
+TEST(CudaLanesTest, CallsOfManyThreadsHaveLanesOfTheirOwn) {
+  const cuda::DeviceMemory memory = subjects().front().memory();
+  const Calls alone(subjects().front(), Way::from_host);
+  alone.relax(memory);
+  const Relaxation expected = alone.results();
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      const Calls calls(subjects().front(), Way::from_host);
+      for (int repetition = 0; repetition < 5; ++repetition) {
+        calls.relax(memory);
+        EXPECT_TRUE(same_results(calls.results(), expected));
+      }
+    });
+}
+
+TEST(CudaPoolTest, KeepsNoMoreThanItMay) {
+  const std::size_t live = live_resources();
+  {
+    cuda::LanePool pool(home(), 1000);
+    const cuda::DeviceScope scope(home());
+    {
+      const cuda::LanePool::Loan large = pool.take();
+      large->reserve(1001, 0);
+      const cuda::LanePool::Loan small = pool.take();
+      small->reserve(600, 300);
+      const cuda::LanePool::Loan one_too_many = pool.take();
+      one_too_many->reserve(0, 300);
+    }
+    EXPECT_EQ(live_resources(), live + 2) << "a stream and its pinned block";
+    const cuda::LanePool::Loan kept = pool.take();
+    EXPECT_EQ(kept->bytes(), 300U);
+  }
+  EXPECT_EQ(live_resources(), live);
+}
+
+TEST(CudaPoolTest, BlocksOnlyGrow) {
+  const cuda::DeviceScope scope(home());
+  cuda::LaneBuffers buffers;
+  buffers.reserve(500, 200);
+  const std::byte* const device = buffers.device();
+  const std::byte* const pinned = buffers.pinned();
+
+  buffers.reserve(400, 200);
+
+  EXPECT_EQ(buffers.device(), device);
+  EXPECT_EQ(buffers.pinned(), pinned);
+  buffers.reserve(501, 200);
+  EXPECT_EQ(buffers.bytes(), 701U);
+  EXPECT_EQ(buffers.pinned(), pinned);
+}
+
+/// Another thread may be capturing a graph at any time.
+class CudaCaptureTest : public testing::TestWithParam<std::size_t> {
+ protected:
+  const Subject& subject_ = subjects()[GetParam()];
+};
+
+INSTANTIATE_TEST_SUITE_P(Subjects, CudaCaptureTest, testing::Range(std::size_t{0}, subjects().size()), subject_name);
+
+TEST_P(CudaCaptureTest, OfAnotherThreadIsNotSpoiled) {
+  const Calls calls(subject_, Way::from_host);
+  const Calls device_calls(subject_, Way::async);
+  const cuda::Stream stream = [] {
+    const cuda::DeviceScope scope(home());
+    return cuda::make_stream();
+  }();
+  const CallRecord record;
+  {
+    const cuda::DeviceMemory memory = subject_.memory();
+    calls.relax(memory);
+    device_calls.relax(memory, stream.get());
+    std::vector<Index> patterns(static_cast<std::size_t>(subject_.queries.rows()));
+    std::vector<float> posteriors(patterns.size());
+    if (subject_.content_columns > 0) memory.retrieve(subject_.queries, patterns, posteriors);
+  }
+
+  EXPECT_EQ(record.spoilers(), std::set<std::string>());
+}
+
+TEST(CudaCaptureOfOthersTest, IsNotSpoiledByFootprintsAndFits) {
+  Rng rng(117);
+  const Matrix<float> patterns = random_gaussian(3, 20, rng);
+  const Matrix<float> queries = random_gaussian(5, 20, rng);
+  const std::vector<Index> origins = {0, 1, 2, 0, 1};
+  Matrix<float> footprints(15, 20);
+  const CallRecord record;
+
+  cuda::footprints(home(), FootprintBase::dot, true, patterns, queries, {}, footprints);
+  cuda::CrossEntropy(home(), patterns, 1)({.dot = std::vector<float>(20, 0.05F)}, queries, origins, nullptr);
+
+  EXPECT_EQ(record.spoilers(), std::set<std::string>());
+}
+
+TEST(CudaCaptureOfOthersTest, ExemptionsEndWithTheirScope) {
+  const auto mode = [] {
+    cudaStreamCaptureMode now = cudaStreamCaptureModeGlobal;
+    cuda::check(cudaThreadExchangeStreamCaptureMode(&now), "cudaThreadExchangeStreamCaptureMode");
+    return now;
+  };
+  {
+    const cuda::DeviceScope outer(home());
+    const cuda::DeviceScope inner(0);
+  }
+  EXPECT_EQ(mode(), cudaStreamCaptureModeGlobal);
+  const Fault fault("cudaGetDevice", 1);
+  EXPECT_THROW(cuda::DeviceScope(0), DeviceError);
+  EXPECT_EQ(mode(), cudaStreamCaptureModeGlobal);
+}
+
+/// Tanh updates of real-valued states, whose products round otherwise for another number of rows.
+class CudaTimingTest : public testing::TestWithParam<bool> {
+ protected:
+  struct Run {
+    Relaxation results;
+    std::vector<int> product_rows;
+  };
+
+  CudaTimingTest() {
+    Rng rng(118);
+    subject_.options = {.update = tanh_update(), .halting = state_stable(1e-4F), .max_steps = 40, .energy_trace = true};
+    subject_.queries = random_gaussian(60, 16, rng);
+  }
+
+  [[nodiscard]] Run run() const {
+    const Calls calls(subject_, Way::from_host);
+    const cuda::DeviceMemory memory = subject_.memory();
+    const CallRecord record;
+    calls.relax(memory);
+    const std::vector<int> product_rows = record.product_rows();
+    return {.results = calls.results(), .product_rows = product_rows};
+  }
+
+  Subject subject_ = linear_subject("streamed", GetParam(), cuda::Tier::streamed);
+};
+
+INSTANTIATE_TEST_SUITE_P(Streamed, CudaTimingTest, testing::Bool(),
+                         [](const auto& dense) { return dense.param ? "dense" : "factored"; });
+
+/// After the last query has halted there may be a few products more.
+void expect_same_start(const std::vector<int>& a, const std::vector<int>& b) {
+  const auto [end_of_a, end_of_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  EXPECT_TRUE(end_of_a == a.end() || end_of_b == b.end()) << testing::PrintToString(a) << testing::PrintToString(b);
+}
+
+TEST_P(CudaTimingTest, CountsThatArriveLateChangeNoProduct) {
+  const Run prompt = run();
+  ASSERT_LT(prompt.product_rows.back(), prompt.product_rows.front()) << "no query leaves before the others";
+  for (const int queries : {1, 2, 3, 5, 100}) {
+    SCOPED_TRACE(queries);
+    const LateEvents late(queries);
+
+    const Run other = run();
+
+    expect_same_start(other.product_rows, prompt.product_rows);
+    EXPECT_TRUE(same_results(other.results, prompt.results));
+  }
+}
+
+TEST_P(CudaTimingTest, ProductsDontDependOnWhatElseIsOnTheDevice) {
+  const Run plenty = run();
+  const LittleLeft little(1000);
+
+  const Run other = run();
+
+  EXPECT_EQ(other.product_rows.front(), plenty.product_rows.front());
+  EXPECT_TRUE(same_results(other.results, plenty.results));
+}
+
+/// Statics are destroyed when the process ends, which may be after the driver has gone.
+TEST(CudaShutdownTest, MemoriesOutliveTheDriver) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  for (std::size_t i = 0; i < subjects().size(); ++i)
+    EXPECT_EXIT(
+        {
+          {
+            const cuda::DeviceMemory memory = subjects()[i].memory();
+            Calls(subjects()[i], Way::from_host).relax(memory);
+            unload_driver();
+          }
+          std::_Exit(0);
+        },
+        testing::ExitedWithCode(0), "^$")
+        << subjects()[i].name;
 }
 
 TEST(CudaRetrievalFaultsTest, RetrievingSurvivesThem) {

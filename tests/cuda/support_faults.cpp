@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 #include <utility>
 
@@ -18,6 +19,15 @@ struct Books {
   bool struck = false;
   std::set<std::string> made;
   std::set<const void*> live;
+
+  std::map<std::string, int> counts;
+  std::set<std::string> spoilers;
+  std::vector<int> product_rows;
+
+  int lateness = 0;                       ///< queries of an event until it seems finished
+  std::map<const void*, int> unfinished;  ///< queries left, by event
+  std::size_t bytes_left = 0;             ///< 0: as many as there are
+  bool is_unloaded = false;
 };
 
 Books& books() {
@@ -33,7 +43,45 @@ std::set<std::string>& registered_calls() {
 /// What cudaGetLastError has to say of injected failures: a thread's own, like the runtime's.
 thread_local cudaError_t pending_error = cudaSuccess;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
+/// How this thread's calls bear on captures by others, as the runtime keeps it.
+thread_local cudaStreamCaptureMode capture_mode =  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+    cudaStreamCaptureModeGlobal;
+
+/// What CUDA calls potentially unsafe.
+bool needs_exemption(const std::string& call) {
+  static const std::set<std::string> calls = {"cudaMalloc",      "cudaMallocHost",  "cudaFree",
+                                              "cudaFreeHost",    "cudaEventQuery",  "cudaMemcpy",
+                                              "cublasCreate_v2", "cublasDestroy_v2"};
+  return calls.contains(call);
+}
+
+void note_call(const char* call) {
+  Books& all = books();
+  const std::scoped_lock lock(all.mutex);
+  ++all.counts[call];
+  if (needs_exemption(call) && capture_mode != cudaStreamCaptureModeRelaxed) all.spoilers.insert(call);
+  if (call == std::string("cudaMemcpy")) all.spoilers.insert("cudaMemcpy on the default stream");
+}
+
+void note_default_stream(const char* call, cudaStream_t stream) {
+  if (stream != nullptr && stream != cudaStreamLegacy) return;
+  const std::scoped_lock lock(books().mutex);
+  books().spoilers.insert(std::string(call) + " on the default stream");
+}
+
+bool is_unloaded() {
+  const std::scoped_lock lock(books().mutex);
+  return books().is_unloaded;
+}
+
+cudaError_t unloaded(cudaError_t /*kind*/) { return cudaErrorCudartUnloading; }
+cublasStatus_t unloaded(cublasStatus_t /*kind*/) {
+  std::fputs("cuBLAS was called after the driver had gone\n", stderr);
+  std::abort();
+}
+
 bool must_fail(const char* call) {
+  note_call(call);
   Books& all = books();
   const std::scoped_lock lock(all.mutex);
   all.made.insert(call);
@@ -47,6 +95,30 @@ cublasStatus_t fail(cublasStatus_t status) { return status; }
 
 bool succeeded(cudaError_t status) { return status == cudaSuccess; }
 bool succeeded(cublasStatus_t status) { return status == CUBLAS_STATUS_SUCCESS; }
+
+cudaError_t with_little_left(cudaError_t status, std::size_t* left) {
+  const std::scoped_lock lock(books().mutex);
+  if (books().bytes_left > 0) *left = books().bytes_left;
+  return status;
+}
+
+void note_recorded(const void* event) {
+  const std::scoped_lock lock(books().mutex);
+  books().unfinished[event] = books().lateness;
+}
+
+bool seems_finished(const void* event) {
+  const std::scoped_lock lock(books().mutex);
+  int& left = books().unfinished[event];
+  if (left == 0) return true;
+  --left;
+  return false;
+}
+
+void note_product(int rows) {
+  const std::scoped_lock lock(books().mutex);
+  books().product_rows.push_back(rows);
+}
 
 void note_made(const void* resource) {
   const std::scoped_lock lock(books().mutex);
@@ -86,6 +158,56 @@ bool Fault::has_struck() const {
   return books().struck;
 }
 
+CallRecord::CallRecord() {
+  const std::scoped_lock lock(books().mutex);
+  books().counts.clear();
+  books().spoilers.clear();
+  books().product_rows.clear();
+}
+
+CallRecord::~CallRecord() = default;
+
+std::map<std::string, int> CallRecord::counts() const {
+  const std::scoped_lock lock(books().mutex);
+  return books().counts;
+}
+
+std::set<std::string> CallRecord::spoilers() const {
+  const std::scoped_lock lock(books().mutex);
+  return books().spoilers;
+}
+
+std::vector<int> CallRecord::product_rows() const {
+  const std::scoped_lock lock(books().mutex);
+  return books().product_rows;
+}
+
+LateEvents::LateEvents(int queries) {
+  const std::scoped_lock lock(books().mutex);
+  books().lateness = queries;
+}
+
+LateEvents::~LateEvents() {
+  const std::scoped_lock lock(books().mutex);
+  books().lateness = 0;
+  books().unfinished.clear();
+}
+
+LittleLeft::LittleLeft(std::size_t bytes) {
+  const std::scoped_lock lock(books().mutex);
+  books().bytes_left = bytes;
+}
+
+LittleLeft::~LittleLeft() {
+  const std::scoped_lock lock(books().mutex);
+  books().bytes_left = 0;
+}
+
+void unload_driver() {
+  const std::scoped_lock lock(books().mutex);
+  books().is_unloaded = true;
+}
+
 std::size_t live_resources() {
   const std::scoped_lock lock(books().mutex);
   return books().live.size();
@@ -102,6 +224,18 @@ using namespace attractor::test;  // NOLINT(google-build-using-namespace): what 
   static const bool registered_##call = registered_calls().insert(#call).second; \
   extern "C" decltype(failure) __real_##call parameters;                         \
   extern "C" decltype(failure) __wrap_##call parameters {                        \
+    if (is_unloaded()) return unloaded(failure);                                 \
+    if (must_fail(#call)) return fail(failure);                                  \
+    return __real_##call arguments;                                              \
+  }
+
+/// The same for one that works on `stream`.
+#define ATTRACTOR_FAULTY_WORK(call, failure, parameters, arguments)              \
+  static const bool registered_##call = registered_calls().insert(#call).second; \
+  extern "C" decltype(failure) __real_##call parameters;                         \
+  extern "C" decltype(failure) __wrap_##call parameters {                        \
+    if (is_unloaded()) return unloaded(failure);                                 \
+    note_default_stream(#call, stream);                                          \
     if (must_fail(#call)) return fail(failure);                                  \
     return __real_##call arguments;                                              \
   }
@@ -111,16 +245,31 @@ using namespace attractor::test;  // NOLINT(google-build-using-namespace): what 
   static const bool registered_##call = registered_calls().insert(#call).second; \
   extern "C" decltype(failure) __real_##call parameters;                         \
   extern "C" decltype(failure) __wrap_##call parameters {                        \
+    if (is_unloaded()) return unloaded(failure);                                 \
     if (must_fail(#call)) return fail(failure);                                  \
     const auto status = __real_##call arguments;                                 \
     if (succeeded(status)) note_made(*resource);                                 \
     return status;                                                               \
   }
 
+/// The same for one of which `note(…)` takes down what it is asked for, and which `alter(status, …)` may answer.
+#define ATTRACTOR_FAULTY_NOTED(call, failure, parameters, arguments, note, alter) \
+  static const bool registered_##call = registered_calls().insert(#call).second;  \
+  extern "C" decltype(failure) __real_##call parameters;                          \
+  extern "C" decltype(failure) __wrap_##call parameters {                         \
+    if (is_unloaded()) return unloaded(failure);                                  \
+    if (must_fail(#call)) return fail(failure);                                   \
+    note;                                                                         \
+    const auto status = __real_##call arguments;                                  \
+    return alter;                                                                 \
+  }
+
 /// One that gives `resource` back and never fails.
 #define ATTRACTOR_RELEASE(call, success, parameters, arguments) \
   extern "C" decltype(success) __real_##call parameters;        \
   extern "C" decltype(success) __wrap_##call parameters {       \
+    if (is_unloaded()) return unloaded(success);                \
+    note_call(#call);                                           \
     note_given_back(#call, resource);                           \
     return __real_##call arguments;                             \
   }
@@ -147,7 +296,6 @@ ATTRACTOR_FAULTY(cudaGetDevice, cudaErrorUnknown, (int* device), (device))
 ATTRACTOR_FAULTY(cudaSetDevice, cudaErrorUnknown, (int device), (device))
 ATTRACTOR_FAULTY(cudaDeviceGetAttribute, cudaErrorUnknown, (int* value, cudaDeviceAttr attribute, int device),
                  (value, attribute, device))
-ATTRACTOR_FAULTY(cudaMemGetInfo, cudaErrorUnknown, (std::size_t * left, std::size_t* total), (left, total))
 ATTRACTOR_FAULTY(cudaPointerGetAttributes, cudaErrorUnknown, (cudaPointerAttributes * attributes, const void* data),
                  (attributes, data))
 ATTRACTOR_FAULTY(cudaFuncSetAttribute, cudaErrorUnknown, (const void* function, cudaFuncAttribute attribute, int value),
@@ -159,40 +307,54 @@ ATTRACTOR_FAULTY(cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, cudaErr
                  (blocks, function, threads, shared_bytes, flags))
 ATTRACTOR_FAULTY(cudaMemcpy, cudaErrorUnknown, (void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind),
                  (to, from, bytes, kind))
-ATTRACTOR_FAULTY(cudaMemcpyAsync, cudaErrorUnknown,
-                 (void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream),
-                 (to, from, bytes, kind, stream))
-ATTRACTOR_FAULTY(cudaMemcpy2DAsync, cudaErrorUnknown,
-                 (void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width,
-                  std::size_t height, cudaMemcpyKind kind, cudaStream_t stream),
-                 (to, to_pitch, from, from_pitch, width, height, kind, stream))
-ATTRACTOR_FAULTY(cudaMemsetAsync, cudaErrorUnknown, (void* to, int value, std::size_t bytes, cudaStream_t stream),
-                 (to, value, bytes, stream))
-ATTRACTOR_FAULTY(cudaStreamSynchronize, cudaErrorUnknown, (cudaStream_t stream), (stream))
+ATTRACTOR_FAULTY_WORK(cudaMemcpyAsync, cudaErrorUnknown,
+                      (void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream),
+                      (to, from, bytes, kind, stream))
+ATTRACTOR_FAULTY_WORK(cudaMemcpy2DAsync, cudaErrorUnknown,
+                      (void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width,
+                       std::size_t height, cudaMemcpyKind kind, cudaStream_t stream),
+                      (to, to_pitch, from, from_pitch, width, height, kind, stream))
+ATTRACTOR_FAULTY_WORK(cudaMemsetAsync, cudaErrorUnknown, (void* to, int value, std::size_t bytes, cudaStream_t stream),
+                      (to, value, bytes, stream))
+ATTRACTOR_FAULTY_WORK(cudaStreamSynchronize, cudaErrorUnknown, (cudaStream_t stream), (stream))
 ATTRACTOR_FAULTY(cudaStreamIsCapturing, cudaErrorUnknown, (cudaStream_t stream, cudaStreamCaptureStatus* status),
                  (stream, status))
-ATTRACTOR_FAULTY(cudaEventRecord, cudaErrorUnknown, (cudaEvent_t event, cudaStream_t stream), (event, stream))
-ATTRACTOR_FAULTY(cudaEventQuery, cudaErrorUnknown, (cudaEvent_t event), (event))
 #if CUDART_VERSION >= 13000
-ATTRACTOR_FAULTY(__cudaLaunchKernel, cudaErrorLaunchOutOfResources,
-                 (cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, std::size_t shared_bytes,
-                  cudaStream_t stream),
-                 (kernel, grid, block, arguments, shared_bytes, stream))
+ATTRACTOR_FAULTY_WORK(__cudaLaunchKernel, cudaErrorLaunchOutOfResources,
+                      (cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, std::size_t shared_bytes,
+                       cudaStream_t stream),
+                      (kernel, grid, block, arguments, shared_bytes, stream))
 #else
-ATTRACTOR_FAULTY(cudaLaunchKernel, cudaErrorLaunchOutOfResources,
-                 (const void* kernel, dim3 grid, dim3 block, void** arguments, std::size_t shared_bytes,
-                  cudaStream_t stream),
-                 (kernel, grid, block, arguments, shared_bytes, stream))
+ATTRACTOR_FAULTY_WORK(cudaLaunchKernel, cudaErrorLaunchOutOfResources,
+                      (const void* kernel, dim3 grid, dim3 block, void** arguments, std::size_t shared_bytes,
+                       cudaStream_t stream),
+                      (kernel, grid, block, arguments, shared_bytes, stream))
 #endif
 ATTRACTOR_FAULTY(cublasSetStream_v2, CUBLAS_STATUS_NOT_INITIALIZED, (cublasHandle_t blas, cudaStream_t stream),
                  (blas, stream))
 ATTRACTOR_FAULTY(cublasSetMathMode, CUBLAS_STATUS_NOT_INITIALIZED, (cublasHandle_t blas, cublasMath_t mode),
                  (blas, mode))
-ATTRACTOR_FAULTY(cublasSgemm_v2, CUBLAS_STATUS_EXECUTION_FAILED,
-                 (cublasHandle_t blas, cublasOperation_t a_form, cublasOperation_t b_form, int m, int n, int k,
-                  const float* alpha, const float* a, int a_stride, const float* b, int b_stride, const float* beta,
-                  float* c, int c_stride),
-                 (blas, a_form, b_form, m, n, k, alpha, a, a_stride, b, b_stride, beta, c, c_stride))
+ATTRACTOR_FAULTY_NOTED(cudaMemGetInfo, cudaErrorUnknown, (std::size_t * left, std::size_t* total), (left, total),
+                       static_cast<void>(0), with_little_left(status, left))
+ATTRACTOR_FAULTY_NOTED(cudaEventRecord, cudaErrorUnknown, (cudaEvent_t event, cudaStream_t stream), (event, stream),
+                       note_recorded(event), status)
+ATTRACTOR_FAULTY_NOTED(cudaEventQuery, cudaErrorUnknown, (cudaEvent_t event), (event), static_cast<void>(0),
+                       seems_finished(event) ? status : cudaErrorNotReady)
+ATTRACTOR_FAULTY_NOTED(cublasSgemm_v2, CUBLAS_STATUS_EXECUTION_FAILED,
+                       (cublasHandle_t blas, cublasOperation_t a_form, cublasOperation_t b_form, int m, int n, int k,
+                        const float* alpha, const float* a, int a_stride, const float* b, int b_stride,
+                        const float* beta, float* c, int c_stride),
+                       (blas, a_form, b_form, m, n, k, alpha, a, a_stride, b, b_stride, beta, c, c_stride),
+                       note_product(n), status)
+
+extern "C" cudaError_t __real_cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode);
+extern "C" cudaError_t __wrap_cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
+  if (is_unloaded()) return cudaErrorCudartUnloading;
+  const cudaStreamCaptureMode next = *mode;
+  const cudaError_t status = __real_cudaThreadExchangeStreamCaptureMode(mode);
+  if (status == cudaSuccess) capture_mode = next;
+  return status;
+}
 
 extern "C" cudaError_t __real_cudaGetLastError();
 extern "C" cudaError_t __wrap_cudaGetLastError() {

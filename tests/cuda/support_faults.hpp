@@ -4,8 +4,10 @@
 /// each of these calls.
 
 #include <cstddef>
+#include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace attractor::test {
 
@@ -25,6 +27,46 @@ class Fault {
 
   [[nodiscard]] bool has_struck() const;
 };
+
+/// What was called while it lives, in whichever thread. One at a time.
+class CallRecord {
+ public:
+  CallRecord();
+  CallRecord(const CallRecord&) = delete;
+  CallRecord& operator=(const CallRecord&) = delete;
+  ~CallRecord();
+
+  /// How often each symbol was called.
+  [[nodiscard]] std::map<std::string, int> counts() const;
+
+  /// Calls that spoil the capture of a graph by another thread: those that a thread which isn't exempt must not make,
+  /// and those that use the default stream.
+  [[nodiscard]] std::set<std::string> spoilers() const;
+
+  /// Rows of the states in each product of cuBLAS, in order.
+  [[nodiscard]] std::vector<int> product_rows() const;
+};
+
+/// While it lives, an event seems unfinished the first `queries` times that it is asked for.
+class LateEvents {
+ public:
+  explicit LateEvents(int queries);
+  LateEvents(const LateEvents&) = delete;
+  LateEvents& operator=(const LateEvents&) = delete;
+  ~LateEvents();
+};
+
+/// While it lives, the device says that it has so many bytes left.
+class LittleLeft {
+ public:
+  explicit LittleLeft(std::size_t bytes);
+  LittleLeft(const LittleLeft&) = delete;
+  LittleLeft& operator=(const LittleLeft&) = delete;
+  ~LittleLeft();
+};
+
+/// From here on CUDA says that its driver has gone, and a call to cuBLAS, which doesn't ask, ends the program.
+void unload_driver();
 
 /// Allocations, streams, events and handles that were made and not yet given back. To give one back twice ends the
 /// program.
