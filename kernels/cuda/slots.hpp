@@ -18,7 +18,7 @@ struct Slot {
 /// Counts of one call, zero at its start. Their type is the one that atomicAdd takes.
 struct QueryCounts {
   // NOLINTBEGIN(google-runtime-int)
-  unsigned long long started;   ///< the next query to be given a slot
+  unsigned long long started;   ///< queries given a slot, besides those that started in one
   unsigned long long finished;  ///< queries with a result
   // NOLINTEND(google-runtime-int)
 };
@@ -26,9 +26,10 @@ struct QueryCounts {
 /// Two state matrices: each step reads one and writes the other.
 struct Slots {
   Slot* slot;
-  float* states;  ///< [rows × stride]; columns from the dimension to the stride are zero
-  float* next;    ///< as `states`
-  Index stride;   ///< a multiple of 4
+  float* states;   ///< [rows × stride]; columns from the dimension to the stride are zero
+  float* next;     ///< as `states`
+  Index stride;    ///< a multiple of 4
+  Index reserved;  ///< the first so many queries start in the slot of their number
   QueryCounts* counts;
 };
 

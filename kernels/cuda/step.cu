@@ -44,12 +44,13 @@ __device__ bool load_query(const Job& job, Index query, float* row) {
   return __syncthreads_and(finite) != 0;
 }
 
-/// For all threads of the block: gives a slot the next query that is finite; others diverge at once. Whether there is
-/// one.
-__device__ bool refill(const Job& job, const Slots& slots, int row, float* states) {
+/// For all threads of the block: gives a slot the next query that is finite, or `first` if that one is; others diverge
+/// at once. Whether there is one.
+__device__ bool refill(const Job& job, const Slots& slots, int row, float* states, Index first = -1) {
   __shared__ Index next;
-  for (;;) {
-    if (thread() == 0) next = static_cast<Index>(atomicAdd(&slots.counts->started, 1ULL));
+  for (;; first = -1) {
+    if (thread() == 0)
+      next = first >= 0 ? first : slots.reserved + static_cast<Index>(atomicAdd(&slots.counts->started, 1ULL));
     __syncthreads();
     const Index query = next;
     const bool none = query >= job.queries.rows;
@@ -75,7 +76,7 @@ __device__ void clear(const Slots& slots, int row, Index first) {
 __global__ void __launch_bounds__(step_threads, 8) start_kernel(Job job, Slots slots) {
   const int row = static_cast<int>(blockIdx.x);
   clear(slots, row, job.queries.columns);
-  if (!refill(job, slots, row, slots.states)) clear(slots, row, 0);
+  if (!refill(job, slots, row, slots.states, row)) clear(slots, row, 0);
 }
 
 /// What a step is judged by.

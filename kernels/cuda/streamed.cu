@@ -260,6 +260,7 @@ struct Bench {
     slots.states = workspace.take<float>(elements(rows, stride));
     slots.next = workspace.take<float>(elements(rows, stride));
     slots.stride = stride;
+    slots.reserved = rows;
     slots.counts = workspace.take<QueryCounts>(1);
     compaction = take_compaction_scratch(workspace, rows);
   }

@@ -521,6 +521,12 @@ TEST_P(CudaTimingTest, CountsThatArriveLateChangeNoProduct) {
   }
 }
 
+/// On a device whose blocks run in any order, and a software device told to do so.
+TEST_P(CudaTimingTest, TheSameCallGivesTheSameBits) {
+  const Run first = run();
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(same_results(run().results, first.results)) << "call " << i;
+}
+
 TEST_P(CudaTimingTest, ProductsDontDependOnWhatElseIsOnTheDevice) {
   const Run plenty = run();
   const LittleLeft little(1000);
