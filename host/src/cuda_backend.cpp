@@ -56,9 +56,9 @@ void CudaEngine::retrieve(MatrixView<const float> queries, std::span<Index> patt
 
 int cuda_device_count() {
   int count = 0;
-  const bool found = cudaGetDeviceCount(&count) == cudaSuccess;
-  static_cast<void>(cudaGetLastError());  // No driver, no device: not an error here.
-  return found ? count : 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  cuda::discard(status);  // No driver, no device: not an error here.
+  return status == cudaSuccess ? count : 0;
 }
 
 bool has_cuda() { return true; }

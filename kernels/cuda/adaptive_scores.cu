@@ -9,7 +9,7 @@
 
 #include "kernels/cuda/adaptive_lanes.cuh"
 #include "kernels/cuda/adaptive_tile.cuh"
-#include "kernels/cuda/error.hpp"
+#include "kernels/cuda/launch.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -35,7 +35,8 @@ void launch_tiles(const AdaptiveScores& job, cudaStream_t stream) {
       Index{quotient_up(job.pairs.rows, tile_states)} * quotient_up(job.pairs.pattern_count, tile_patterns);
   const Index blocks =
       std::min(tiles, resident_blocks(reinterpret_cast<const void*>(score_tiles<size>), tile_threads, bytes));
-  score_tiles<size><<<static_cast<unsigned>(blocks), tile_threads, bytes, stream>>>(job, tiles);
+  launch_kernel("adaptive_scores", score_tiles<size>, {static_cast<unsigned>(blocks), tile_threads, bytes}, stream, job,
+                tiles);
 }
 
 template <int count>
@@ -44,7 +45,7 @@ void launch_lanes(const AdaptiveScores& job, cudaStream_t stream) {
   const int lanes = pair_lanes(job.pairs.ranks(), count);
   const int blocks = quotient_up(job.pairs.rows, lane_warps) * quotient_up(job.pairs.pattern_count, warp_size / lanes);
   const auto kernel = job.pairs.groups > 1 ? score_pairs<count, true> : score_pairs<count, false>;
-  kernel<<<static_cast<unsigned>(blocks), lane_threads, 0, stream>>>(job, lanes);
+  launch_kernel("adaptive_scores", kernel, {static_cast<unsigned>(blocks), lane_threads}, stream, job, lanes);
 }
 
 using Launch = void (*)(const AdaptiveScores&, cudaStream_t);
@@ -77,7 +78,6 @@ void launch_adaptive_scores(const AdaptiveScores& job, cudaStream_t stream) {
     launch_lanes<lane_terms>(job, stream);
   else
     launch_lanes<most_lane_terms>(job, stream);
-  check_launch("adaptive_scores");
 }
 
 }  // namespace attractor::cuda

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/cuda/error.hpp"
+#include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/quad.cuh"
 
 namespace attractor::cuda {
@@ -39,8 +39,7 @@ __global__ void __launch_bounds__(warps* warp_size)
 template <class T>
 void launch(const T* matrix, Index rows, Index columns, double* sums, Index row_blocks, bool add, cudaStream_t stream) {
   const dim3 grid(static_cast<unsigned>((columns + warp_size - 1) / warp_size), static_cast<unsigned>(row_blocks));
-  sum_kernel<<<grid, warps * warp_size, 0, stream>>>(matrix, rows, columns, sums, add);
-  check_launch("column_sums");
+  launch_kernel("column_sums", sum_kernel<T>, {grid, warps * warp_size}, stream, matrix, rows, columns, sums, add);
 }
 
 /// Many rows in two passes, so that there are blocks enough.

@@ -1,23 +1,38 @@
 #include "kernels/cuda/compaction.hpp"
 
-#include <cub/device/device_select.cuh>
 #include <utility>
 
-#include "kernels/cuda/error.hpp"
+#include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/readout.cuh"
 
 namespace attractor::cuda {
 namespace {
 
-struct InFlight {
-  const Slot* slot;
-  __device__ bool operator()(int row) const { return slot[row].query >= 0; }
-};
+constexpr int select_threads = 1024;
+constexpr int select_warps = select_threads / warp_size;
 
-cudaError_t select(void* scratch, std::size_t& bytes, const Slot* slot, int* chosen, int* count, int rows,
-                   cudaStream_t stream) {
-  return cub::DeviceSelect::If(scratch, bytes, thrust::counting_iterator<int>(0), chosen, count, rows, InFlight{slot},
-                               stream);
+/// Lists the rows in flight, in order. One block, since rows are few. (CUB's selection would take an error that the
+/// application left behind for its own.)
+__global__ void __launch_bounds__(select_threads) select_kernel(const Slot* slot, int rows, int* chosen, int* count) {
+  __shared__ int in_warp[select_warps];
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int warp = static_cast<int>(threadIdx.x) / warp_size;
+  int before = 0;
+  for (int first = 0; first < rows; first += select_threads) {
+    const int row = first + static_cast<int>(threadIdx.x);
+    const bool in_flight = row < rows && slot[row].query >= 0;
+    const unsigned lanes = __ballot_sync(all_lanes, in_flight);
+    if (lane == 0) in_warp[warp] = __popc(lanes);
+    __syncthreads();
+    int place = before + __popc(lanes & ((1U << lane) - 1U));
+    for (int i = 0; i < select_warps; ++i) {
+      if (i < warp) place += in_warp[i];
+      before += in_warp[i];
+    }
+    if (in_flight) chosen[place] = row;
+    __syncthreads();
+  }
+  if (threadIdx.x == 0) *count = before;
 }
 
 __global__ void __launch_bounds__(step_threads)
@@ -41,18 +56,14 @@ CompactionScratch take_compaction_scratch(Workspace& workspace, int rows) {
   scratch.slot = workspace.take<Slot>(count);
   scratch.chosen = workspace.take<int>(count);
   scratch.count = workspace.take<int>(1);
-  check(select(nullptr, scratch.select_bytes, scratch.slot, scratch.chosen, scratch.count, rows, nullptr),
-        "cub::DeviceSelect::If, its scratch for " + std::to_string(rows) + " rows");
-  scratch.select = workspace.take<std::byte>(scratch.select_bytes);
   return scratch;
 }
 
 void compact(Slots& slots, CompactionScratch& scratch, int rows, int room, cudaStream_t stream) {
-  check(select(scratch.select, scratch.select_bytes, slots.slot, scratch.chosen, scratch.count, rows, stream),
-        "cub::DeviceSelect::If of " + std::to_string(rows) + " rows");
-  move_kernel<<<static_cast<unsigned>(room), step_threads, 0, stream>>>(slots, scratch.slot, scratch.chosen,
-                                                                        scratch.count);
-  check_launch("move_kernel");
+  launch_kernel("select_kernel", select_kernel, {1, select_threads}, stream, slots.slot, rows, scratch.chosen,
+                scratch.count);
+  launch_kernel("move_kernel", move_kernel, {static_cast<unsigned>(room), step_threads}, stream, slots, scratch.slot,
+                scratch.chosen, scratch.count);
   std::swap(slots.slot, scratch.slot);
   std::swap(slots.states, slots.next);
 }

@@ -4,8 +4,6 @@
 
 #include <cuda_runtime_api.h>
 
-#include <cstddef>
-
 #include "kernels/cuda/slots.hpp"
 #include "kernels/cuda/workspace.hpp"
 
@@ -13,11 +11,9 @@ namespace attractor::cuda {
 
 /// Scratch of a compaction, and the second copy of the slots that it moves to.
 struct CompactionScratch {
-  Slot* slot;    ///< [rows]
-  int* chosen;   ///< [rows] the rows in flight, in order
-  int* count;    ///< how many
-  void* select;  ///< CUB's own
-  std::size_t select_bytes;
+  Slot* slot;   ///< [rows]
+  int* chosen;  ///< [rows] the rows in flight, in order
+  int* count;   ///< how many
 };
 
 CompactionScratch take_compaction_scratch(Workspace& workspace, int rows);

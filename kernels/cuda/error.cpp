@@ -30,6 +30,4 @@ void discard(cublasStatus_t status) {
   if (status != CUBLAS_STATUS_SUCCESS) static_cast<void>(cudaGetLastError());
 }
 
-void check_launch(const char* kernel) { check(cudaGetLastError(), std::string("launch of ") + kernel); }
-
 }  // namespace attractor::cuda

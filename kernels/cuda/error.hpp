@@ -18,7 +18,4 @@ void check(cublasStatus_t status, const std::string& what);
 void discard(cudaError_t status);
 void discard(cublasStatus_t status);
 
-/// Throws for the launch just made on this thread. The error is taken, so that a later call doesn't report it again.
-void check_launch(const char* kernel);
-
 }  // namespace attractor::cuda

@@ -8,6 +8,7 @@
 #include "kernels/cuda/adaptive_scores.hpp"
 #include "kernels/cuda/compensated_sum.cuh"
 #include "kernels/cuda/lane_sort.cuh"
+#include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/streamed.hpp"
 
 namespace attractor::cuda {
@@ -96,8 +97,7 @@ void launch(FootprintBase base, const Batch& batch, cudaStream_t stream) {
   const Index blocks = (batch.rows * lanes + threads - 1) / threads;
   const auto kernel = base == FootprintBase::dot ? rank_pairs<FootprintBase::dot, count>
                                                  : rank_pairs<FootprintBase::squared_distance, count>;
-  kernel<<<static_cast<unsigned>(blocks), threads, 0, stream>>>(batch, lanes);
-  check_launch("footprints");
+  launch_kernel("footprints", kernel, {static_cast<unsigned>(blocks), threads}, stream, batch, lanes);
 }
 
 void launch_footprints(FootprintBase base, const Batch& batch, cudaStream_t stream) {

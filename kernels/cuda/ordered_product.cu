@@ -1,6 +1,6 @@
 #include "kernels/cuda/ordered_product.hpp"
 
-#include "kernels/cuda/error.hpp"
+#include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/quad.cuh"
 
 namespace attractor::cuda {
@@ -94,8 +94,7 @@ template <Form form>
 void launch(const OrderedProduct& product, cudaStream_t stream) {
   const auto blocks = [](int size, int tile) { return static_cast<unsigned>((size + tile - 1) / tile); };
   const dim3 grid(blocks(product.rows, tile_rows), blocks(product.columns, tile_columns));
-  multiply_kernel<form><<<grid, threads, 0, stream>>>(product);
-  check_launch("ordered_product");
+  launch_kernel("ordered_product", multiply_kernel<form>, {grid, threads}, stream, product);
 }
 
 }  // namespace

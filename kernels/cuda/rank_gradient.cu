@@ -2,9 +2,9 @@
 
 #include <array>
 
-#include "kernels/cuda/error.hpp"
 #include "kernels/cuda/gradient_lanes.cuh"
 #include "kernels/cuda/gradient_tile.cuh"
+#include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/rank_layout.hpp"
 
 namespace attractor::cuda {
@@ -15,12 +15,12 @@ using namespace adaptive;
 int shared_lanes(const RankGradient& job) { return pair_lanes(job.pairs.ranks(), terms_of_lane(job.pairs.ranks())); }
 
 /// How many blocks of states and of patterns share the pairs.
-struct Grid {
+struct PairGrid {
   int rows;
   int patterns;
 };
 
-Grid grid_of(const RankGradient& job) {
+PairGrid grid_of(const RankGradient& job) {
   if (job.pairs.ranks() <= tile_ranks)
     return {quotient_up(job.pairs.rows, gradient_tiles * tile_states),
             quotient_up(job.pairs.pattern_count, tile_patterns)};
@@ -29,21 +29,23 @@ Grid grid_of(const RankGradient& job) {
 }
 
 unsigned block_count(const RankGradient& job) {
-  const Grid grid = grid_of(job);
+  const PairGrid grid = grid_of(job);
   return static_cast<unsigned>(grid.rows) * static_cast<unsigned>(grid.patterns);
 }
 
 template <FootprintBase base, int size>
 void launch_tiles(const RankGradient& job, cudaStream_t stream) {
-  add_tiles<base, size><<<block_count(job), tile_threads, TileGradient<base, size>::shared_bytes(job), stream>>>(job);
+  launch_kernel("rank_gradient", add_tiles<base, size>,
+                {block_count(job), tile_threads, TileGradient<base, size>::shared_bytes(job)}, stream, job);
 }
 
 template <FootprintBase base, int count>
 void launch_lanes(const RankGradient& job, cudaStream_t stream) {
   const int lanes = shared_lanes(job);
   const auto kernel = job.pairs.groups > 1 ? add_pairs<base, true, count> : add_pairs<base, false, count>;
-  kernel<<<block_count(job), gradient_threads(count), LaneGradient<base, false, count>::shared_bytes(lanes), stream>>>(
-      job, lanes);
+  launch_kernel("rank_gradient", kernel,
+                {block_count(job), gradient_threads(count), LaneGradient<base, false, count>::shared_bytes(lanes)},
+                stream, job, lanes);
 }
 
 using Launch = void (*)(const RankGradient&, cudaStream_t);
@@ -67,7 +69,7 @@ void launch(const RankGradient& job, cudaStream_t stream) {
 }  // namespace
 
 Index gradient_parts(const RankGradient& gradient) {
-  const Grid grid = grid_of(gradient);
+  const PairGrid grid = grid_of(gradient);
   return gradient.per_pattern ? Index{grid.rows} : Index{grid.rows} * grid.patterns;
 }
 
@@ -76,7 +78,6 @@ void launch_rank_gradient(const RankGradient& gradient, cudaStream_t stream) {
     launch<FootprintBase::dot>(gradient, stream);
   else
     launch<FootprintBase::squared_distance>(gradient, stream);
-  check_launch("rank_gradient");
 }
 
 }  // namespace attractor::cuda

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/resident_worker.cuh"
 
 namespace attractor::cuda {
@@ -199,9 +200,10 @@ void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, 
                       .slot_limit = static_cast<int>(std::min<Index>((queries + blocks - 1) / blocks, layout.slots)),
                       .masked = job.clamped.data != nullptr || layout.dimension < layout.neurons};
   check(cudaMemsetAsync(workspace, 0, resident_workspace_bytes, stream), "cudaMemsetAsync of the query counter");
-  kernel_for(layout)<<<static_cast<unsigned>(blocks), static_cast<unsigned>(layout.threads),
-                       static_cast<std::size_t>(layout.bytes), stream>>>(launch);
-  check_launch("relax_resident");
+  launch_kernel(
+      "relax_resident", kernel_for(layout),
+      {static_cast<unsigned>(blocks), static_cast<unsigned>(layout.threads), static_cast<std::size_t>(layout.bytes)},
+      stream, launch);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/ordered_product.hpp"
 #include "kernels/cuda/quad.cuh"
 #include "kernels/cuda/softmax_chunks.hpp"
@@ -92,9 +93,9 @@ void launch_batch(const Memory& memory, const Batch& batch, int rows, cudaStream
       chunks,
       [&](int begin, int count) {
         launch_scores(memory, batch.states.data(), rows, begin, count, chunks.scores, stream);
-        pick_kernel<<<static_cast<unsigned>((rows + pick_warps - 1) / pick_warps), pick_warps * warp_size, 0, stream>>>(
-            chunks, begin, count, batch.patterns.data());
-        check_launch("pick_kernel");
+        launch_kernel("pick_kernel", pick_kernel,
+                      {static_cast<unsigned>((rows + pick_warps - 1) / pick_warps), pick_warps * warp_size}, stream,
+                      chunks, begin, count, batch.patterns.data());
       },
       [](int /*begin*/, int /*count*/) {}, stream);
 }

@@ -4,7 +4,7 @@
 
 #include "kernels/cuda/block_reduce.cuh"
 #include "kernels/cuda/compensated_sum.cuh"
-#include "kernels/cuda/error.hpp"
+#include "kernels/cuda/launch.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -54,8 +54,8 @@ void launch_softmax_chunks(const SoftmaxChunks& chunks, const ChunkStep& score, 
   for (int begin = 0; begin < chunks.pattern_count; begin += chunk_patterns) {
     const int count = std::min(chunk_patterns, chunks.pattern_count - begin);
     score(begin, count);
-    weigh_kernel<<<static_cast<unsigned>(chunks.rows), weigh_threads, 0, stream>>>(chunks, count, begin == 0);
-    check_launch("weigh_kernel");
+    launch_kernel("weigh_kernel", weigh_kernel, {static_cast<unsigned>(chunks.rows), weigh_threads}, stream, chunks,
+                  count, begin == 0);
     read_out(begin, count);
   }
 }

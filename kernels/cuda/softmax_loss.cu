@@ -2,7 +2,7 @@
 
 #include "kernels/cuda/block_reduce.cuh"
 #include "kernels/cuda/compensated_sum.cuh"
-#include "kernels/cuda/error.hpp"
+#include "kernels/cuda/launch.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -33,7 +33,7 @@ __global__ void __launch_bounds__(threads) loss_kernel(SoftmaxLoss job) {
 
 template <int threads>
 void launch(const SoftmaxLoss& job, cudaStream_t stream) {
-  loss_kernel<threads><<<static_cast<unsigned>(job.rows), threads, 0, stream>>>(job);
+  launch_kernel("softmax_loss", loss_kernel<threads>, {static_cast<unsigned>(job.rows), threads}, stream, job);
 }
 
 }  // namespace
@@ -45,7 +45,6 @@ void launch_softmax_loss(const SoftmaxLoss& job, cudaStream_t stream) {
     launch<128>(job, stream);
   else
     launch<512>(job, stream);
-  check_launch("softmax_loss");
 }
 
 }  // namespace attractor::cuda

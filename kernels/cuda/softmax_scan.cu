@@ -7,7 +7,7 @@
 
 #include <attractor/error.hpp>
 
-#include "kernels/cuda/error.hpp"
+#include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/softmax_scan.hpp"
 #include "kernels/cuda/softmax_scan_block.cuh"
 
@@ -113,9 +113,8 @@ void launch_softmax_scan(const SoftmaxScan& scan, cudaStream_t stream) {
   const dim3 grid(static_cast<unsigned>((scan.rows + kernel.states - 1) / kernel.states),
                   static_cast<unsigned>(scan.splits),
                   static_cast<unsigned>(column_blocks(kernel, scan.content_columns)));
-  kernel.function<<<grid, static_cast<unsigned>(kernel.threads), bytes, stream>>>(scan, layout,
-                                                                                  weight_cutoff(scan.pattern_count));
-  check_launch("softmax_scan");
+  launch_kernel("softmax_scan", kernel.function, {grid, static_cast<unsigned>(kernel.threads), bytes}, stream, scan,
+                layout, weight_cutoff(scan.pattern_count));
 }
 
 }  // namespace attractor::cuda

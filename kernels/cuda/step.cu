@@ -1,6 +1,6 @@
 #include "kernels/cuda/step.hpp"
 
-#include "kernels/cuda/error.hpp"
+#include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/math.cuh"
 #include "kernels/cuda/readout.cuh"
 
@@ -242,14 +242,13 @@ __global__ void __launch_bounds__(step_threads, 8) step_kernel(Readout readout, 
 }  // namespace
 
 void launch_start(const Job& job, const Slots& slots, int rows, cudaStream_t stream) {
-  start_kernel<<<static_cast<unsigned>(rows), step_threads, 0, stream>>>(job, slots);
-  check_launch("start_kernel");
+  launch_kernel("start_kernel", start_kernel, {static_cast<unsigned>(rows), step_threads}, stream, job, slots);
 }
 
 template <class Readout>
 void launch_step(const Readout& readout, const Job& job, const Slots& slots, int rows, cudaStream_t stream) {
-  step_kernel<<<static_cast<unsigned>(rows), step_threads, 0, stream>>>(readout, job, slots);
-  check_launch("step_kernel");
+  launch_kernel("step_kernel", step_kernel<Readout>, {static_cast<unsigned>(rows), step_threads}, stream, readout, job,
+                slots);
 }
 
 template void launch_step(const FactoredReadout&, const Job&, const Slots&, int, cudaStream_t);

@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/compaction.hpp"
 #include "kernels/cuda/count_follower.hpp"
+#include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/ordered_product.hpp"
 #include "kernels/cuda/product.hpp"
 #include "kernels/cuda/readout.cuh"
@@ -330,8 +331,8 @@ void recall_streamed(const Memory& memory, MatrixView<const float> states, Matri
     copy_rows(MatrixView<float>(batch, rows, states.columns, stride), states.slice(first, rows),
               cudaMemcpyDeviceToDevice, stream, "states");
     const SoftmaxReadout readout = bench.stage.read_out(memory.contents, batch, rows, tools.blas.get(), stream);
-    normalise_kernel<<<static_cast<unsigned>(rows), step_threads, 0, stream>>>(readout, contents.slice(first, rows));
-    check_launch("normalise_kernel");
+    launch_kernel("normalise_kernel", normalise_kernel, {static_cast<unsigned>(rows), step_threads}, stream, readout,
+                  contents.slice(first, rows));
   }
 }
 

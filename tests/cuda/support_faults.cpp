@@ -300,8 +300,6 @@ ATTRACTOR_FAULTY(cudaPointerGetAttributes, cudaErrorUnknown, (cudaPointerAttribu
                  (attributes, data))
 ATTRACTOR_FAULTY(cudaFuncSetAttribute, cudaErrorUnknown, (const void* function, cudaFuncAttribute attribute, int value),
                  (function, attribute, value))
-ATTRACTOR_FAULTY(cudaFuncGetAttributes, cudaErrorUnknown, (cudaFuncAttributes * attributes, const void* function),
-                 (attributes, function))
 ATTRACTOR_FAULTY(cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, cudaErrorUnknown,
                  (int* blocks, const void* function, int threads, std::size_t shared_bytes, unsigned flags),
                  (blocks, function, threads, shared_bytes, flags))
@@ -319,17 +317,9 @@ ATTRACTOR_FAULTY_WORK(cudaMemsetAsync, cudaErrorUnknown, (void* to, int value, s
 ATTRACTOR_FAULTY_WORK(cudaStreamSynchronize, cudaErrorUnknown, (cudaStream_t stream), (stream))
 ATTRACTOR_FAULTY(cudaStreamIsCapturing, cudaErrorUnknown, (cudaStream_t stream, cudaStreamCaptureStatus* status),
                  (stream, status))
-#if CUDART_VERSION >= 13000
-ATTRACTOR_FAULTY_WORK(__cudaLaunchKernel, cudaErrorLaunchOutOfResources,
-                      (cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, std::size_t shared_bytes,
-                       cudaStream_t stream),
-                      (kernel, grid, block, arguments, shared_bytes, stream))
-#else
-ATTRACTOR_FAULTY_WORK(cudaLaunchKernel, cudaErrorLaunchOutOfResources,
-                      (const void* kernel, dim3 grid, dim3 block, void** arguments, std::size_t shared_bytes,
-                       cudaStream_t stream),
-                      (kernel, grid, block, arguments, shared_bytes, stream))
-#endif
+ATTRACTOR_FAULTY_NOTED(cudaLaunchKernelExC, cudaErrorLaunchOutOfResources,
+                       (const cudaLaunchConfig_t* config, const void* kernel, void** arguments),
+                       (config, kernel, arguments), note_default_stream("cudaLaunchKernelExC", config->stream), status)
 ATTRACTOR_FAULTY(cublasSetStream_v2, CUBLAS_STATUS_NOT_INITIALIZED, (cublasHandle_t blas, cudaStream_t stream),
                  (blas, stream))
 ATTRACTOR_FAULTY(cublasSetMathMode, CUBLAS_STATUS_NOT_INITIALIZED, (cublasHandle_t blas, cublasMath_t mode),
@@ -361,11 +351,6 @@ extern "C" cudaError_t __wrap_cudaGetLastError() {
   const cudaError_t real = __real_cudaGetLastError();
   const cudaError_t injected = std::exchange(pending_error, cudaSuccess);
   return injected != cudaSuccess ? injected : real;
-}
-
-extern "C" cudaError_t __real_cudaPeekAtLastError();
-extern "C" cudaError_t __wrap_cudaPeekAtLastError() {
-  return pending_error != cudaSuccess ? pending_error : __real_cudaPeekAtLastError();
 }
 
 // NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
