@@ -5,6 +5,7 @@
 #include <attractor/error.hpp>
 
 #include "host/src/cuda_backend.hpp"
+#include "host/src/host_memory.hpp"
 #include "host/src/validation.hpp"
 #include "kernels/cpu/adaptive.hpp"
 
@@ -17,6 +18,7 @@ void check(MatrixView<const float> patterns, MatrixView<const float> queries, co
 }
 
 void check(std::span<const FootprintPair> pairs, Index queries, Index patterns) {
+  detail::check_on_host(pairs, "pairs");
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const auto [query, pattern] = pairs[i];
     if (query < 0 || query >= queries || pattern < 0 || pattern >= patterns)

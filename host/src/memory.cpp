@@ -8,6 +8,7 @@
 #include <attractor/error.hpp>
 
 #include "host/src/cuda_backend.hpp"
+#include "host/src/host_memory.hpp"
 #include "host/src/linear_rules.hpp"
 #include "host/src/memory_state.hpp"
 #include "host/src/validation.hpp"
@@ -26,6 +27,7 @@ Matrix<float> duplicate(MatrixView<const float> matrix) {
 Matrix<float> take(const Device& device, MatrixView<const float> matrix, const std::string& what) {
   check_pattern_layout(matrix, what);
   std::optional<Matrix<float>> fetched = fetch(device, matrix, what);
+  if (!fetched) check_on_host(matrix, what);
   Matrix<float> result = fetched ? std::move(*fetched) : duplicate(matrix);
   check_finite(result, what);
   return result;
@@ -150,6 +152,7 @@ Rule select(Rule rule, Index count, Index dimension, const std::vector<Index>& r
 
 /// Marks the patterns to drop.
 std::vector<bool> mark(std::span<const Index> indices, Index count) {
+  check_on_host(indices, "indices");
   std::vector<bool> marked(static_cast<std::size_t>(count), false);
   for (const Index index : indices) {
     const std::string name = "pattern " + std::to_string(index);

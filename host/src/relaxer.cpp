@@ -57,6 +57,7 @@ Relaxer::Relaxer(const Memory& memory, std::span<const Device> devices, const Re
 
 void Relaxer::run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const {
   if (queries.rows == 0) return;
+  if (memory_.device().kind() == Device::Kind::cpu) detail::check_on_host(queries, results, call);
   const detail::Engine& engine = *detail::Access::state(memory_).engine;
   if (replicas_.empty()) return engine.relax(options_, queries, results, call);
   std::vector<const detail::Engine*> engines = {&engine};

@@ -3,6 +3,7 @@
 #include <attractor/error.hpp>
 
 #include "host/src/access.hpp"
+#include "host/src/host_memory.hpp"
 #include "host/src/memory_state.hpp"
 #include "host/src/validation.hpp"
 
@@ -13,6 +14,7 @@ Retrieval retrieve(const Memory& memory, MatrixView<const float> queries, const 
   if (!detail::is_softmax(state.rule))
     throw NotSupported("a linear memory's scores are no probabilities; only softmax memories retrieve patterns");
   detail::check_queries(queries, memory.dimension());
+  detail::check_on_host(queries, "queries");
   detail::check_threads(options.threads);
   const auto count = static_cast<std::size_t>(queries.rows);
   Retrieval result{.pattern = std::vector<Index>(count), .posterior = std::vector<float>(count)};

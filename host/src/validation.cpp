@@ -9,6 +9,7 @@
 
 #include <attractor/error.hpp>
 
+#include "host/src/host_memory.hpp"
 #include "kernels/cpu/threads.hpp"
 
 namespace attractor::detail {
@@ -128,6 +129,7 @@ void check_pattern_layout(MatrixView<const float> matrix, const std::string& wha
 }
 
 void check_finite(MatrixView<const float> matrix, const std::string& what) {
+  check_on_host(matrix, what);
   for (Index i = 0; i < matrix.rows; ++i)
     for (Index j = 0; j < matrix.columns; ++j)
       if (!std::isfinite(matrix(i, j)))
@@ -182,6 +184,7 @@ void check_similarity(const AdaptiveSimilarity& similarity, Index pattern_count,
 void check_origins(std::span<const Index> origins, Index query_count, Index pattern_count) {
   require(static_cast<Index>(origins.size()) == query_count,
           "there are " + std::to_string(origins.size()) + " origins for " + std::to_string(query_count) + " queries");
+  check_on_host(origins, "origins");
   for (std::size_t i = 0; i < origins.size(); ++i)
     require(origins[i] >= 0 && origins[i] < pattern_count, "origin " + std::to_string(i) + " is " +
                                                                std::to_string(origins[i]) + "; there are " +
@@ -271,6 +274,17 @@ void check_call(MatrixView<const float> queries, const RelaxCall& call, Index di
   require(call.clamped.rows == queries.rows && call.clamped.columns == dimension,
           "clamped neurons have the shape " + shape(call.clamped.rows, call.clamped.columns) + ", the queries " +
               shape(queries.rows, queries.columns));
+}
+
+void check_on_host(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) {
+  check_on_host(queries, "queries");
+  check_on_host(call.clamped, "clamped neurons");
+  check_on_host(results.states, "states");
+  check_on_host(results.steps, "steps");
+  check_on_host(results.energies, "energies");
+  check_on_host(results.status, "status");
+  check_on_host(results.energy_trace, "energy traces");
+  check_on_host(results.contents, "contents");
 }
 
 void check_results(const RelaxationView& results, MatrixView<const float> queries, const RelaxCall& call,

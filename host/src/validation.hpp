@@ -16,7 +16,7 @@ namespace attractor::detail {
 /// Non-null data, positive sizes, a stride of at least the columns. `what` is the plural: "patterns".
 void check_pattern_layout(MatrixView<const float> matrix, const std::string& what);
 
-/// Host memory without NaN and infinity.
+/// In host memory, without NaN and infinity.
 void check_finite(MatrixView<const float> matrix, const std::string& what);
 
 void check_options(const ProjectionOptions& options);
@@ -53,6 +53,9 @@ void check_pairs(MatrixView<const float> patterns, MatrixView<const float> queri
 
 /// Queries and the optional parts of a call fit a memory of `dimension`.
 void check_call(MatrixView<const float> queries, const RelaxCall& call, Index dimension);
+
+/// All data of a call on the host.
+void check_on_host(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call);
 
 /// Results have the shapes of this call, are all produced by these options, and overlap nothing.
 void check_results(const RelaxationView& results, MatrixView<const float> queries, const RelaxCall& call,
