@@ -14,7 +14,14 @@ namespace attractor {
 
 /// How one asynchronous call runs.
 struct CudaCall {
-  cudaStream_t stream = nullptr;  ///< of the memory's device
+  /// Of the memory's device. By default what the code that includes this means by the default stream: that of the
+  /// thread where it is compiled for those (nvcc's --default-stream per-thread), else that of all threads, which a null
+  /// handle always is.
+#ifdef CUDA_API_PER_THREAD_DEFAULT_STREAM
+  cudaStream_t stream = cudaStreamPerThread;
+#else
+  cudaStream_t stream = nullptr;
+#endif
   /// Scratch on the memory's device, 256-byte aligned, of at least `workspace_bytes`, free again when the stream has
   /// come past this call. Empty: taken from and given back to the device's memory pool, in stream order.
   std::span<std::byte> workspace = {};
@@ -24,7 +31,7 @@ struct CudaCall {
 
 /// Scratch that `relax_async` needs for so many queries, in bytes. Bounded however many there are.
 ///
-/// @throws NotSupported the relaxer's memory isn't on one CUDA device.
+/// @throws InvalidArgument a negative number. @throws NotSupported the relaxer's memory isn't on one CUDA device.
 ATTRACTOR_EXPORT std::size_t workspace_bytes(const Relaxer& relaxer, Index queries);
 
 /// Whether `relax_async` is a single launch (one for every 2²⁴ queries) that can be captured in a CUDA graph: the

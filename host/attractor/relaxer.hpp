@@ -30,6 +30,8 @@ class ATTRACTOR_EXPORT Relaxer {
   /// on the host, as must the results.
   ///
   /// @throws InvalidArgument also for no devices, one named twice, or several of which one isn't a CUDA device.
+  /// @throws NotSupported the devices differ in compute capability, number of multiprocessors or shared memory, so that
+  ///         results would depend on which device takes a query.
   /// @throws DeviceError, OutOfDeviceMemory a copy of the memory could not be made.
   Relaxer(const Memory& memory, std::span<const Device> devices, const RelaxerOptions& options = {});
 
@@ -38,7 +40,7 @@ class ATTRACTOR_EXPORT Relaxer {
   /// @throws InvalidArgument null data, other than D columns, a stride below D, a clamp mask of another shape.
   /// Queries, clamp mask and results may each be on the host or, for a memory on a CUDA device, on that device; host
   /// data stream through the device in chunks, so that neither queries nor results need fit its memory. Data on a
-  /// device may still be on their way on its default stream, on other streams not.
+  /// device may still be on their way on its default stream, or on that of the calling thread, on other streams not.
   /// @throws std::bad_alloc
   /// @throws DeviceError a call to the device failed; OutOfDeviceMemory it has no room. The relaxer stays usable.
   /// @throws NotSupported data on a device while an application's stream that waits for the default stream is captured.

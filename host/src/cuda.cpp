@@ -9,10 +9,16 @@
 namespace attractor {
 namespace {
 
+std::string names(const std::vector<Device>& devices) {
+  std::string list = devices.front().description();
+  for (std::size_t i = 1; i < devices.size(); ++i) list += ", " + devices[i].description();
+  return list;
+}
+
 const cuda::DeviceMemory& device_memory(const Relaxer& relaxer) {
   if (relaxer.devices().size() != 1 || relaxer.devices().front().kind() != Device::Kind::cuda)
-    throw NotSupported("asynchronous relaxation needs a memory on one CUDA device; this one is on " +
-                       relaxer.devices().front().description());
+    throw NotSupported("asynchronous relaxation needs a memory on one CUDA device; this relaxer is on " +
+                       names(relaxer.devices()));
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-static-cast-downcast): the device says which engine it is
   return static_cast<const detail::CudaEngine&>(*detail::Access::state(relaxer.memory()).engine).memory();
 }
@@ -21,6 +27,7 @@ const cuda::DeviceMemory& device_memory(const Relaxer& relaxer) {
 
 std::size_t workspace_bytes(const Relaxer& relaxer, Index queries) {
   const cuda::DeviceMemory& memory = device_memory(relaxer);
+  detail::check_count(queries, relaxer.memory().dimension(), "queries");
   const cuda::DeviceScope scope(memory.device());
   return memory.workspace_bytes(queries);
 }

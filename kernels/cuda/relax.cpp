@@ -6,6 +6,7 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -85,10 +86,13 @@ struct Arrays {
     visit_present(contents);
   }
 
-  [[nodiscard]] bool all(bool on_device) const {
-    bool result = true;
-    for_each([&](const auto& array) { result = result && (array.location == Location::device) == on_device; });
-    return result;
+  /// The name of one that is on a device, or of one that isn't; empty where there is none.
+  [[nodiscard]] std::string one(bool on_device) const {
+    std::string name;
+    for_each([&](const auto& array) {
+      if (name.empty() && (array.location == Location::device) == on_device) name = array.name;
+    });
+    return name;
   }
 
   /// Bytes of a row of what must be copied.
@@ -271,19 +275,23 @@ void run_all(const Lanes& lanes) {
   lanes.front()->run();
 }
 
-/// The caller may just have enqueued what makes its queries, and the lanes don't wait for the default stream.
-void finish_default_stream(int device) {
-  const DeviceScope scope(device);
+void finish_default_stream(cudaStream_t stream) {
   cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
-  const cudaError_t status = cudaStreamIsCapturing(cudaStreamLegacy, &capture);
-  if (status == cudaErrorStreamCaptureImplicit) {
-    discard(status);
+  const cudaError_t status = cudaStreamIsCapturing(stream, &capture);
+  discard(status);
+  if (status == cudaErrorStreamCaptureImplicit || capture != cudaStreamCaptureStatusNone)
     throw NotSupported(
-        "data on a device can't be waited for while a stream that waits for the default stream is being captured; "
+        "data on a device can't be waited for while a default stream, or one that waits for it, is being captured; "
         "capture a stream made with cudaStreamNonBlocking");
-  }
-  check(status, "cudaStreamIsCapturing of the default stream");
-  check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize of the default stream");
+  check(status, "cudaStreamIsCapturing of a default stream");
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize of a default stream");
+}
+
+/// The caller may just have enqueued what makes its queries, and the lanes don't wait for default streams: the one of
+/// all threads, and this thread's own, which is what an application compiled for those means by it.
+void finish_default_streams(int device) {
+  const DeviceScope scope(device);
+  for (cudaStream_t stream : {cudaStreamLegacy, cudaStreamPerThread}) finish_default_stream(stream);
 }
 
 /// Sets every byte of the entries from `first` on.
@@ -356,9 +364,10 @@ void check_workspace(std::span<std::byte> workspace, std::size_t needed, int dev
 void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options,
            MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) {
   const Arrays arrays(queries, call.clamped, results, replicas.front()->device());
-  if (replicas.size() > 1 && !arrays.all(false))
-    throw InvalidArgument("a relaxer on several devices takes data on the host; some are on a device");
-  if (!arrays.all(false)) finish_default_stream(replicas.front()->device());
+  const std::string on_device = arrays.one(true);
+  if (replicas.size() > 1 && !on_device.empty())
+    throw InvalidArgument("a relaxer on several devices takes data on the host; " + on_device + " are on a device");
+  if (!on_device.empty()) finish_default_streams(replicas.front()->device());
   detail::ProgressMeter meter(call, queries.rows);
   Call shared{.options = options, .arrays = arrays, .chunk_rows = chunk_rows(arrays, call, replicas), .meter = meter};
   const Lanes lanes = make_lanes(replicas, shared);
@@ -372,8 +381,10 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, Matr
                  const RelaxationView& results, MatrixView<const std::uint8_t> clamped, std::span<std::byte> workspace,
                  cudaStream_t stream) {
   const DeviceScope scope(memory.device());
-  if (!Arrays(queries, clamped, results, memory.device()).all(true))
-    throw InvalidArgument("an asynchronous relaxation takes data on the memory's device; some are on the host");
+  const std::string on_host = Arrays(queries, clamped, results, memory.device()).one(false);
+  if (!on_host.empty())
+    throw InvalidArgument("an asynchronous relaxation takes data on the memory's device; " + on_host +
+                          " are on the host");
   cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
   check(cudaStreamIsCapturing(stream, &capture), "cudaStreamIsCapturing");
   if (capture != cudaStreamCaptureStatusNone && !memory.is_resident())

@@ -22,11 +22,14 @@ namespace attractor::cuda {
 template <class T>
 struct Placed {
   MatrixView<T> matrix;
+  std::string name;  ///< for messages: "the queries"
   Location location = Location::device;
 
   Placed() = default;
-  Placed(MatrixView<T> whole, int device, const std::string& name)
-      : matrix(whole), location(whole.data == nullptr ? Location::device : locate(whole.data, device, name)) {}
+  Placed(MatrixView<T> whole, int device, std::string its_name)
+      : matrix(whole),
+        name(std::move(its_name)),
+        location(whole.data == nullptr ? Location::device : locate(whole.data, device, name)) {}
 };
 
 /// What the chunks of one lane are staged in: nothing while it is measured.
