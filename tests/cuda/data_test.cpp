@@ -307,23 +307,6 @@ void expect_close_to_the_host(const Memory& memory, MatrixView<const float> quer
     ASSERT_NEAR(result.contents.data()[i], host.contents.data()[i], 1e-4F) << "element " << i;
 }
 
-/// Leaves so little of the device that neither queries nor results would fit.
-TEST(CudaFullDeviceTest, RelaxesSetsLargerThanWhatIsLeft) {
-  constexpr std::size_t room = std::size_t{16} << 20U;
-  Rng rng(86);
-  const Matrix<float> patterns = random_bipolar(2, 256, rng);
-  const Matrix<float> queries = flipped_copies(patterns, 24000, 0.1, rng);  // 24 MB
-  const Relaxer relaxer(Memory::hebbian(Device::cuda(), patterns));
-  const Relaxation expected = Relaxer(Memory::hebbian(Device::cuda(), patterns)).relax(queries);
-  std::size_t left = 0;
-  std::size_t total = 0;
-  cuda::check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
-  ASSERT_GT(left, room);
-  const cuda::DeviceArray<std::byte> rest(left - room, "what the test leaves no room beside");
-
-  EXPECT_TRUE(same_results(relaxer.relax(queries), expected));
-}
-
 /// A namespace's variable is destroyed after what was made later, such as the driver's state.
 std::optional<Relaxer> last_to_go;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 

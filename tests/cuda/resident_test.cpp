@@ -45,6 +45,26 @@ Subject make_subject(MatrixView<const float> patterns, Form form, bool self_coup
   return {.memory = cuda::make_resident_factored(patterns, diagonal, scale), .model = std::move(model)};
 }
 
+/// Shared memory that the tests' largest memories take: every one is there where a block may have as much.
+constexpr int ample_shared_bytes = 227 << 10;
+
+int shared_bytes_of_block() {
+  int device = 0;
+  int bytes = 0;
+  cuda::check(cudaGetDevice(&device), "cudaGetDevice");
+  cuda::check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+              "cudaDeviceGetAttribute");
+  return bytes;
+}
+
+/// Skips a test whose memory is too large for the shared memory of this device.
+#define SKIP_WITHOUT_ROOM(subject)                                                                        \
+  if (!(subject).memory.has_value()) {                                                                    \
+    ASSERT_LT(shared_bytes_of_block(), ample_shared_bytes) << "refused in spite of ample shared memory";  \
+    GTEST_SKIP() << "too large for the " << shared_bytes_of_block() << " bytes of shared memory a block"; \
+  }                                                                                                       \
+  static_assert(true)
+
 struct Rules {
   Update update = tanh_update();
   Halting halting = energy_stable();
@@ -190,7 +210,7 @@ TEST_P(ResidentTest, BipolarRelaxationsAreTheOracles) {
       for (const Halting& halting : {energy_stable(), energy_stable({.patience = 3}), state_stable(0.5F),
                                      state_stable(0.5F, 2), fixed_steps()}) {
         const Subject s = make_subject(patterns, form(), self_coupling);
-        ASSERT_TRUE(s.memory.has_value());
+        SKIP_WITHOUT_ROOM(s);
         const Rules rules{.update = sign_update(), .halting = halting, .max_steps = 12, .trace = self_coupling};
         const Spread spread{.gap = clamp ? 3 : 0, .offset = clamp ? 1 : 0};
 
@@ -227,7 +247,7 @@ TEST_P(ResidentTest, EveryUpdateFollowsTheOracle) {
   const Matrix<float> queries = random_gaussian(b, d, rng_);
   const Matrix<std::uint8_t> clamped = random_mask(b, d, 0.1, rng_);
   const Subject s = make_subject(patterns, form(), false);
-  ASSERT_TRUE(s.memory.has_value());
+  SKIP_WITHOUT_ROOM(s);
   for (const Update& update : {tanh_update(0.5F), readout_update(), blend_update(0.3F)})
     for (const Halting& halting : {fixed_steps(), state_stable(1e-30F)})
       for (const bool energies : {false, true}) {
@@ -264,7 +284,7 @@ TEST_P(ResidentTest, EnergyHaltingStopsWhereTheOracleDoes) {
   const Matrix<float> patterns = random_bipolar(p, d, rng_);
   const Matrix<float> queries = noisy_copies(patterns, b, 0.2F, 1.5F, rng_);
   const Subject s = make_subject(patterns, form(), false);
-  ASSERT_TRUE(s.memory.has_value());
+  SKIP_WITHOUT_ROOM(s);
   const Rules rules{.max_steps = 60};
 
   const Results results = relax(*s.memory, rules, queries.view());
@@ -292,7 +312,7 @@ TEST_P(ResidentTest, ResultsDontDependOnTheBatch) {
   const std::vector<Index> order = random_permutation(count, rng_);
   const Matrix<float> shuffled = select(queries, order);
   const Subject s = make_subject(patterns, form(), false);
-  ASSERT_TRUE(s.memory.has_value());
+  SKIP_WITHOUT_ROOM(s);
   const Rules rules{.max_steps = 40, .trace = true};
 
   const Results all = relax(*s.memory, rules, queries.view());
@@ -309,7 +329,7 @@ TEST_P(ResidentTest, BadQueriesStayAmongThemselves) {
   const Matrix<float> patterns = random_bipolar(p, d, rng_);
   Matrix<float> queries = noisy_copies(patterns, b + 130, 0.2F, 1.5F, rng_);
   const Subject s = make_subject(patterns, form(), false);
-  ASSERT_TRUE(s.memory.has_value());
+  SKIP_WITHOUT_ROOM(s);
   for (const Halting& halting : {energy_stable(), state_stable(1e-3F), fixed_steps()}) {
     const Rules rules{.halting = halting, .max_steps = 20, .energies = false};
     const Results clean = relax(*s.memory, rules, queries.view());
@@ -453,7 +473,7 @@ TEST(ResidentLaunchTest, HalvesHoldLargerMemoriesExactly) {
   const Matrix<float> patterns = random_bipolar(150, 320, rng);
   const Matrix<float> queries = flipped_copies(patterns, 40, 0.2, rng);
   const Subject s = make_subject(patterns, Form::factored, false);
-  ASSERT_TRUE(s.memory.has_value());
+  SKIP_WITHOUT_ROOM(s);
   ASSERT_EQ(s.memory->layout.storage, cuda::resident::Storage::half);
   const Rules rules{.update = sign_update(), .max_steps = 10};
 
