@@ -55,6 +55,7 @@ function(attractor_add_cuda target)
     kernels/cuda/softmax_scan.cu
     kernels/cuda/step.cu
     kernels/cuda/streamed.cu
+    kernels/cuda/usable.cu
   )
   target_compile_features(attractor_cuda PUBLIC cxx_std_20)
   target_include_directories(attractor_cuda

@@ -3,6 +3,7 @@
 /// Where memories live and queries relax.
 
 #include <string>
+#include <vector>
 
 #include <attractor/export.hpp>
 
@@ -18,10 +19,15 @@ class ATTRACTOR_EXPORT Device {
 
   /// The CUDA device with this number, as the CUDA runtime counts them.
   ///
-  /// @throws NotSupported a build without CUDA. @throws InvalidArgument there is no such device.
+  /// @throws NotSupported a build without CUDA; a driver too old for it; a device that it has no code for.
+  /// @throws InvalidArgument there is no such device.
   static Device cuda(int index = 0);
 
-  /// How many CUDA devices this build can use on this machine; 0 without a driver or in a build without CUDA.
+  /// The CUDA devices of this machine that this build has code for, in the runtime's order; none without a driver or in
+  /// a build without CUDA. The first call makes a context on the first device of each compute capability.
+  static std::vector<Device> cuda_devices();
+
+  /// How many these are. Their numbers need not be the first ones.
   static int cuda_count();
 
   /// The fastest device of this machine that this build can use: the first CUDA device, or the processor's cores.
@@ -31,7 +37,7 @@ class ATTRACTOR_EXPORT Device {
   [[nodiscard]] int index() const { return index_; }  ///< the CUDA device's number; 0 for the CPU
 
   /// For people: the kind and what is in use, for example "cpu (AVX3)" or "cuda:0 (NVIDIA H100, compute
-  /// capability 9.0)".
+  /// capability 9.0)". The CPU's says if a driver that won't do hides CUDA devices.
   [[nodiscard]] std::string description() const;
 
   friend bool operator==(const Device&, const Device&) = default;

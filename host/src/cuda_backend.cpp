@@ -1,6 +1,9 @@
 #include "host/src/cuda_backend.hpp"
 
+#include <map>
 #include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 #include "host/src/cuda_engine.hpp"
@@ -9,6 +12,7 @@
 #include "kernels/cuda/footprint.hpp"
 #include "kernels/cuda/pointer.hpp"
 #include "kernels/cuda/relax.hpp"
+#include "kernels/cuda/usable.hpp"
 
 namespace attractor::detail {
 namespace {
@@ -20,6 +24,12 @@ cuda::Tier tier(Placement placement) {
     case Placement::streamed: break;
   }
   return cuda::Tier::streamed;
+}
+
+int attribute(cudaDeviceAttr name, int device) {
+  int value = 0;
+  cuda::check(cudaDeviceGetAttribute(&value, name, device), "cudaDeviceGetAttribute");
+  return value;
 }
 
 cuda::DeviceMemory make_memory(const LinearForm& form, int device) {
@@ -54,11 +64,20 @@ void CudaEngine::retrieve(MatrixView<const float> queries, std::span<Index> patt
   memory_.retrieve(queries, patterns, posteriors);
 }
 
-int cuda_device_count() {
-  int count = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  cuda::discard(status);  // No driver, no device: not an error here.
-  return status == cudaSuccess ? count : 0;
+int cuda_device_count() { return cuda::device_count(); }
+
+std::string cuda_obstacle() { return cuda::driver_obstacle(); }
+
+std::string cuda_obstacle(int device) {
+  // Asked once for each kind of device, since the answer needs a context, which takes time and memory.
+  static std::mutex mutex;
+  static std::map<std::pair<int, int>, std::string> known;
+  const std::scoped_lock lock(mutex);
+  const std::pair capability{attribute(cudaDevAttrComputeCapabilityMajor, device),
+                             attribute(cudaDevAttrComputeCapabilityMinor, device)};
+  const auto found = known.find(capability);
+  if (found != known.end()) return found->second;
+  return known.emplace(capability, cuda::device_obstacle(device)).first->second;
 }
 
 bool has_cuda() { return true; }
@@ -68,6 +87,15 @@ std::string cuda_description(int device) {
   cuda::check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
   return std::string(properties.name) + ", compute capability " + std::to_string(properties.major) + "." +
          std::to_string(properties.minor);
+}
+
+std::string cuda_traits(int device) {
+  return "compute capability " + std::to_string(attribute(cudaDevAttrComputeCapabilityMajor, device)) + "." +
+         std::to_string(attribute(cudaDevAttrComputeCapabilityMinor, device)) + ", " +
+         std::to_string(attribute(cudaDevAttrMultiProcessorCount, device)) + " multiprocessors, " +
+         std::to_string(attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor, device)) +
+         " bytes of shared memory each, " + std::to_string(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device)) +
+         " a block";
 }
 
 std::optional<Matrix<float>> fetch(const Device& device, MatrixView<const float> matrix, const std::string& what) {

@@ -13,14 +13,23 @@
 
 namespace attractor::detail {
 
-/// CUDA devices of this machine that this build can use; 0 where there is no driver.
+/// CUDA devices of this machine, whether or not this build can use them; 0 where there is no driver.
 int cuda_device_count();
+
+/// What hides this machine's CUDA devices from this build, "the NVIDIA driver …"; empty where nothing does.
+std::string cuda_obstacle();
+
+/// Why this build can't use one of them, "this build has no code for …"; empty where it can.
+std::string cuda_obstacle(int device);
 
 /// Whether the library was built with CUDA.
 bool has_cuda();
 
 /// For people: name and compute capability.
 std::string cuda_description(int device);
+
+/// What the bits of results may depend on besides the arguments: "compute capability 9.0, 132 multiprocessors, …".
+std::string cuda_traits(int device);
 
 /// A copy of a matrix that is on `device`, a CUDA device; nothing where the host itself can read the matrix.
 ///

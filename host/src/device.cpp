@@ -10,20 +10,37 @@ Device Device::cpu() { return {Kind::cpu, 0}; }
 
 Device Device::cuda(int index) {
   if (!detail::has_cuda()) throw NotSupported("there is no CUDA device: this build of attractor has no CUDA");
-  const int count = cuda_count();
+  const std::string hidden = detail::cuda_obstacle();
+  if (!hidden.empty()) throw NotSupported("CUDA can't be used: " + hidden);
+  const int count = detail::cuda_device_count();
   if (index < 0 || index >= count)
     throw InvalidArgument("there is no CUDA device " + std::to_string(index) + "; this machine has " +
                           std::to_string(count));
-  return {Kind::cuda, index};
+  const Device device(Kind::cuda, index);
+  const std::string obstacle = detail::cuda_obstacle(index);
+  if (!obstacle.empty()) throw NotSupported(device.description() + " can't be used: " + obstacle);
+  return device;
 }
 
-int Device::cuda_count() { return detail::cuda_device_count(); }
+std::vector<Device> Device::cuda_devices() {
+  std::vector<Device> devices;
+  for (int index = 0; index < detail::cuda_device_count(); ++index)
+    if (detail::cuda_obstacle(index).empty()) devices.push_back(Device(Kind::cuda, index));
+  return devices;
+}
 
-Device Device::best() { return cuda_count() > 0 ? cuda(0) : cpu(); }
+int Device::cuda_count() { return static_cast<int>(cuda_devices().size()); }
+
+Device Device::best() {
+  const std::vector<Device> devices = cuda_devices();
+  return devices.empty() ? cpu() : devices.front();
+}
 
 std::string Device::description() const {
-  if (kind_ == Kind::cpu) return std::string("cpu (") + cpu::instruction_set() + ")";
-  return "cuda:" + std::to_string(index_) + " (" + detail::cuda_description(index_) + ")";
+  if (kind_ == Kind::cuda) return "cuda:" + std::to_string(index_) + " (" + detail::cuda_description(index_) + ")";
+  const std::string hidden = detail::cuda_obstacle();
+  return std::string("cpu (") + cpu::instruction_set() + ")" +
+         (hidden.empty() ? "" : ", CUDA can't be used: " + hidden);
 }
 
 }  // namespace attractor

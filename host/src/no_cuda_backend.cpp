@@ -16,7 +16,13 @@ int cuda_device_count() { return 0; }
 
 bool has_cuda() { return false; }
 
+std::string cuda_obstacle() { return {}; }
+
+std::string cuda_obstacle(int /*device*/) { refuse(); }
+
 std::string cuda_description(int /*device*/) { refuse(); }
+
+std::string cuda_traits(int /*device*/) { refuse(); }
 
 std::optional<Matrix<float>> fetch(const Device& /*device*/, MatrixView<const float> /*matrix*/,
                                    const std::string& /*what*/) {

@@ -30,6 +30,15 @@ Relaxation allocate(MatrixView<const float> queries, const RelaxerOptions& optio
           .contents = content_columns > 0 ? Matrix<float>(queries.rows, content_columns) : Matrix<float>()};
 }
 
+/// Which device a query relaxes on is chance, so they must all give the same result.
+void check_alike(const Device& a, const Device& b) {
+  const std::string a_traits = detail::cuda_traits(a.index());
+  const std::string b_traits = detail::cuda_traits(b.index());
+  if (a_traits != b_traits)
+    throw NotSupported("unlike devices may round results differently, so they can't share queries: " + a.description() +
+                       " has " + a_traits + "; " + b.description() + " has " + b_traits);
+}
+
 void check_devices(std::span<const Device> devices) {
   if (devices.empty()) throw InvalidArgument("a relaxer needs a device; none was given");
   if (devices.size() == 1) return;
@@ -39,6 +48,7 @@ void check_devices(std::span<const Device> devices) {
     if (std::find(devices.begin(), device, *device) != device)
       throw InvalidArgument(device->description() + " is named twice");
   }
+  for (const Device& device : devices) check_alike(devices.front(), device);
 }
 
 }  // namespace

@@ -3,11 +3,23 @@
 #include <attractor/error.hpp>
 
 namespace attractor::cuda {
+namespace {
+
+/// Of several devices, the one at fault.
+std::string current_device() {
+  int device = 0;
+  const cudaError_t status = cudaGetDevice(&device);
+  discard(status);
+  return status == cudaSuccess ? ", CUDA device " + std::to_string(device) : "";
+}
+
+}  // namespace
 
 void check(cudaError_t status, const std::string& what) {
   if (status == cudaSuccess) return;
   discard(status);
-  const std::string message = what + ": " + cudaGetErrorName(status) + " (" + cudaGetErrorString(status) + ")";
+  const std::string message =
+      what + ": " + cudaGetErrorName(status) + " (" + cudaGetErrorString(status) + ")" + current_device();
   if (status == cudaErrorMemoryAllocation) throw OutOfDeviceMemory(message, status);
   throw DeviceError(message, status);
 }
@@ -15,7 +27,7 @@ void check(cudaError_t status, const std::string& what) {
 void check(cublasStatus_t status, const std::string& what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   discard(status);
-  const std::string message = what + ": " + cublasGetStatusName(status);
+  const std::string message = what + ": " + cublasGetStatusName(status) + current_device();
   if (status == CUBLAS_STATUS_ALLOC_FAILED) throw OutOfDeviceMemory(message, status);
   throw DeviceError(message, status);
 }

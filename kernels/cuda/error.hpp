@@ -10,7 +10,7 @@
 namespace attractor::cuda {
 
 /// Throws DeviceError where a status says so: `what` names the call and its sizes, "cudaMalloc of 4096 bytes for
-/// states".
+/// states"; the message adds the current device.
 void check(cudaError_t status, const std::string& what);
 void check(cublasStatus_t status, const std::string& what);
 

@@ -78,11 +78,10 @@ struct Retrieve {
   }
 };
 
-/// After a memory turned out not to fit.
-void check_may_stream(Tier tier, MatrixView<const float> matrix) {
-  if (tier == Tier::resident)
-    throw NotSupported("a linear memory of " + std::to_string(matrix.rows) + " × " + std::to_string(matrix.columns) +
-                       " doesn't fit the shared memory of this device; use streamed placement");
+[[noreturn]] void refuse_residence(int device, MatrixView<const float> matrix, const std::string& reason) {
+  throw NotSupported("a linear memory of " + std::to_string(matrix.rows) + " × " + std::to_string(matrix.columns) +
+                     " doesn't fit the shared memory of CUDA device " + std::to_string(device) + ": " + reason +
+                     "; use streamed placement");
 }
 
 }  // namespace
@@ -99,7 +98,7 @@ DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, 
   if (tier != Tier::streamed) {
     if (std::optional<ResidentMemory> resident = make_resident_factored(factor, diagonal, scale))
       return {device, std::move(*resident)};
-    check_may_stream(tier, factor);
+    if (tier == Tier::resident) refuse_residence(device, factor, why_not_resident_factored(factor));
   }
   std::vector<float> padded(diagonal.begin(), diagonal.end());
   DeviceMatrix matrix(factor, "the memory's factor");
@@ -114,7 +113,7 @@ DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, fl
   if (tier != Tier::streamed) {
     if (std::optional<ResidentMemory> resident = make_resident_dense(weights, scale))
       return {device, std::move(*resident)};
-    check_may_stream(tier, weights);
+    if (tier == Tier::resident) refuse_residence(device, weights, why_not_resident_dense(weights));
   }
   return {device, StreamedDense{.weights = DeviceMatrix(weights, "the memory's weights"), .scale = scale}};
 }

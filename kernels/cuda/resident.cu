@@ -153,6 +153,22 @@ std::optional<Layout> choose_layout(Form form, MatrixView<const float> weights) 
   return std::nullopt;
 }
 
+/// The least that a block of any layout needs, or no more than that where it is far too much.
+Index least_bytes(Form form, MatrixView<const float> weights) {
+  const Storage storage = exact_in_half(weights) ? Storage::half : Storage::single;
+  if (weights.rows > most_rows || weights.columns > most_rows)
+    return weights.rows * weights.columns * (storage == Storage::single ? 4 : 2);
+  Layout layout = make_layout(form, storage, weights.rows, weights.columns, 32);
+  layout.slices = 1;
+  place(layout);
+  return layout.bytes;
+}
+
+std::string explain(Form form, MatrixView<const float> weights) {
+  return "a block needs at least " + std::to_string(least_bytes(form, weights)) +
+         " bytes of shared memory and may have " + std::to_string(device_limits().shared_bytes_of_block);
+}
+
 /// The weights as they lie in shared memory: neurons in the order of the state matrix.
 template <class Weight>
 void pack_weights(const Layout& layout, MatrixView<const float> weights, Weight* image) {
@@ -221,6 +237,9 @@ std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weight
   if (!layout) return std::nullopt;
   return make_memory(*layout, weights, {}, scale);
 }
+
+std::string why_not_resident_factored(MatrixView<const float> factor) { return explain(Form::factored, factor); }
+std::string why_not_resident_dense(MatrixView<const float> weights) { return explain(Form::dense, weights); }
 
 void launch_resident(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream,
                      Index most_queries) {

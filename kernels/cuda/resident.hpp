@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "kernels/cuda/job.hpp"
 #include "kernels/cuda/resident_layout.hpp"
@@ -31,6 +32,10 @@ std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> fac
 
 /// u = scale·Wx, E = −½ xᵀu; W is symmetric. Empty where it doesn't fit.
 std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, float scale);
+
+/// Why there was none: "a block needs at least 300000 bytes of shared memory and may have 232448".
+std::string why_not_resident_factored(MatrixView<const float> factor);
+std::string why_not_resident_dense(MatrixView<const float> weights);
 
 /// Device memory that launches on one stream need for themselves.
 inline constexpr std::size_t resident_workspace_bytes = 256;

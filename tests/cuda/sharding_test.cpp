@@ -1,6 +1,7 @@
 /// One relaxer on all CUDA devices of the machine, of which there may be one.
 
 #include <cmath>
+#include <iostream>
 
 #include <gtest/gtest.h>
 
@@ -13,9 +14,19 @@
 namespace attractor::test {
 namespace {
 
+/// Those that can share queries with the first.
 std::vector<Device> all_devices() {
-  std::vector<Device> devices;
-  for (int i = 0; i < Device::cuda_count(); ++i) devices.push_back(Device::cuda(i));
+  const Memory memory = cuda_kinds().front().memory(Device::cuda());
+  std::vector<Device> devices = {Device::cuda()};
+  for (const Device& device : Device::cuda_devices()) {
+    if (device == devices.front()) continue;
+    try {
+      const Relaxer shared(memory, std::vector{devices.front(), device});
+      devices.push_back(device);
+    } catch (const NotSupported& refusal) {
+      std::cout << refusal.what() << '\n';
+    }
+  }
   return devices;
 }
 

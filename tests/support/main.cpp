@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
@@ -51,11 +52,13 @@ std::optional<int> choose_instruction_set(std::string name) {
 
 /// Makes the suite use this device; the exit status if it can't.
 std::optional<int> choose_device(const std::string& name) {
-  if (name == "cuda" && attractor::Device::cuda_count() == 0) {
+  if (name != "cuda") return std::nullopt;
+  const std::vector<attractor::Device> devices = attractor::Device::cuda_devices();
+  if (devices.empty()) {
     std::cerr << "there is no CUDA device\n";
     return skipped;
   }
-  if (name == "cuda") attractor::test::use_device(attractor::Device::cuda());
+  attractor::test::use_device(devices.front());
   return std::nullopt;
 }
 

@@ -1,0 +1,148 @@
+/// Machines whose devices, driver or memory aren't those of this one.
+
+#include <gtest/gtest.h>
+
+#include <attractor/attractor.hpp>
+#include <attractor/error.hpp>
+
+#include "tests/cuda/support_data.hpp"
+#include "tests/cuda/support_machine.hpp"
+#include "tests/support/results.hpp"
+
+namespace attractor::test {
+namespace {
+
+/// Expects an Exception with a message that has all of these words.
+template <class Exception, class Work>
+void expect_error(Work&& work, std::initializer_list<std::string> words) {
+  try {
+    work();
+    ADD_FAILURE() << "accepted; expected an error about " << *words.begin();
+  } catch (const Exception& error) {
+    for (const std::string& word : words)
+      EXPECT_NE(std::string(error.what()).find(word), std::string::npos)
+          << "\"" << error.what() << "\" lacks \"" << word << "\"";
+  }
+}
+
+/// A device of another compute capability than any here, for which this build has no code.
+void make_unusable(Machine& machine, const Device& device) {
+  machine.attributes[{device.index(), cudaDevAttrComputeCapabilityMajor}] = 2;
+  machine.code_status[device.index()] = cudaErrorNoKernelImageForDevice;
+}
+
+TEST(CudaMachineTest, ADriverThatIsTooOldIsSaid) {
+  const MachineScope scope({.device_count_status = cudaErrorInsufficientDriver, .driver_version = 12020});
+  const std::string runtime = std::to_string(CUDART_VERSION / 1000) + "." + std::to_string(CUDART_VERSION % 1000 / 10);
+
+  EXPECT_EQ(Device::cuda_count(), 0);
+  EXPECT_EQ(Device::best(), Device::cpu());
+  EXPECT_NE(Device::best().description().find("driver is made for CUDA 12.2, this build for " + runtime),
+            std::string::npos)
+      << Device::best().description();
+  expect_error<NotSupported>([] { static_cast<void>(Device::cuda()); }, {"driver", "12.2", runtime});
+}
+
+TEST(CudaMachineTest, ADriverThatFailsIsSaid) {
+  const MachineScope scope({.device_count_status = cudaErrorSystemDriverMismatch});
+
+  EXPECT_EQ(Device::best(), Device::cpu());
+  EXPECT_NE(Device::best().description().find("cudaErrorSystemDriverMismatch"), std::string::npos);
+  expect_error<NotSupported>([] { static_cast<void>(Device::cuda()); }, {"cudaErrorSystemDriverMismatch"});
+}
+
+TEST(CudaMachineTest, NoDriverAndNoDeviceAreNothingToSpeakOf) {
+  const std::string usual = Device::cpu().description();
+  for (const Machine& machine : {Machine{.device_count_status = cudaErrorInsufficientDriver, .driver_version = 0},
+                                 Machine{.device_count_status = cudaErrorNoDevice}}) {
+    const MachineScope scope(machine);
+    EXPECT_EQ(Device::cuda_count(), 0);
+    EXPECT_EQ(Device::best(), Device::cpu());
+    EXPECT_EQ(Device::cpu().description(), usual);
+    expect_error<InvalidArgument>([] { static_cast<void>(Device::cuda()); }, {"no CUDA device 0", "has 0"});
+  }
+}
+
+TEST(CudaMachineTest, DevicesWithoutCodeAreNotOffered) {
+  Machine machine;
+  for (const Device& device : Device::cuda_devices()) make_unusable(machine, device);
+  const std::string description = Device::cuda().description();
+  const MachineScope scope(machine);
+
+  EXPECT_EQ(Device::cuda_count(), 0);
+  EXPECT_EQ(Device::best(), Device::cpu());
+  expect_error<NotSupported>([] { static_cast<void>(Device::cuda()); }, {description, "no code"});
+}
+
+TEST(CudaMachineTest, TheOthersAre) {
+  const std::vector<Device> devices = Device::cuda_devices();
+  if (devices.size() < 2) GTEST_SKIP() << "needs two CUDA devices";
+  Machine machine;
+  make_unusable(machine, devices.front());
+  const MachineScope scope(machine);
+
+  EXPECT_EQ(Device::cuda_devices(), std::vector(devices.begin() + 1, devices.end()));
+  EXPECT_EQ(Device::best(), devices[1]);
+  EXPECT_EQ(Device::cuda(devices[1].index()), devices[1]);
+  expect_error<NotSupported>([&] { static_cast<void>(Device::cuda(devices.front().index())); }, {"no code"});
+}
+
+TEST(CudaMachineTest, UnlikeDevicesDontShareQueries) {
+  const std::vector<Device> devices = Device::cuda_devices();
+  if (devices.size() < 2) GTEST_SKIP() << "needs two CUDA devices";
+  const Memory memory = cuda_kinds().front().memory(Device::cuda());
+  const int second = devices[1].index();
+  for (const auto& [attribute, value] :
+       std::map<cudaDeviceAttr, int>{{cudaDevAttrMaxSharedMemoryPerBlockOptin, 65537},
+                                     {cudaDevAttrMaxSharedMemoryPerMultiprocessor, 65538},
+                                     {cudaDevAttrMultiProcessorCount, 65539},
+                                     {cudaDevAttrComputeCapabilityMinor, 65540}}) {
+    const MachineScope scope({.attributes = {{{second, attribute}, value}}});
+    expect_error<NotSupported>([&] { const Relaxer shared(memory, devices); },
+                               {devices[0].description(), devices[1].description(), std::to_string(value)});
+    EXPECT_NO_THROW(Relaxer(memory, std::vector{devices[1]}));
+  }
+}
+
+TEST(CudaMachineTest, TheDeviceThatHasNoRoomForItsShareIsNamed) {
+  const std::vector<Device> devices = Device::cuda_devices();
+  if (devices.size() < 2) GTEST_SKIP() << "needs two CUDA devices";
+  for (const CudaKind& kind : cuda_kinds()) {
+    const Memory memory = kind.memory(devices[0]);
+    const MachineScope scope({.room = {{devices[1].index(), 0}}});
+    expect_error<OutOfDeviceMemory>([&] { const Relaxer shared(memory, devices); },
+                                    {"cudaMalloc", "CUDA device " + std::to_string(devices[1].index())});
+  }
+}
+
+/// Neither queries nor results would fit.
+TEST(CudaMachineTest, SetsLargerThanADeviceRelaxInChunks) {
+  Rng rng(86);
+  const Matrix<float> patterns = random_bipolar(2, 256, rng);
+  const Matrix<float> queries = flipped_copies(patterns, 24000, 0.1, rng);  // 24 MB
+  const Memory memory = Memory::hebbian(Device::cuda(), patterns);
+  const Relaxation expected = Relaxer(Memory::hebbian(Device::cuda(), patterns)).relax(queries);
+  const MachineScope scope({.room = {{memory.device().index(), std::size_t{16} << 20U}}});
+
+  EXPECT_TRUE(same_results(Relaxer(memory).relax(queries), expected));
+}
+
+TEST(CudaPlacementTest, ARefusalSaysWhatIsNeededAndWhatThereIs) {
+  const MachineScope scope({.attributes = {{{0, cudaDevAttrMaxSharedMemoryPerBlockOptin}, 65536}}});
+  Rng rng(87);
+  const Matrix<float> patterns = random_gaussian(60, 512, rng);
+  const auto make = [&](MatrixView<const float> of, Evaluation evaluation) {
+    static_cast<void>(
+        Memory::hebbian(Device::cuda(), of, {.evaluation = evaluation, .placement = Placement::resident}));
+  };
+
+  // The factor alone is 64 × 516 floats, the states of 32 queries 512 × 32.
+  expect_error<NotSupported>([&] { make(patterns, Evaluation::factored); },
+                             {"60 × 512", "at least ", " bytes of shared memory", "may have 65536"});
+  expect_error<NotSupported>([&] { make(patterns, Evaluation::dense); }, {"512 × 512", "may have 65536"});
+  expect_error<NotSupported>([&] { make(random_gaussian(2, 5000, rng), Evaluation::factored); },
+                             {"2 × 5000", "at least 40000 bytes"});
+}
+
+}  // namespace
+}  // namespace attractor::test
