@@ -16,7 +16,9 @@ using Index = std::int64_t;
 
 /// A non-owning view of a row-major matrix. Element (i, j) is `data[i * row_stride + j]`.
 ///
-/// A view checks nothing; the functions that take one do, before they start to work.
+/// A view checks nothing; the functions that take one do, before they start to work. A function that takes data on the
+/// host throws InvalidArgument where they are at an address that the host can't read, such as one of a CUDA device's
+/// memory (on Linux: other systems don't tell).
 template <class T>
 struct MatrixView {
   T* data = nullptr;
