@@ -165,8 +165,6 @@ CallRecord::CallRecord() {
   books().product_rows.clear();
 }
 
-CallRecord::~CallRecord() = default;
-
 std::map<std::string, int> CallRecord::counts() const {
   const std::scoped_lock lock(books().mutex);
   return books().counts;

@@ -34,7 +34,7 @@ class CallRecord {
   CallRecord();
   CallRecord(const CallRecord&) = delete;
   CallRecord& operator=(const CallRecord&) = delete;
-  ~CallRecord();
+  ~CallRecord() = default;
 
   /// How often each symbol was called.
   [[nodiscard]] std::map<std::string, int> counts() const;
