@@ -171,7 +171,7 @@ struct Staging {
 
 Staging make_staging(const DeviceMemory& memory, const Call& call, LaneBuffers& buffers) {
   StagingSpace needed;
-  Staging(memory, call.arrays, call.chunk_rows, needed);
+  static_cast<void>(Staging(memory, call.arrays, call.chunk_rows, needed));  // Measures.
   buffers.reserve(needed.device.used(), needed.pinned.used());
   StagingSpace space{Workspace(buffers.device()), Workspace(buffers.pinned())};
   return {memory, call.arrays, call.chunk_rows, space};
