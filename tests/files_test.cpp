@@ -1,5 +1,8 @@
 /// Files: what is saved comes back bit for bit, others can read it, and whatever else a file holds is refused.
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -340,6 +343,80 @@ TEST_F(FilesTest, AreNamedWhereTheyCannotBeReadOrWritten) {
   EXPECT_THROW(save(memory, folder_ / "nowhere" / "memory"), FileError);
   EXPECT_THROW(save(memory, folder_), FileError);
   EXPECT_TRUE(fs::is_empty(folder_));
+}
+
+/// The permissions of a file.
+fs::perms permissions(const fs::path& path) { return fs::status(path).permissions(); }
+
+TEST_F(FilesTest, KeepThePermissionsOfTheFileTheyReplace) {
+  const Memory memory = Memory::hebbian(test_device(), patterns_);
+  for (const unsigned mode : {0600U, 0640U, 0664U, 0755U}) {
+    save(memory, path_);
+    fs::permissions(path_, static_cast<fs::perms>(mode));
+
+    save(memory, path_);
+
+    EXPECT_EQ(permissions(path_), static_cast<fs::perms>(mode));
+  }
+}
+
+TEST_F(FilesTest, AreMadeWithThePermissionsOfTheProcessWhereThereWasNone) {
+  const mode_t before = umask(027);
+  save(Memory::hebbian(test_device(), patterns_), path_);
+  umask(before);
+
+  EXPECT_EQ(permissions(path_), static_cast<fs::perms>(0640));
+}
+
+TEST_F(FilesTest, KeepTheOwnerOfTheFileTheyReplace) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may give files away";
+  const Memory memory = Memory::hebbian(test_device(), patterns_);
+  save(memory, path_);
+  fs::permissions(path_, static_cast<fs::perms>(0640));
+  ASSERT_EQ(chown(path_.c_str(), 12345, 23456), 0);
+
+  save(memory, path_);
+
+  struct stat now {};
+  ASSERT_EQ(stat(path_.c_str(), &now), 0);
+  EXPECT_EQ(now.st_uid, 12345U);
+  EXPECT_EQ(now.st_gid, 23456U);
+  EXPECT_EQ(permissions(path_), static_cast<fs::perms>(0640));
+}
+
+TEST_F(FilesTest, GoWhereLinksLead) {
+  const Memory memory = Memory::hebbian(test_device(), patterns_);
+  fs::create_directories(folder_ / "store");
+  const fs::path target = folder_ / "store" / "memory";
+  fs::create_symlink("store/memory", folder_ / "inner");
+  fs::create_symlink(folder_ / "inner", path_);
+  for (const char* const when : {"where nothing is", "where a file is"}) {
+    save(memory, path_);
+
+    EXPECT_TRUE(fs::is_symlink(path_) && fs::is_symlink(folder_ / "inner")) << when;
+    EXPECT_TRUE(fs::is_regular_file(fs::symlink_status(target))) << when;
+    EXPECT_TRUE(same_bits(load(test_device(), target).patterns(), patterns_)) << when;
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(target.parent_path()), fs::directory_iterator()), 1);
+  fs::create_symlink("circle", folder_ / "circle");
+  EXPECT_THROW(save(memory, folder_ / "circle"), FileError);
+}
+
+TEST_F(FilesTest, DoNotReplaceWhatIsNoFile) {
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+
+  EXPECT_THROW(save(Memory::hebbian(test_device(), patterns_), path_), FileError);
+
+  EXPECT_TRUE(fs::is_fifo(path_));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+}
+
+TEST_F(FilesTest, MayHaveTheLongestNames) {
+  const fs::path path = folder_ / std::string(255, 'm');
+
+  save(Memory::hebbian(test_device(), patterns_), path);
+
+  EXPECT_TRUE(fs::is_regular_file(path));
 }
 
 TEST_F(FilesTest, ReadersFindTheOldOrTheNewFile) {

@@ -7,6 +7,7 @@
 
 #include <attractor/attractor.hpp>
 
+#include "kernels/sizes.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/device.hpp"
 #include "tests/support/results.hpp"
@@ -106,6 +107,23 @@ TEST_P(BatchInvarianceTest, FromRowsThatLieApart) {
 
 INSTANTIATE_TEST_SUITE_P(, BatchInvarianceTest, testing::ValuesIn(jobs()),
                          [](const auto& test) { return test.param.name; });
+
+TEST(WeighedPatternsTest, AnyNumberAtATimeGivesTheSame) {
+  if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "the size is the CPU's";
+  Rng rng(15);
+  const Matrix<float> patterns = random_gaussian(61, 45, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 300, 0.2F, 2.0F, rng);
+  const Memory memory = Memory::hebbian(test_device(), patterns, {.evaluation = Evaluation::factored});
+  const RelaxerOptions options{.update = tanh_update(), .max_steps = 12, .energy_trace = true, .threads = 1};
+  const Relaxation expected = Relaxer(memory, options).relax(queries);
+  const detail::Sizes usual = detail::sizes();
+  for (const Index patterns_at_a_time : {1, 8, 24, 56, 64}) {
+    detail::sizes().weighed_patterns = patterns_at_a_time;
+
+    EXPECT_TRUE(same_results(Relaxer(memory, options).relax(queries), expected)) << patterns_at_a_time;
+  }
+  detail::sizes() = usual;
+}
 
 TEST(LongBatchTest, HoldsForQueriesThatWaitForASlot) {
   Rng rng(14);

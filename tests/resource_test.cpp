@@ -64,6 +64,27 @@ TEST(ExtraMemoryTest, DoesNotGrowWithTheNumberOfQueries) {
   }
 }
 
+TEST(ExtraMemoryTest, DoesNotGrowWithTheNumberOfPatterns) {
+  Rng rng(62);
+  const Device cpu = Device::cpu();
+  const auto memories = [&](const Matrix<float>& patterns) {
+    const AdaptiveSimilarity similarity{.squared_distance = std::vector<float>(8, 1.0F)};
+    return std::vector<Memory>{Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::factored}),
+                               Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::dense}),
+                               Memory::modern_hopfield(cpu, patterns), Memory::adaptive(cpu, patterns, similarity)};
+  };
+  // Both beyond what is worked on at a time.
+  const std::vector<Memory> many = memories(random_gaussian(70000, 8, rng));
+  const std::vector<Memory> more = memories(random_gaussian(140000, 8, rng));
+  const Matrix<float> queries = random_gaussian(70, 8, rng);
+  for (std::size_t i = 0; i < many.size(); ++i) {
+    extra_memory(many[i], queries);
+
+    // Half a byte for each further pattern would show.
+    EXPECT_LE(extra_memory(more[i], queries), extra_memory(many[i], queries) + 35000) << "memory " << i;
+  }
+}
+
 /// Zeroed pages that take no memory until they are touched.
 class SparsePages {
  public:

@@ -15,10 +15,13 @@ namespace attractor {
 /// an adaptive memory `similarity.squared_distance` and `similarity.dot` F32 [R] or [P, R], and `similarity.log_prior`
 /// F32 [P], each if it is used. The rule and its options are strings in the header's `__metadata__`.
 ///
-/// The file is written under a temporary name beside `path` and then renamed: whoever reads `path` finds the old file
-/// or the new one, never a part.
+/// The file is written under a temporary name beside `path`, brought to the disk and then renamed: whoever reads
+/// `path`, be it after a crash, finds the old file or the new one, never a part. A link stands for the file that it
+/// leads to. A file that is replaced passes on its permissions and, where this process may give files away, its owner
+/// and group; other names (hard links) keep the old one.
 ///
-/// @throws FileError the file can't be written; a file that was there is unchanged. Complexity: O(PD + PM).
+/// @throws FileError the file can't be written, or what is there is no regular file; a file that was there is
+/// unchanged. Complexity: O(PD + PM).
 ATTRACTOR_EXPORT void save(const Memory& memory, const std::filesystem::path& path);
 
 /// Makes the memory that a file holds, on any device; it answers queries with the same bits as the one saved did there.

@@ -1,10 +1,14 @@
 // Linear memories through their scores: h = Fx, u = scale·(Fᵀh − diagonal∘x).
+//
+// Scores are made first, for the energy; readouts follow where a query goes on. Of more patterns than fit the weights
+// that a thread keeps, one part after another is scored and read out; sums run over the patterns in the same order.
 
 #include <algorithm>
 #include <vector>
 
 #include "kernels/cpu/field_kernel.hpp"
 #include "kernels/cpu/readout_term.hpp"
+#include "kernels/sizes.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/factored.cpp"
@@ -26,15 +30,21 @@ class FactoredKernel final : public FieldKernel {
         update_(update),
         separation_(separation),
         width_(width),
-        weights_(field.factor.padded_rows() * width) {
-    for (Index i = 0; i < field.factor.rows(); ++i)
+        part_(std::min(padded(detail::sizes().weighed_patterns), field.factor.padded_rows())),
+        weights_(part_ * width),
+        readout_(is_whole() ? 0 : field.factor.padded_columns() * width) {
+    for (Index i = 0; i < std::min(part_, field.factor.rows()); ++i)
       terms_.push_back({.row_offset = field.factor.row_offset(i), .weight_offset = i * width});
   }
 
   void evaluate(Tile& tile) override {
     potential_ = {};
-    for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
-      for (Index row = 0; row < field_.factor.padded_rows(); row += block_rows) score(tile, row, lane);
+    for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
+      const Index end = std::min(first + part_, field_.factor.padded_rows());
+      for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+        for (Index row = first; row < end; row += block_rows) score(tile, first, row, lane);
+      if (!is_whole()) read_out_part(tile, first);
+    }
     if (!tile.wants_energy) return;
     for (Index lane = 0; lane < tile.lanes; ++lane) {
       const double twice = potential_.value(lane) - tile.quadratic.value(lane);
@@ -47,9 +57,12 @@ class FactoredKernel final : public FieldKernel {
       StateWriter<UpdateRule> writer(update_, tile, lane, field_.diagonal.data());
       for (Index row = 0; row < tile.rows; row += block_rows) {
         Block readout;
-        clear(readout);
-        multiply_terms(field_.factor.data() + row * panel_rows, weights_.data() + lane, terms_.data(),
-                       static_cast<Index>(terms_.size()), readout);
+        if (is_whole()) {
+          clear(readout);
+          add_readout(0, row, lane, readout);
+        } else {
+          load(row, lane, readout);
+        }
         subtract_diagonal(tile, row, lane, readout);
         writer.write(row, readout);
       }
@@ -58,6 +71,7 @@ class FactoredKernel final : public FieldKernel {
   }
 
   bool prepare(Tile& /*tile*/, std::span<const Arrival> arrivals) override {
+    if (!is_whole()) return false;
     Index panel = 0;
     for (; panel + 4 <= panels(); panel += 4)
       for (const Arrival& arrival : arrivals) score_queries<1, 4>(&arrival, panel);
@@ -72,10 +86,40 @@ class FactoredKernel final : public FieldKernel {
  private:
   using PanelTag = hn::CappedTag<float, panel_rows>;
 
+  /// All patterns have their weights kept.
+  [[nodiscard]] bool is_whole() const { return part_ == field_.factor.padded_rows(); }
+
+  /// Adds the readout of one part of the patterns, whose weights are kept now.
+  HWY_INLINE void add_readout(Index first, Index row, Index lane, Block& readout) const {
+    multiply_terms(field_.factor.data() + field_.factor.row_offset(first) + row * panel_rows, weights_.data() + lane,
+                   terms_.data(), std::min(part_, field_.factor.rows() - first), readout);
+  }
+
+  HWY_INLINE void load(Index row, Index lane, Block& readout) const {
+    for (int r = 0; r < block_rows; ++r)
+      for (int v = 0; v < block_vectors; ++v)
+        readout[r][v] = hn::Load(floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
+  }
+
+  void read_out_part(const Tile& tile, Index first) {
+    for (Index row = 0; row < tile.rows; row += block_rows)
+      for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
+        Block readout;
+        if (first == 0)
+          clear(readout);
+        else
+          load(row, lane, readout);
+        add_readout(first, row, lane, readout);
+        for (int r = 0; r < block_rows; ++r)
+          for (int v = 0; v < block_vectors; ++v)
+            hn::Store(readout[r][v], floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
+      }
+  }
+
   [[nodiscard]] Index panels() const { return field_.factor.padded_rows() / panel_rows; }
 
-  /// Weights of block_rows patterns for one block of lanes.
-  HWY_INLINE void score(const Tile& tile, Index row, Index lane) {
+  /// Weights of block_rows patterns of the part that starts at `first`, for one block of lanes.
+  HWY_INLINE void score(const Tile& tile, Index first, Index row, Index lane) {
     Block scores;
     const float* const panel = field_.factor.panel(row / panel_rows) + row % panel_rows;
     multiply_rows(panel, tile.state.data() + lane, width_, field_.factor.columns(), scores);
@@ -86,7 +130,7 @@ class FactoredKernel final : public FieldKernel {
       for (int r = 0; r < block_rows; ++r) {
         potential = hn::Add(potential, twice_potential(separation_, VectorOps{}, scores[r][v]));
         const Vector weight = separate(separation_, VectorOps{}, scores[r][v]);
-        hn::Store(weight, floats, weights_.data() + (row + r) * width_ + at);
+        hn::Store(weight, floats, weights_.data() + (row - first + r) * width_ + at);
       }
       if (tile.wants_energy) add_to(potential_, at, potential);
     }
@@ -163,8 +207,10 @@ class FactoredKernel final : public FieldKernel {
   UpdateRule update_;
   Separation separation_;
   Index width_;
+  Index part_;  ///< patterns whose weights are kept
   std::vector<ReadoutTerm> terms_;
-  AlignedFloats weights_;  ///< p [padded P × width]
+  AlignedFloats weights_;  ///< p [part × width]
+  AlignedFloats readout_;  ///< Σ p_μ F_μ [padded D × width], where the patterns are taken in parts
   LaneSums potential_;     ///< Σ 2F(h)
 };
 
