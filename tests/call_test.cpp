@@ -51,6 +51,45 @@ TEST_F(CallTest, OptionsAndMemoryReadBack) {
   EXPECT_TRUE(same_bits(relaxer.memory().patterns(), patterns_));
 }
 
+TEST_F(CallTest, EmptyBracesAreDefaults) {
+  const Relaxation expected = Relaxer(memory_).relax(patterns_);
+
+  EXPECT_TRUE(same_results(Relaxer(memory_, {}).relax(patterns_, {}), expected));
+  if (test_device().kind() == Device::Kind::cpu) {
+    EXPECT_TRUE(
+        same_bits(footprint(test_device(), patterns_, patterns_, {}), footprint(test_device(), patterns_, patterns_)));
+  }
+}
+
+TEST_F(CallTest, ListsMayBeWrittenInBraces) {
+  const Device device = test_device();
+  const std::vector<Index> indices = {0, 3};
+  Memory expected = memory_;
+  expected.forget(indices);
+
+  Memory memory = memory_;
+  memory.forget({0, 3});
+
+  EXPECT_TRUE(same_bits(memory.patterns(), expected.patterns()));
+  memory.forget({0});
+  EXPECT_EQ(memory.pattern_count(), 3);
+  memory.forget({});
+  EXPECT_EQ(memory.pattern_count(), 3);
+  const std::vector<Device> devices = {device};
+  const Relaxation result = Relaxer(memory_).relax(patterns_);
+  EXPECT_TRUE(same_results(Relaxer(memory_, {device}).relax(patterns_), result));
+  EXPECT_TRUE(same_results(Relaxer(memory_, devices).relax(patterns_), result));
+  EXPECT_TRUE(same_results(Relaxer(memory_, std::span(devices), {}).relax(patterns_), result));
+  EXPECT_EQ(Relaxer(memory_, {device}, {.max_steps = 7}).options().max_steps, 7);
+  EXPECT_THROW(Relaxer(memory_, {device, device}), InvalidArgument) << "named twice, or no CUDA device";
+  EXPECT_THROW(Relaxer(memory_, std::vector<Device>()), InvalidArgument);
+  if (device.kind() == Device::Kind::cpu) {
+    const std::vector<FootprintPair> pairs = {{1, 2}, {0, 5}};
+    EXPECT_TRUE(same_bits(footprint(device, patterns_, patterns_, {{1, 2}, {0, 5}}),
+                          footprint(device, patterns_, patterns_, pairs)));
+  }
+}
+
 TEST_F(CallTest, NoQueriesGiveNoResults) {
   const Relaxation result = Relaxer(memory_, {.energy_trace = true}).relax({nullptr, 0, 50});
 

@@ -110,9 +110,11 @@ std::vector<Kind> all_kinds() {
       {"Hebbian", [](View patterns, View) { return Memory::hebbian(test_device(), patterns); }},
       {"HebbianWithOptions",
        [](View patterns, View) {
-         return Memory::hebbian(
-             test_device(), patterns,
-             {.self_coupling = true, .evaluation = Evaluation::dense, .placement = Placement::streamed});
+         return Memory::hebbian(test_device(), patterns,
+                                {.self_coupling = true,
+                                 .centred = true,
+                                 .evaluation = Evaluation::dense,
+                                 .placement = Placement::streamed});
        }},
       {"Projection", [](View patterns, View) { return Memory::projection(test_device(), patterns); }},
       {"ProjectionWithOptions",
@@ -221,6 +223,14 @@ constexpr const char* modern = R"("__metadata__":{"format":"attractor memory","v
                                R"("rule":"modern_hopfield","beta":"2"})";
 
 std::string header_with(const std::string& tensors) { return "{" + std::string(modern) + "," + tensors + "}"; }
+
+TEST_F(FilesTest, OfHebbianMemoriesNeedNotSayWhetherTheyAreCentred) {
+  const std::string header = R"({"__metadata__":{"format":"attractor memory","version":"1","rule":"hebbian",)"
+                             R"("self_coupling":"false","evaluation":"automatic","placement":"automatic"},)"
+                             R"("patterns":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}})";
+
+  expect_same(load_bytes(make_file(header, {1, 0})), Memory::hebbian(test_device(), matrix({{1, 0}})));
+}
 
 TEST_F(FilesTest, HaveTheLayoutOthersRead) {
   save(Memory::modern_hopfield(test_device(), matrix({{1, 2}, {-3, 0.5F}}),

@@ -2,6 +2,7 @@
 
 /// attractor: batched associative-memory inference. This header includes the whole public interface.
 
+#include <attractor/bipolar.hpp>
 #include <attractor/device.hpp>
 #include <attractor/error.hpp>
 #include <attractor/files.hpp>

@@ -2,6 +2,8 @@
 
 /// Footprints: the ranked agreement of patterns and queries, entry by entry (A-Hop, arXiv 2511.20609, eq. 5 to 7).
 
+#include <concepts>
+#include <cstddef>
 #include <span>
 
 #include <attractor/device.hpp>
@@ -29,12 +31,27 @@ struct FootprintOptions {
 ATTRACTOR_EXPORT Matrix<float> footprint(const Device& device, MatrixView<const float> patterns,
                                          MatrixView<const float> queries, const FootprintOptions& options = {});
 
+namespace detail {
+ATTRACTOR_EXPORT Matrix<float> footprint(const Device& device, MatrixView<const float> patterns,
+                                         MatrixView<const float> queries, std::span<const FootprintPair> pairs,
+                                         const FootprintOptions& options);
+}  // namespace detail
+
 /// Footprints of chosen pairs: row i is that of `pairs[i]`.
 ///
 /// @return [pairs × D]
 /// @throws InvalidArgument also for a pair outside the queries or the patterns.
-ATTRACTOR_EXPORT Matrix<float> footprint(const Device& device, MatrixView<const float> patterns,
-                                         MatrixView<const float> queries, std::span<const FootprintPair> pairs,
-                                         const FootprintOptions& options = {});
+///
+/// Pairs are a span or what converts to one, or in braces; empty braces are options.
+template <std::convertible_to<std::span<const FootprintPair>> Pairs>
+Matrix<float> footprint(const Device& device, MatrixView<const float> patterns, MatrixView<const float> queries,
+                        const Pairs& pairs, const FootprintOptions& options = {}) {
+  return detail::footprint(device, patterns, queries, pairs, options);
+}
+template <std::size_t count>
+Matrix<float> footprint(const Device& device, MatrixView<const float> patterns, MatrixView<const float> queries,
+                        const FootprintPair (&pairs)[count], const FootprintOptions& options = {}) {
+  return detail::footprint(device, patterns, queries, pairs, options);
+}
 
 }  // namespace attractor

@@ -2,6 +2,7 @@
 
 /// Pattern memories: patterns stored as attractors of an energy.
 
+#include <initializer_list>
 #include <memory>
 #include <span>
 
@@ -34,6 +35,10 @@ enum class Placement : unsigned char {
 
 struct HebbianOptions {
   bool self_coupling = false;  ///< keep the diagonal of W; by default it is zero
+  /// The covariance rule: patterns less their mean activity a, that of all entries, W = (A − a)ᵀ(A − a)/D (Amit,
+  /// Gutfreund, Sompolinsky 1987; Tsodyks, Feigel'man 1988). For patterns with many more neurons of one kind than of
+  /// the other, which else all look alike.
+  bool centred = false;
   Evaluation evaluation = Evaluation::automatic;
   Placement placement = Placement::automatic;
 };
@@ -66,6 +71,10 @@ struct AdaptiveOptions {
 class ATTRACTOR_EXPORT Memory {
  public:
   /// Hebb's rule: W = AᵀA/D, zero diagonal; energy −½xᵀWx (Hopfield 1982).
+  ///
+  /// With sign updates patterns should be of ±1, as the states are. Patterns of 0 and 1 are no attractors; store
+  /// `to_bipolar(patterns)`, relax `to_bipolar(queries)` and read `to_binary(states)`, see <attractor/bipolar.hpp>.
+  /// Where far from half of the neurons are active, `centred` too.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @throws InvalidArgument null data, no patterns, non-positive sizes, a stride below D, or a value that isn't
@@ -117,6 +126,7 @@ class ATTRACTOR_EXPORT Memory {
   /// @throws InvalidArgument an index outside [0, P) or named twice, or none would remain.
   /// Complexity: that of making the memory anew.
   void forget(std::span<const Index> indices);
+  void forget(std::initializer_list<Index> indices) { forget(std::span(indices.begin(), indices.size())); }
 
   /// The same memory on another device; an unmodified copy of this one where that is its device.
   ///

@@ -2,6 +2,9 @@
 
 /// Relaxation: a batch of queries descends a memory's energy, each query until its own energy stabilises.
 
+#include <concepts>
+#include <cstddef>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -19,6 +22,11 @@ namespace attractor {
 /// halting returns what relaxing the query alone for as many steps returns. (On CUDA devices linear memories too large
 /// for shared memory promise this up to the rounding of cuBLAS, whose order of summation may depend on the batch.)
 class ATTRACTOR_EXPORT Relaxer {
+  /// Has no values: a list of it is empty.
+  struct Empty {
+    Empty() = delete;
+  };
+
  public:
   /// Keeps the memory as it is now; later changes to `memory` have no effect on this relaxer.
   ///
@@ -33,7 +41,14 @@ class ATTRACTOR_EXPORT Relaxer {
   /// @throws NotSupported the devices differ in compute capability, number of multiprocessors or shared memory, so that
   ///         results would depend on which device takes a query.
   /// @throws DeviceError, OutOfDeviceMemory a copy of the memory could not be made.
-  Relaxer(const Memory& memory, std::span<const Device> devices, const RelaxerOptions& options = {});
+  ///
+  /// Devices are a span or what converts to one, or in braces; empty braces are options.
+  template <std::convertible_to<std::span<const Device>> Devices>
+  Relaxer(const Memory& memory, const Devices& devices, const RelaxerOptions& options = {})
+      : Relaxer(std::span<const Device>(devices), memory, options) {}
+  template <std::size_t count>
+  Relaxer(const Memory& memory, const Device (&devices)[count], const RelaxerOptions& options = {})
+      : Relaxer(std::span<const Device>(devices), memory, options) {}
 
   /// Relaxes every row of `queries` [B × D] and returns the results. B = 0 returns empty results.
   ///
@@ -47,6 +62,10 @@ class ATTRACTOR_EXPORT Relaxer {
   /// Blocks until done. Extra memory: a few tiles of states for each thread, on CUDA two chunks in flight for each
   /// device; independent of B. The memory keeps the latter for the next calls, up to 1 GiB on each device.
   [[nodiscard]] Relaxation relax(MatrixView<const float> queries, const RelaxCall& call = {}) const;
+  /// With empty braces, which could be a call or results: a call.
+  [[nodiscard]] Relaxation relax(MatrixView<const float> queries, std::initializer_list<Empty> /*call*/) const {
+    return relax(queries);
+  }
 
   /// The same into the caller's buffers.
   ///
@@ -59,6 +78,8 @@ class ATTRACTOR_EXPORT Relaxer {
   [[nodiscard]] const RelaxerOptions& options() const { return options_; }       ///< with `update` always set
 
  private:
+  Relaxer(std::span<const Device> devices, const Memory& memory, const RelaxerOptions& options);
+
   void run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const;
 
   Memory memory_;                 ///< on the first device

@@ -47,8 +47,8 @@ Matrix<float> footprint(const Device& device, MatrixView<const float> patterns, 
   return rank(device, patterns, queries, {}, queries.rows * patterns.rows, options);
 }
 
-Matrix<float> footprint(const Device& device, MatrixView<const float> patterns, MatrixView<const float> queries,
-                        std::span<const FootprintPair> pairs, const FootprintOptions& options) {
+Matrix<float> detail::footprint(const Device& device, MatrixView<const float> patterns, MatrixView<const float> queries,
+                                std::span<const FootprintPair> pairs, const FootprintOptions& options) {
   check(patterns, queries, options);
   check(pairs, queries.rows, patterns.rows);
   return rank(device, patterns, queries, pairs, static_cast<Index>(pairs.size()), options);

@@ -80,6 +80,18 @@ Matrix<double> solve_lower(const Matrix<double>& lower, MatrixView<const float> 
 
 }  // namespace
 
+Matrix<float> centred_factor(MatrixView<const float> patterns) {
+  double sum = 0.0;
+  for (Index i = 0; i < patterns.rows; ++i)
+    for (Index k = 0; k < patterns.columns; ++k) sum += static_cast<double>(patterns(i, k));
+  const double activity = sum / (static_cast<double>(patterns.rows) * static_cast<double>(patterns.columns));
+  Matrix<float> factor(patterns.rows, patterns.columns);
+  for (Index i = 0; i < patterns.rows; ++i)
+    for (Index k = 0; k < patterns.columns; ++k)
+      factor(i, k) = static_cast<float>(static_cast<double>(patterns(i, k)) - activity);
+  return factor;
+}
+
 Matrix<float> projection_factor(MatrixView<const float> patterns, float ridge) {
   Matrix<double> lower = gram_matrix(patterns, ridge);
   factorise(lower);

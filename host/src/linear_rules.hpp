@@ -8,6 +8,9 @@
 
 namespace attractor::detail {
 
+/// The patterns less the mean of all their entries.
+Matrix<float> centred_factor(MatrixView<const float> patterns);
+
 /// F [P × D] with FᵀF = Aᵀ(AAᵀ/D + ridge·I)⁻¹A/D: F = L⁻¹A/√D, LLᵀ the Cholesky factorisation of the Gram matrix.
 ///
 /// @throws DependentPatterns a pivot falls below 1e-8 of its pattern's squared norm: to that accuracy the pattern is a

@@ -78,7 +78,8 @@ class FormMaker {
       : patterns_(patterns), contents_(contents), factor_(factor) {}
 
   Form operator()(const HebbianOptions& rule) const {
-    return LinearForm{.factor = patterns_,
+    if (rule.centred) factor_ = centred_factor(patterns_);
+    return LinearForm{.factor = rule.centred ? MatrixView<const float>(factor_) : patterns_,
                       .scale = 1.0F / static_cast<float>(patterns_.columns),
                       .self_coupling = rule.self_coupling,
                       .evaluation = cheaper(rule.evaluation, patterns_),

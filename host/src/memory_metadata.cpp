@@ -43,6 +43,7 @@ struct Describe {
   Metadata operator()(const HebbianOptions& rule) const {
     return {{"rule", "hebbian"},
             {"self_coupling", text(rule.self_coupling)},
+            {"centred", text(rule.centred)},
             {"evaluation", name(evaluations, rule.evaluation)},
             {"placement", name(placements, rule.placement)}};
   }
@@ -116,6 +117,8 @@ Rule parse_rule(const Metadata& metadata) {
   const std::string& rule = value(metadata, "rule");
   if (rule == "hebbian")
     return HebbianOptions{.self_coupling = parse_bool(metadata, "self_coupling"),
+                          // Files of before there was such an option don't have it.
+                          .centred = metadata.contains("centred") && parse_bool(metadata, "centred"),
                           .evaluation = parse_name(metadata, "evaluation", evaluations),
                           .placement = parse_name(metadata, "placement", placements)};
   if (rule == "projection")

@@ -59,7 +59,7 @@ Relaxer::Relaxer(Memory memory, const RelaxerOptions& options)
   options_ = completed(options_, detail::Access::state(memory_));
 }
 
-Relaxer::Relaxer(const Memory& memory, std::span<const Device> devices, const RelaxerOptions& options)
+Relaxer::Relaxer(std::span<const Device> devices, const Memory& memory, const RelaxerOptions& options)
     : Relaxer((check_devices(devices), memory.copy_to(devices.front())), options) {
   devices_.assign(devices.begin(), devices.end());
   for (const Device& device : devices.subspan(1)) replicas_.push_back(memory.copy_to(device));
