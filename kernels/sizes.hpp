@@ -7,10 +7,14 @@
 
 namespace attractor::detail {
 
-/// How much is done at a time.
+/// How much is done at a time. No result's bits depend on the sizes of a fixed memory's blocks of work, but for those
+/// that are marked: they cut sums.
 struct Sizes {
   // The CPU.
+  Index pattern_block = 256;       ///< patterns read out at a time: they stay in the second-level cache
+  Index segment_patterns = 65536;  ///< patterns between two readouts: bounds the scores kept. Cuts sums.
   Index weighed_patterns = 16384;  ///< of factored linear memories: bounds their weights, at 4 MiB for each thread
+  Index fit_parts = 32;            ///< parts of a fit's queries, each with a gradient of its own. Cuts sums.
 
   /// So small that inputs of a few dozen rows cross every one of them.
   ATTRACTOR_EXPORT static Sizes tiny();

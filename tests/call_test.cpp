@@ -41,9 +41,9 @@ TEST_F(CallTest, OptionsAndMemoryReadBack) {
                                   .threads = 2});
 
   EXPECT_EQ(std::get<TanhUpdate>(*relaxer.options().update).gain, 0.25F);
-  EXPECT_EQ(relaxer.options().halting.watch, Halting::Watch::state);
-  EXPECT_EQ(relaxer.options().halting.absolute, 0.125F);
-  EXPECT_EQ(relaxer.options().halting.patience, 3);
+  EXPECT_EQ(relaxer.options().halting->watch, Halting::Watch::state);
+  EXPECT_EQ(relaxer.options().halting->absolute, 0.125F);
+  EXPECT_EQ(relaxer.options().halting->patience, 3);
   EXPECT_EQ(relaxer.options().max_steps, 17);
   EXPECT_TRUE(relaxer.options().energies);
   EXPECT_FALSE(relaxer.options().energy_trace);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -142,15 +143,94 @@ INSTANTIATE_TEST_SUITE_P(, OverflowTest,
                          testing::Combine(testing::Values(Evaluation::factored, Evaluation::dense),
                                           testing::Values(0.5F, 1.0F)));
 
+/// Whether a query diverges follows from its readouts: not from what else is asked for, nor from the form of the
+/// memory, nor from how D fits the kernels.
+class HugePatternTest : public testing::TestWithParam<std::tuple<float, Index>> {};
+
+TEST_P(HugePatternTest, StatusDependsOnNothingElse) {
+  const auto [entry, dimension] = GetParam();
+  Matrix<float> pattern(1, dimension);
+  std::fill_n(pattern.data(), dimension, entry);
+  Matrix<float> queries(3, dimension);
+  for (Index i = 0; i < queries.size(); ++i) queries.data()[i] = static_cast<float>(1 + i / dimension) * 0.5F;
+  const double field = static_cast<double>(entry) * static_cast<double>(entry);
+  const bool overflows = field > static_cast<double>(std::numeric_limits<float>::max());
+  for (const Update& update : {sign_update(), tanh_update(), tanh_update(0.0F)})
+    for (const Halting& rule : {state_stable(0.0F), state_stable(0.5F, 2), fixed_steps()}) {
+      std::optional<std::vector<std::int32_t>> steps;
+      for (const Evaluation evaluation : {Evaluation::factored, Evaluation::dense})
+        for (const bool energies : {false, true}) {
+          const Memory memory =
+              Memory::hebbian(test_device(), pattern, {.self_coupling = true, .evaluation = evaluation});
+          const Relaxer relaxer(memory, {.update = update, .halting = rule, .max_steps = 4, .energies = energies});
+
+          const Relaxation result = relaxer.relax(queries);
+
+          for (const Status status : result.status) EXPECT_EQ(status == Status::diverged, overflows);
+          if (!steps) steps = result.steps;
+          EXPECT_EQ(result.steps, *steps);
+        }
+    }
+}
+
+// 1e18: fields are finite, the squares of scores aren't.
+INSTANTIATE_TEST_SUITE_P(, HugePatternTest,
+                         testing::Combine(testing::Values(1e18F, 1e20F, 3e38F),
+                                          testing::Values(Index{1}, Index{7}, Index{8}, Index{15}, Index{16}, Index{17},
+                                                          Index{24}, Index{64}, Index{65})));
+
+/// Finite queries whose scores overflow.
+TEST(OverflowingScoresTest, NothingIsRetrieved) {
+  const Matrix<float> patterns = matrix({{0, 0}, {1, 1}});
+  const Matrix<float> queries = matrix({{0.9F, 0.9F}, {1e20F, 1e20F}, {0.1F, 0.2F}, {-3e38F, 3e38F}});
+  const std::vector<Memory> memories = {
+      Memory::adaptive(test_device(), patterns, {.squared_distance = {1, 1}}),
+      Memory::adaptive(test_device(), patterns, {.squared_distance = {1, 1}, .dot = {1, 1}}),
+      Memory::modern_hopfield(test_device(), matrix({{-1e18F, 1e18F}, {1e18F, 1e18F}}), {.beta = 8.0F})};
+  for (const Memory& memory : memories) {
+    const Retrieval retrieval = retrieve(memory, queries);
+    const Relaxation result = Relaxer(memory).relax(queries);
+
+    for (const std::size_t i : {1U, 3U}) {
+      EXPECT_EQ(retrieval.pattern[i], -1) << "query " << i;
+      EXPECT_TRUE(std::isnan(retrieval.posterior[i])) << "query " << i;
+      EXPECT_EQ(result.status[i], Status::diverged) << "query " << i;
+    }
+    for (const std::size_t i : {0U, 2U}) {
+      EXPECT_NE(retrieval.pattern[i], -1) << "query " << i;
+      EXPECT_NE(result.status[i], Status::diverged) << "query " << i;
+    }
+  }
+}
+
+/// A score that is infinite times 0, among many that are finite.
+TEST(OverflowingScoresTest, OneThatIsNoNumberIsSeen) {
+  Matrix<float> patterns(100, 2);
+  std::fill_n(patterns.data(), patterns.size(), 1.0F);
+  for (Index i = 0; i < 100; ++i) {
+    patterns(i, 0) = i == 60 ? 1e30F : 1.0F;
+    patterns(i, 1) = i == 60 ? -1e30F : static_cast<float>(i);
+  }
+  const Memory memory = Memory::modern_hopfield(test_device(), patterns);
+  const Matrix<float> queries = matrix({{1e30F, 1e30F}, {0.5F, 0.25F}});
+
+  const Retrieval retrieval = retrieve(memory, queries);
+  const Relaxation result = Relaxer(memory).relax(queries);
+
+  EXPECT_EQ(retrieval.pattern[0], -1);
+  EXPECT_EQ(result.status[0], Status::diverged);
+  EXPECT_EQ(retrieval.pattern[1], 60);
+}
+
 TEST(StatusTest, QueriesThatDoNotSettleReachMaxSteps) {
-  // One pattern, zero diagonal: the antiparallel pair oscillates for ever.
+  // One pattern, zero diagonal: the antiparallel pair swaps for ever, which a rule that watches nothing doesn't see.
   const Memory memory = Memory::hebbian(test_device(), matrix({{1, -1}}));
-  const Relaxer relaxer(memory, {.halting = state_stable(0.0F), .max_steps = 7});
+  const Relaxer relaxer(memory, {.halting = fixed_steps(), .max_steps = 7});
 
   const Relaxation result = relaxer.relax(matrix({{1, 1}, {1, -1}}));
 
-  EXPECT_EQ(result.status, (std::vector<Status>{Status::max_steps, Status::converged}));
-  EXPECT_EQ(result.steps, (std::vector<std::int32_t>{7, 2}));
+  EXPECT_EQ(result.status, (std::vector<Status>{Status::max_steps, Status::max_steps}));
+  EXPECT_EQ(result.steps, (std::vector<std::int32_t>{7, 7}));
   EXPECT_TRUE(same_bits(result.states.view(), matrix({{-1, -1}, {1, -1}})));
 }
 

@@ -76,7 +76,7 @@ class StepReferenceTest : public testing::TestWithParam<Case> {
         continue;
       }
       ++signs_;
-      if (sign_is_open(update(), field[i], bound.field[i])) {
+      if (sign_is_open(update(), field[i], bound.zero[i])) {
         ++open_signs_;
         EXPECT_TRUE(std::abs(to[i]) == 1.0F || to[i] == from[i]) << "neuron " << i << " is " << to[i];
         continue;

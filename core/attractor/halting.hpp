@@ -14,6 +14,10 @@ enum class Status : unsigned char {
   max_steps,  ///< it took `max_steps` steps without converging; every fixed-step query ends so
   diverged,   ///< its state or energy stopped being finite; no other query is affected
   cancelled,  ///< the call was cancelled first; its state is what it had reached, see RelaxCall::stop
+  /// Its state came back to what it was two steps before and will for ever: synchronous sign updates on symmetric
+  /// weights end in a fixed point or in such a cycle of two states (Goles, Fogelman 1985). Found by those that watch
+  /// the state.
+  oscillating,
 };
 
 /// The name of a status, as in the enumeration.
@@ -23,6 +27,7 @@ constexpr const char* to_string(Status status) {
     case Status::max_steps: return "max_steps";
     case Status::diverged: return "diverged";
     case Status::cancelled: return "cancelled";
+    case Status::oscillating: return "oscillating";
   }
   return "unknown";
 }
@@ -45,8 +50,8 @@ struct Halting {
 
 /// Tolerances of `energy_stable`.
 struct EnergyTolerance {
-  float absolute = 0.0F;
-  float relative = 1e-4F;
+  float absolute = 0.0F;   ///< in units of the energy
+  float relative = 1e-4F;  ///< of |E_t|: for energies whose zero has a meaning, as that of linear memories
   int patience = 1;
 };
 
@@ -59,7 +64,8 @@ inline Halting energy_stable(EnergyTolerance tolerance = {}) {
   return {Halting::Watch::energy, tolerance.absolute, tolerance.relative, tolerance.patience};
 }
 
-/// Halt when the state stops moving: ‖x_t − x_{t−1}‖₂ ≤ tolerance. Needs no energies.
+/// Halt when the state stops moving: ‖x_t − x_{t−1}‖₂ ≤ tolerance. Needs no energies. With a sign update a query also
+/// halts, as `oscillating`, at the first t ≥ 2 with x_t = x_{t−2}; a converged state at tolerance 0 is a fixed point.
 inline Halting state_stable(float tolerance, int patience = 1) {
   return {Halting::Watch::state, tolerance, 0.0F, patience};
 }

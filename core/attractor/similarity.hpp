@@ -24,7 +24,8 @@ enum class FootprintBase : unsigned char {
 /// How finely scores tell terms apart. Footprints and fits always take terms as they are.
 ///
 /// Rounded ones take half or a quarter of the comparisons. With R = the largest |ξ_i − x_i| and M = the largest |ξ_i
-/// x_i| that a query could have with any pattern whose entries are within the range of the stored ones, a squared
+/// x_i| that a query could have with any pattern, entry i of which is at most as far from the middle of its range over
+/// the stored patterns as any entry from that of its own, or as large as any entry, a squared
 /// difference is off by at most R²/4000 or R²/460 and a product by M/16000 or M/250; ranking doesn't add to that.
 /// Weights are off by at most 1/16000 of the largest of a row. A device that scores no faster so (CUDA; processors
 /// without AVX2) takes terms as they are.
@@ -49,12 +50,15 @@ struct FootprintPair {
 struct AdaptiveSimilarity {
   /// Rank weights v of either base, [R] shared by all patterns or [P × R], one row for each; R = rank_count(D, groups).
   /// Empty: the base is not used. One base must be.
+  /// Finite, times their β too.
   std::vector<float> squared_distance = {};
   std::vector<float> dot = {};
   float beta_squared_distance = 1.0F;  ///< β_dis, finite
   float beta_dot = 1.0F;               ///< β_dot, finite
-  std::vector<float> log_prior = {};   ///< b [P]; empty: all 0
-  Index groups = 1;                    ///< ≥ 1, at most D; 1: exact
+  /// b [P]; empty: all 0. Finite, or −∞ for patterns that are never retrieved, but not for all. A constant common to
+  /// all changes nothing but the energy's zero.
+  std::vector<float> log_prior = {};
+  Index groups = 1;  ///< ≥ 1, at most D; 1: exact
   TermPrecision precision = TermPrecision::full;
 };
 

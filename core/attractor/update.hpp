@@ -12,7 +12,15 @@ struct TanhUpdate {
   float gain = 0.5F;
 };
 
-/// x' = sign(u); a neuron whose u is exactly 0 keeps its state (Hopfield 1982). All neurons at once.
+/// x' = sign(u); a neuron whose u is 0 keeps its state (Hopfield 1982). All neurons at once.
+///
+/// 0 is what can't be told from it: sums of float that should be 0 seldom are. Of a linear memory W = FᵀF, its diagonal
+/// kept, a field counts as 0 while |u_i| ≤ 2⁻²⁰ √(W_ii λ D) max|x|, with λ the largest eigenvalue of W: by Cauchy and
+/// Schwarz |F_i||Fx| ≤ √(W_ii λ D) max|x|, and the rounding of F, of its products and of their sums are each about 2⁻²⁴
+/// of that (errors of many roundings grow like the square root of their number: Higham, Mary 2019); 16 is six times
+/// their standard deviation. max|x| is that of the query, and after its first step at least 1. With
+/// Hebb's rule and bipolar patterns, PD < 2²⁴, it is at most 1/(2D): fields of bipolar states are integers over D,
+/// summed without rounding. Of softmax memories, whose readouts average patterns, it is 2⁻²¹ max_μ|a_μi|.
 struct SignUpdate {};
 
 /// x' = u. With softmax separation this is the update of modern Hopfield networks (Ramsauer et al. 2020, eq. 3).

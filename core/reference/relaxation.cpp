@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "core/reference/similarity.hpp"
@@ -95,6 +96,60 @@ Vector soft_average(const Vector& values, const RowMatrix& rows, Index row_count
   return result;
 }
 
+/// About the largest eigenvalue of a symmetric matrix, by the power method.
+double largest_eigenvalue(const Matrix<double>& matrix) {
+  const Index n = matrix.rows();
+  Vector x(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = 1.5 + std::sin(static_cast<double>(i + 1));
+  double eigenvalue = 0.0;
+  for (int round = 0; round < 8; ++round) {
+    const double norm = std::sqrt(dot(x.data(), x.data(), n));
+    if (norm == 0.0) break;
+    for (double& value : x) value /= norm;
+    Vector product(x.size());
+    for (Index i = 0; i < n; ++i) product[static_cast<std::size_t>(i)] = dot(matrix.row(i), x.data(), n);
+    eigenvalue = dot(x.data(), product.data(), n);
+    x = std::move(product);
+  }
+  return eigenvalue;
+}
+
+/// `model` has its diagonal.
+Vector field_resolution(const LinearModel& model) {
+  const Index n = model.weights.rows();
+  const double states = std::sqrt(largest_eigenvalue(model.weights) * static_cast<double>(n));
+  Vector result(static_cast<std::size_t>(n));
+  for (Index i = 0; i < n; ++i)
+    result[static_cast<std::size_t>(i)] = 0x1p-20 * model.scale * std::sqrt(model.weights(i, i)) * states;
+  return result;
+}
+
+/// Of softmax memories, whose readouts average patterns.
+template <class Softmax>
+Vector resolution_of(const Softmax& model) {
+  Vector result(static_cast<std::size_t>(model.patterns.columns()), 0.0);
+  for (Index i = 0; i < model.patterns.rows(); ++i)
+    for (std::size_t k = 0; k < result.size(); ++k)
+      result[k] = std::max(result[k], 0x1p-21 * std::abs(model.patterns.row(i)[k]));
+  return result;
+}
+
+Vector resolution_of(const LinearModel& model) { return model.resolution; }
+
+/// Sets what a sign update can't tell from 0 to it. `magnitude` is that of the state.
+void clear_rounding(const Model& model, double magnitude, Vector& field) {
+  const Vector least = resolution(model);
+  const double unit = std::holds_alternative<LinearModel>(model) ? magnitude : 1.0;
+  for (std::size_t i = 0; i < field.size(); ++i)
+    if (std::abs(field[i]) <= least[i] * unit) field[i] = 0.0;
+}
+
+double largest_magnitude(std::span<const double> values) {
+  double largest = 0.0;
+  for (const double value : values) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
 Vector readout_of(const LinearModel& model, std::span<const double> state) {
   const Index n = model.weights.rows();
   Vector result(state.size());
@@ -126,6 +181,18 @@ double energy_of(const AdaptiveModel& model, std::span<const double> state) {
   return -log_sum_exp(scores(model, state));
 }
 
+/// Whether float sums of these patterns and bipolar states have no rounding.
+bool sums_are_exact(MatrixView<const float> patterns) {
+  double largest = 0.0;
+  for (Index i = 0; i < patterns.rows; ++i)
+    for (Index k = 0; k < patterns.columns; ++k) {
+      const auto entry = static_cast<double>(patterns(i, k));
+      if (entry != std::round(entry)) return false;
+      largest = std::max(largest, std::abs(entry));
+    }
+  return largest * largest * static_cast<double>(patterns.rows) * static_cast<double>(patterns.columns) < 0x1p24;
+}
+
 Vector normalised(Vector values) {
   const double normaliser = log_sum_exp(values);
   for (double& value : values) value -= normaliser;
@@ -147,6 +214,9 @@ double squared_distance(std::span<const double> a, std::span<const double> b) {
 LinearModel hebbian(MatrixView<const float> patterns, bool self_coupling) {
   const Matrix<double> a = to_double(patterns);
   LinearModel model{transposed_product(a, a), 1.0 / static_cast<double>(patterns.columns)};
+  model.resolution = field_resolution(model);
+  if (sums_are_exact(patterns))
+    for (double& value : model.resolution) value = std::min(value, 0.5 * model.scale);
   if (!self_coupling) clear_diagonal(model.weights);
   return model;
 }
@@ -160,6 +230,7 @@ LinearModel projection(MatrixView<const float> patterns, double ridge, bool self
   Matrix<double> dual = to_double(patterns);
   solve(gram, dual);
   LinearModel model{transposed_product(a, dual), 1.0 / d};
+  model.resolution = field_resolution(model);
   if (!self_coupling) clear_diagonal(model.weights);
   return model;
 }
@@ -179,6 +250,10 @@ Vector log_posteriors(const AdaptiveModel& model, std::span<const double> state)
 
 Vector readout(const Model& model, std::span<const double> state) {
   return std::visit([&](const auto& m) { return readout_of(m, state); }, model);
+}
+
+Vector resolution(const Model& model) {
+  return std::visit([](const auto& m) { return resolution_of(m); }, model);
 }
 
 double energy(const Model& model, std::span<const double> state) {
@@ -207,29 +282,36 @@ Outcome relax(const Model& model, const Settings& settings, std::span<const floa
               std::span<const std::uint8_t> clamped) {
   Outcome outcome{.state = Vector(query.begin(), query.end())};
   HaltingMonitor monitor;
+  const bool signs = std::holds_alternative<SignUpdate>(settings.update);
+  double magnitude = largest_magnitude(outcome.state);
+  Vector earlier;
   bool finite = all_finite(outcome.state);
-  bool halted = false;
-  while (finite && !halted && outcome.steps < settings.max_steps) {
-    const Vector field = readout(model, outcome.state);
+  std::optional<Status> end;
+  while (finite && !end && outcome.steps < settings.max_steps) {
+    Vector field = readout(model, outcome.state);
+    if (signs) clear_rounding(model, magnitude, field);
     Vector next = apply(settings.update, outcome.state, field);
     for (std::size_t i = 0; i < clamped.size(); ++i)
       if (clamped[i] != 0) next[i] = outcome.state[i];
-    const double squared_change = squared_distance(next, outcome.state);
-    outcome.state = std::move(next);
     const int t = ++outcome.steps;
+    const double squared_change = squared_distance(next, outcome.state);
+    const bool returns = signs && t >= 2 && next == earlier;
+    magnitude = std::max(magnitude, 1.0);
+    earlier = std::exchange(outcome.state, std::move(next));
     outcome.trace.push_back(energy(model, outcome.state));
-    finite = all_finite(outcome.state) && std::isfinite(outcome.trace.back());
-    if (settings.halting.watch == Halting::Watch::energy)
-      halted = monitor.energy_halts(settings.halting, t, outcome.trace.back());
-    if (settings.halting.watch == Halting::Watch::state)
-      halted = monitor.state_halts(settings.halting, t, squared_change);
+    finite = all_finite(field) && all_finite(outcome.state) && std::isfinite(outcome.trace.back());
+    if (settings.halting.watch == Halting::Watch::energy &&
+        monitor.energy_halts(settings.halting, t, outcome.trace.back()))
+      end = Status::converged;
+    if (settings.halting.watch == Halting::Watch::state) {
+      if (monitor.state_halts(settings.halting, t, squared_change))
+        end = Status::converged;
+      else if (returns)
+        end = Status::oscillating;
+    }
   }
   outcome.energy = energy(model, outcome.state);
-  if (!finite) {
-    outcome.status = Status::diverged;
-  } else {
-    outcome.status = halted ? Status::converged : Status::max_steps;
-  }
+  outcome.status = finite ? end.value_or(Status::max_steps) : Status::diverged;
   return outcome;
 }
 

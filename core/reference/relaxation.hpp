@@ -21,6 +21,7 @@ using Vector = std::vector<double>;
 struct LinearModel {
   Matrix<double> weights;  ///< W [D × D], symmetric
   double scale = 1.0;
+  Vector resolution = {};  ///< [D] fields that count as 0 for sign updates, see core/attractor/update.hpp
 };
 
 /// u = softmax(βAx)ᵀA, E = −lse(β, Ax) + ½xᵀx + β⁻¹ log P + ½ max‖a‖² (Ramsauer et al. 2020, eq. 2 and 3).
@@ -54,6 +55,10 @@ Vector log_posteriors(const AdaptiveModel& model, std::span<const double> state)
 Vector readout(const Model& model, std::span<const double> state);
 double energy(const Model& model, std::span<const double> state);
 
+/// What of a readout counts as 0 for sign updates of a state of magnitude 1 [D]; of linear memories it grows with the
+/// magnitude.
+Vector resolution(const Model& model);
+
 /// softmax(s)ᵀC.
 Vector recall(const SoftmaxModel& model, MatrixView<const float> contents, std::span<const double> state);
 Vector recall(const AdaptiveModel& model, MatrixView<const float> contents, std::span<const double> state);
@@ -76,7 +81,7 @@ struct Outcome {
 };
 
 /// Relaxes one query; entries with a nonzero `clamped` keep the query's value. A query that isn't finite diverges at
-/// step 0.
+/// step 0. Sign updates take for 0 what fast paths can't tell from it.
 Outcome relax(const Model& model, const Settings& settings, std::span<const float> query,
               std::span<const std::uint8_t> clamped = {});
 

@@ -72,7 +72,8 @@ struct Fit {
 /// @param gradient where not null, becomes the derivatives of the loss by the similarity's weights and priors. With
 ///        weights that all patterns share every term counts; residuals below 1e-10 are left out.
 /// @throws InvalidArgument null data, sizes below 1 (B = 0 gives 0), columns or counts that differ, an origin outside
-///         [0, P), a value that isn't finite or whose square overflows, a similarity that doesn't fit the patterns.
+///         [0, P), a value that isn't finite or whose square overflows, a similarity that doesn't fit the patterns, an
+///         origin whose log-prior is −∞.
 /// @throws NotSupported a CUDA device, and more than 4096 ranks.
 /// @throws std::bad_alloc, DeviceError, OutOfDeviceMemory
 /// Reproducible: the same arguments give the same bits on the same device, whatever the number of threads; devices

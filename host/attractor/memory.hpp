@@ -95,7 +95,8 @@ class ATTRACTOR_EXPORT Memory {
                            const ProjectionOptions& options = {});
 
   /// Modern Hopfield network: energy −lse(β, Ax) + ½xᵀx + β⁻¹ log P + ½ max‖a‖² (Ramsauer et al. 2020, eq. 2); its
-  /// readout is softmax(βAx)ᵀA.
+  /// readout is softmax(βAx)ᵀA. A vector common to all patterns changes no weight: columns that are large against their
+  /// spread are read less their mean, so that their digits aren't lost.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @throws InvalidArgument as `hebbian`, beta not positive and finite, or contents that don't have P rows.
@@ -109,7 +110,8 @@ class ATTRACTOR_EXPORT Memory {
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @param similarity copied; its weights include the inverse temperature.
   /// @throws InvalidArgument as `modern_hopfield`; a similarity without a base, with weights that are neither [R] nor
-  ///         [P × R], priors that are not [P], values that aren't finite, or groups outside [1, D].
+  ///         [P × R], priors that are not [P] or all −∞, values that aren't finite (priors may be −∞) or overflow times
+  ///         their β, or groups outside [1, D].
   /// A step costs O(PD log² D) comparisons and O(PD) other operations; extra memory doesn't depend on queries or P.
   static Memory adaptive(const Device& device, MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
                          const AdaptiveOptions& options = {});
@@ -123,7 +125,7 @@ class ATTRACTOR_EXPORT Memory {
 
   /// Removes the patterns with these indices; later ones move up. At least one pattern must remain.
   ///
-  /// @throws InvalidArgument an index outside [0, P) or named twice, or none would remain.
+  /// @throws InvalidArgument an index outside [0, P) or named twice, or none would remain, or none whose prior isn't 0.
   /// Complexity: that of making the memory anew.
   void forget(std::span<const Index> indices);
   void forget(std::initializer_list<Index> indices) { forget(std::span(indices.begin(), indices.size())); }

@@ -16,8 +16,10 @@ struct RetrievalOptions {
 
 /// Results, in the order of the queries.
 struct Retrieval {
-  std::vector<Index> pattern;    ///< [B] argmax s, the first of equals; −1 where the query isn't finite
-  std::vector<float> posterior;  ///< [B] its softmax(s); NaN where the query isn't finite
+  /// [B] argmax s, the first of equals; −1 where the query or the largest score isn't finite (scores overflow where
+  /// coordinates are beyond some 1e19, or their inverse temperature times them is), or a score is not a number.
+  std::vector<Index> pattern;
+  std::vector<float> posterior;  ///< [B] its softmax(s), right to about 1e-6 for any P; NaN where the pattern is −1
 };
 
 /// The pattern of the largest score for each query, and its share of the softmax. With fitted log-priors this is

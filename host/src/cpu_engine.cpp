@@ -10,28 +10,34 @@
 namespace attractor::detail {
 namespace {
 
+/// A value for each neuron, as kernels read them.
+cpu::AlignedFloats for_neurons(const std::vector<float>& values) {
+  return {values, cpu::padded(static_cast<Index>(values.size()))};
+}
+
 cpu::Field make_field(const LinearForm& form) {
   if (form.evaluation == Evaluation::dense)
-    return cpu::DenseField{.weights = cpu::PackedMatrix(weights(form.factor, form.self_coupling)), .scale = form.scale};
-  cpu::FactoredField field{.factor = cpu::PackedMatrix(form.factor),
-                           .diagonal = cpu::AlignedFloats(cpu::padded(form.factor.columns)),
+    return cpu::DenseField{.weights = cpu::PackedMatrix(weights(form.factor, form.self_coupling)),
+                           .resolution = for_neurons(form.resolution),
                            .scale = form.scale};
-  const std::vector<float> removed = removed_diagonal(form.factor, form.self_coupling);
-  std::copy(removed.begin(), removed.end(), field.diagonal.data());
-  return field;
+  return cpu::FactoredField{.factor = cpu::PackedMatrix(form.factor),
+                            .diagonal = for_neurons(removed_diagonal(form.factor, form.self_coupling)),
+                            .resolution = for_neurons(form.resolution),
+                            .scale = form.scale};
 }
 
 cpu::Field make_field(const SoftmaxForm& form) {
-  cpu::SoftmaxField field{.patterns = cpu::PackedMatrix(form.patterns),
-                          .ones = cpu::AlignedFloats(cpu::padded(form.patterns.columns)),
-                          .beta = form.beta,
-                          .energy_offset = form.energy_offset};
-  std::fill_n(field.ones.data(), form.patterns.columns, 1.0F);
-  return field;
+  return cpu::SoftmaxField{.patterns = cpu::PackedMatrix(form.patterns),
+                           .centre = for_neurons(form.centre),
+                           .resolution = for_neurons(form.resolution),
+                           .beta = form.beta,
+                           .energy_offset = form.energy_offset};
 }
 
 cpu::Field make_field(const AdaptiveForm& form) {
-  return cpu::make_adaptive(cpu::PackedMatrix(form.patterns), form.similarity);
+  cpu::AdaptiveField field = cpu::make_adaptive(cpu::PackedMatrix(form.patterns), form.similarity);
+  field.resolution = for_neurons(form.resolution);
+  return field;
 }
 
 class CpuEngine final : public Engine {

@@ -18,6 +18,7 @@ double cross_entropy(const Device& device, MatrixView<const float> patterns, con
   detail::check_patterns_and_queries(patterns, queries);
   detail::check_similarity(similarity, patterns.rows, patterns.columns);
   detail::check_origins(origins, queries.rows, patterns.rows);
+  detail::check_origin_priors(similarity, origins);
   detail::check_squares(patterns, queries);
   detail::check_threads(threads);
   if (gradient != nullptr) {

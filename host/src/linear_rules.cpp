@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <string>
+#include <utility>
 
 #include <attractor/error.hpp>
 
@@ -102,16 +104,76 @@ Matrix<float> projection_factor(MatrixView<const float> patterns, float ridge) {
   return factor;
 }
 
-std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling) {
-  std::vector<float> diagonal(static_cast<std::size_t>(factor.columns), 0.0F);
-  if (self_coupling) return diagonal;
-  for (Index k = 0; k < factor.columns; ++k) {
-    double sum = 0.0;
-    for (Index i = 0; i < factor.rows; ++i)
-      sum += static_cast<double>(factor(i, k)) * static_cast<double>(factor(i, k));
-    diagonal[static_cast<std::size_t>(k)] = static_cast<float>(sum);
+namespace {
+
+/// Σ_μ F_μi² for each neuron.
+std::vector<double> squared_columns(MatrixView<const float> factor) {
+  std::vector<double> sums(static_cast<std::size_t>(factor.columns), 0.0);
+  for (Index i = 0; i < factor.rows; ++i)
+    for (Index k = 0; k < factor.columns; ++k) {
+      const auto value = static_cast<double>(factor(i, k));
+      sums[static_cast<std::size_t>(k)] += value * value;
+    }
+  return sums;
+}
+
+/// About the largest eigenvalue of FᵀF, by the power method.
+double largest_eigenvalue(MatrixView<const float> factor) {
+  const auto columns = static_cast<std::size_t>(factor.columns);
+  // Irrational steps: patterns won't be orthogonal to it.
+  std::vector<double> x(columns);
+  for (std::size_t k = 0; k < columns; ++k) x[k] = 1.5 + std::sin(static_cast<double>(k + 1));
+  double eigenvalue = 0.0;
+  constexpr int rounds = 8;
+  for (int round = 0; round < rounds; ++round) {
+    const double norm = std::sqrt(dot(x.data(), x.data(), factor.columns));
+    if (norm == 0.0) break;
+    for (double& value : x) value /= norm;
+    std::vector<double> product(columns, 0.0);
+    eigenvalue = 0.0;
+    for (Index i = 0; i < factor.rows; ++i) {
+      double score = 0.0;
+      for (Index k = 0; k < factor.columns; ++k)
+        score += static_cast<double>(factor(i, k)) * x[static_cast<std::size_t>(k)];
+      for (Index k = 0; k < factor.columns; ++k)
+        product[static_cast<std::size_t>(k)] += score * static_cast<double>(factor(i, k));
+      eigenvalue += score * score;
+    }
+    x = std::move(product);
   }
-  return diagonal;
+  return eigenvalue;
+}
+
+/// Whether sums over integer states of at most 1 are integers, and so small that float has them all.
+bool sums_are_exact(MatrixView<const float> factor) {
+  double largest = 0.0;
+  for (Index i = 0; i < factor.rows; ++i)
+    for (Index k = 0; k < factor.columns; ++k) {
+      if (factor(i, k) != std::nearbyint(factor(i, k))) return false;
+      largest = std::max(largest, std::abs(static_cast<double>(factor(i, k))));
+    }
+  return largest * largest * static_cast<double>(factor.rows) * static_cast<double>(factor.columns) < 0x1p24;
+}
+
+}  // namespace
+
+std::vector<float> field_resolution(MatrixView<const float> factor, float scale) {
+  const std::vector<double> weights = squared_columns(factor);
+  const double states =
+      static_cast<double>(scale) * std::sqrt(largest_eigenvalue(factor) * static_cast<double>(factor.columns));
+  // Then nothing but 0 is smaller than half of one.
+  const double most = sums_are_exact(factor) ? 0.5 * static_cast<double>(scale)
+                                             : static_cast<double>(std::numeric_limits<float>::max());
+  std::vector<float> result(weights.size());
+  for (std::size_t k = 0; k < result.size(); ++k)
+    result[k] = static_cast<float>(std::min(0x1p-20 * std::sqrt(weights[k]) * states, most));
+  return result;
+}
+
+std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling) {
+  if (self_coupling) return std::vector<float>(static_cast<std::size_t>(factor.columns), 0.0F);
+  const std::vector<double> sums = squared_columns(factor);
+  return {sums.begin(), sums.end()};
 }
 
 Matrix<float> weights(MatrixView<const float> factor, bool self_coupling) {

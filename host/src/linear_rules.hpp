@@ -20,6 +20,10 @@ Matrix<float> projection_factor(MatrixView<const float> patterns, float ridge);
 /// What is taken out of FᵀF to clear its diagonal [D]: zeros with `self_coupling`.
 std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling);
 
+/// The smallest fields that can be told from 0 in units of u = scale·FᵀFx, for states of at most 1 [D], see
+/// core/attractor/update.hpp. Complexity: O(PD).
+std::vector<float> field_resolution(MatrixView<const float> factor, float scale);
+
 /// FᵀF [D × D], its diagonal zero unless `self_coupling`.
 Matrix<float> weights(MatrixView<const float> factor, bool self_coupling);
 

@@ -11,6 +11,7 @@
 #include "host/src/host_memory.hpp"
 #include "host/src/linear_rules.hpp"
 #include "host/src/memory_state.hpp"
+#include "host/src/softmax_rules.hpp"
 #include "host/src/validation.hpp"
 
 namespace attractor {
@@ -61,59 +62,61 @@ Evaluation cheaper(Evaluation asked, MatrixView<const float> factor) {
   return 2 * ((factor.rows + 7) / 8 * 8) < factor.columns ? Evaluation::factored : Evaluation::dense;
 }
 
-double largest_squared_norm(MatrixView<const float> patterns) {
-  double largest = 0.0;
-  for (Index i = 0; i < patterns.rows; ++i) {
-    double sum = 0.0;
-    for (Index j = 0; j < patterns.columns; ++j) sum += std::pow(static_cast<double>(patterns(i, j)), 2);
-    largest = std::max(largest, sum);
-  }
-  return largest;
-}
-
-/// Applies a rule. `factor` keeps what the form views, where that isn't the patterns themselves.
+/// Applies a rule. `made` keeps what the form views, where that isn't the patterns themselves.
 class FormMaker {
  public:
-  FormMaker(MatrixView<const float> patterns, MatrixView<const float> contents, Matrix<float>& factor)
-      : patterns_(patterns), contents_(contents), factor_(factor) {}
+  FormMaker(MatrixView<const float> patterns, MatrixView<const float> contents, Matrix<float>& made)
+      : patterns_(patterns), contents_(contents), made_(made) {}
 
   Form operator()(const HebbianOptions& rule) const {
-    if (rule.centred) factor_ = centred_factor(patterns_);
-    return LinearForm{.factor = rule.centred ? MatrixView<const float>(factor_) : patterns_,
-                      .scale = 1.0F / static_cast<float>(patterns_.columns),
+    if (rule.centred) made_ = centred_factor(patterns_);
+    const MatrixView<const float> factor = rule.centred ? MatrixView<const float>(made_) : patterns_;
+    const float scale = 1.0F / static_cast<float>(patterns_.columns);
+    return LinearForm{.factor = factor,
+                      .resolution = field_resolution(factor, scale),
+                      .scale = scale,
                       .self_coupling = rule.self_coupling,
                       .evaluation = cheaper(rule.evaluation, patterns_),
                       .placement = rule.placement};
   }
   Form operator()(const ProjectionOptions& rule) const {
-    factor_ = projection_factor(patterns_, rule.ridge);
-    return LinearForm{.factor = factor_,
+    made_ = projection_factor(patterns_, rule.ridge);
+    return LinearForm{.factor = made_,
+                      .resolution = field_resolution(made_, 1.0F),
                       .scale = 1.0F,
                       .self_coupling = rule.self_coupling,
-                      .evaluation = cheaper(rule.evaluation, factor_),
+                      .evaluation = cheaper(rule.evaluation, made_),
                       .placement = rule.placement};
   }
   Form operator()(const ModernHopfieldOptions& rule) const {
-    return SoftmaxForm{.patterns = patterns_,
+    std::vector<float> centre = centre_of(patterns_);
+    made_ = less_centre(patterns_, centre);
+    const double offset =
+        std::log(static_cast<double>(patterns_.rows)) / static_cast<double>(rule.beta) + norm_offset(patterns_, centre);
+    return SoftmaxForm{.patterns = made_,
                        .contents = contents_,
+                       .centre = std::move(centre),
+                       .resolution = readout_resolution(patterns_),
                        .beta = rule.beta,
-                       .energy_offset = std::log(static_cast<double>(patterns_.rows)) / static_cast<double>(rule.beta) +
-                                        0.5 * largest_squared_norm(patterns_)};
+                       .energy_offset = offset};
   }
   Form operator()(const AdaptiveSimilarity& similarity) const {
-    return AdaptiveForm{.patterns = patterns_, .contents = contents_, .similarity = similarity};
+    return AdaptiveForm{.patterns = patterns_,
+                        .contents = contents_,
+                        .resolution = readout_resolution(patterns_),
+                        .similarity = similarity};
   }
 
  private:
   MatrixView<const float> patterns_;
   MatrixView<const float> contents_;
-  Matrix<float>& factor_;
+  Matrix<float>& made_;
 };
 
 std::shared_ptr<const MemoryState> make_state(const Device& device, const Rule& rule, Matrix<float> patterns,
                                               Matrix<float> contents) {
-  Matrix<float> factor;
-  const Form form = std::visit(FormMaker(patterns, contents, factor), rule);
+  Matrix<float> made;
+  const Form form = std::visit(FormMaker(patterns, contents, made), rule);
   const auto* const linear = std::get_if<LinearForm>(&form);
   return std::make_shared<MemoryState>(MemoryState{
       .device = device,
@@ -226,8 +229,11 @@ void Memory::forget(std::span<const Index> indices) {
     if (!forgotten[static_cast<std::size_t>(i)]) kept.push_back(i);
   if (kept.empty())
     throw InvalidArgument("all " + std::to_string(pattern_count()) + " patterns would be forgotten; one must remain");
-  state_ = detail::make_state(state_->device, detail::select(state_->rule, pattern_count(), dimension(), kept),
-                              detail::select(patterns(), kept),
+  const detail::Rule rule = detail::select(state_->rule, pattern_count(), dimension(), kept);
+  // Of those left, one must have some probability.
+  if (const auto* const similarity = std::get_if<AdaptiveSimilarity>(&rule))
+    detail::check_similarity(*similarity, static_cast<Index>(kept.size()), dimension());
+  state_ = detail::make_state(state_->device, rule, detail::select(patterns(), kept),
                               contents().empty() ? Matrix<float>() : detail::select(contents(), kept));
 }
 

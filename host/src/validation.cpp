@@ -120,6 +120,21 @@ void check_rows(const std::vector<float>& values, const std::string& what, Index
   for (const float value : values) require(std::isfinite(value), what + " must be finite; one is " + number(value));
 }
 
+/// Rank weights times their β.
+void check_products(const std::vector<float>& weights, float beta, const std::string& base) {
+  for (const float weight : weights)
+    require(std::isfinite(beta * weight),
+            "beta_" + base + " " + number(beta) + " times the rank weight " + number(weight) + " overflows");
+}
+
+void check_halting(const Halting& halting) {
+  require(halting.patience >= 1, "patience is " + std::to_string(halting.patience) + "; it must be at least 1");
+  require(is_non_negative(halting.absolute),
+          "the absolute tolerance is " + number(halting.absolute) + "; it must be finite and not negative");
+  require(is_non_negative(halting.relative),
+          "the relative tolerance is " + number(halting.relative) + "; it must be finite and not negative");
+}
+
 }  // namespace
 
 void check_pattern_layout(MatrixView<const float> matrix, const std::string& what) {
@@ -150,13 +165,8 @@ void check_options(const ModernHopfieldOptions& options) {
 void check_options(const RelaxerOptions& options) {
   require(options.max_steps >= 1, "max_steps is " + std::to_string(options.max_steps) + "; it must be at least 1");
   check_threads(options.threads);
-  const Halting& halting = options.halting;
-  require(halting.patience >= 1, "patience is " + std::to_string(halting.patience) + "; it must be at least 1");
-  require(is_non_negative(halting.absolute),
-          "the absolute tolerance is " + number(halting.absolute) + "; it must be finite and not negative");
-  require(is_non_negative(halting.relative),
-          "the relative tolerance is " + number(halting.relative) + "; it must be finite and not negative");
   if (options.update) std::visit(UpdateCheck{}, *options.update);
+  if (options.halting) check_halting(*options.halting);
 }
 
 void check_similarity(const AdaptiveSimilarity& similarity, Index pattern_count, Index dimension) {
@@ -174,11 +184,17 @@ void check_similarity(const AdaptiveSimilarity& similarity, Index pattern_count,
             "a similarity has " + std::to_string(similarity.log_prior.size()) + " log-priors for " +
                 std::to_string(pattern_count) + " patterns");
     for (const float prior : similarity.log_prior)
-      require(std::isfinite(prior), "log-priors must be finite; one is " + number(prior));
+      require(prior < std::numeric_limits<float>::infinity(),
+              "log-priors must be finite, or -inf for patterns that are never retrieved; one is " + number(prior));
+    require(std::any_of(similarity.log_prior.begin(), similarity.log_prior.end(),
+                        [](float prior) { return std::isfinite(prior); }),
+            "all " + std::to_string(pattern_count) + " log-priors are -inf; one pattern must have some probability");
   }
   require(std::isfinite(similarity.beta_squared_distance),
           "beta_squared_distance must be finite; it is " + number(similarity.beta_squared_distance));
   require(std::isfinite(similarity.beta_dot), "beta_dot must be finite; it is " + number(similarity.beta_dot));
+  check_products(similarity.squared_distance, similarity.beta_squared_distance, "squared_distance");
+  check_products(similarity.dot, similarity.beta_dot, "dot");
 }
 
 void check_origins(std::span<const Index> origins, Index query_count, Index pattern_count) {
@@ -189,6 +205,14 @@ void check_origins(std::span<const Index> origins, Index query_count, Index patt
     require(origins[i] >= 0 && origins[i] < pattern_count, "origin " + std::to_string(i) + " is " +
                                                                std::to_string(origins[i]) + "; there are " +
                                                                std::to_string(pattern_count) + " patterns");
+}
+
+void check_origin_priors(const AdaptiveSimilarity& similarity, std::span<const Index> origins) {
+  if (similarity.log_prior.empty()) return;
+  for (std::size_t i = 0; i < origins.size(); ++i)
+    require(std::isfinite(similarity.log_prior[static_cast<std::size_t>(origins[i])]),
+            "origin " + std::to_string(i) + " is pattern " + std::to_string(origins[i]) +
+                ", whose log-prior is -inf: the loss would be infinite");
 }
 
 void check_patterns_and_queries(MatrixView<const float> patterns, MatrixView<const float> queries) {

@@ -34,6 +34,9 @@ void check_similarity(const AdaptiveSimilarity& similarity, Index pattern_count,
 /// A row of `pattern_count` patterns for each query.
 void check_origins(std::span<const Index> origins, Index query_count, Index pattern_count);
 
+/// Every origin is possible: its prior isn't 0. The origins are rows of the patterns.
+void check_origin_priors(const AdaptiveSimilarity& similarity, std::span<const Index> origins);
+
 /// Queries without the optional parts of a call.
 void check_queries(MatrixView<const float> queries, Index dimension);
 

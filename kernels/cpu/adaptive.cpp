@@ -89,7 +89,8 @@ class BlockScorer {
 }  // namespace
 
 std::unique_ptr<FieldKernel> make_adaptive_kernel(const AdaptiveField& field, const Update& update, Index width) {
-  return make_softmax_kernel<BlockScorer>(field, SoftmaxEnergy{}, update, width);
+  return make_softmax_kernel<BlockScorer>(field, {.resolution = field.resolution.data(), .offset = field.energy_offset},
+                                          update, width);
 }
 
 std::unique_ptr<RecallKernel> make_adaptive_recall(const AdaptiveField& field, const PackedMatrix& contents,

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "kernels/cpu/adaptive.hpp"
+#include "kernels/log_prior.hpp"
 
 namespace attractor::cpu {
 namespace {
@@ -45,12 +46,18 @@ IntegerWeights integers(const RankWeights& weights, const RankGroups& groups) {
 Rounding make_rounding(const AdaptiveField& field) {
   const PackedMatrix& patterns = field.patterns;
   const auto entry = [&](Index i, Index k) { return patterns.data()[patterns.row_offset(i) + panel_rows * k]; };
-  Rounding result{.lowest = entry(0, 0), .highest = entry(0, 0)};
-  for (Index i = 0; i < patterns.rows(); ++i) {
-    for (Index k = 0; k < patterns.columns(); ++k) {
-      result.lowest = std::min(result.lowest, entry(i, k));
-      result.highest = std::max(result.highest, entry(i, k));
+  Rounding result;
+  for (Index k = 0; k < patterns.columns(); ++k) {
+    float lowest = entry(0, k);
+    float highest = entry(0, k);
+    for (Index i = 1; i < patterns.rows(); ++i) {
+      lowest = std::min(lowest, entry(i, k));
+      highest = std::max(highest, entry(i, k));
     }
+    const float centre = lowest + 0.5F * (highest - lowest);
+    result.centre.push_back(centre);
+    result.distance_reach = std::max({result.distance_reach, highest - centre, centre - lowest});
+    result.dot_reach = std::max({result.dot_reach, std::abs(highest), std::abs(lowest)});
   }
   result.squared_distance = integers(field.squared_distance, field.groups);
   result.dot = integers(field.dot, field.groups);
@@ -82,7 +89,8 @@ void set_weights(AdaptiveField& field, const AdaptiveSimilarity& similarity) {
   const Index ranks = rank_count(field.patterns.columns(), field.groups.count());
   field.squared_distance = scaled(similarity.squared_distance, similarity.beta_squared_distance, ranks);
   field.dot = scaled(similarity.dot, similarity.beta_dot, ranks);
-  field.log_prior = similarity.log_prior;
+  field.log_prior = detail::relative_log_prior(similarity.log_prior);
+  field.energy_offset = -detail::largest_log_prior(similarity.log_prior);
   field.log_prior.resize(static_cast<std::size_t>(field.patterns.rows()), 0.0F);
   if (field.precision != TermPrecision::full) field.rounding = make_rounding(field);
 }

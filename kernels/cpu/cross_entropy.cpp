@@ -12,6 +12,7 @@
 #include "kernels/cpu/lanes.hpp"
 #include "kernels/cpu/threads.hpp"
 #include "kernels/negligible.hpp"
+#include "kernels/sizes.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/cross_entropy.cpp"
@@ -23,10 +24,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 namespace {
-
-/// Queries are cut into so many parts, whose sums are added in order: the bits don't depend on the number of threads.
-/// Each part takes the memory of a gradient.
-inline constexpr Index most_parts = 32;
 
 /// Adds residuals times ranked terms to rows of floats, one for each rank.
 class WeightedRows {
@@ -134,12 +131,16 @@ class Part {
   template <FootprintBase base>
   void add_ranks(const RankWeights& weights, std::vector<double>& derivatives) {
     const Index ranks = field_.groups.ranks();
+    Index added = 0;  // Floats take only so many terms.
     for (Index pattern = 0; pattern < field_.patterns.rows(); ++pattern) {
       const Vector residual = hn::Load(floats, scores(pattern));
       if (hn::AllTrue(floats, hn::Lt(hn::Abs(residual), hn::Set(floats, detail::negligible)))) continue;
       WeightedRows sink(residual, rows_.data());
       scorer_.rank<base>(pattern, 0, sink);
-      if (weights.stride > 0) collect(ranks, derivatives.data() + pattern * ranks);
+      if (weights.stride > 0)
+        collect(ranks, derivatives.data() + pattern * ranks);
+      else if (++added % pattern_block_ == 0)
+        collect(ranks, derivatives.data());
     }
     if (weights.stride == 0) collect(ranks, derivatives.data());
   }
@@ -156,6 +157,7 @@ class Part {
   const AdaptiveField& field_;
   AdaptiveScorer scorer_;
   Tile tile_;
+  Index pattern_block_ = detail::sizes().pattern_block;
   AlignedFloats scores_;  ///< [P × lanes] scores, then residuals
   AlignedFloats rows_;    ///< [R × lanes] residuals times ranked terms of one base; zeros between uses
   std::vector<Arrival> arrivals_;
@@ -168,7 +170,8 @@ class Part {
 double add_cross_entropies(const AdaptiveField& field, MatrixView<const float> queries, std::span<const Index> origins,
                            SimilarityGradient* gradient, int threads) {
   const Index batches = (queries.rows + 15) / 16;
-  const Index part_count = std::min(batches, most_parts);
+  // Their sums are added in order: the bits don't depend on the number of threads. Each takes the memory of a gradient.
+  const Index part_count = std::min(batches, detail::sizes().fit_parts);
   const auto begin = [&](Index part) { return std::min(batches * part / part_count * 16, queries.rows); };
   std::vector<std::unique_ptr<Part>> parts;
   for (Index i = 0; i < part_count; ++i) parts.push_back(std::make_unique<Part>(field, gradient));

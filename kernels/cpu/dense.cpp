@@ -1,5 +1,7 @@
 // Linear memories through their weights: u = scale·Wx.
 
+#include <cmath>
+
 #include "kernels/cpu/field_kernel.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -26,13 +28,17 @@ class DenseKernel final : public FieldKernel {
     for (Index row = 0; row < tile.rows; row += block_rows)
       for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) read_out(tile, row, lane);
     if (!tile.wants_energy) return;
-    for (Index lane = 0; lane < tile.lanes; ++lane)
-      tile.energy[static_cast<std::size_t>(lane)] = -0.5 * twice_energy_.value(lane);
+    for (Index lane = 0; lane < tile.lanes; ++lane) {
+      double twice = twice_energy_.value(lane);
+      if (!std::isfinite(twice)) twice = wide_sum(tile, lane);
+      tile.energy[static_cast<std::size_t>(lane)] = -0.5 * twice;
+    }
   }
 
   void advance(Tile& tile) override {
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
-      StateWriter<UpdateRule> writer(update_, tile, lane, nullptr);
+      StateWriter<UpdateRule> writer(update_, tile, lane,
+                                     {.resolution = field_.resolution.data(), .per_magnitude = true});
       for (Index row = 0; row < tile.rows; row += block_rows) {
         Block readout;
         for (int r = 0; r < block_rows; ++r)
@@ -47,6 +53,14 @@ class DenseKernel final : public FieldKernel {
   bool prepare(Tile& /*tile*/, std::span<const Arrival> /*arrivals*/) override { return false; }
 
  private:
+  /// Σ x·u where products leave the range of float.
+  [[nodiscard]] double wide_sum(const Tile& tile, Index lane) const {
+    double sum = 0.0;
+    for (Index row = 0; row < tile.dimension; ++row)
+      sum += static_cast<double>(tile.state[row * width_ + lane]) * static_cast<double>(readout_[row * width_ + lane]);
+    return sum;
+  }
+
   HWY_INLINE void read_out(const Tile& tile, Index row, Index lane) {
     Block product;
     const float* const panel = field_.weights.panel(row / panel_rows) + row % panel_rows;

@@ -4,6 +4,7 @@
 // that a thread keeps, one part after another is scored and read out; sums run over the patterns in the same order.
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "kernels/cpu/field_kernel.hpp"
@@ -47,14 +48,17 @@ class FactoredKernel final : public FieldKernel {
     }
     if (!tile.wants_energy) return;
     for (Index lane = 0; lane < tile.lanes; ++lane) {
-      const double twice = potential_.value(lane) - tile.quadratic.value(lane);
+      double twice = potential_.value(lane) - tile.quadratic.value(lane);
+      if (!std::isfinite(twice)) twice = wide_sum(tile, lane);
       tile.energy[static_cast<std::size_t>(lane)] = -0.5 * static_cast<double>(field_.scale) * twice;
     }
   }
 
   void advance(Tile& tile) override {
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
-      StateWriter<UpdateRule> writer(update_, tile, lane, field_.diagonal.data());
+      StateWriter<UpdateRule> writer(
+          update_, tile, lane,
+          {.quadratic_weights = field_.diagonal.data(), .resolution = field_.resolution.data(), .per_magnitude = true});
       for (Index row = 0; row < tile.rows; row += block_rows) {
         Block readout;
         if (is_whole()) {
@@ -114,6 +118,20 @@ class FactoredKernel final : public FieldKernel {
           for (int v = 0; v < block_vectors; ++v)
             hn::Store(readout[r][v], floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
       }
+  }
+
+  /// |Fx|² − Σ diagonal·x² where squares leave the range of float.
+  [[nodiscard]] double wide_sum(const Tile& tile, Index lane) const {
+    const auto state = [&](Index k) { return static_cast<double>(tile.state[k * width_ + lane]); };
+    double sum = 0.0;
+    for (Index i = 0; i < field_.factor.rows(); ++i) {
+      const float* const row = field_.factor.data() + field_.factor.row_offset(i);
+      double score = 0.0;
+      for (Index k = 0; k < tile.dimension; ++k) score += static_cast<double>(row[k * panel_rows]) * state(k);
+      sum += score * score;
+    }
+    for (Index k = 0; k < tile.dimension; ++k) sum -= static_cast<double>(field_.diagonal[k]) * state(k) * state(k);
+    return sum;
   }
 
   [[nodiscard]] Index panels() const { return field_.factor.padded_rows() / panel_rows; }

@@ -12,26 +12,31 @@
 
 namespace attractor::cpu {
 
+// `resolution` [padded D]: what sign updates take for 0, see core/attractor/update.hpp.
+
 /// Linear memory through its scores: u = scale·(Fᵀ(Fx) − diagonal∘x), E = −½ scale·(|Fx|² − Σ diagonal·x²).
 /// `diagonal` is the diagonal of FᵀF where the memory has none, else 0.
 struct FactoredField {
   PackedMatrix factor;     ///< F [P × D]
   AlignedFloats diagonal;  ///< [padded D]
+  AlignedFloats resolution;
   float scale = 1.0F;
 };
 
 /// Linear memory through its weights: u = scale·Wx, E = −½ xᵀu.
 struct DenseField {
   PackedMatrix weights;  ///< W [D × D], symmetric
+  AlignedFloats resolution;
   float scale = 1.0F;
 };
 
-/// Softmax memory: u = softmax(βAx)ᵀA, E = −lse(β, Ax) + ½xᵀx + energy_offset.
+/// Softmax memory: u = c + softmax(βAx)ᵀA, E = −lse(β, Ax) + ½‖x − c‖² + energy_offset.
 struct SoftmaxField {
-  PackedMatrix patterns;  ///< A [P × D]
-  AlignedFloats ones;     ///< [padded D], the weights of ½xᵀx
+  PackedMatrix patterns;  ///< A [P × D], less the centre
+  AlignedFloats centre;   ///< c [padded D]
+  AlignedFloats resolution;
   float beta = 1.0F;
-  double energy_offset = 0.0;  ///< β⁻¹ log P + ½ max‖a‖²
+  double energy_offset = 0.0;  ///< as in SoftmaxForm
 };
 
 /// Weights of the ranks.
@@ -79,8 +84,9 @@ struct RankGroups {
 
 /// What scores from rounded terms need beside.
 struct Rounding {
-  float lowest = 0.0F;  ///< of all entries of the patterns
-  float highest = 0.0F;
+  std::vector<float> centre = {};  ///< [D] the middle of each entry's range over the patterns
+  float distance_reach = 0.0F;     ///< the largest |entry − centre|
+  float dot_reach = 0.0F;          ///< the largest |entry|
   IntegerWeights squared_distance = {};
   IntegerWeights dot = {};
 };
@@ -90,7 +96,9 @@ struct AdaptiveField {
   PackedMatrix patterns;  ///< A [P × D]
   RankWeights squared_distance = {};
   RankWeights dot = {};
-  std::vector<float> log_prior = {};  ///< [P], zeros where there are none
+  std::vector<float> log_prior = {};  ///< [P], the largest is 0
+  AlignedFloats resolution = {};
+  double energy_offset = 0.0;  ///< less the largest prior
   RankGroups groups = {};
   TermPrecision precision = TermPrecision::full;
   Rounding rounding = {};  ///< made unless the precision is full

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace attractor::cpu {
 namespace {
@@ -33,6 +34,12 @@ bool all_finite(const float* values, Index count) {
   std::uint32_t carries = 0;
   for (Index i = 0; i < count; ++i) carries |= (std::bit_cast<std::uint32_t>(values[i]) & 0x7f800000U) + 0x00800000U;
   return (carries >> 31U) == 0;
+}
+
+float largest_magnitude(const float* values, Index count) {
+  float largest = 0.0F;
+  for (Index i = 0; i < count; ++i) largest = std::max(largest, std::abs(values[i]));
+  return largest;
 }
 
 void load_lanes(std::span<const Arrival> arrivals, Tile& tile) {

@@ -14,6 +14,8 @@ void set_mask(LaneArray<float>& mask, Index lane, bool value);
 
 bool all_finite(const float* values, Index count);
 
+float largest_magnitude(const float* values, Index count);
+
 /// A query on its way into a lane.
 struct Arrival {
   Index lane;

@@ -12,6 +12,10 @@ AlignedFloats::AlignedFloats(Index count) {
   std::fill_n(data(), count, 0.0F);
 }
 
+AlignedFloats::AlignedFloats(const std::vector<float>& values, Index count) : AlignedFloats(count) {
+  std::copy(values.begin(), values.end(), data());
+}
+
 PackedMatrix::PackedMatrix(MatrixView<const float> matrix) : PackedMatrix(matrix.rows, matrix.columns) {
   for (Index i = 0; i < rows_; ++i)
     for (Index k = 0; k < columns_; ++k) data_[row_offset(i) + panel_rows * k] = matrix(i, k);

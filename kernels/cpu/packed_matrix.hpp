@@ -4,6 +4,8 @@
 
 #include <hwy/aligned_allocator.h>
 
+#include <vector>
+
 #include <attractor/matrix.hpp>
 
 namespace attractor::cpu {
@@ -20,6 +22,8 @@ class AlignedFloats {
   AlignedFloats() = default;
   /// @throws std::bad_alloc
   explicit AlignedFloats(Index count);
+  /// These values, then zeros. @throws std::bad_alloc
+  AlignedFloats(const std::vector<float>& values, Index count);
 
   [[nodiscard]] float* data() { return data_.get(); }
   [[nodiscard]] const float* data() const { return data_.get(); }

@@ -1,6 +1,7 @@
 #include "kernels/cpu/recall.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -73,7 +74,8 @@ class RetrievalWorker {
   void run(MatrixView<const float> states, std::span<Index> patterns, std::span<float> posteriors) {
     const LaneWinners& winners = kernel_->retrieve(batch_.fill(states));
     for (std::size_t i = 0; i < patterns.size(); ++i) {
-      const bool finite = all_finite(states.row(static_cast<Index>(i)), states.columns);
+      const bool finite =
+          all_finite(states.row(static_cast<Index>(i)), states.columns) && std::isfinite(winners.posterior[i]);
       patterns[i] = finite ? winners.pattern[i] : -1;
       posteriors[i] = finite ? winners.posterior[i] : std::numeric_limits<float>::quiet_NaN();
     }

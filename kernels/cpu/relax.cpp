@@ -1,6 +1,7 @@
 #include "kernels/cpu/relax.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -21,10 +22,10 @@ constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 struct Lane {
   Index query = -1;
   std::int32_t steps = 0;
-  bool fresh = false;   ///< not evaluated yet: the next advance leaves it alone
-  bool halted = false;  ///< done, but for the energy of its last state
-  Status status = Status::max_steps;
-  double energy = not_a_number;  ///< of its state, where one has been computed
+  bool fresh = false;                 ///< not evaluated yet: the next advance leaves it alone
+  bool halted = false;                ///< done, but for the energy of its last state
+  Status status = Status::max_steps;  ///< if it ends now
+  double energy = not_a_number;       ///< of its state, where one has been computed
   HaltingMonitor monitor = {};
 };
 
@@ -36,6 +37,8 @@ struct Job {
   const RelaxCall& call;
   bool watches_energy;
   bool wants_energy;
+  bool signs;           ///< the update is a sign update
+  bool watches_cycles;  ///< and may end in a cycle
 };
 
 /// One thread's share: keeps the lanes of its tile filled and steps them until no query is left.
@@ -45,12 +48,12 @@ class TileWorker {
       : job_(job),
         queue_(queue),
         meter_(meter),
-        tile_(job.queries.columns, width, job.call.clamped.data != nullptr),
+        tile_(job.queries.columns, width, job.call.clamped.data != nullptr, job.watches_cycles),
         kernel_(std::visit([&](const auto& f) { return make_kernel(f, *job.options.update, width); }, field)),
         lanes_(static_cast<std::size_t>(most_lanes)) {
     for (Index i = 0; i < most_lanes; ++i) mark_idle(i);
     tile_.wants_energy = job.wants_energy;
-    tile_.wants_change = job.options.halting.watch == Halting::Watch::state;
+    tile_.wants_change = job.options.halting->watch == Halting::Watch::state;
     arrivals_.reserve(static_cast<std::size_t>(most_lanes));
     departures_.reserve(static_cast<std::size_t>(most_lanes));
   }
@@ -86,11 +89,12 @@ class TileWorker {
     lane.energy = tile_.energy[static_cast<std::size_t>(i)];
     if (!job_.results.energy_trace.empty())
       job_.results.energy_trace(lane.query, lane.steps - 1) = to_float(lane.energy);
-    if (!std::isfinite(lane.energy)) return retire(i, Status::diverged);
-    if (lane.halted) return retire(i, lane.status);
-    if (job_.watches_energy && lane.monitor.energy_halts(job_.options.halting, lane.steps, lane.energy))
+    // An energy that isn't finite comes from a readout that isn't, by which the next step ends the query, as it would
+    // if no energies were asked for.
+    const bool finite = std::isfinite(lane.energy);
+    if (finite && job_.watches_energy && lane.monitor.energy_halts(*job_.options.halting, lane.steps, lane.energy))
       return retire(i, Status::converged);
-    if (lane.steps == job_.options.max_steps) retire(i, Status::max_steps);
+    if (lane.halted || lane.steps == job_.options.max_steps) retire(i, finite ? lane.status : Status::diverged);
   }
 
   /// After a step: who has diverged, stopped moving, or taken its last step?
@@ -100,6 +104,7 @@ class TileWorker {
       if (lane.query < 0 || lane.fresh) continue;
       ++lane.steps;
       lane.energy = not_a_number;
+      if (job_.signs && lane.steps == 1) raise_magnitude(i);
       judge_state(i, lane);
     }
     exchange_lanes();
@@ -111,10 +116,22 @@ class TileWorker {
       return retire(i, Status::diverged);
     }
     const double squared_change = tile_.squared_change[static_cast<std::size_t>(i)];
-    if (job_.options.halting.watch == Halting::Watch::state &&
-        lane.monitor.state_halts(job_.options.halting, lane.steps, squared_change))
+    if (job_.options.halting->watch == Halting::Watch::state &&
+        lane.monitor.state_halts(*job_.options.halting, lane.steps, squared_change))
       return halt(i, lane, Status::converged);
+    if (job_.watches_cycles && lane.steps >= 2 && returns(i)) return halt(i, lane, Status::oscillating);
     if (lane.steps == job_.options.max_steps && !job_.watches_energy) halt(i, lane, Status::max_steps);
+  }
+
+  /// Whether a lane's state is the one before the last again.
+  [[nodiscard]] bool returns(Index i) const {
+    return std::bit_cast<std::uint32_t>(tile_.returns[static_cast<std::size_t>(i)]) == 0;
+  }
+
+  /// From a sign update's first step on states hold ±1, beside entries of the query.
+  void raise_magnitude(Index i) {
+    float& magnitude = tile_.magnitude[static_cast<std::size_t>(i)];
+    magnitude = std::max(magnitude, 1.0F);
   }
 
   /// Ends a query whose status is known, at once or after its last energy.
@@ -171,6 +188,7 @@ class TileWorker {
     }
     if (tile_.clamped) load_clamps(job_.call.clamped.row(query), tile_.dimension, tile_.clamps.data() + i, tile_.width);
     lane_at(i) = Lane{.query = query, .fresh = true};
+    if (job_.signs) tile_.magnitude[static_cast<std::size_t>(i)] = largest_magnitude(row, tile_.dimension);
     set_mask(tile_.idle, i, false);
     tile_.lanes = std::max(tile_.lanes, i + 1);
     arrivals_.push_back({i, row});
@@ -213,6 +231,8 @@ class TileWorker {
     const auto t = static_cast<std::size_t>(to);
     copy_lane(tile_.column(from), tile_.column(to), tile_.rows, tile_.width);
     if (tile_.clamped) copy_lane(tile_.clamps.data() + from, tile_.clamps.data() + to, tile_.rows, tile_.width);
+    if (job_.watches_cycles) copy_lane(tile_.earlier.data() + from, tile_.earlier.data() + to, tile_.rows, tile_.width);
+    tile_.magnitude[t] = tile_.magnitude[f];
     tile_.quadratic.high[t] = tile_.quadratic.high[f];
     tile_.quadratic.low[t] = tile_.quadratic.low[f];
     lanes_[t] = lanes_[f];
@@ -269,13 +289,16 @@ Index tile_width(int threads, Index queries) { return queries < 8 * most_lanes *
 
 Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
             const RelaxationView& results, const RelaxCall& call) {
-  const bool watches_energy = options.halting.watch == Halting::Watch::energy;
+  const bool watches_energy = options.halting->watch == Halting::Watch::energy;
+  const bool signs = std::holds_alternative<SignUpdate>(*options.update);
   const Job job{.options = options,
                 .queries = queries,
                 .results = results,
                 .call = call,
                 .watches_energy = watches_energy,
-                .wants_energy = watches_energy || options.energies || options.energy_trace};
+                .wants_energy = watches_energy || options.energies || options.energy_trace,
+                .signs = signs,
+                .watches_cycles = signs && options.halting->watch == Halting::Watch::state};
   const int threads = team_size(options.threads, queries.rows, least_lanes);
   QueryQueue queue(queries.rows, threads);
   detail::ProgressMeter meter(call, queries.rows);

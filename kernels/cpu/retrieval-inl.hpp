@@ -34,28 +34,30 @@ class LaneRetrieval final : public RetrievalKernel {
   HWY_INLINE void retrieve(const Tile& tile, Index lane) {
     Vector best[block_vectors];
     Vector normaliser[block_vectors];
+    Vector rest[block_vectors];  // of the normaliser: there may be millions of terms
     hn::Vec<Indices> winner[block_vectors];
     for (int v = 0; v < block_vectors; ++v) {
       best[v] = hn::Set(floats, -std::numeric_limits<float>::infinity());
       normaliser[v] = hn::Zero(floats);
+      rest[v] = hn::Zero(floats);
       winner[v] = hn::Zero(Indices());
     }
     for (Index first = 0; first < pattern_count_; first += block_rows) {
       Block block;
       scorer_.score(tile, first, lane, block);
-      for (int v = 0; v < block_vectors; ++v) add(block, v, first, best[v], normaliser[v], winner[v]);
+      for (int v = 0; v < block_vectors; ++v) add(block, v, first, best[v], normaliser[v], rest[v], winner[v]);
     }
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
       hn::Store(winner[v], Indices(), winners_.pattern.data() + at);
       // 0 · score: not a number where the best score isn't finite.
-      const Vector posterior = hn::Div(hn::Set(floats, 1.0F), normaliser[v]);
+      const Vector posterior = hn::Div(hn::Set(floats, 1.0F), hn::Add(normaliser[v], rest[v]));
       hn::Store(hn::MulAdd(best[v], hn::Zero(floats), posterior), floats, winners_.posterior.data() + at);
     }
   }
 
   /// Adds block_rows scores to Σ exp(s − best).
-  static HWY_INLINE void add(const Block& block, int v, Index first, Vector& best, Vector& normaliser,
+  static HWY_INLINE void add(const Block& block, int v, Index first, Vector& best, Vector& normaliser, Vector& rest,
                              hn::Vec<Indices>& winner) {
     if (adds_nothing(block, v, best)) return;
     const Vector before = best;
@@ -68,11 +70,12 @@ class LaneRetrieval final : public RetrievalKernel {
     }
     Vector sum = hn::Zero(floats);
     HWY_UNROLL(block_rows)
-    for (int r = 0; r < block_rows; ++r) sum = hn::Add(sum, hn::Exp(floats, hn::Sub(block[r][v], best)));
-    // At first both are −∞, whose difference is no number; nothing has been summed then.
-    const auto same = hn::Eq(before, best);
-    const Vector factor = hn::IfThenElse(same, hn::Set(floats, 1.0F), hn::Exp(floats, hn::Sub(before, best)));
-    normaliser = hn::MulAdd(normaliser, factor, sum);
+    for (int r = 0; r < block_rows; ++r) sum = hn::Add(sum, softmax_weight(block[r][v], best));
+    // While both are −∞ nothing has been summed.
+    const Vector factor = softmax_weight(before, best);
+    normaliser = hn::Mul(normaliser, factor);
+    rest = hn::Mul(rest, factor);
+    add_exactly(sum, normaliser, rest);
   }
 
   /// Whether all scores are so far below the best ones that their exponentials are 0.

@@ -13,7 +13,7 @@ namespace attractor::cpu {
 /// The best pattern of every lane.
 struct LaneWinners {
   LaneArray<std::int32_t> pattern{};
-  LaneArray<float> posterior{};  ///< its softmax(s); NaN where a score isn't finite
+  LaneArray<float> posterior{};  ///< its softmax(s); NaN where a score is none, or the largest isn't finite
 };
 
 class RetrievalKernel {

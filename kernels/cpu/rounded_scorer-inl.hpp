@@ -18,6 +18,7 @@
 #endif
 
 #include <array>
+#include <vector>
 
 #include "kernels/cpu/field.hpp"
 #include "kernels/cpu/rank_sort-inl.hpp"
@@ -72,8 +73,8 @@ class RoundedEntries {
   [[nodiscard]] Index dimension() const { return static_cast<Index>(order_.size()); }
 
   const std::vector<Index>& order_;
-  float centre_;  ///< is taken from all entries
-  float reach_;   ///< the largest |entry| of patterns then
+  std::vector<float> centre_;  ///< is taken from the entries, in the order of `order_`
+  float reach_;                ///< the largest |entry| of patterns then
   AlignedFloats states_;
   hwy::AlignedFreeUniquePtr<std::int16_t[]> patterns_;
   LaneArray<float> ratios_{};

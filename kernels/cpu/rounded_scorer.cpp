@@ -36,13 +36,15 @@ HWY_INLINE ShortVector round_pair(Vector a, Vector b) {
 template <FootprintBase base>
 RoundedEntries<base>::RoundedEntries(const AdaptiveField& field)
     : order_(field.groups.order),
-      centre_(base == FootprintBase::dot
-                  ? 0.0F
-                  : field.rounding.lowest + 0.5F * (field.rounding.highest - field.rounding.lowest)),
-      reach_(std::max({field.rounding.highest - centre_, centre_ - field.rounding.lowest, least_reach})),
+      centre_(order_.size(), 0.0F),
+      reach_(
+          std::max(base == FootprintBase::dot ? field.rounding.dot_reach : field.rounding.distance_reach, least_reach)),
       states_(dimension() * most_lanes / block_vectors),
       patterns_(hwy::AllocateAligned<std::int16_t>(static_cast<std::size_t>(dimension() * panel_rows))) {
   if (!patterns_) throw std::bad_alloc();
+  if constexpr (base == FootprintBase::dot) return;
+  for (std::size_t i = 0; i < order_.size(); ++i)
+    centre_[i] = field.rounding.centre[static_cast<std::size_t>(order_[i])];
 }
 
 template <FootprintBase base>
@@ -69,8 +71,9 @@ auto RoundedEntries<base>::units_of(const float* states, Index width) const -> U
   Vector largest = hn::Set(floats, least_reach);
   Vector finite = hn::Zero(floats);  // Or not a number, which steps become then, and scores.
   for (Index i = 0; i < dimension(); ++i) {
-    const Vector x = hn::Load(floats, states + i * width);
-    largest = hn::Max(largest, hn::Abs(hn::Sub(x, hn::Set(floats, centre_))));
+    const auto at = static_cast<std::size_t>(i);
+    const Vector x = hn::Load(floats, states + order_[at] * width);
+    largest = hn::Max(largest, hn::Abs(hn::Sub(x, hn::Set(floats, centre_[at]))));
     finite = hn::MulAdd(x, hn::Zero(floats), finite);
   }
   const Vector reach = hn::Set(floats, reach_);
@@ -83,9 +86,10 @@ auto RoundedEntries<base>::units_of(const float* states, Index width) const -> U
 template <FootprintBase base>
 void RoundedEntries<base>::round_states(const Tile& tile, Index lane, const Vector (&scale)[block_vectors]) {
   float* const to = states_.data() + lane / block_vectors * dimension();
-  const Vector centre = hn::Set(floats, centre_);
   for (Index i = 0; i < dimension(); ++i) {
-    const float* const from = tile.state.data() + order_[static_cast<std::size_t>(i)] * tile.width + lane;
+    const auto at = static_cast<std::size_t>(i);
+    const float* const from = tile.state.data() + order_[at] * tile.width + lane;
+    const Vector centre = hn::Set(floats, centre_[at]);
     Vector x[block_vectors];
     for (int v = 0; v < block_vectors; ++v)
       x[v] = hn::Mul(hn::Sub(hn::Load(floats, from + v * vector_lanes()), centre), scale[v]);
@@ -97,10 +101,11 @@ template <FootprintBase base>
 void RoundedEntries<base>::take_patterns(const float* panel) {
   constexpr hn::CappedTag<float, panel_rows> rows;
   constexpr hn::Rebind<std::int16_t, decltype(rows)> shorts;
-  const auto centre = hn::Set(rows, centre_);
   const auto scale = hn::Set(rows, most / reach_);
   for (Index i = 0; i < dimension(); ++i) {
-    const float* const from = panel + panel_rows * order_[static_cast<std::size_t>(i)];
+    const auto at = static_cast<std::size_t>(i);
+    const float* const from = panel + panel_rows * order_[at];
+    const auto centre = hn::Set(rows, centre_[at]);
     const auto rounded = hn::NearestInt(hn::Mul(hn::Sub(hn::Load(rows, from), centre), scale));
     hn::Store(hn::DemoteTo(shorts, rounded), shorts, patterns_.get() + panel_rows * i);
   }

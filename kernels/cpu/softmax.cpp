@@ -42,9 +42,11 @@ class DotScorer {
 }  // namespace
 
 std::unique_ptr<FieldKernel> make_softmax(const SoftmaxField& field, const Update& update, Index width) {
-  const SoftmaxEnergy energy{
-      .beta = static_cast<double>(field.beta), .quadratic_weights = field.ones.data(), .offset = field.energy_offset};
-  return make_softmax_kernel<DotScorer>(field, energy, update, width);
+  const SoftmaxTerms terms{.resolution = field.resolution.data(),
+                           .centre = field.centre.data(),
+                           .beta = static_cast<double>(field.beta),
+                           .offset = field.energy_offset};
+  return make_softmax_kernel<DotScorer>(field, terms, update, width);
 }
 
 std::unique_ptr<RecallKernel> make_softmax_recall(const SoftmaxField& field, const PackedMatrix& contents,

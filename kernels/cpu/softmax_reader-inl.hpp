@@ -5,7 +5,8 @@
 // memory that has made up its mind nearly all patterns drop out, and the readout costs next to nothing.
 //
 // What happens to a lane depends on that lane alone: a row that is kept for another lane's sake has weight 0 here, and
-// adding 0 changes no bit. Segments end at fixed patterns for the same reason.
+// adding 0 changes no bit. Segments, and the blocks of patterns whose readouts are summed apart, end at fixed patterns
+// for the same reason. Each block's sum is added to those before without loss: there may be millions of terms.
 
 #if defined(ATTRACTOR_CPU_SOFTMAX_READER_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTRACTOR_CPU_SOFTMAX_READER_INL
@@ -23,14 +24,10 @@
 #include "kernels/cpu/product-inl.hpp"
 #include "kernels/cpu/readout_term.hpp"
 #include "kernels/cpu/state_writer-inl.hpp"
+#include "kernels/sizes.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
-
-/// Patterns read out at a time: their part of the memory stays in the second-level cache for all neurons.
-inline constexpr Index pattern_block = 256;
-/// Patterns between two readouts: bounds the scores kept, at 16 MiB for each thread.
-inline constexpr Index segment_patterns = 65536;
 
 /// The weights of a tile's states and their readout from `contents`, which are the patterns unless recalled from.
 /// `Scorer` makes the scores s of block_rows patterns of its Field for a block of lanes, −∞ for the rows that pad the
@@ -42,12 +39,16 @@ class SoftmaxReader {
       : scorer_(field),
         contents_(contents),
         width_(width),
+        pattern_block_(detail::sizes().pattern_block),
+        segment_patterns_(std::min(detail::sizes().segment_patterns, contents.padded_rows())),
         cutoff_(std::log(static_cast<float>(contents.rows())) + 25.0F * std::log(2.0F)),
-        scores_(hwy::AllocateAligned<float>(static_cast<std::size_t>(segment_size(contents) * width))),
-        partial_(hwy::AllocateAligned<float>(static_cast<std::size_t>(contents.padded_columns() * width))) {
-    if (!scores_ || !partial_) throw std::bad_alloc();
-    candidates_.reserve(static_cast<std::size_t>(segment_size(contents)));
+        scores_(hwy::AllocateAligned<float>(static_cast<std::size_t>(segment_patterns_ * width))),
+        partial_(contents.padded_columns() * width),
+        partial_rest_(contents.padded_columns() * width) {
+    if (!scores_) throw std::bad_alloc();
+    candidates_.reserve(static_cast<std::size_t>(segment_patterns_));
     terms_.reserve(candidates_.capacity());
+    block_ends_.reserve(static_cast<std::size_t>(segment_patterns_ / pattern_block_ + 2));
   }
 
   /// Scores and weighs all patterns; the readout of the last segment is left for later.
@@ -55,9 +56,9 @@ class SoftmaxReader {
     start(tile);
     scorer_.take(tile);
     const Index pattern_count = contents_.rows();
-    for (Index segment = 0; segment < pattern_count; segment += segment_patterns) {
-      if (segment > 0) read_out_segment(tile);
-      const Index end = std::min(segment + segment_patterns, pattern_count);
+    for (Index segment = 0; segment < pattern_count; segment += segment_patterns_) {
+      if (segment > 0) read_out_segment();
+      const Index end = std::min(segment + segment_patterns_, pattern_count);
       for (Index first = segment; first < end; first += panel_rows)
         score_panel(tile, first, std::min(first + panel_rows, end));
       weigh(tile);
@@ -71,13 +72,18 @@ class SoftmaxReader {
 
   /// Call once before `readout`: drops the rows that only held lanes need, and reads out all blocks but the last.
   void prepare_readout(const Tile& tile) {
-    collect_terms(tile);
-    while (terms_left() > pattern_block) read_out_block(tile);
+    lanes_ = tile.lanes;
+    collect_terms([&](const Candidate& candidate) { return !tile.any_held || matters(tile, candidate); });
+    while (blocks_left() > 1) read_out_block();
   }
 
   /// u for block_rows neurons and one block of lanes.
   HWY_INLINE void readout(Index row, Index lane, Block& block) const {
-    accumulate(row, lane, block, terms_left());
+    if (blocks_left() > 0)
+      sum_block(row, lane, block);
+    else
+      clear(block);
+    if (has_partial_) add_partial(row, lane, block);
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
       const Vector sum =
@@ -94,11 +100,10 @@ class SoftmaxReader {
     Index row;  ///< of scores_
   };
 
-  static Index segment_size(const PackedMatrix& contents) { return std::min(segment_patterns, contents.padded_rows()); }
-
   [[nodiscard]] float* scores(Index row) const { return scores_.get() + row * width_; }
 
   void start(const Tile& tile) {
+    lanes_ = tile.lanes;
     for (std::size_t i = 0; i < most_lanes; ++i) {
       // No score exceeds an idle lane's maximum, so it keeps no candidate.
       const bool idle = is_set(tile.idle[i]);
@@ -137,15 +142,23 @@ class SoftmaxReader {
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
       Vector largest = block[0][v];
+      Vector sum = block[0][v];  // NaN if a score is: maxima may pass over one.
+      hn::Store(block[0][v], floats, scores(to) + at);
       HWY_UNROLL(block_rows)
-      for (int r = 0; r < block_rows; ++r) {
+      for (int r = 1; r < block_rows; ++r) {
         hn::Store(block[r][v], floats, scores(to + r) + at);
         largest = hn::Max(largest, block[r][v]);
+        sum = hn::Add(sum, block[r][v]);
       }
       hn::Store(hn::Max(hn::Load(floats, maximum_.data() + at), largest), floats, maximum_.data() + at);
-      any |= !hn::AllFalse(floats, hn::Ge(largest, threshold(at)));
+      any |= !hn::AllFalse(floats, hn::Or(may_matter(largest, at), hn::IsNaN(sum)));
     }
     return any;
+  }
+
+  /// Not far below the lane's largest score so far. NaN matters.
+  HWY_INLINE hn::Mask<Floats> may_matter(Vector score, Index lane) const {
+    return hn::Not(hn::Lt(score, threshold(lane)));
   }
 
   HWY_INLINE Vector threshold(Index lane) const {
@@ -155,7 +168,7 @@ class SoftmaxReader {
   HWY_INLINE bool any_above_threshold(const Tile& tile, const float* row) const {
     bool any = false;
     for (Index lane = 0; lane < tile.lanes; lane += vector_lanes())
-      any |= !hn::AllFalse(floats, hn::Ge(hn::Load(floats, row + lane), threshold(lane)));
+      any |= !hn::AllFalse(floats, may_matter(hn::Load(floats, row + lane), lane));
     return any;
   }
 
@@ -172,13 +185,15 @@ class SoftmaxReader {
   HWY_INLINE void rescale(Index lane) {
     const Vector maximum = hn::Load(floats, maximum_.data() + lane);
     const Vector before = hn::Load(floats, weighed_maximum_.data() + lane);
-    const Vector one = hn::Set(floats, 1.0F);
-    const Vector factor = hn::IfThenElse(hn::Eq(maximum, before), one, hn::Exp(floats, hn::Sub(before, maximum)));
+    const Vector factor = softmax_weight(before, maximum);  // While both are −∞ nothing has been summed.
     hn::Store(maximum, floats, weighed_maximum_.data() + lane);
     scale(normaliser_.high.data() + lane, factor);
     scale(normaliser_.low.data() + lane, factor);
     if (!has_partial_) return;
-    for (Index row = 0; row < contents_.padded_columns(); ++row) scale(partial(row, lane), factor);
+    for (Index row = 0; row < contents_.padded_columns(); ++row) {
+      scale(partial_.data() + row * width_ + lane, factor);
+      scale(partial_rest_.data() + row * width_ + lane, factor);
+    }
   }
 
   static HWY_INLINE void scale(float* values, Vector factor) {
@@ -189,13 +204,13 @@ class SoftmaxReader {
     bool any = false;
     for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
       const Vector score = hn::Load(floats, row + lane);
-      const auto matters = hn::Ge(score, threshold(lane));
+      const auto matters = may_matter(score, lane);
       if (hn::AllFalse(floats, matters)) {
         hn::Store(hn::Zero(floats), floats, row + lane);
         continue;
       }
-      const Vector distance = hn::Sub(score, hn::Load(floats, maximum_.data() + lane));
-      const Vector weight = hn::IfThenElseZero(matters, hn::Exp(floats, distance));
+      const Vector weight =
+          hn::IfThenElseZero(matters, softmax_weight(score, hn::Load(floats, maximum_.data() + lane)));
       hn::Store(weight, floats, row + lane);
       add_to(normaliser_, lane, weight);
       any = true;
@@ -214,95 +229,128 @@ class SoftmaxReader {
     return any;
   }
 
-  /// Lists the candidates that a lane about to move gives weight to.
-  void collect_terms(const Tile& tile) {
+  /// Lists the candidates that are wanted, and where a block of patterns ends among them.
+  template <class Wanted>
+  void collect_terms(const Wanted& wanted) {
     terms_.clear();
-    first_term_ = 0;
-    for (const Candidate& candidate : candidates_)
-      if (!tile.any_held || matters(tile, candidate))
-        terms_.push_back(
-            {.row_offset = contents_.row_offset(candidate.pattern), .weight_offset = candidate.row * width_});
+    block_ends_.clear();
+    next_block_ = 0;
+    Index block = -1;
+    for (const Candidate& candidate : candidates_) {
+      if (!wanted(candidate)) continue;
+      const Index own = candidate.pattern / pattern_block_;
+      if (own != block && !terms_.empty()) block_ends_.push_back(term_count());
+      block = own;
+      terms_.push_back(
+          {.row_offset = contents_.row_offset(candidate.pattern), .weight_offset = candidate.row * width_});
+    }
+    if (!terms_.empty()) block_ends_.push_back(term_count());
   }
 
-  [[nodiscard]] Index terms_left() const { return static_cast<Index>(terms_.size()) - first_term_; }
+  [[nodiscard]] Index term_count() const { return static_cast<Index>(terms_.size()); }
+  [[nodiscard]] std::size_t blocks_left() const { return block_ends_.size() - next_block_; }
 
-  /// Σ p c, not yet normalised, of all terms up to `count` more.
-  HWY_INLINE void accumulate(Index row, Index lane, Block& block, Index count) const {
+  /// Σ p c of the next block's terms.
+  HWY_INLINE void sum_block(Index row, Index lane, Block& block) const {
+    const Index first = next_block_ == 0 ? 0 : block_ends_[next_block_ - 1];
+    clear(block);
+    multiply_terms(contents_.data() + row * panel_rows, scores_.get() + lane, terms_.data() + first,
+                   block_ends_[next_block_] - first, block);
+  }
+
+  /// Adds the sum of the blocks before.
+  HWY_INLINE void add_partial(Index row, Index lane, Block& block) const {
     for (int r = 0; r < block_rows; ++r)
-      for (int v = 0; v < block_vectors; ++v)
-        block[r][v] = has_partial_ ? hn::Load(floats, partial(row + r, lane + v * vector_lanes())) : hn::Zero(floats);
-    multiply_terms(contents_.data() + row * panel_rows, scores_.get() + lane, terms_.data() + first_term_, count,
-                   block);
+      for (int v = 0; v < block_vectors; ++v) {
+        const Index at = (row + r) * width_ + lane + v * vector_lanes();
+        Vector high = hn::Load(floats, partial_.data() + at);
+        Vector low = hn::Load(floats, partial_rest_.data() + at);
+        add_exactly(block[r][v], high, low);
+        block[r][v] = hn::Add(high, low);
+      }
   }
 
-  /// Adds the next terms to the partial readout: as many as keep their part of the memory in the second-level cache.
-  void read_out_block(const Tile& tile) {
-    const Index count = std::min(terms_left(), pattern_block);
-    for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+  /// Adds the next block of patterns to the partial readout; its part of the memory stays in the second-level cache.
+  void read_out_block() {
+    for (Index lane = 0; lane < lanes_; lane += block_lanes())
       for (Index row = 0; row < contents_.padded_columns(); row += block_rows) {
         Block block;
-        accumulate(row, lane, block, count);
+        sum_block(row, lane, block);
         for (int r = 0; r < block_rows; ++r)
-          for (int v = 0; v < block_vectors; ++v)
-            hn::Store(block[r][v], floats, partial(row + r, lane + v * vector_lanes()));
+          for (int v = 0; v < block_vectors; ++v) add_to_partial(row + r, lane + v * vector_lanes(), block[r][v]);
       }
-    first_term_ += count;
+    ++next_block_;
     has_partial_ = true;
   }
 
-  /// Reads out the weighed candidates and forgets them.
-  void read_out_segment(const Tile& tile) {
-    collect_terms(tile);
-    while (terms_left() > 0) read_out_block(tile);
-    candidates_.clear();
+  HWY_INLINE void add_to_partial(Index row, Index lane, Vector term) {
+    const Index at = row * width_ + lane;
+    Vector high = has_partial_ ? hn::Load(floats, partial_.data() + at) : hn::Zero(floats);
+    Vector low = has_partial_ ? hn::Load(floats, partial_rest_.data() + at) : hn::Zero(floats);
+    add_exactly(term, high, low);
+    hn::Store(high, floats, partial_.data() + at);
+    hn::Store(low, floats, partial_rest_.data() + at);
   }
 
-  [[nodiscard]] float* partial(Index row, Index lane) const { return partial_.get() + row * width_ + lane; }
+  /// Reads out the weighed candidates for all lanes, and forgets them.
+  void read_out_segment() {
+    collect_terms([](const Candidate& /*candidate*/) { return true; });
+    while (blocks_left() > 0) read_out_block();
+    candidates_.clear();
+  }
 
   Scorer scorer_;
   const PackedMatrix& contents_;
   Index width_;
+  Index pattern_block_;
+  Index segment_patterns_;
   float cutoff_;
-  hwy::AlignedFreeUniquePtr<float[]> scores_;   ///< scores, then weights, of the candidates [segment × width]
-  hwy::AlignedFreeUniquePtr<float[]> partial_;  ///< readout of the terms so far [padded columns × width]
+  hwy::AlignedFreeUniquePtr<float[]> scores_;  ///< scores, then weights, of the candidates [segment × width]
+  AlignedFloats partial_;                      ///< readout of the blocks so far [padded columns × width],
+  AlignedFloats partial_rest_;                 ///< and what its rounding left
   bool has_partial_ = false;
   std::vector<Candidate> candidates_;
   std::vector<ReadoutTerm> terms_;
-  Index first_term_ = 0;  ///< terms before it are in partial_
+  std::vector<Index> block_ends_;  ///< of terms_
+  std::size_t next_block_ = 0;     ///< those before it are in partial_
+  Index lanes_ = 0;                ///< of the tile in use
   LaneArray<float> maximum_;
   LaneArray<float> weighed_maximum_;  ///< maximum at the last weighing
   LaneSums normaliser_;               ///< Σ exp(s − maximum)
 };
 
-/// What the energy of a softmax memory has beside the log-sum of its scores: E = −lse(s)/beta + ½ Σ weight·x² + offset.
-struct SoftmaxEnergy {
+/// What a softmax memory has beside its scores: u = c + softmax(s)ᵀA, E = −lse(s)/beta + ½‖x − c‖² + offset, the middle
+/// term only where there is a centre.
+struct SoftmaxTerms {
+  const float* resolution = nullptr;  ///< [padded D]
+  const float* centre = nullptr;      ///< c [padded D] or null
   double beta = 1.0;
-  const float* quadratic_weights = nullptr;  ///< [padded D] or null
   double offset = 0.0;
 };
 
 template <class UpdateRule, class Scorer>
 class SoftmaxKernel final : public FieldKernel {
  public:
-  SoftmaxKernel(const typename Scorer::Field& field, const SoftmaxEnergy& energy, const UpdateRule& update, Index width)
-      : energy_(energy), update_(update), reader_(field, field.patterns, width) {}
+  SoftmaxKernel(const typename Scorer::Field& field, const SoftmaxTerms& terms, const UpdateRule& update, Index width)
+      : terms_(terms), update_(update), reader_(field, field.patterns, width) {}
 
   void evaluate(Tile& tile) override {
     reader_.evaluate(tile);
     if (!tile.wants_energy) return;
     for (Index lane = 0; lane < tile.lanes; ++lane) {
-      const double quadratic = energy_.quadratic_weights != nullptr ? 0.5 * tile.quadratic.value(lane) : 0.0;
-      tile.energy[static_cast<std::size_t>(lane)] = -reader_.log_sum(lane) / energy_.beta + quadratic + energy_.offset;
+      const double quadratic = terms_.centre != nullptr ? 0.5 * squared_norm(tile, lane) : 0.0;
+      tile.energy[static_cast<std::size_t>(lane)] = -reader_.log_sum(lane) / terms_.beta + quadratic + terms_.offset;
     }
   }
 
   void advance(Tile& tile) override {
     reader_.prepare_readout(tile);
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
-      StateWriter<UpdateRule> writer(update_, tile, lane, energy_.quadratic_weights);
+      StateWriter<UpdateRule> writer(update_, tile, lane, {.centre = terms_.centre, .resolution = terms_.resolution});
       for (Index row = 0; row < tile.rows; row += block_rows) {
         Block block;
         reader_.readout(row, lane, block);
+        if (terms_.centre != nullptr) add_centre(row, block);
         writer.write(row, block);
       }
       writer.finish();
@@ -312,7 +360,25 @@ class SoftmaxKernel final : public FieldKernel {
   bool prepare(Tile& /*tile*/, std::span<const Arrival> /*arrivals*/) override { return false; }
 
  private:
-  SoftmaxEnergy energy_;
+  HWY_INLINE void add_centre(Index row, Block& block) const {
+    for (int r = 0; r < block_rows; ++r)
+      for (int v = 0; v < block_vectors; ++v)
+        block[r][v] = hn::Add(block[r][v], hn::Set(floats, terms_.centre[row + r]));
+  }
+
+  /// ‖x − c‖², also where squares leave the range of float.
+  [[nodiscard]] double squared_norm(const Tile& tile, Index lane) const {
+    const double quick = tile.quadratic.value(lane);
+    if (std::isfinite(quick)) return quick;
+    double sum = 0.0;
+    for (Index k = 0; k < tile.dimension; ++k) {
+      const auto x = static_cast<double>(tile.state[k * tile.width + lane]) - static_cast<double>(terms_.centre[k]);
+      sum += x * x;
+    }
+    return sum;
+  }
+
+  SoftmaxTerms terms_;
   UpdateRule update_;
   SoftmaxReader<Scorer> reader_;
 };
@@ -345,11 +411,11 @@ class ContentsKernel final : public RecallKernel {
 };
 
 template <class Scorer>
-std::unique_ptr<FieldKernel> make_softmax_kernel(const typename Scorer::Field& field, const SoftmaxEnergy& energy,
+std::unique_ptr<FieldKernel> make_softmax_kernel(const typename Scorer::Field& field, const SoftmaxTerms& terms,
                                                  const Update& update, Index width) {
   return std::visit(
       [&](const auto& rule) -> std::unique_ptr<FieldKernel> {
-        return std::make_unique<SoftmaxKernel<std::decay_t<decltype(rule)>, Scorer>>(field, energy, rule, width);
+        return std::make_unique<SoftmaxKernel<std::decay_t<decltype(rule)>, Scorer>>(field, terms, rule, width);
       },
       update);
 }

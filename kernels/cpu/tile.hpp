@@ -31,33 +31,39 @@ struct LaneSums {
 
 /// States in flight, one per lane, and what the kernels report about each.
 struct Tile {
-  Tile(Index state_dimension, Index lane_count, bool has_clamps)
+  Tile(Index state_dimension, Index lane_count, bool has_clamps, bool watches_cycles = false)
       : dimension(state_dimension),
         rows(padded(state_dimension)),
         width(lane_count),
         state(rows * width),
         clamps(has_clamps ? rows * width : 0),
-        clamped(has_clamps) {}
+        earlier(watches_cycles ? rows * width : 0),
+        clamped(has_clamps),
+        wants_return(watches_cycles) {}
 
   [[nodiscard]] float* column(Index lane) { return state.data() + lane; }
 
-  Index dimension;       ///< D
-  Index rows;            ///< D padded; the rows past D stay zero, for every update maps (0, 0) to 0
-  Index width;           ///< lanes of the tile: elements from one row to the next
-  Index lanes = 0;       ///< lanes in use are among the first `lanes`
-  AlignedFloats state;   ///< x [rows × width]
-  AlignedFloats clamps;  ///< [rows × width], all bits set where a neuron keeps its value
-  bool clamped;          ///< `clamps` is in use
+  Index dimension;        ///< D
+  Index rows;             ///< D padded; the rows past D stay zero, for every update maps (0, 0) to 0
+  Index width;            ///< lanes of the tile: elements from one row to the next
+  Index lanes = 0;        ///< lanes in use are among the first `lanes`
+  AlignedFloats state;    ///< x [rows × width]
+  AlignedFloats clamps;   ///< [rows × width], all bits set where a neuron keeps its value
+  AlignedFloats earlier;  ///< the states before these [rows × width], if returns are wanted
+  bool clamped;           ///< `clamps` is in use
 
-  LaneArray<float> held{};  ///< all bits set: the lane keeps its state through the next advance
-  LaneArray<float> idle{};  ///< all bits set: no query here
+  LaneArray<float> held{};       ///< all bits set: the lane keeps its state through the next advance
+  LaneArray<float> idle{};       ///< all bits set: no query here
+  LaneArray<float> magnitude{};  ///< of the states, at least: the unit of what sign updates take for 0
   bool any_held = false;
 
   bool wants_energy = false;  ///< evaluate is to write `energy`
   bool wants_change = false;  ///< advance is to write `squared_change`
+  bool wants_return;          ///< advance is to write `returns`, and keep `earlier`
 
-  LaneArray<float> finite{};          ///< 0 where the new state is finite, NaN where it isn't
+  LaneArray<float> finite{};          ///< 0 where readout and new state are finite, NaN where they aren't
   LaneArray<float> squared_change{};  ///< ‖x' − x‖²
+  LaneArray<float> returns{};         ///< all bits clear where the new state is the one before the last
   LaneSums quadratic;                 ///< Σ weight·x'², the part of the energy that needs no scores
   LaneArray<double> energy{};
 };

@@ -7,6 +7,8 @@
 #define ATTRACTOR_CPU_VECTOR_OPS_INL
 #endif
 
+#include <limits>
+
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
@@ -64,16 +66,31 @@ struct TaggedOps {
 };
 using VectorOps = TaggedOps<Floats>;
 
-/// Adds `term` to the lanes' sums at `lane` (Knuth's two-sum: exact up to the rounding of the low part).
+/// Adds `term` to high + low (Knuth's two-sum: exact up to the rounding of the low part).
+HWY_INLINE void add_exactly(Vector term, Vector& high, Vector& low) {
+  const Vector sum = hn::Add(high, term);
+  const Vector from_term = hn::Sub(sum, high);
+  const Vector error = hn::Add(hn::Sub(high, hn::Sub(sum, from_term)), hn::Sub(term, from_term));
+  high = sum;
+  low = hn::Add(low, error);
+}
+
+/// exp(score − maximum): 0 for −∞ whatever the maximum, NaN where the difference is none.
+HWY_INLINE Vector softmax_weight(Vector score, Vector maximum) {
+  const Vector distance = hn::Sub(score, maximum);
+  const Vector weight = hn::IfThenElse(hn::IsNaN(distance), distance, hn::Exp(floats, distance));
+  return hn::IfThenZeroElse(hn::Eq(score, hn::Set(floats, -std::numeric_limits<float>::infinity())), weight);
+}
+
+/// Adds `term` to the lanes' sums at `lane`.
 HWY_INLINE void add_to(LaneSums& sums, Index lane, Vector term) {
   float* const high = sums.high.data() + lane;
   float* const low = sums.low.data() + lane;
-  const Vector a = hn::Load(floats, high);
-  const Vector sum = hn::Add(a, term);
-  const Vector from_term = hn::Sub(sum, a);
-  const Vector error = hn::Add(hn::Sub(a, hn::Sub(sum, from_term)), hn::Sub(term, from_term));
+  Vector sum = hn::Load(floats, high);
+  Vector rest = hn::Load(floats, low);
+  add_exactly(term, sum, rest);
   hn::Store(sum, floats, high);
-  hn::Store(hn::Add(hn::Load(floats, low), error), floats, low);
+  hn::Store(rest, floats, low);
 }
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

@@ -38,7 +38,7 @@ constexpr Index progress_chunks = 16;
 constexpr int lanes_per_device = 2;
 
 bool wants_energy(const RelaxerOptions& options) {
-  return options.halting.watch == Halting::Watch::energy || options.energies || options.energy_trace;
+  return options.halting->watch == Halting::Watch::energy || options.energies || options.energy_trace;
 }
 
 Products products(const RelaxerOptions& options) { return options.tf32 ? Products::tf32 : Products::exact; }
@@ -115,7 +115,7 @@ Job make_job(const RelaxerOptions& options, MatrixView<const float> queries, Mat
           .energies = results.energies.data(),
           .status = results.status.data(),
           .energy_trace = results.energy_trace,
-          .halting = options.halting,
+          .halting = *options.halting,
           .update = to_rule(*options.update),
           .max_steps = options.max_steps,
           .wants_energy = wants_energy(options)};

@@ -1,6 +1,7 @@
 // Runs a suite: on the CPU, or with --device=cuda on the first CUDA device; on the processor's best instruction set or
 // on the one named by --instruction_set: baseline, for what every processor has, or a name as Highway spells it. The
-// library chooses at run time; so does this, in the same table.
+// library chooses at run time; so does this, in the same table. With --sizes=tiny the engines do little at a time, so
+// that small inputs reach what else only large ones do.
 
 #include <cstdint>
 #include <iostream>
@@ -14,6 +15,7 @@
 
 #include <attractor/device.hpp>
 
+#include "kernels/sizes.hpp"
 #include "tests/support/device.hpp"
 
 namespace {
@@ -69,6 +71,7 @@ std::optional<int> take_option(std::string_view option) {
   if (option.starts_with(instruction_set))
     return choose_instruction_set(std::string(option.substr(instruction_set.size())));
   if (option.starts_with(device)) return choose_device(std::string(option.substr(device.size())));
+  if (option == "--sizes=tiny") attractor::detail::sizes() = attractor::detail::Sizes::tiny();
   return std::nullopt;
 }
 

@@ -140,14 +140,23 @@ double term_rounding(const AdaptiveModel& model, double distance_weight, double 
                      std::span<const double> state) {
   if (model.similarity.precision == TermPrecision::full) return 0.0;
   const bool byte = model.similarity.precision == TermPrecision::bits8;
-  const auto [lowest, highest] =
-      std::minmax_element(model.patterns.data(), model.patterns.data() + model.patterns.size());
-  double difference = 0.0;
+  double distance_reach = 0.0;  // Of an entry from the middle of its range.
+  double farthest = 0.0;
   double product = 0.0;
-  for (const double x : state) {
-    difference = std::max({difference, std::abs(x - *lowest), std::abs(x - *highest)});
-    product = std::max({product, std::abs(x * *lowest), std::abs(x * *highest)});
+  for (Index k = 0; k < model.patterns.columns(); ++k) {
+    double lowest = model.patterns(0, k);
+    double highest = lowest;
+    for (Index i = 1; i < model.patterns.rows(); ++i) {
+      lowest = std::min(lowest, model.patterns(i, k));
+      highest = std::max(highest, model.patterns(i, k));
+    }
+    const double x = state[static_cast<std::size_t>(k)];
+    distance_reach = std::max(distance_reach, 0.5 * (highest - lowest));
+    farthest = std::max(farthest, std::abs(x - 0.5 * (lowest + highest)));
+    product = std::max(product, std::abs(x));
   }
+  const double difference = farthest + distance_reach;
+  product *= largest_entry(model.patterns);
   const double squared = difference * difference;
   const double term =
       distance_weight * squared / (byte ? 460.0 : 4000.0) + dot_weight * product / (byte ? 250.0 : 16000.0);
@@ -251,7 +260,13 @@ std::ostream& operator<<(std::ostream& out, const SystemKind& kind) { return out
 std::ostream& operator<<(std::ostream& out, const NamedUpdate& update) { return out << update.name; }
 
 RoundingBound rounding_bound(const System& system, std::span<const double> state) {
-  return std::visit([&](const auto& model) { return bound_of(model, system, state); }, system.model);
+  RoundingBound bound = std::visit([&](const auto& model) { return bound_of(model, system, state); }, system.model);
+  double magnitude = 1.0;
+  for (const double x : state) magnitude = std::max(magnitude, std::abs(x));
+  bound.zero = reference::resolution(system.model);
+  for (std::size_t i = 0; i < bound.zero.size(); ++i)
+    bound.zero[i] = std::max(magnitude * bound.zero[i], bound.field[i]);
+  return bound;
 }
 
 Vector next_state_bound(const Update& update, const RoundingBound& bound, std::span<const double> state,

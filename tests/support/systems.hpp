@@ -65,7 +65,8 @@ std::ostream& operator<<(std::ostream& out, const NamedUpdate& update);
 /// statistics between monotone bounds. With R ranks, G groups and S the largest Σ |βv| |q| of a pattern, every weight
 /// taken for the largest, a score errs by at most γ_{R+G+12} S, and by what rounded terms add (TermPrecision).
 struct RoundingBound {
-  reference::Vector field;  ///< of each u_i
+  reference::Vector field = {};  ///< of each u_i
+  reference::Vector zero = {};   ///< what of each u_i a sign update may take for 0: rounding, or what it must
   double energy = 0.0;
   double weights = 0.0;  ///< softmax: relative, of each weight
 };

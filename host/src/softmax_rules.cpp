@@ -1,0 +1,70 @@
+#include "host/src/softmax_rules.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace attractor::detail {
+namespace {
+
+/// The largest |entry − less| of each column.
+std::vector<double> reach(MatrixView<const float> patterns, const std::vector<float>& less) {
+  std::vector<double> result(less.size(), 0.0);
+  for (Index i = 0; i < patterns.rows; ++i)
+    for (std::size_t k = 0; k < result.size(); ++k) {
+      const double entry = static_cast<double>(patterns.row(i)[k]) - static_cast<double>(less[k]);
+      result[k] = std::max(result[k], std::abs(entry));
+    }
+  return result;
+}
+
+std::vector<float> means(MatrixView<const float> patterns) {
+  std::vector<double> sums(static_cast<std::size_t>(patterns.columns), 0.0);
+  for (Index i = 0; i < patterns.rows; ++i)
+    for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += static_cast<double>(patterns.row(i)[k]);
+  std::vector<float> result(sums.size());
+  std::transform(sums.begin(), sums.end(), result.begin(),
+                 [&](double sum) { return static_cast<float>(sum / static_cast<double>(patterns.rows)); });
+  return result;
+}
+
+double squared_norm(const float* values, std::size_t count) {
+  double sum = 0.0;
+  for (std::size_t k = 0; k < count; ++k) sum += static_cast<double>(values[k]) * static_cast<double>(values[k]);
+  return sum;
+}
+
+}  // namespace
+
+std::vector<float> centre_of(MatrixView<const float> patterns) {
+  std::vector<float> centre = means(patterns);
+  const std::vector<double> spread = reach(patterns, centre);
+  const std::vector<double> size = reach(patterns, std::vector<float>(centre.size(), 0.0F));
+  for (std::size_t k = 0; k < centre.size(); ++k)
+    if (4.0 * spread[k] > size[k]) centre[k] = 0.0F;
+  return centre;
+}
+
+Matrix<float> less_centre(MatrixView<const float> patterns, const std::vector<float>& centre) {
+  Matrix<float> result(patterns.rows, patterns.columns);
+  for (Index i = 0; i < patterns.rows; ++i)
+    std::transform(patterns.row(i), patterns.row(i) + patterns.columns, centre.begin(), result.row(i),
+                   [](float entry, float mean) { return entry - mean; });
+  return result;
+}
+
+double norm_offset(MatrixView<const float> patterns, const std::vector<float>& centre) {
+  double largest = 0.0;
+  for (Index i = 0; i < patterns.rows; ++i) largest = std::max(largest, squared_norm(patterns.row(i), centre.size()));
+  return 0.5 * largest - 0.5 * squared_norm(centre.data(), centre.size());
+}
+
+std::vector<float> readout_resolution(MatrixView<const float> patterns) {
+  const std::vector<double> size =
+      reach(patterns, std::vector<float>(static_cast<std::size_t>(patterns.columns), 0.0F));
+  std::vector<float> result(size.size());
+  std::transform(size.begin(), size.end(), result.begin(),
+                 [](double value) { return static_cast<float>(0x1p-21 * value); });
+  return result;
+}
+
+}  // namespace attractor::detail

@@ -1,0 +1,24 @@
+#pragma once
+
+/// What softmax memories take from their patterns beside the patterns.
+
+#include <vector>
+
+#include <attractor/matrix.hpp>
+
+namespace attractor::detail {
+
+/// The means [D] of those columns whose entries are large against their spread, at least fourfold; 0 for the others,
+/// whose entries stay as exact as they are. Scores of patterns less this differ by what is common to all of them.
+std::vector<float> centre_of(MatrixView<const float> patterns);
+
+/// Each row less `centre`.
+Matrix<float> less_centre(MatrixView<const float> patterns, const std::vector<float>& centre);
+
+/// ½ max‖a‖² − ½‖centre‖².
+double norm_offset(MatrixView<const float> patterns, const std::vector<float>& centre);
+
+/// The smallest readouts of these patterns that can be told from 0 [D], see core/attractor/update.hpp.
+std::vector<float> readout_resolution(MatrixView<const float> patterns);
+
+}  // namespace attractor::detail
