@@ -25,7 +25,7 @@ TEST(CommonPriorTest, LeavesStepsAndStatesAlone) {
   const Matrix<float> query = matrix({{0.25F}});
   const Relaxation plain = Relaxer(two_points(0, 1, 0, 0)).relax(query);
   EXPECT_NEAR(plain.states(0, 0), 0.4962F, 0.01F);
-  for (const float prior : {1.0F, -3.0F, 1e4F, -1e7F, 1e30F}) {
+  for (const float prior : {1.0F, -3.0F, 1e4F, -1e7F, 1e9F}) {
     const Relaxation shifted = Relaxer(two_points(0, 1, prior, prior)).relax(query);
 
     EXPECT_TRUE(same_bits(shifted.states.view(), plain.states.view())) << "prior " << prior;

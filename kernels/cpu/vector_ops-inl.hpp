@@ -66,13 +66,15 @@ struct TaggedOps {
 };
 using VectorOps = TaggedOps<Floats>;
 
-/// Adds `term` to high + low (Knuth's two-sum: exact up to the rounding of the low part).
+/// Adds `term` to high + low, two parts that don't overlap: each time the error is that of the low part's rounding, so
+/// that of n terms is about n·2⁻⁴⁸ of their sum (Knuth's two-sum, then Dekker's).
 HWY_INLINE void add_exactly(Vector term, Vector& high, Vector& low) {
   const Vector sum = hn::Add(high, term);
   const Vector from_term = hn::Sub(sum, high);
   const Vector error = hn::Add(hn::Sub(high, hn::Sub(sum, from_term)), hn::Sub(term, from_term));
-  high = sum;
-  low = hn::Add(low, error);
+  const Vector rest = hn::Add(low, error);
+  high = hn::Add(sum, rest);
+  low = hn::Sub(rest, hn::Sub(high, sum));
 }
 
 /// exp(score − maximum): 0 for −∞ whatever the maximum, NaN where the difference is none.
