@@ -11,7 +11,7 @@ namespace attractor::detail {
 /// that are marked: they cut sums.
 struct Sizes {
   // The CPU.
-  Index pattern_block = 256;       ///< patterns read out at a time: they stay in the second-level cache
+  Index pattern_block = 256;  ///< patterns summed apart in a readout: they stay in the second-level cache. Cuts sums.
   Index segment_patterns = 65536;  ///< patterns between two readouts: bounds the scores kept. Cuts sums.
   Index weighed_patterns = 16384;  ///< of factored linear memories: bounds their weights, at 4 MiB for each thread
   Index fit_parts = 32;            ///< parts of a fit's queries, each with a gradient of its own. Cuts sums.
