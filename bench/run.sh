@@ -32,7 +32,7 @@ build_job() {
   shift
   require_build_packages
   require_packages "$@"
-  configure_and_build release "$target"
+  configure_and_build release "$(cuda_options)" "$target"
 }
 
 # Where the options send results.

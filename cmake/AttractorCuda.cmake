@@ -13,8 +13,8 @@ if(NOT ATTRACTOR_CUDA STREQUAL OFF)
   if(CMAKE_CUDA_COMPILER)
     set(ATTRACTOR_HAS_CUDA ON)
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-      # Turing, Ampere, Hopper and Blackwell as machine code, and PTX for what comes after.
-      set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 90-real 100)
+      # Turing, Ampere, Ada, Hopper and both Blackwells as machine code, and PTX for what comes after.
+      set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 89-real 90-real 100 120-real)
     endif()
     enable_language(CUDA)
     find_package(CUDAToolkit REQUIRED)
@@ -26,6 +26,9 @@ message(STATUS "CUDA: ${ATTRACTOR_HAS_CUDA}")
 
 # attractor_cuda_options(target): how this project compiles CUDA.
 function(attractor_cuda_options target)
+  # Every fusion is written down: else ptxas may fuse, in one architecture or template instance and not in the other, what
+  # must round the same everywhere, and the products inside a two-sum. tests/cuda/fusion_test.py looks at the outcome.
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false>)
   # By hand: CMake 3.25 doesn't know yet that nvcc has C++20.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
   if(ATTRACTOR_WARNINGS_AS_ERRORS)
@@ -71,6 +74,8 @@ function(attractor_add_cuda target)
 
   target_sources(${target} PRIVATE
     host/src/cuda.cpp host/src/cuda_backend.cpp $<TARGET_OBJECTS:attractor_cuda>)
-  target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
   target_link_libraries(${target} PRIVATE CUDA::cublas)
+  # <attractor/cuda.hpp> includes the runtime's header. An installed package finds the user's own toolkit.
+  target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+  target_include_directories(${target} SYSTEM INTERFACE $<BUILD_INTERFACE:${CUDAToolkit_INCLUDE_DIRS}>)
 endfunction()

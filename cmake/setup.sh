@@ -27,15 +27,36 @@ require_build_packages() {
   require_packages g++ cmake ninja-build libdnnl-dev libhwy-dev nlohmann-json3-dev ocl-icd-opencl-dev
 }
 
-# configure_and_build PRESET [TARGET...]: builds these targets, or everything. ATTRACTOR_CMAKE_OPTIONS adds options.
+has_cuda_device() {
+  nvidia-smi --list-gpus 2>/dev/null | grep -q GPU
+}
+
+# cuda_options: CUDA costs most of a build's time, so it is built for a device that is here, and for that one alone.
+# Prints CMake's options; says on the terminal what is left out.
+cuda_options() {
+  # Where the toolkit's installer puts it, which is not on the PATH.
+  if [[ -z ${CUDACXX:-} && -x /usr/local/cuda/bin/nvcc ]]; then CUDACXX=/usr/local/cuda/bin/nvcc; fi
+  if ! has_cuda_device; then
+    echo "No CUDA device here, so without CUDA; to have it: ATTRACTOR_CMAKE_OPTIONS='-D ATTRACTOR_CUDA=ON' before the command." >&2
+    echo "-D ATTRACTOR_CUDA=OFF"
+  elif [[ -z ${CUDACXX:-} ]] && ! command -v nvcc >/dev/null; then
+    echo "A CUDA device, but no nvcc, so without CUDA; to have it: install the CUDA Toolkit and put nvcc on the PATH." >&2
+    echo "-D ATTRACTOR_CUDA=OFF"
+  else
+    echo "-D ATTRACTOR_CUDA=ON -D CMAKE_CUDA_ARCHITECTURES=native ${CUDACXX:+-D CMAKE_CUDA_COMPILER=$CUDACXX}"
+  fi
+}
+
+# configure_and_build PRESET OPTIONS [TARGET...]: builds these targets, or everything. ATTRACTOR_CMAKE_OPTIONS adds to the
+# options, which are words for CMake.
 configure_and_build() {
-  local preset=$1
-  shift
+  local preset=$1 options=$2
+  shift 2
   if command -v ccache >/dev/null; then
     # As variables they reach the projects that tests configure, too.
     export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache
   fi
   # shellcheck disable=SC2086  # several options are several words
-  cmake --preset "$preset" ${ATTRACTOR_CMAKE_OPTIONS:-}
+  cmake --preset "$preset" $options ${ATTRACTOR_CMAKE_OPTIONS:-}
   cmake --build --preset "$preset" ${1:+--target "$@"}
 }

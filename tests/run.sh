@@ -1,20 +1,36 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs the tests, on Debian 12 or newer. A second run is incremental.
-#   tests/run.sh [JOB...]    jobs: release (the default), debug, asan, tsan, lint; all of these; or cuda
-# CUDA tests are a job of their own, since they need a device; CUDA_LAUNCHER, if set, is a command that provides one.
+#   tests/run.sh [JOB...]
+#     release (the default), debug, asan, tsan    the tests, built so; on a machine with a CUDA device those for it, too
+#     benchmarks       builds the benchmarks
+#     lint             formatting, and clang-tidy on what has changed since LINT_BASE and on what includes that;
+#                      LINT_BASE: a commit, by default where this branch left the main one
+#     lint-all         clang-tidy on everything
+#     all              all of these, and lint-all for lint
+#     cuda             the tests for a CUDA device, from PTX; CUDA_LAUNCHER, if set, is a command that provides one
+#     cuda-build       the same without a device: what nvcc's output alone can show
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
 
 build_and_test() {
-  local preset=$1
-  configure_and_build "$preset"
-  ctest --preset "$preset" --parallel "$(nproc)" --label-exclude '^cuda$'
+  local preset=$1 options="-D ATTRACTOR_CUDA=OFF" without_device=(--label-exclude '^cuda$')
+  if [[ $preset == release || $preset == debug ]]; then
+    options=$(cuda_options)
+    if has_cuda_device; then without_device=(); fi
+  fi
+  configure_and_build "$preset" "$options" attractor_tests
+  ctest --preset "$preset" --parallel "$(nproc)" "${without_device[@]}"
+}
+
+build_cuda() {
+  configure_and_build cuda "" cuda_tests bench_gpu_work
+  ctest --preset cuda-build --parallel "$(nproc)"
 }
 
 test_cuda() {
-  configure_and_build cuda cuda_tests
-  ${CUDA_LAUNCHER:-} ctest --preset cuda --parallel "$(nproc)" --no-tests=error
+  build_cuda
+  ${CUDA_LAUNCHER:-} ctest --preset cuda --parallel "$(nproc)"
 }
 
 # Every C++ file of the project, tracked or new.
@@ -22,38 +38,53 @@ sources() {
   git ls-files --cached --others --exclude-standard -- '*.cpp' '*.hpp' '*.cu' '*.cuh'
 }
 
+# lint changed|all
 lint() {
-  require_packages clang-format clang-tidy clang libomp-14-dev libbenchmark-dev git
+  require_packages clang-format clang-tidy clang libomp-14-dev libbenchmark-dev git python3
   sources | xargs clang-format --dry-run --Werror
   # Only configured: that generates what sources include and the commands that clang-tidy reads.
   cmake -S . -B build/lint -G Ninja -D ATTRACTOR_CUDA=AUTO -D CMAKE_CXX_COMPILER=clang++ \
     -D CMAKE_EXPORT_COMPILE_COMMANDS=ON
-  local file
-  for file in $(sources); do
-    if [[ $file == *.cu ]]; then continue; fi  # clang-tidy can't follow nvcc.
-    if grep -qF "\"$PWD/$file\"" build/lint/compile_commands.json; then echo "$file"; fi
-  done | xargs --max-procs="$(nproc)" --max-args=1 clang-tidy -p build/lint --quiet
+  local units
+  units=$(python3 tests/lint_units.py "$1" build/lint)
+  xargs --no-run-if-empty --max-procs="$(nproc)" --max-args=1 clang-tidy -p build/lint --quiet <<<"$units"
 }
 
 run_job() {
   require_build_packages
-  require_packages libgtest-dev
   case $1 in
-    release | debug) build_and_test "$1" ;;
-    asan | tsan)
-      require_packages clang libclang-rt-14-dev
+    release | debug)
+      require_packages libgtest-dev
       build_and_test "$1"
       ;;
-    lint) lint ;;
-    cuda) test_cuda ;;
+    asan | tsan)
+      require_packages libgtest-dev clang libclang-rt-14-dev
+      build_and_test "$1"
+      ;;
+    benchmarks)
+      require_packages libbenchmark-dev
+      configure_and_build release "$(cuda_options)" attractor_benchmarks
+      ;;
+    lint)
+      require_packages libgtest-dev
+      lint changed
+      ;;
+    lint-all)
+      require_packages libgtest-dev
+      lint all
+      ;;
+    cuda | cuda-build)
+      require_packages libgtest-dev python3
+      if [[ $1 == cuda ]]; then test_cuda; else build_cuda; fi
+      ;;
     *)
-      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan lint all cuda" >&2
+      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan benchmarks lint lint-all all cuda cuda-build" >&2
       return 2
       ;;
   esac
 }
 
-if [[ ${1:-} == all ]]; then set -- release debug asan tsan lint; fi
+if [[ ${1:-} == all ]]; then set -- release debug asan tsan benchmarks lint-all; fi
 for job in "${@:-release}"; do
   echo "== $job"
   run_job "$job"

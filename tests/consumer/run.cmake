@@ -1,21 +1,40 @@
-# cmake -D MODE=installed|subdirectory -D BUILD_DIR=... -D WORK_DIR=... -D SOURCE_DIR=... -P run.cmake
-# Builds and runs the project beside this file: with the package installed from BUILD_DIR, or with the source tree, then
-# as a static library, so that both ways and both kinds are tested.
+# cmake -D MODE=... -D BUILD_DIR=... -D WORK_DIR=... -D SOURCE_DIR=... -P run.cmake
+# Builds a user's project, and runs it where that needs no device. Modes:
+#   installed     the project beside this file with the package installed from BUILD_DIR
+#   subdirectory  with the source tree, then as a static library, so that both ways and both kinds are tested
+#   cuda_kernels  the project in cuda/ with the installed package
+#   cuda_host     the same without CUDA as a language
 function(run)
   execute_process(COMMAND ${ARGN} COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 
+set(project ${CMAKE_CURRENT_LIST_DIR})
 set(options -G Ninja -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER})
-if(MODE STREQUAL installed)
-  file(REMOVE_RECURSE ${WORK_DIR}/prefix)
-  run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${WORK_DIR}/prefix)
-  list(APPEND options -D CMAKE_BUILD_TYPE=Release -D CMAKE_PREFIX_PATH=${WORK_DIR}/prefix)
-else()
-  # Optimisation is not what this tests.
+if(MODE STREQUAL subdirectory)
+  # Optimisation and instruction sets are not what this tests.
   list(APPEND options
-    -D CMAKE_BUILD_TYPE=Debug -D ATTRACTOR_SOURCE_DIR=${SOURCE_DIR} -D BUILD_SHARED_LIBS=OFF -D ATTRACTOR_CUDA=OFF)
+    -D CMAKE_BUILD_TYPE=Debug -D ATTRACTOR_SOURCE_DIR=${SOURCE_DIR} -D BUILD_SHARED_LIBS=OFF -D ATTRACTOR_CUDA=OFF
+    -D ATTRACTOR_WITHOUT_TARGETS=|HWY_AVX3|HWY_AVX2|HWY_SSE4)
+else()
+  file(REMOVE_RECURSE ${WORK_DIR})
+  run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${WORK_DIR}/prefix)
+  list(APPEND options
+    -D CMAKE_BUILD_TYPE=Release -D CMAKE_PREFIX_PATH=${WORK_DIR}/prefix
+    -D HAS_CUDA=${HAS_CUDA} -D CUDAToolkit_ROOT=${CUDA_ROOT})
+endif()
+if(MODE MATCHES "^cuda_")
+  set(project ${project}/cuda)
+endif()
+if(MODE STREQUAL cuda_host)
+  list(APPEND options -D KERNELS=OFF)
+elseif(MODE STREQUAL cuda_kernels)
+  # No standard: the package's target must carry it.
+  list(APPEND options -D CMAKE_CUDA_COMPILER=${CUDA_COMPILER} -D CMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURE}
+    -D CMAKE_CUDA_RUNTIME_LIBRARY=${CUDA_RUNTIME_LIBRARY})
 endif()
 
-run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${WORK_DIR}/build ${options})
+run(${CMAKE_COMMAND} -S ${project} -B ${WORK_DIR}/build ${options})
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
-run(${WORK_DIR}/build/consumer)
+if(NOT MODE MATCHES "^cuda_")
+  run(${WORK_DIR}/build/consumer)
+endif()
