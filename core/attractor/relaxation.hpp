@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <span>
 #include <stop_token>
 #include <vector>
 
 #include <attractor/halting.hpp>
 #include <attractor/matrix.hpp>
+#include <attractor/relaxation_view.hpp>
 #include <attractor/update.hpp>
 
 namespace attractor {
@@ -59,16 +59,6 @@ struct RelaxCall {
   /// steps and a NaN for energy; their rows of states, traces and contents aren't written, so that in a Relaxation
   /// they mean nothing. On CUDA devices whole chunks of queries finish or wait.
   std::stop_token stop = {};
-};
-
-/// Where results go, row i for query i. Unused parts stay empty; nothing may overlap the queries or one another.
-struct RelaxationView {
-  MatrixView<float> states;             ///< [B × D], required
-  std::span<std::int32_t> steps = {};   ///< [B] updates applied
-  std::span<float> energies = {};       ///< [B] energy of the returned state; needs energies or energy halting
-  std::span<Status> status = {};        ///< [B]
-  MatrixView<float> energy_trace = {};  ///< [B × max_steps]; (i, t−1) is E_t, NaN past the query's last step
-  MatrixView<float> contents = {};      ///< [B × M]; only memories with contents
 };
 
 /// Results of a call, in the order of the queries.

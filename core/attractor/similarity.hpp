@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include <attractor/matrix.hpp>
+#include <attractor/matrix_view.hpp>
 
 namespace attractor {
 

@@ -1,6 +1,7 @@
 #pragma once
 
 /// Relaxation within an application's own CUDA work: on its stream, in its memory. Installed by builds with CUDA only.
+/// Light, for CUDA sources: what makes a Relaxer, <attractor/relaxer.hpp>, takes nvcc several times longer to read.
 
 #include <cuda_runtime_api.h>
 
@@ -8,9 +9,12 @@
 #include <span>
 
 #include <attractor/export.hpp>
-#include <attractor/relaxer.hpp>
+#include <attractor/matrix_view.hpp>
+#include <attractor/relaxation_view.hpp>
 
 namespace attractor {
+
+class ATTRACTOR_EXPORT Relaxer;
 
 /// How one asynchronous call runs.
 struct CudaCall {

@@ -1,5 +1,6 @@
 #include <attractor/cuda.hpp>
 #include <attractor/error.hpp>
+#include <attractor/relaxer.hpp>
 
 #include "host/src/access.hpp"
 #include "host/src/cuda_engine.hpp"

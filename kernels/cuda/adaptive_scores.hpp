@@ -5,7 +5,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include <attractor/matrix.hpp>
+#include <attractor/matrix_view.hpp>
 
 #include "kernels/cuda/pair_batch.hpp"
 #include "kernels/cuda/rank_layout.hpp"

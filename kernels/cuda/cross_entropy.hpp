@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <span>
 
-#include <attractor/matrix.hpp>
+#include <attractor/matrix_view.hpp>
 #include <attractor/similarity.hpp>
 
 #include "kernels/cuda/resources.hpp"

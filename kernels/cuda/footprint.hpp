@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include <attractor/matrix.hpp>
+#include <attractor/matrix_view.hpp>
 #include <attractor/similarity.hpp>
 
 namespace attractor::cuda {

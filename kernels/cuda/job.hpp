@@ -6,8 +6,7 @@
 #include <cstdint>
 
 #include <attractor/halting.hpp>
-#include <attractor/matrix.hpp>
-#include <attractor/relaxation.hpp>
+#include <attractor/matrix_view.hpp>
 #include <attractor/update.hpp>
 
 namespace attractor::cuda {

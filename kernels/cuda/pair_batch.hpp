@@ -3,7 +3,7 @@
 /// The pairs that adaptive kernels work on: each state x of a batch with each pattern ξ.
 
 #include <attractor/host_device.hpp>
-#include <attractor/matrix.hpp>
+#include <attractor/matrix_view.hpp>
 
 namespace attractor::cuda {
 

@@ -3,7 +3,7 @@
 /// The queries in flight of a block: who they are, when they halt, how they come and go.
 
 #include <attractor/halting.hpp>
-#include <attractor/matrix.hpp>
+#include <attractor/matrix_view.hpp>
 
 #include "kernels/cuda/job.hpp"
 #include "kernels/cuda/resident_layout.hpp"

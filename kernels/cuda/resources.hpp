@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <attractor/matrix.hpp>
+#include <attractor/matrix_view.hpp>
 
 #include "kernels/cuda/error.hpp"
 

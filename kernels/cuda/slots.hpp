@@ -3,7 +3,7 @@
 /// Queries in flight in the streamed tier: one slot for each row of the state matrix.
 
 #include <attractor/halting.hpp>
-#include <attractor/matrix.hpp>
+#include <attractor/matrix_view.hpp>
 
 namespace attractor::cuda {
 

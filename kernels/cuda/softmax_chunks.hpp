@@ -7,7 +7,7 @@
 
 #include <functional>
 
-#include <attractor/matrix.hpp>
+#include <attractor/matrix_view.hpp>
 
 namespace attractor::cuda {
 

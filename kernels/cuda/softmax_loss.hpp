@@ -4,7 +4,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include <attractor/matrix.hpp>
+#include <attractor/matrix_view.hpp>
 
 namespace attractor::cuda {
 

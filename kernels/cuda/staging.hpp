@@ -14,7 +14,7 @@
 #include "kernels/cuda/resources.hpp"
 #include "kernels/cuda/workspace.hpp"
 
-#include <attractor/matrix.hpp>
+#include <attractor/matrix_view.hpp>
 
 namespace attractor::cuda {
 

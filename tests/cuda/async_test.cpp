@@ -6,6 +6,7 @@
 
 #include <attractor/cuda.hpp>
 #include <attractor/error.hpp>
+#include <attractor/relaxer.hpp>
 
 #include "kernels/cuda/resources.hpp"
 #include "tests/cuda/support_data.hpp"
