@@ -124,7 +124,8 @@ case $job in
     "$build/bench/footprint" --output "$build/bench" "$@"
     ;;
   micro)
-    build_job bench_micro libbenchmark-dev
+    require_micro_packages
+    build_job bench_micro
     "$build/bench/micro" "$@"
     ;;
   memory)

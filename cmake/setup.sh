@@ -23,8 +23,13 @@ require_packages() {
 
 # What the library itself needs.
 require_build_packages() {
-  # The OpenCL headers are there because the CMake package of libdnnl-dev asks for them.
-  require_packages g++ cmake ninja-build libdnnl-dev libhwy-dev nlohmann-json3-dev ocl-icd-opencl-dev
+  require_packages g++ cmake ninja-build libhwy-dev nlohmann-json3-dev
+}
+
+# What the micro-benchmarks need beyond that. The OpenCL headers are there because the CMake package of libdnnl-dev asks
+# for them.
+require_micro_packages() {
+  require_packages libbenchmark-dev libdnnl-dev ocl-icd-opencl-dev
 }
 
 has_cuda_device() {

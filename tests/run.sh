@@ -40,7 +40,8 @@ sources() {
 
 # lint changed|all
 lint() {
-  require_packages clang-format clang-tidy clang libomp-14-dev libbenchmark-dev git python3
+  require_packages clang-format clang-tidy clang libomp-14-dev git python3
+  require_micro_packages
   sources | xargs clang-format --dry-run --Werror
   # Only configured: that generates what sources include and the commands that clang-tidy reads.
   cmake -S . -B build/lint -G Ninja -D ATTRACTOR_CUDA=AUTO -D CMAKE_CXX_COMPILER=clang++ \
@@ -62,7 +63,7 @@ run_job() {
       build_and_test "$1"
       ;;
     benchmarks)
-      require_packages libbenchmark-dev
+      require_micro_packages
       configure_and_build release "$(cuda_options)" attractor_benchmarks
       ;;
     lint)
