@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <thread>
 
-#include <attractor/matrix.hpp>
+#include <attractor/matrix_view.hpp>
 
 #include "kernels/cuda/resources.hpp"
 #include "kernels/cuda/slots.hpp"
