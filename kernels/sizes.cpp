@@ -2,7 +2,27 @@
 
 namespace attractor::detail {
 
-Sizes Sizes::tiny() { return {.pattern_block = 3, .segment_patterns = 8, .weighed_patterns = 8, .fit_parts = 2}; }
+Sizes Sizes::tiny() {
+  return {.pattern_block = 3,
+          .segment_patterns = 8,
+          .weighed_patterns = 8,
+          .fit_parts = 2,
+          .resident_blocks = 1,
+          .scratch_bytes = 4096,
+          .most_slots = 5,
+          .least_slots = 3,
+          .softmax_chunk = 8,
+          .split_patterns = 8,
+          .run_patterns = 32,
+          .chunk_bytes = 8000,
+          .least_chunk = 16,
+          .retrieval_rows = 3,
+          .footprint_floats = 64,
+          .fit_batch_scores = 100,
+          .fit_batch_floats = 1000,
+          .fit_batch_terms = 3000,
+          .column_rows = 3};
+}
 
 Sizes& sizes() {
   static Sizes in_use;

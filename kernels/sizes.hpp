@@ -16,6 +16,26 @@ struct Sizes {
   Index weighed_patterns = 16384;  ///< of factored linear memories: bounds their weights, at 4 MiB for each thread
   Index fit_parts = 32;            ///< parts of a fit's queries, each with a gradient of its own. Cuts sums.
 
+  // CUDA, relaxations.
+  Index resident_blocks = Index{1} << 20;  ///< of a resident launch, if the device runs so many at the same time
+  Index scratch_bytes = Index{512} << 20;  ///< of a streamed memory, about, whatever the number of queries
+  Index most_slots = 8192;  ///< queries in flight: they fill any device's products, more make the end of a call longer
+  Index least_slots = 64;   ///< however long their rows are
+  Index softmax_chunk = 1024;   ///< patterns scored at a time where scores are kept, a multiple of 4. Cuts sums.
+  Index split_patterns = 1024;  ///< patterns that are worth a split of a softmax scan. Cuts sums.
+  Index run_patterns = 1024;    ///< patterns of a scan between compensated sums, a multiple of 32. Cuts sums.
+
+  // CUDA, calls.
+  Index chunk_bytes = Index{64} << 20;  ///< of queries and results: a launch keeps its slots busy most of the time, and
+                                        ///< page-locking the buffers takes no longer than using them
+  Index least_chunk = 4096;             ///< queries of a chunk that is cut for progress or to share among devices
+  Index retrieval_rows = 4096;          ///< queries retrieved at a time
+  Index footprint_floats = Index{16} << 20;  ///< of footprints that are on the device at a time
+  Index fit_batch_scores = Index{16} << 20;  ///< of a batch of a fit's queries: 64 MiB. Cuts sums.
+  Index fit_batch_floats = Index{8} << 20;   ///< of the queries themselves. Cuts sums.
+  Index fit_batch_terms = Index{1} << 30;    ///< of all its pairs: bounds what blocks leave of a gradient. Cuts sums.
+  Index column_rows = 256;                   ///< rows of a matrix that a block adds up. Cuts sums.
+
   /// So small that inputs of a few dozen rows cross every one of them.
   ATTRACTOR_EXPORT static Sizes tiny();
 };

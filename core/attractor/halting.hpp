@@ -65,7 +65,8 @@ inline Halting energy_stable(EnergyTolerance tolerance = {}) {
 }
 
 /// Halt when the state stops moving: ‖x_t − x_{t−1}‖₂ ≤ tolerance. Needs no energies. With a sign update a query also
-/// halts, as `oscillating`, at the first t ≥ 2 with x_t = x_{t−2}; a converged state at tolerance 0 is a fixed point.
+/// halts, as `oscillating`, at the first t ≥ 2 with x_t = x_{t−2} ≠ x_{t−1}; a converged state at tolerance 0 is a
+/// fixed point.
 inline Halting state_stable(float tolerance, int patience = 1) {
   return {Halting::Watch::state, tolerance, 0.0F, patience};
 }

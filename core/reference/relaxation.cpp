@@ -295,7 +295,7 @@ Outcome relax(const Model& model, const Settings& settings, std::span<const floa
       if (clamped[i] != 0) next[i] = outcome.state[i];
     const int t = ++outcome.steps;
     const double squared_change = squared_distance(next, outcome.state);
-    const bool returns = signs && t >= 2 && next == earlier;
+    const bool returns = signs && t >= 2 && next == earlier && squared_change > 0.0;
     magnitude = std::max(magnitude, 1.0);
     earlier = std::exchange(outcome.state, std::move(next));
     outcome.trace.push_back(energy(model, outcome.state));

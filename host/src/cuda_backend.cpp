@@ -34,18 +34,19 @@ int attribute(cudaDeviceAttr name, int device) {
 
 cuda::DeviceMemory make_memory(const LinearForm& form, int device) {
   if (form.evaluation == Evaluation::dense)
-    return cuda::DeviceMemory::dense(device, weights(form.factor, form.self_coupling), form.scale,
+    return cuda::DeviceMemory::dense(device, weights(form.factor, form.self_coupling), form.resolution, form.scale,
                                      tier(form.placement));
   return cuda::DeviceMemory::factored(device, form.factor, removed_diagonal(form.factor, form.self_coupling),
-                                      form.scale, tier(form.placement));
+                                      form.resolution, form.scale, tier(form.placement));
 }
 
 cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {
-  return cuda::DeviceMemory::softmax(device, form.patterns, form.contents, form.beta, form.energy_offset);
+  return cuda::DeviceMemory::softmax(device, form.patterns, form.contents, form.centre, form.resolution, form.beta,
+                                     form.energy_offset);
 }
 
 cuda::DeviceMemory make_memory(const AdaptiveForm& form, int device) {
-  return cuda::DeviceMemory::adaptive(device, form.patterns, form.contents, form.similarity);
+  return cuda::DeviceMemory::adaptive(device, form.patterns, form.contents, form.resolution, form.similarity);
 }
 
 }  // namespace

@@ -119,7 +119,8 @@ class TileWorker {
     if (job_.options.halting->watch == Halting::Watch::state &&
         lane.monitor.state_halts(*job_.options.halting, lane.steps, squared_change))
       return halt(i, lane, Status::converged);
-    if (job_.watches_cycles && lane.steps >= 2 && returns(i)) return halt(i, lane, Status::oscillating);
+    if (job_.watches_cycles && lane.steps >= 2 && squared_change > 0.0 && returns(i))
+      return halt(i, lane, Status::oscillating);
     if (lane.steps == job_.options.max_steps && !job_.watches_energy) halt(i, lane, Status::max_steps);
   }
 

@@ -91,19 +91,22 @@ class TileScorer {
     float sum = finite_[row];
     if (exists && group > 0) sum += *score;
     if (exists && group == 0 && job_.log_prior != nullptr) sum += job_.log_prior[pattern];
+    const int terms = group_terms(pairs_.dimension, group, pairs_.groups);
     if (squared_distance_rows_ > 0)
-      sum -= loss_sum<FootprintBase::squared_distance>(row, squared_distance_weights_, squared_distance_rows_);
-    if (dot_rows_ > 0) sum -= loss_sum<FootprintBase::dot>(row, dot_weights_, dot_rows_);
+      sum -= loss_sum<FootprintBase::squared_distance>(row, terms, squared_distance_weights_, squared_distance_rows_);
+    if (dot_rows_ > 0) sum -= loss_sum<FootprintBase::dot>(row, terms, dot_weights_, dot_rows_);
     if (exists) *score = sum;
   }
 
   /// Of this warp's row with each lane's pattern, weighed.
   template <FootprintBase base>
-  __device__ __forceinline__ float loss_sum(int row, const float4* weights, int weight_rows) const {
+  __device__ __forceinline__ float loss_sum(int row, int terms, const float4* weights, int weight_rows) const {
     float losses[size];
     const int lane = anew(lane_);
     tile_.template load_losses<base>(row, lane, losses);
     sort(losses);
+    // Those of entries that the group lacks come last, and are infinite.
+    clear_past<size - 8>(losses, anew(terms));
     return weighted_sum(losses, weights + (weight_rows == 1 ? 0 : lane * Tile::pitch));
   }
 

@@ -1,9 +1,11 @@
 #include "kernels/cuda/compaction.hpp"
 
+#include <string>
 #include <utility>
 
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/readout.cuh"
+#include "kernels/cuda/resources.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -35,6 +37,11 @@ __global__ void __launch_bounds__(select_threads) select_kernel(const Slot* slot
   if (threadIdx.x == 0) *count = before;
 }
 
+/// For all threads of the block.
+__device__ void move_row(const float* from, float* to, Index stride) {
+  for (Index k = 4 * threadIdx.x; k < stride; k += 4 * step_threads) store4(to + k, load4(from + k));
+}
+
 __global__ void __launch_bounds__(step_threads)
     move_kernel(Slots slots, Slot* moved, const int* chosen, const int* count) {
   const int to = static_cast<int>(blockIdx.x);
@@ -44,8 +51,14 @@ __global__ void __launch_bounds__(step_threads)
   }
   const int from = chosen[to];
   if (threadIdx.x == 0) moved[to] = slots.slot[from];
-  for (Index k = 4 * threadIdx.x; k < slots.stride; k += 4 * step_threads)
-    store4(slots.next + to * slots.stride + k, load4(slots.states + from * slots.stride + k));
+  move_row(slots.states + from * slots.stride, slots.next + to * slots.stride, slots.stride);
+}
+
+/// Row i of `to` becomes row chosen[i] of `from`.
+__global__ void __launch_bounds__(step_threads)
+    gather_kernel(const float* from, float* to, Index stride, const int* chosen, const int* count) {
+  const int row = static_cast<int>(blockIdx.x);
+  if (row < *count) move_row(from + chosen[row] * stride, to + row * stride, stride);
 }
 
 }  // namespace
@@ -59,13 +72,20 @@ CompactionScratch take_compaction_scratch(Workspace& workspace, int rows) {
   return scratch;
 }
 
-void compact(Slots& slots, CompactionScratch& scratch, int rows, int room, cudaStream_t stream) {
+void compact(Slots& slots, CompactionScratch& scratch, int rows, int room, float* passage, cudaStream_t stream) {
   launch_kernel("select_kernel", select_kernel, {1, select_threads}, stream, slots.slot, rows, scratch.chosen,
                 scratch.count);
+  if (passage != nullptr)
+    launch_kernel("gather_kernel", gather_kernel, {static_cast<unsigned>(room), step_threads}, stream, slots.next,
+                  passage, slots.stride, scratch.chosen, scratch.count);
   launch_kernel("move_kernel", move_kernel, {static_cast<unsigned>(room), step_threads}, stream, slots, scratch.slot,
                 scratch.chosen, scratch.count);
   std::swap(slots.slot, scratch.slot);
   std::swap(slots.states, slots.next);
+  if (passage != nullptr)
+    check(cudaMemcpyAsync(slots.next, passage, elements(room, slots.stride) * sizeof(float), cudaMemcpyDeviceToDevice,
+                          stream),
+          "cudaMemcpyAsync of " + std::to_string(room) + " states");
 }
 
 }  // namespace attractor::cuda

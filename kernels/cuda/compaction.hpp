@@ -19,7 +19,8 @@ struct CompactionScratch {
 CompactionScratch take_compaction_scratch(Workspace& workspace, int rows);
 
 /// Moves the queries in flight of the first `rows` slots to the first `room` slots, of which the rest become idle.
-/// There must be room. Afterwards `slots` and `scratch` have exchanged their arrays.
-void compact(Slots& slots, CompactionScratch& scratch, int rows, int room, cudaStream_t stream);
+/// There must be room. Afterwards `slots` and `scratch` have exchanged their arrays. What `slots.next` has, the states
+/// before, moves along by way of `passage` [room × stride] unless that is null.
+void compact(Slots& slots, CompactionScratch& scratch, int rows, int room, float* passage, cudaStream_t stream);
 
 }  // namespace attractor::cuda

@@ -6,6 +6,7 @@ namespace attractor::cuda {
 
 /// Knuth's two-sum: exact up to the rounding of the low part.
 struct CompensatedSum {
+  using Term = float;
   float high = 0.0F;
   float low = 0.0F;
 
@@ -18,6 +19,15 @@ struct CompensatedSum {
   [[nodiscard]] __device__ __forceinline__ double value() const {
     return static_cast<double>(high) + static_cast<double>(low);
   }
+};
+
+/// For terms that floats may not hold.
+struct WideSum {
+  using Term = double;
+  double sum = 0.0;
+
+  __device__ __forceinline__ void add(double term) { sum += term; }
+  [[nodiscard]] __device__ __forceinline__ double value() const { return sum; }
 };
 
 }  // namespace attractor::cuda

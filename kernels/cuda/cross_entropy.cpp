@@ -10,13 +10,10 @@
 #include "kernels/cuda/rank_gradient.hpp"
 #include "kernels/cuda/softmax_loss.hpp"
 #include "kernels/cuda/workspace.hpp"
+#include "kernels/log_prior.hpp"
 
 namespace attractor::cuda {
 namespace {
-
-/// Most floats of a batch of queries, and terms of all its pairs, which bound what blocks leave of a gradient.
-constexpr Index most_batch_floats = Index{8} << 20;
-constexpr Index most_batch_terms = Index{1} << 30;
 
 /// Queries that blocks of the gradient's kernel take together.
 constexpr Index row_unit = 256;
@@ -27,7 +24,7 @@ struct DeviceSimilarity {
       : squared_distance(similarity.squared_distance, similarity.beta_squared_distance, ranks,
                          "rank weights of squared distances"),
         dot(similarity.dot, similarity.beta_dot, ranks, "rank weights of products"),
-        log_prior(upload(std::span<const float>(similarity.log_prior), "log-priors")) {}
+        log_prior(upload(std::span<const float>(detail::relative_log_prior(similarity.log_prior)), "log-priors")) {}
 
   DeviceRankWeights squared_distance;
   DeviceRankWeights dot;
@@ -192,8 +189,9 @@ CrossEntropy::CrossEntropy(int device, MatrixView<const float> patterns, Index g
 }
 
 Index CrossEntropy::batch_rows(Index queries) const {
-  const Index scores = std::min(batch_scores_, most_batch_terms / rank_count(patterns_.columns, groups_));
-  const Index rows = std::min(scores / patterns_.rows, most_batch_floats / patterns_.stride);
+  const detail::Sizes& sizes = detail::sizes();
+  const Index scores = std::min(batch_scores_, sizes.fit_batch_terms / rank_count(patterns_.columns, groups_));
+  const Index rows = std::min(scores / patterns_.rows, sizes.fit_batch_floats / patterns_.stride);
   return std::min(queries, rows > row_unit ? rows / row_unit * row_unit : std::max<Index>(rows, 1));
 }
 

@@ -10,18 +10,17 @@
 
 #include "kernels/cuda/resources.hpp"
 #include "kernels/cuda/streamed.hpp"
+#include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
-
-/// Most scores of a batch of queries: 64 MiB.
-inline constexpr Index most_batch_scores = Index{16} << 20;
 
 /// Holds the patterns, and from call to call the scratch, which is bounded whatever the number of queries.
 class CrossEntropy {
  public:
   /// For similarities of `groups` groups, in batches of so many scores if a query has no more. @throws NotSupported
   /// more ranks than the kernels sort.
-  CrossEntropy(int device, MatrixView<const float> patterns, Index groups, Index batch_scores = most_batch_scores);
+  CrossEntropy(int device, MatrixView<const float> patterns, Index groups,
+               Index batch_scores = detail::sizes().fit_batch_scores);
 
   /// Σ over queries of −log softmax(s)_origin. Overwrites the parts of `gradient` (unless null) that aren't empty,
   /// which have the shapes of the similarity's, with the derivatives by weights that include β, and by priors. Queries

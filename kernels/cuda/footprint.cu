@@ -10,14 +10,12 @@
 #include "kernels/cuda/lane_sort.cuh"
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/streamed.hpp"
+#include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
 namespace {
 
 constexpr int threads = 128;
-
-/// Footprints that are on the device at a time.
-constexpr Index result_floats = Index{16} << 20;
 
 /// Rows first … first + rows − 1 of all.
 struct Batch {
@@ -79,7 +77,7 @@ __global__ void __launch_bounds__(threads) rank_pairs(Batch batch, int lanes) {
                                batch.dimension, 0, 1};
   float terms[count];
   load_losses<base, false>(entries, pair, terms);
-  sort(pair, terms);
+  sort(pair, batch.dimension, terms);
 #pragma unroll
   for (int i = 0; i < count; ++i) terms[i] = -terms[i];
   if (batch.cumulative) add_up(pair, terms);
@@ -121,7 +119,7 @@ void footprints(int device, FootprintBase base, bool cumulative, MatrixView<cons
   const DeviceMatrix all_patterns(patterns, "patterns");
   const DeviceMatrix all_queries(queries, "queries");
   const Index stride = all_patterns.stride;
-  const Index most_rows = std::min(results.rows, result_floats / stride);
+  const Index most_rows = std::clamp<Index>(detail::sizes().footprint_floats / stride, 1, results.rows);
   const DeviceArray<float> batch_results(static_cast<std::size_t>(most_rows * stride), "footprints");
   const Stream stream = make_stream();
   for (Index first = 0; first < results.rows; first += most_rows) {

@@ -90,7 +90,8 @@ class LaneGradient {
     for (; entries.group < pairs_.groups; ++entries.group) {
       float losses[count];
       load_ranked<base, grouped>(entries, pair, losses);
-      add_terms(losses, -residual, sums_ + thread);
+      // What has no weight adds nothing, however far away it is.
+      if (residual != 0.0F) add_terms(losses, -residual, sums_ + thread);
     }
   }
 

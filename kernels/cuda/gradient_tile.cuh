@@ -90,8 +90,10 @@ class TileGradient {
     float losses[size];
     tile_.template load_losses<base>(row, lane, losses);
     sort(losses);
-    // Those of entries that the group lacks come last, and are huge.
+    // Those of entries that the group lacks come last, and are infinite.
     clear_past<size - 8>(losses, anew(terms));
+    // What has no weight adds nothing, however far away it is.
+    if (residual == 0.0F) return;
 #pragma unroll
     for (int i = 0; i < size; ++i) sums[i] = fmaf(-residual, losses[i], sums[i]);
   }

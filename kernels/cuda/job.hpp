@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <attractor/halting.hpp>
+#include <attractor/host_device.hpp>
 #include <attractor/matrix_view.hpp>
 #include <attractor/update.hpp>
 
@@ -36,6 +37,11 @@ struct Job {
 
   /// The job of queries [first, first + count).
   [[nodiscard]] Job slice(Index first, Index count) const;
+
+  /// Whether a query halts where its state is that of two steps before.
+  [[nodiscard]] ATTRACTOR_HOST_DEVICE bool detects_cycles() const {
+    return update.kind == UpdateRule::Kind::sign && halting.watch == Halting::Watch::state;
+  }
 };
 
 /// Queries that one launch takes at most: a device that also draws a screen ends launches of seconds.

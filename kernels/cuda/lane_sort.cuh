@@ -40,11 +40,13 @@ __device__ __forceinline__ float4 load_quad(const float* row, const PairEntries&
   return {load(4 * quad), load(4 * quad + 1), load(4 * quad + 2), load(4 * quad + 3)};
 }
 
-/// This lane's share of the losses, the largest of floats where there are no entries. Returns 0 if its entries of the
+/// What stands in the place of losses that a group lacks: the largest of floats, so that 0 times it is 0.
+inline constexpr float absent_loss = 0x1.fffffep127F;
+
+/// This lane's share of the losses, `absent_loss` where there are no entries. Returns 0 if its entries of the
 /// state are finite, else NaN.
 template <FootprintBase base, bool grouped, int count>
 __device__ __forceinline__ float load_losses(const PairEntries& entries, const PairLane& pair, float (&losses)[count]) {
-  constexpr float largest = 0x1.fffffep127F;
   const int lane = anew(pair.lane);
   const int terms = group_terms(entries.dimension, entries.group, entries.groups);
   float finite = 0.0F;
@@ -59,7 +61,7 @@ __device__ __forceinline__ float load_losses(const PairEntries& entries, const P
       state = load_quad<grouped>(entries.state, entries, quad);
     }
     const auto set = [&](int j, float entry, float state_entry) {
-      losses[4 * i + j] = j < left ? loss<base>(entry, -state_entry) : largest;
+      losses[4 * i + j] = j < left ? loss<base>(entry, -state_entry) : absent_loss;
       finite = fmaf(0.0F, j < left ? state_entry : 0.0F, finite);
     };
     set(0, pattern.x, state.x);
@@ -97,11 +99,21 @@ __device__ __forceinline__ void merge_lanes(const PairLane& pair, float (&values
   }
 }
 
-/// Sorts the losses of a pair: this lane gets the ranks from lane · count on.
+/// Infinite losses were sorted behind those that the group lacks: puts these last again, as zeros.
 template <int count>
-__device__ __forceinline__ void sort(const PairLane& pair, float (&losses)[count]) {
+__device__ __forceinline__ void move_infinite(int left, float (&losses)[count]) {
+#pragma unroll
+  for (int i = 0; i < count; ++i)
+    if (losses[i] >= absent_loss) losses[i] = i < left ? INFINITY : 0.0F;
+}
+
+/// Sorts the losses of a pair's `terms` entries: this lane gets the ranks from lane · count on. For all lanes of a
+/// warp.
+template <int count>
+__device__ __forceinline__ void sort(const PairLane& pair, int terms, float (&losses)[count]) {
   sort(losses);
   merge_lanes(pair, losses);
+  if (__any_sync(all_lanes, losses[count - 1] == INFINITY) != 0) move_infinite(terms - pair.lane * count, losses);
 }
 
 /// Lanes of `count` values each that hold so many.
@@ -116,9 +128,9 @@ inline int pair_lanes(int values, int count) {
 template <FootprintBase base, bool grouped, int count>
 __device__ __forceinline__ float load_ranked(const PairEntries& entries, const PairLane& pair, float (&losses)[count]) {
   const float finite = load_losses<base, grouped>(entries, pair, losses);
-  sort(pair, losses);
-  if constexpr (grouped)
-    clear_past(losses, group_terms(entries.dimension, entries.group, entries.groups) - pair.lane * count);
+  const int terms = group_terms(entries.dimension, entries.group, entries.groups);
+  sort(pair, terms, losses);
+  if constexpr (grouped) clear_past(losses, terms - pair.lane * count);
   return finite;
 }
 

@@ -45,6 +45,11 @@ struct FloatOps {
   }
 };
 
+/// A field that is no larger than its rounding counts as exactly 0.
+__device__ __forceinline__ float without_noise(float field, float rounding) {
+  return fabsf(field) <= rounding ? 0.0F : field;
+}
+
 /// Calls `body` with the update as its type of core/. The branch is the same for all threads; keep it outside loops.
 template <class Body>
 __device__ __forceinline__ void visit_update(UpdateRule rule, Body&& body) {

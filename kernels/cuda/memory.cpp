@@ -1,11 +1,13 @@
 #include "kernels/cuda/memory.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include <attractor/error.hpp>
 
 #include "kernels/cuda/retrieval.hpp"
+#include "kernels/log_prior.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -93,56 +95,74 @@ DeviceMemory::DeviceMemory(int device, Form form)
       lanes_(std::make_unique<LanePool>(device)) {}
 
 DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, std::span<const float> diagonal,
-                                    float scale, Tier tier) {
+                                    std::span<const float> resolution, float scale, Tier tier) {
   const DeviceScope scope(device);
   if (tier != Tier::streamed) {
-    if (std::optional<ResidentMemory> resident = make_resident_factored(factor, diagonal, scale))
+    if (std::optional<ResidentMemory> resident = make_resident_factored(factor, diagonal, resolution, scale))
       return {device, std::move(*resident)};
     if (tier == Tier::resident) refuse_residence(device, factor, why_not_resident_factored(factor));
   }
-  std::vector<float> padded(diagonal.begin(), diagonal.end());
   DeviceMatrix matrix(factor, "the memory's factor");
-  padded.resize(static_cast<std::size_t>(matrix.stride), 0.0F);
+  DeviceArray<float> diagonals = upload_neurons(diagonal, matrix, "the memory's diagonal");
+  DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
   return {device, StreamedFactored{.factor = std::move(matrix),
-                                   .diagonal = upload(std::span<const float>(padded), "the memory's diagonal"),
+                                   .diagonal = std::move(diagonals),
+                                   .resolution = std::move(resolutions),
                                    .scale = scale}};
 }
 
-DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, float scale, Tier tier) {
+DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, std::span<const float> resolution,
+                                 float scale, Tier tier) {
   const DeviceScope scope(device);
   if (tier != Tier::streamed) {
-    if (std::optional<ResidentMemory> resident = make_resident_dense(weights, scale))
+    if (std::optional<ResidentMemory> resident = make_resident_dense(weights, resolution, scale))
       return {device, std::move(*resident)};
     if (tier == Tier::resident) refuse_residence(device, weights, why_not_resident_dense(weights));
   }
-  return {device, StreamedDense{.weights = DeviceMatrix(weights, "the memory's weights"), .scale = scale}};
+  DeviceMatrix matrix(weights, "the memory's weights");
+  DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
+  return {device, StreamedDense{.weights = std::move(matrix), .resolution = std::move(resolutions), .scale = scale}};
 }
 
 DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
-                                   float beta, double energy_offset) {
+                                   std::span<const float> centre, std::span<const float> resolution, float beta,
+                                   double energy_offset) {
   const DeviceScope scope(device);
-  return {device, StreamedSoftmax{.patterns = DeviceMatrix(patterns, "the memory's patterns"),
+  DeviceMatrix matrix(patterns, "the memory's patterns");
+  DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
+  // Without one the step has a vector less to read.
+  DeviceArray<float> centres;
+  if (std::any_of(centre.begin(), centre.end(), [](float value) { return value != 0.0F; }))
+    centres = upload_neurons(centre, matrix, "the memory's centre");
+  return {device, StreamedSoftmax{.patterns = std::move(matrix),
                                   .contents = DeviceMatrix(contents, "the memory's contents"),
+                                  .centre = std::move(centres),
+                                  .resolution = std::move(resolutions),
                                   .beta = beta,
                                   .energy_offset = energy_offset}};
 }
 
 DeviceMemory DeviceMemory::adaptive(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
-                                    const AdaptiveSimilarity& similarity) {
+                                    std::span<const float> resolution, const AdaptiveSimilarity& similarity) {
   check_ranks(patterns.columns, similarity.groups);
   const Index ranks = rank_count(patterns.columns, similarity.groups);
   const DeviceScope scope(device);
   const auto upload_weights = [&](const std::vector<float>& weights, float beta, const std::string& purpose) {
     return DeviceRankWeights(weights, beta, static_cast<int>(ranks), purpose);
   };
+  DeviceMatrix matrix(patterns, "the memory's patterns");
+  DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
+  const std::vector<float> log_prior = detail::relative_log_prior(similarity.log_prior);
   return {device,
           StreamedAdaptive{
-              .patterns = DeviceMatrix(patterns, "the memory's patterns"),
+              .patterns = std::move(matrix),
               .contents = DeviceMatrix(contents, "the memory's contents"),
               .squared_distance = upload_weights(similarity.squared_distance, similarity.beta_squared_distance,
                                                  "the memory's rank weights of squared distances"),
               .dot = upload_weights(similarity.dot, similarity.beta_dot, "the memory's rank weights of products"),
-              .log_prior = upload(std::span<const float>(similarity.log_prior), "the memory's log-priors"),
+              .log_prior = upload(std::span<const float>(log_prior), "the memory's log-priors"),
+              .resolution = std::move(resolutions),
+              .energy_offset = -detail::largest_log_prior(similarity.log_prior),
               .groups = static_cast<int>(similarity.groups)}};
 }
 

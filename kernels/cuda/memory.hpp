@@ -21,16 +21,22 @@ enum class Tier : unsigned char { either, resident, streamed };
 /// Immutable once made, and shared by all threads.
 class DeviceMemory {
  public:
+  // `resolution` [D]: sign updates take a field of at most so much, for linear memories times the magnitude of the
+  // state, for rounding of 0.
+
   /// u = scale·(Fᵀ(Fx) − diagonal∘x). @throws NotSupported it must be resident and doesn't fit.
-  static DeviceMemory factored(int device, MatrixView<const float> factor, std::span<const float> diagonal, float scale,
-                               Tier tier);
+  static DeviceMemory factored(int device, MatrixView<const float> factor, std::span<const float> diagonal,
+                               std::span<const float> resolution, float scale, Tier tier);
   /// u = scale·Wx. @throws NotSupported it must be resident and doesn't fit.
-  static DeviceMemory dense(int device, MatrixView<const float> weights, float scale, Tier tier);
+  static DeviceMemory dense(int device, MatrixView<const float> weights, std::span<const float> resolution, float scale,
+                            Tier tier);
+  /// u = centre + softmax(β·patterns·x)ᵀpatterns; the patterns come less the centre, which may be empty: 0.
   static DeviceMemory softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
-                              float beta, double energy_offset);
+                              std::span<const float> centre, std::span<const float> resolution, float beta,
+                              double energy_offset);
   /// @throws NotSupported more ranks than the kernels sort.
   static DeviceMemory adaptive(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
-                               const AdaptiveSimilarity& similarity);
+                               std::span<const float> resolution, const AdaptiveSimilarity& similarity);
 
   [[nodiscard]] int device() const { return device_; }
 

@@ -14,7 +14,7 @@ constexpr int tile_columns = 4 * tile_quads;
 constexpr int depth = 16;
 constexpr int threads = tile_rows / 4 * tile_quads;
 
-enum class Form : unsigned char { assign, add, transposed };
+enum class Form : unsigned char { straight, transposed };
 
 /// Rows of a tile are terms. One quad more keeps stores down a column off each other's banks.
 template <int quads>
@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(threads) multiply_kernel(OrderedProduct produc
     const Index row = first_row + 4 * row_quad + i;
     if (row >= product.rows) return;
     float* const to = product.result + row * product.result_stride + column;
-    store4(to, add_product(form == Form::add ? load4(to) : filled(0.0F), product.factor, sums[i]));
+    store4(to, add_product(filled(0.0F), product.factor, sums[i]));
   }
 }
 
@@ -100,10 +100,7 @@ void launch(const OrderedProduct& product, cudaStream_t stream) {
 }  // namespace
 
 void launch_ordered_product(const OrderedProduct& product, cudaStream_t stream) {
-  launch<Form::assign>(product, stream);
-}
-void launch_added_ordered_product(const OrderedProduct& product, cudaStream_t stream) {
-  launch<Form::add>(product, stream);
+  launch<Form::straight>(product, stream);
 }
 void launch_transposed_ordered_product(const OrderedProduct& product, cudaStream_t stream) {
   launch<Form::transposed>(product, stream);

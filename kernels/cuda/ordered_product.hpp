@@ -27,9 +27,6 @@ struct OrderedProduct {
 /// result = factor·ab. Columns are a multiple of 4.
 void launch_ordered_product(const OrderedProduct& product, cudaStream_t stream);
 
-/// result += factor·ab. Columns are a multiple of 4.
-void launch_added_ordered_product(const OrderedProduct& product, cudaStream_t stream);
-
 /// result = factor·abᵀ.
 void launch_transposed_ordered_product(const OrderedProduct& product, cudaStream_t stream);
 

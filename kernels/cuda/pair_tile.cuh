@@ -35,8 +35,9 @@ class PairTile {
 #pragma unroll
     for (int slot = lane(); slot < size; slot += warp_size) {
       const int entry = group_entry(slot, group, pairs_.groups);
-      const float negated = entry < pairs_.dimension ? -entries[entry] : beyond;
-      finite = finite && isfinite(negated);
+      const bool exists = entry < pairs_.dimension;
+      const float negated = exists ? -entries[entry] : beyond;
+      finite = finite && (!exists || isfinite(negated));
       floats(states_)[row * size + slot] = negated;
     }
     return finite;

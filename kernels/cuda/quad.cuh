@@ -22,6 +22,11 @@ __device__ __forceinline__ float4 combine(const float4& a, const float4& b, Comb
   return {f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w)};
 }
 
+template <class Function>
+__device__ __forceinline__ float4 each(const float4& a, Function&& f) {
+  return {f(a.x), f(a.y), f(a.z), f(a.w)};
+}
+
 __device__ __forceinline__ float4 sum(const float4& a, const float4& b) {
   return combine(a, b, [](float x, float y) { return x + y; });
 }
@@ -30,6 +35,10 @@ __device__ __forceinline__ float4 sum(const float4& a, const float4& b) {
 __device__ __forceinline__ float4 maximum(const float4& a, const float4& b) {
   return combine(a, b, [](float x, float y) { return fmaxf(x, y); });
 }
+
+/// The maximum that scores are weighed against: where all of them are −∞, any finite one gives them the weight 0, and
+/// −∞ less −∞ would not.
+__device__ __forceinline__ float finite_or_above(float maximum) { return maximum == -INFINITY ? 0.0F : maximum; }
 
 /// Whether one of these weights is NaN or positive.
 __device__ __forceinline__ bool any_bit(const float4& weights) {

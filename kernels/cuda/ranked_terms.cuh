@@ -22,9 +22,8 @@ __device__ __forceinline__ int group_terms(int dimension, int group, int groups)
   return group_entry(all, group, groups) < dimension ? all + 1 : all;
 }
 
-/// With this in the place of both ξ and −x, either loss is finite and larger than those of entries can be: the largest
-/// square of a float, and 2¹²⁶.
-inline constexpr float beyond = 0x1.fffffep62F;
+/// With this in the place of both ξ and −x, either loss is +∞: no entry's comes after it.
+inline constexpr float beyond = INFINITY;
 
 /// From a pattern's entry and the state's, negated.
 template <FootprintBase base>

@@ -18,20 +18,16 @@
 #include "kernels/cuda/step.hpp"
 #include "kernels/cuda/workspace.hpp"
 #include "kernels/progress_meter.hpp"
+#include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
 namespace {
-
-/// Of a chunk's queries and results: large enough that a launch keeps its slots busy most of the time, small enough
-/// that page-locking the buffers doesn't take longer than using them.
-constexpr Index chunk_bytes = Index{64} << 20;
 
 /// A chunk's share of the memory that its device has left, or has: two of them and the scratch fit well.
 constexpr Index share_of_left = 8;
 constexpr Index share_of_total = 32;
 
-/// Chunks of a set that is cut only so that the caller hears of progress or can stop, or for other devices to share in.
-constexpr Index least_chunk = 4096;
+/// Of a set that is cut only so that the caller hears of progress or can stop.
 constexpr Index progress_chunks = 16;
 
 /// Lanes of each device: while one relaxes, the other copies.
@@ -325,12 +321,12 @@ Index chunk_budget(const DeviceMemory& memory) {
   check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
   const Index share =
       memory.depends_on_batch() ? static_cast<Index>(total) / share_of_total : static_cast<Index>(left) / share_of_left;
-  return std::min(chunk_bytes, share);
+  return std::min(detail::sizes().chunk_bytes, share);
 }
 
 /// That of the device that has least to give.
 Index chunk_budget(std::span<const DeviceMemory* const> replicas) {
-  Index budget = chunk_bytes;
+  Index budget = detail::sizes().chunk_bytes;
   for (const DeviceMemory* const memory : replicas) budget = std::min(budget, chunk_budget(*memory));
   return budget;
 }
@@ -339,6 +335,7 @@ Index chunk_rows(const Arrays& arrays, const RelaxCall& call, std::span<const De
   const auto devices = static_cast<Index>(replicas.size());
   const Index total = arrays.queries.matrix.rows;
   const Index row_bytes = arrays.staged_row_bytes();
+  const Index least_chunk = detail::sizes().least_chunk;
   Index rows = row_bytes == 0 ? total : std::max<Index>(chunk_budget(replicas) / row_bytes, 1);
   if (call.progress || call.stop.stop_possible()) rows = std::min(rows, std::max(total / progress_chunks, least_chunk));
   if (devices > 1)

@@ -1,11 +1,14 @@
 #include "kernels/cuda/resident.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <string>
 #include <vector>
 
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/resident_worker.cuh"
+#include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -69,7 +72,8 @@ void place(Layout& layout) {
   layout.energy_sums = take(sums * 4);
   layout.change_sums = take(sums * 4);
   layout.masks = take(layout.neurons / resident::tile_rows * layout.slots);
-  layout.slot_table = take(layout.slots * resident::slot_bytes + static_cast<int>(sizeof(resident::Exchange)));
+  layout.changes = take(layout.neurons / resident::tile_rows * layout.slots);
+  layout.slot_table = take(layout.slots * resident::slot_bytes + static_cast<int>(sizeof(resident::BlockState)));
   layout.bytes = at;
 }
 
@@ -179,8 +183,35 @@ void pack_weights(const Layout& layout, MatrixView<const float> weights, Weight*
   }
 }
 
+/// Sums over a row of magnitudes.
+double absolute_sum(const float* row, Index count) {
+  return std::accumulate(row, row + count, 0.0, [](double sum, float value) { return sum + std::abs(double{value}); });
+}
+
+/// The largest sum of magnitudes that a product with this memory adds up, for states of magnitude 1.
+double largest_sum(Form form, MatrixView<const float> weights, std::span<const float> diagonal) {
+  double largest = 0.0;
+  std::vector<double> readouts(diagonal.begin(), diagonal.end());
+  readouts.resize(static_cast<std::size_t>(weights.columns), 0.0);
+  for (Index i = 0; i < weights.rows; ++i) {
+    const double sum = absolute_sum(weights.row(i), weights.columns);
+    largest = std::max(largest, sum);
+    if (form == Form::factored)
+      for (Index k = 0; k < weights.columns; ++k)
+        readouts[static_cast<std::size_t>(k)] += sum * std::abs(double{weights(i, k)});
+  }
+  return std::max(largest, *std::max_element(readouts.begin(), readouts.end()));
+}
+
+/// Nothing overflows for states below it. 0 where the weights have already.
+float safe_magnitude(double sum) {
+  constexpr double within_range = 1e38;
+  const double magnitude = within_range / sum;
+  return std::isnan(magnitude) ? 0.0F : static_cast<float>(std::min(magnitude, within_range));
+}
+
 ResidentMemory make_memory(const Layout& layout, MatrixView<const float> weights, std::span<const float> diagonal,
-                           float scale) {
+                           std::span<const float> resolution, float scale) {
   std::vector<std::byte> image(static_cast<std::size_t>(layout.image_bytes));
   if (layout.storage == Storage::single) {
     pack_weights(layout, weights, reinterpret_cast<float*>(image.data()));
@@ -190,6 +221,9 @@ ResidentMemory make_memory(const Layout& layout, MatrixView<const float> weights
   auto* const negative_diagonal = reinterpret_cast<float*>(image.data() + layout.diagonal);
   for (std::size_t k = 0; k < diagonal.size(); ++k)
     negative_diagonal[resident::row_of(static_cast<int>(k), layout.neurons)] = -diagonal[k];
+  std::vector<float> resolutions(static_cast<std::size_t>(layout.neurons), 0.0F);
+  for (std::size_t k = 0; k < resolution.size(); ++k)
+    resolutions[static_cast<std::size_t>(resident::row_of(static_cast<int>(k), layout.neurons))] = resolution[k];
   // As much as there is, for the next memory may use the same kernel with another size.
   const int most_bytes = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
   check(cudaFuncSetAttribute(kernel_for(layout), cudaFuncAttributeMaxDynamicSharedMemorySize, most_bytes),
@@ -200,21 +234,32 @@ ResidentMemory make_memory(const Layout& layout, MatrixView<const float> weights
         "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
   return {.layout = layout,
           .scale = scale,
+          .safe_magnitude = safe_magnitude(largest_sum(layout.form, weights, diagonal)),
           .most_blocks = std::max(blocks, 1) * attribute(cudaDevAttrMultiProcessorCount),
-          .image = upload(std::span<const std::byte>(image), "a resident memory")};
+          .image = upload(std::span<const std::byte>(image), "a resident memory"),
+          .resolution = upload(std::span<const float>(resolutions), "a resident memory's resolution")};
+}
+
+/// Whether states stay within the larger of 1 and the query's magnitude.
+bool is_bounded(const UpdateRule& update) {
+  return update.kind == UpdateRule::Kind::tanh || update.kind == UpdateRule::Kind::sign;
 }
 
 void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream) {
   const Index queries = job.queries.rows;
   const Layout& layout = memory.layout;
-  const auto blocks = std::min<Index>((queries + layout.slots - 1) / layout.slots, memory.most_blocks);
+  const auto blocks = std::min(
+      {(queries + layout.slots - 1) / layout.slots, Index{memory.most_blocks}, detail::sizes().resident_blocks});
   const Launch launch{.layout = layout,
                       .image = memory.image.data(),
                       .scale = memory.scale,
+                      .safe_magnitude = memory.safe_magnitude,
+                      .resolution = memory.resolution.data(),
                       .job = job,
                       .next_query = static_cast<unsigned long long*>(workspace),
                       .slot_limit = static_cast<int>(std::min<Index>((queries + blocks - 1) / blocks, layout.slots)),
-                      .masked = job.clamped.data != nullptr || layout.dimension < layout.neurons};
+                      .masked = job.clamped.data != nullptr || layout.dimension < layout.neurons,
+                      .careful = job.clamped.data != nullptr && !is_bounded(job.update)};
   check(cudaMemsetAsync(workspace, 0, resident_workspace_bytes, stream), "cudaMemsetAsync of the query counter");
   launch_kernel(
       "relax_resident", kernel_for(layout),
@@ -225,17 +270,18 @@ void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, 
 }  // namespace
 
 std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> factor, std::span<const float> diagonal,
-                                                     float scale) {
+                                                     std::span<const float> resolution, float scale) {
   const std::optional<Layout> layout = choose_layout(Form::factored, factor);
   if (!layout) return std::nullopt;
-  return make_memory(*layout, factor, diagonal, scale);
+  return make_memory(*layout, factor, diagonal, resolution, scale);
 }
 
-std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, float scale) {
+std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, std::span<const float> resolution,
+                                                  float scale) {
   if (weights.rows > most_dense_rows) return std::nullopt;
   const std::optional<Layout> layout = choose_layout(Form::dense, weights);
   if (!layout) return std::nullopt;
-  return make_memory(*layout, weights, {}, scale);
+  return make_memory(*layout, weights, {}, resolution, scale);
 }
 
 std::string why_not_resident_factored(MatrixView<const float> factor) { return explain(Form::factored, factor); }

@@ -21,17 +21,20 @@ namespace attractor::cuda {
 struct ResidentMemory {
   resident::Layout layout;
   float scale = 1.0F;
-  int most_blocks = 1;           ///< that the device runs at the same time
-  DeviceArray<std::byte> image;  ///< as it will lie in shared memory
+  float safe_magnitude = 0.0F;    ///< of states: below it no score and no readout leaves the range of float
+  int most_blocks = 1;            ///< that the device runs at the same time
+  DeviceArray<std::byte> image;   ///< as it will lie in shared memory
+  DeviceArray<float> resolution;  ///< [neurons] of the layout: the rounding of fields, for states of magnitude 1
 };
 
 /// u = scale·(Fᵀ(Fx) − diagonal∘x), E = −½ scale·(|Fx|² − Σ diagonal·x²). Empty where it doesn't fit the shared memory
-/// of the current device.
+/// of the current device. `resolution` [D] as for DeviceMemory.
 std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> factor, std::span<const float> diagonal,
-                                                     float scale);
+                                                     std::span<const float> resolution, float scale);
 
 /// u = scale·Wx, E = −½ xᵀu; W is symmetric. Empty where it doesn't fit.
-std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, float scale);
+std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, std::span<const float> resolution,
+                                                  float scale);
 
 /// Why there was none: "a block needs at least 300000 bytes of shared memory and may have 232448".
 std::string why_not_resident_factored(MatrixView<const float> factor);

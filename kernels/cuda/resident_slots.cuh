@@ -17,8 +17,15 @@ struct SlotTable {
   HaltingMonitor* monitor;
   int* steps;           ///< −1: not evaluated yet
   int* departed_steps;  ///< steps of the departing query
-  int* diverged;        ///< nonzero: the state isn't finite
+  int* flags;           ///< what the last step did, as follows
+  float* magnitude;     ///< of the states that the next step starts from, at least
 };
+
+/// Flags of a slot.
+inline constexpr int diverged = 1;              ///< the state or the readout isn't finite
+inline constexpr int changed_others = 2;        ///< other neurons changed than in the step before
+inline constexpr int changed_strange = 4;       ///< some neuron changed that wasn't ±1
+inline constexpr int changed_strange_last = 8;  ///< so it was in the step before
 
 __device__ __forceinline__ SlotTable slot_table(std::byte* at, int slots) {
   SlotTable table{};
@@ -27,14 +34,13 @@ __device__ __forceinline__ SlotTable slot_table(std::byte* at, int slots) {
   table.monitor = reinterpret_cast<HaltingMonitor*>(table.departing + slots);
   table.steps = reinterpret_cast<int*>(table.monitor + slots);
   table.departed_steps = table.steps + slots;
-  table.diverged = table.departed_steps + slots;
+  table.flags = table.departed_steps + slots;
+  table.magnitude = reinterpret_cast<float*>(table.flags + slots);
   return table;
 }
-static_assert(2 * sizeof(Index) + sizeof(HaltingMonitor) + 3 * sizeof(int) == slot_bytes);
+static_assert(2 * sizeof(Index) + sizeof(HaltingMonitor) + 3 * sizeof(int) + sizeof(float) == slot_bytes);
 
 __device__ __forceinline__ float not_a_number() { return __int_as_float(0x7fffffff); }
-
-__device__ __forceinline__ bool is_finite(float value) { return fmaf(value, 0.0F, 0.0F) == 0.0F; }
 
 /// Ends a slot's query: its numbers are written, its state waits for the exchange.
 __device__ __forceinline__ void retire(const Job& job, const SlotTable& table, int slot, int steps, float energy,
@@ -48,23 +54,44 @@ __device__ __forceinline__ void retire(const Job& job, const SlotTable& table, i
   table.query[slot] = -1;
 }
 
+/// Whether a slot's state is what it was two steps before, but not one: the neurons that changed in both steps are the
+/// same, and were ±1, so that each came back. Makes the flags those of the step before.
+__device__ __forceinline__ bool take_return(const SlotTable& table, int slot, double squared_change) {
+  const int flags = table.flags[slot];
+  table.flags[slot] = (flags & changed_strange) != 0 ? changed_strange_last : 0;
+  return (flags & (changed_others | changed_strange_last)) == 0 && squared_change > 0.0;
+}
+
+/// The status of a query if it ends with its t-th step, else `cancelled`.
+__device__ __forceinline__ Status status_after(const Job& job, const SlotTable& table, int slot, int t, double energy,
+                                               double squared_change) {
+  if (job.halting.watch == Halting::Watch::energy) {
+    if (isfinite(energy) && table.monitor[slot].energy_halts(job.halting, t, energy)) return Status::converged;
+  } else if (job.halting.watch == Halting::Watch::state) {
+    const bool returned = job.detects_cycles() && take_return(table, slot, squared_change);
+    if (table.monitor[slot].state_halts(job.halting, t, squared_change)) return Status::converged;
+    if (returned && t >= 2) return Status::oscillating;
+  }
+  return t == job.max_steps ? Status::max_steps : Status::cancelled;
+}
+
 /// Takes what is known of a slot after a step or its evaluation. True if its query has come to its end.
 __device__ inline bool judge(const Job& job, const SlotTable& table, int slot, double energy, double squared_change) {
   if (table.query[slot] < 0) return false;
   const int t = ++table.steps[slot];
-  if (t == 0) return false;
-  const bool diverged = table.diverged[slot] != 0;
-  const float result = diverged ? not_a_number() : static_cast<float>(energy);
-  if (job.energy_trace.data != nullptr) job.energy_trace.row(table.query[slot])[t - 1] = result;
-  Status status = t == job.max_steps ? Status::max_steps : Status::cancelled;
-  if (diverged || (job.wants_energy && !isfinite(energy))) {
-    status = Status::diverged;
-  } else if (job.halting.watch == Halting::Watch::energy) {
-    if (table.monitor[slot].energy_halts(job.halting, t, energy)) status = Status::converged;
-  } else if (job.halting.watch == Halting::Watch::state) {
-    if (table.monitor[slot].state_halts(job.halting, t, squared_change)) status = Status::converged;
+  if (t == 0) {
+    table.flags[slot] = 0;
+    return false;
   }
+  // From the first step on all that moves under a bounded update is at most 1.
+  if (t == 1) table.magnitude[slot] = fmaxf(table.magnitude[slot], 1.0F);
+  const bool bad = (table.flags[slot] & diverged) != 0;
+  const float result = bad ? not_a_number() : static_cast<float>(energy);
+  if (job.energy_trace.data != nullptr) job.energy_trace.row(table.query[slot])[t - 1] = result;
+  Status status = bad ? Status::diverged : status_after(job, table, slot, t, energy, squared_change);
   if (status == Status::cancelled) return false;
+  // An energy that isn't finite comes from a readout that isn't, by which the next step would end the query.
+  if (job.wants_energy && !isfinite(energy)) status = Status::diverged;
   retire(job, table, slot, t, result, status);
   return true;
 }
@@ -85,7 +112,8 @@ __device__ inline void move_entries(const SlotTable& table, int lane) {
   table.query[gap] = table.query[slot];
   table.monitor[gap] = table.monitor[slot];
   table.steps[gap] = table.steps[slot];
-  table.diverged[gap] = table.diverged[slot];
+  table.flags[gap] = table.flags[slot];
+  table.magnitude[gap] = table.magnitude[slot];
   table.query[slot] = -1;
   table.steps[slot] = -1;
 }
@@ -95,6 +123,12 @@ struct Exchange {
   SlotMask changed;   ///< slots from or to which a state moves
   SlotMask arriving;  ///< slots whose query's state waits to be loaded
   int in_use;         ///< number of slots that have a query
+};
+
+/// What a block's threads share beside the slots.
+struct BlockState {
+  Exchange exchange;
+  int careful;  ///< nonzero: some query's readouts might leave the range of float, so all are looked at
 };
 
 /// One warp gives idle slots below `limit` the next queries.
@@ -147,7 +181,7 @@ class Dispenser {
   __device__ void enter(const SlotTable& table, int slot, Index query) {
     table.query[slot] = query;
     table.steps[slot] = first_steps_;
-    table.diverged[slot] = 0;
+    table.flags[slot] = 0;
     table.monitor[slot] = HaltingMonitor{};
   }
 
@@ -178,18 +212,18 @@ struct ColumnMover {
     for (int j = 0; j < count(); ++j) row[j * row_classes] = column[j * slots];
   }
 
-  /// False if the state isn't finite.
-  __device__ __forceinline__ bool load(Index query) const {
+  /// The bits of the largest |x|: such bits are in the order of the magnitudes, infinity and then NaN the largest.
+  __device__ __forceinline__ unsigned load(Index query) const {
     const float* const row = job.queries.row(query) + lane;
-    float check = 0.0F;
+    unsigned largest = 0;
 #pragma unroll 8
     for (int j = 0; j < count(); ++j) {
       const float value = row[j * row_classes];
-      check = fmaf(value, 0.0F, check);
+      largest = max(largest, __float_as_uint(fabsf(value)));
       column[j * slots] = value;
     }
     for (int j = count(); j < class_rows; ++j) column[j * slots] = 0.0F;
-    return check == 0.0F;
+    return largest;
   }
 
   /// Marks the clamped neurons, and those that are padding.

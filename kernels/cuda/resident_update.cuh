@@ -2,6 +2,8 @@
 
 /// The elementwise half of a step, on a register tile: eight neighbouring neurons of a thread's slots.
 
+#include <type_traits>
+
 #include "kernels/cuda/math.cuh"
 #include "kernels/cuda/resident_product.cuh"
 
@@ -18,19 +20,35 @@ __device__ __forceinline__ float absorb_scale(const AnyUpdate& /*update*/, float
   return scale;
 }
 
+/// What is rounding in the fields of a tile: up to resolution[r] of its neurons times magnitude[c] of its slots.
+struct FieldRounding {
+  const float* resolution;
+  const float* magnitude;
+};
+
 /// In place of a product its next state g(x, scale·readout(row, x, product)). Slots whose steps are negative keep x.
 template <int width, class Readout>
 __device__ __forceinline__ void advance_tile(UpdateRule rule, float scale, const float* states, int state_stride,
-                                             const int (&steps)[width], const Readout& readout, Tile<width>& tile) {
+                                             const int (&steps)[width], const Readout& readout,
+                                             const FieldRounding& rounding, Tile<width>& tile) {
   visit_update(rule, [&](auto g) {
+    constexpr bool signs = std::is_same_v<decltype(g), SignUpdate>;
     const float factor = absorb_scale(g, scale);
+    float resolution[tile_rows] = {};
+    float magnitude[width] = {};
+    if constexpr (signs) {
+      load_weights(rounding.resolution, resolution);
+      load_columns(rounding.magnitude, magnitude);
+    }
 #pragma unroll
     for (int r = 0; r < tile_rows; ++r) {
       float x[width];
       load_columns(states + r * state_stride, x);
 #pragma unroll
       for (int c = 0; c < width; ++c) {
-        const float next = apply_update(g, FloatOps{}, x[c], factor * readout(r, x[c], tile[r][c]));
+        float u = factor * readout(r, x[c], tile[r][c]);
+        if constexpr (signs) u = without_noise(u, resolution[r] * magnitude[c]);
+        const float next = apply_update(g, FloatOps{}, x[c], u);
         tile[r][c] = steps[c] < 0 ? x[c] : next;
       }
     }
@@ -93,6 +111,31 @@ __device__ __forceinline__ void add_zeros(const Tile<width>& tile, float (&sums)
   for (int r = 0; r < tile_rows; ++r)
 #pragma unroll
     for (int c = 0; c < width; ++c) sums[c] = fmaf(tile[r][c], 0.0F, sums[c]);
+}
+
+/// A bit for each neuron of four slots that changes, and for each slot one if a neuron changes that wasn't ±1.
+template <int width>
+struct Changes {
+  unsigned neurons[width / chunk_slots] = {};
+  unsigned strange = 0;
+};
+
+template <int width>
+__device__ __forceinline__ Changes<width> changes_of(const float* states, int state_stride, const Tile<width>& tile) {
+  forget_states();
+  Changes<width> changes;
+#pragma unroll
+  for (int r = 0; r < tile_rows; ++r) {
+    float x[width];
+    load_columns(states + r * state_stride, x);
+#pragma unroll
+    for (int c = 0; c < width; ++c) {
+      if (tile[r][c] == x[c]) continue;
+      changes.neurons[c / chunk_slots] |= 1U << (c % chunk_slots * 8 + r);
+      if (fabsf(x[c]) != 1.0F) changes.strange |= 1U << c;
+    }
+  }
+  return changes;
 }
 
 template <int width>

@@ -12,10 +12,13 @@ struct Launch {
   Layout layout;
   const std::byte* image;
   float scale;
+  float safe_magnitude;     ///< see ResidentMemory
+  const float* resolution;  ///< [neurons], in the order of the state matrix
   Job job;
   unsigned long long* next_query;
   int slot_limit;  ///< slots of a block that are used
   bool masked;     ///< some neurons keep their state: clamped ones, or padding
+  bool careful;    ///< readouts may stop being finite where no state shows it
 };
 
 /// `width` columns of each thread are in use, which makes 8·width slots, the first ones.
@@ -88,12 +91,14 @@ class Worker {
       table_.query[i] = -1;
       table_.departing[i] = -1;
     }
+    if (threadIdx.x == 0) block_state()->careful = launch_.careful ? 1 : 0;
     __syncthreads();
   }
 
-  __device__ Exchange* plan() const {
-    return reinterpret_cast<Exchange*>(shared_ + layout_.slot_table + slots * slot_bytes);
+  __device__ __forceinline__ BlockState* block_state() const {
+    return reinterpret_cast<BlockState*>(shared_ + layout_.slot_table + slots * slot_bytes);
   }
+  __device__ __forceinline__ Exchange* plan() const { return &block_state()->exchange; }
 
   // The first half of a step: scores, or for a dense memory readouts.
 
@@ -193,9 +198,29 @@ class Worker {
       };
       int steps[width] = {};
       if constexpr (form == Form::dense) load_steps(steps);
-      advance_tile(job_.update, launch_.scale, column(row), slots, steps, finish_readout, readout);
+      if (block_state()->careful != 0) check_readouts(row, steps, finish_readout, readout);
+      advance_tile(job_.update, launch_.scale, column(row), slots, steps, finish_readout,
+                   {launch_.resolution + row, table_.magnitude + column_group_ * chunk_slots}, readout);
       settle(row, diagonal, readout);
     }
+  }
+
+  /// Marks the slots that have a readout which isn't finite. `readout` finishes products.
+  template <class Readout>
+  __device__ __forceinline__ void check_readouts(int row, const int (&steps)[width], const Readout& readout,
+                                                 const Tile<width>& products) const {
+    float checks[width] = {};
+#pragma unroll
+    for (int r = 0; r < tile_rows; ++r) {
+      float x[width];
+      load_columns(column(row) + r * slots, x);
+#pragma unroll
+      for (int c = 0; c < width; ++c) checks[c] = fmaf(readout(r, x[c], products[r][c]), 0.0F, checks[c]);
+    }
+    // Newcomers that sit out have no readouts yet.
+#pragma unroll
+    for (int c = 0; c < width; ++c)
+      if (steps[c] >= 0 && !(checks[c] == 0.0F)) atomicOr(table_.flags + slot_of(c), diverged);
   }
 
   /// Puts new states in the place of the old ones and takes the sums over them.
@@ -224,7 +249,27 @@ class Worker {
       finite = all_finite(sums);
     }
     if (!finite) mark_diverged(tile);
+    if (job_.detects_cycles()) note_changes(row, tile);
     store_tile(states, slots, tile);
+  }
+
+  /// Keeps which neurons change, and flags the slots where it isn't those of the step before.
+  __device__ __forceinline__ void note_changes(int row, const Tile<width>& tile) const {
+    const Changes<width> changes = changes_of(column(row), slots, tile);
+    std::byte* const kept = shared_ + layout_.changes + row / tile_rows * slots + column_group_ * chunk_slots;
+#pragma unroll
+    for (int i = 0; i < width / chunk_slots; ++i) {
+      auto& four = *reinterpret_cast<unsigned*>(kept + i * chunk_distance);
+      const unsigned others = four ^ changes.neurons[i];
+      four = changes.neurons[i];
+#pragma unroll
+      for (int j = 0; j < chunk_slots; ++j) {
+        const int c = i * chunk_slots + j;
+        const int flags = ((others >> (8 * j) & 0xffU) != 0 ? changed_others : 0) |
+                          ((changes.strange >> c & 1U) != 0 ? changed_strange : 0);
+        if (flags != 0) atomicOr(table_.flags + slot_of(c), flags);
+      }
+    }
   }
 
   /// One sum over all neurons of the thread, which come tile by tile.
@@ -242,7 +287,7 @@ class Worker {
     add_zeros(tile, checks);
 #pragma unroll
     for (int c = 0; c < width; ++c)
-      if (!(checks[c] == 0.0F)) atomicOr(table_.diverged + slot_of(c), 1);
+      if (!(checks[c] == 0.0F)) atomicOr(table_.flags + slot_of(c), diverged);
   }
 
   __device__ __forceinline__ void load_steps(int (&steps)[width]) const {
@@ -266,24 +311,69 @@ class Worker {
     const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
     const int slot = static_cast<int>(threadIdx.x) / warp_lanes * per_warp + lane % per_warp;
     const int share = lane / per_warp;
-    const double energy = job_.wants_energy ? slot_energy(slot, share) : static_cast<double>(not_a_number());
+    const double energy = job_.wants_energy ? slot_energy(slot, share) : double{not_a_number()};
     const double change = watches_change() ? over_shares(sum_of_slot(change_sums_, slot, share)) : 0.0;
     const bool ended = share == 0 && judge(job_, table_, slot, energy, change);
     return __syncthreads_or(ended) != 0;
   }
 
   __device__ __forceinline__ double slot_energy(int slot, int share) const {
-    const double sum = sum_of_slot(energy_sums_, slot, share);
-    if constexpr (form == Form::dense) return -0.5 * static_cast<double>(launch_.scale) * over_shares(sum);
+    double energy = energy_of(score_squares(slot, share) + sum_of_slot(energy_sums_, slot, share));
+    // Sums of floats overflow before scores and readouts do.
+    const bool overflowed = table_.query[slot] >= 0 && !isfinite(energy);
+    if (__any_sync(~0U, overflowed) != 0) {
+      const double wide = energy_of(score_squares(slot, share) + wide_sum(slot, share));
+      if (overflowed) energy = wide;
+    }
+    return energy;
+  }
+
+  /// From a thread's share of the sum; for all threads of a slot.
+  __device__ __forceinline__ double energy_of(double share) const {
+    return -0.5 * static_cast<double>(launch_.scale) * over_shares(share);
+  }
+
+  /// A thread's share of a slot's Σ h².
+  __device__ __forceinline__ double score_squares(int slot, int share) const {
     double squares = 0.0;
-    for (int first = share * share_rows; first < layout_.rows; first += row_classes) {
+    if constexpr (form == Form::factored) {
+      for (int first = share * share_rows; first < layout_.rows; first += row_classes) {
 #pragma unroll
-      for (int p = first; p < first + share_rows; ++p) {
-        const auto score = static_cast<double>(scores_[p * stride + slot]);
-        squares = fma(score, score, squares);
+        for (int p = first; p < first + share_rows; ++p) {
+          const auto score = static_cast<double>(scores_[p * stride + slot]);
+          squares = fma(score, score, squares);
+        }
       }
     }
-    return -0.5 * static_cast<double>(launch_.scale) * over_shares(squares + sum);
+    return squares;
+  }
+
+  /// A thread's share of what energy_sums_ has of a slot, in doubles.
+  __device__ __forceinline__ double wide_sum(int slot, int share) const {
+    double sum = 0.0;
+#pragma unroll 1
+    for (int k = share; k < layout_.neurons; k += sum_threads(threads, slots)) {
+      const auto x = static_cast<double>(state_of(slot, k));
+      const double weight = form == Form::dense ? wide_readout(slot, k) : static_cast<double>(diagonal_[k]) * x;
+      sum = fma(weight, x, sum);
+    }
+    return sum;
+  }
+
+  /// Wx at row k of the state matrix.
+  __device__ __forceinline__ double wide_readout(int slot, int k) const {
+    double sum = 0.0;
+#pragma unroll 1
+    for (int j = 0; j < layout_.neurons; ++j) {
+      const auto weight = static_cast<float>(weights_[k * layout_.row_stride + j]);
+      sum = fma(static_cast<double>(weight), static_cast<double>(state_of(slot, j)), sum);
+    }
+    return sum;
+  }
+
+  /// At row k of the state matrix.
+  __device__ __forceinline__ float state_of(int slot, int k) const {
+    return column_of(slot, k / class_rows())[k % class_rows() * slots];
   }
 
   /// A thread's share of a slot's sum.
@@ -378,11 +468,13 @@ class Worker {
       changed &= ~(0xfULL << first);
       const int slot = first + lane / row_classes;
       const bool moves = (plan()->changed >> slot & 1) != 0;
-      const bool finite = !moves || move_column(slot, lane % row_classes);
-      const unsigned bad = __ballot_sync(~0U, !finite) >> (lane / row_classes * row_classes) & 0xffU;
-      // A ballot orders no memory accesses: all lanes have read what one of them now overwrites.
+      unsigned largest = moves ? move_column(slot, lane % row_classes) : 0;
+#pragma unroll
+      for (int distance = 1; distance < row_classes; distance *= 2)
+        largest = max(largest, __shfl_xor_sync(~0U, largest, distance));
+      // A shuffle orders no memory accesses: all lanes have read what one of them now overwrites.
       __syncwarp();
-      if (moves && lane % row_classes == 0) rejected |= conclude(slot, bad != 0);
+      if (moves && lane % row_classes == 0) rejected |= conclude(slot, __uint_as_float(largest));
     }
     return rejected;
   }
@@ -395,8 +487,8 @@ class Worker {
     return all << (warp * chunk_slots);
   }
 
-  /// False if a newcomer isn't finite.
-  __device__ __forceinline__ bool move_column(int slot, int lane) const {
+  /// The bits of the largest magnitude that the lane has of a newcomer.
+  __device__ __forceinline__ unsigned move_column(int slot, int lane) const {
     const ColumnMover mover{job_, column_of(slot, lane), mask_of(slot, lane), slots, layout_.dimension, class_rows(),
                             lane};
     const Index departing = table_.departing[slot];
@@ -404,16 +496,21 @@ class Worker {
       mover.store(departing);
       if (job_.energy_trace.data != nullptr) mover.end_trace(departing, table_.departed_steps[slot]);
     }
-    if ((plan()->arriving >> slot & 1) == 0) return true;
+    if ((plan()->arriving >> slot & 1) == 0) return 0;
     if (launch_.masked) mover.load_masks(table_.query[slot]);
     return mover.load(table_.query[slot]);
   }
 
-  /// After a slot's columns have moved. True if its newcomer departs.
-  __device__ bool conclude(int slot, bool bad) const {
+  /// After a slot's columns have moved, with the magnitude of what arrived. True if that departs.
+  __device__ bool conclude(int slot, float magnitude) const {
     table_.departing[slot] = -1;
-    if (bad) retire(job_, table_, slot, 0, not_a_number(), Status::diverged);
-    return bad;
+    table_.magnitude[slot] = magnitude;
+    if (isfinite(magnitude)) {
+      if (!(fmaxf(magnitude, 1.0F) < launch_.safe_magnitude)) atomicOr(&block_state()->careful, 1);
+      return false;
+    }
+    retire(job_, table_, slot, 0, not_a_number(), Status::diverged);
+    return true;
   }
 
   // The end, when slots run empty.
@@ -437,7 +534,10 @@ class Worker {
     const float* const from = column_of(slot, lane);
     float* const to = column_of(gap, lane);
     for (int j = 0; j < class_rows(); ++j) to[j * slots] = from[j * slots];
-    for (int j = 0; j < class_rows() / tile_rows; ++j) mask_of(gap, lane)[j * slots] = mask_of(slot, lane)[j * slots];
+    for (int j = 0; j < class_rows() / tile_rows; ++j) {
+      mask_of(gap, lane)[j * slots] = mask_of(slot, lane)[j * slots];
+      changes_at(gap, lane)[j * slots] = changes_at(slot, lane)[j * slots];
+    }
     for (int i = lane; i < row_threads(threads); i += row_classes) {
       energy_sums_[i * stride + gap] = energy_sums_[i * stride + slot];
       change_sums_[i * stride + gap] = change_sums_[i * stride + slot];
@@ -454,6 +554,11 @@ class Worker {
   __device__ __forceinline__ std::uint8_t* mask_of(int slot, int lane) const {
     auto* const masks = reinterpret_cast<std::uint8_t*>(shared_ + layout_.masks);
     return masks + lane * class_rows() / tile_rows * slots + slot;
+  }
+
+  /// What the last step changed, as mask_of.
+  __device__ __forceinline__ std::byte* changes_at(int slot, int lane) const {
+    return shared_ + layout_.changes + lane * class_rows() / tile_rows * slots + slot;
   }
 
   __device__ __forceinline__ int class_rows() const { return layout_.neurons / row_classes; }

@@ -14,9 +14,6 @@
 namespace attractor::cuda {
 namespace {
 
-/// Queries at a time.
-constexpr Index most_rows = 4096;
-
 /// Scores of a dot-product memory, whose bits don't depend on the other queries: products by cuBLAS don't promise that.
 void launch_scores(const StreamedSoftmax& memory, const float* states, int rows, int begin, int count, float* scores,
                    cudaStream_t stream) {
@@ -30,7 +27,7 @@ void launch_scores(const StreamedSoftmax& memory, const float* states, int rows,
                                      .b = patterns.row(begin),
                                      .b_stride = patterns.stride,
                                      .result = scores,
-                                     .result_stride = chunk_patterns},
+                                     .result_stride = chunk_patterns()},
                                     stream);
 }
 
@@ -43,7 +40,7 @@ __global__ void __launch_bounds__(pick_warps* warp_size)
   const Index row = Index{blockIdx.x} * pick_warps + threadIdx.x / warp_size;
   const int lane = static_cast<int>(threadIdx.x % warp_size);
   if (row >= chunks.rows) return;
-  const float* const scores = chunks.scores + row * chunk_patterns;
+  const float* const scores = chunks.scores + row * chunks.chunk;
   float largest = -INFINITY;
   int first = count;
   for (int i = lane; i < count; i += warp_size) {
@@ -66,7 +63,7 @@ __global__ void __launch_bounds__(pick_warps* warp_size)
 struct Batch {
   Batch(int most, const DeviceMatrix& memory_patterns)
       : states(elements(most, memory_patterns.stride), "queries"),
-        scores(elements(most, chunk_patterns), "scores"),
+        scores(elements(most, chunk_patterns()), "scores"),
         maxima(elements(most), "maxima"),
         sums(elements(most), "sums"),
         patterns(elements(most), "retrieved patterns"),
@@ -75,19 +72,22 @@ struct Batch {
   DeviceArray<float> states;  ///< columns from the dimension to the stride are zero
   DeviceArray<float> scores;
   DeviceArray<float> maxima;
-  DeviceArray<float> sums;
+  DeviceArray<double> sums;
   DeviceArray<Index> patterns;
-  std::vector<float> host_sums;
+  std::vector<double> host_sums;
 };
 
 template <class Memory>
 void launch_batch(const Memory& memory, const Batch& batch, int rows, cudaStream_t stream) {
   const SoftmaxChunks chunks{.rows = rows,
                              .pattern_count = memory.patterns.rows,
+                             .chunk = chunk_patterns(),
                              .scores = batch.scores.data(),
                              .maxima = batch.maxima.data(),
                              .sums = batch.sums.data(),
                              .readouts = nullptr,
+                             .remainders = nullptr,
+                             .chunk_readouts = nullptr,
                              .readout_stride = 0};
   launch_softmax_chunks(
       chunks,
@@ -97,14 +97,14 @@ void launch_batch(const Memory& memory, const Batch& batch, int rows, cudaStream
                       {static_cast<unsigned>((rows + pick_warps - 1) / pick_warps), pick_warps * warp_size}, stream,
                       chunks, begin, count, batch.patterns.data());
       },
-      [](int /*begin*/, int /*count*/) {}, stream);
+      {}, stream);
 }
 
 template <class Memory>
 void retrieve_all(const Memory& memory, MatrixView<const float> queries, std::span<Index> patterns,
                   std::span<float> posteriors) {
   const DeviceMatrix& stored = memory.patterns;
-  const auto most = static_cast<int>(std::min(most_rows, queries.rows));
+  const auto most = static_cast<int>(std::min(detail::sizes().retrieval_rows, queries.rows));
   Batch batch(most, stored);
   const Stream stream = make_stream();
   check(cudaMemsetAsync(batch.states.data(), 0, batch.states.bytes(), stream.get()), "cudaMemsetAsync of queries");
@@ -118,15 +118,17 @@ void retrieve_all(const Memory& memory, MatrixView<const float> queries, std::sp
     check(cudaMemcpyAsync(batch_patterns, batch.patterns.data(), count * sizeof(Index), cudaMemcpyDeviceToHost,
                           stream.get()),
           "cudaMemcpyAsync of retrieved patterns");
-    check(cudaMemcpyAsync(batch.host_sums.data(), batch.sums.data(), count * sizeof(float), cudaMemcpyDeviceToHost,
+    check(cudaMemcpyAsync(batch.host_sums.data(), batch.sums.data(), count * sizeof(double), cudaMemcpyDeviceToHost,
                           stream.get()),
           "cudaMemcpyAsync of sums");
     check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize after retrieval");
     for (std::size_t i = 0; i < count; ++i) {
-      const bool finite = std::isfinite(batch.host_sums[i]);
-      if (!finite) batch_patterns[i] = -1;
+      const double sum = batch.host_sums[i];
+      // 0: no score is above −∞. NaN: the largest is +∞, or one is NaN.
+      const bool scored = std::isfinite(sum) && sum > 0.0;
+      if (!scored) batch_patterns[i] = -1;
       posteriors[static_cast<std::size_t>(first) + i] =
-          finite ? 1.0F / batch.host_sums[i] : std::numeric_limits<float>::quiet_NaN();
+          scored ? static_cast<float>(1.0 / sum) : std::numeric_limits<float>::quiet_NaN();
     }
   }
 }

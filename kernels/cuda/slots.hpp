@@ -10,8 +10,9 @@ namespace attractor::cuda {
 struct Slot {
   Index query;  ///< −1: idle
   int steps;
-  bool halted;    ///< done, but for the energy of its last state
-  Status status;  ///< of a halted one
+  float magnitude;  ///< max |x_0|
+  bool halted;      ///< done, but for the energy of its last state
+  Status status;    ///< of a halted one
   HaltingMonitor monitor;
 };
 

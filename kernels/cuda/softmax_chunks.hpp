@@ -9,28 +9,35 @@
 
 #include <attractor/matrix_view.hpp>
 
+#include "kernels/sizes.hpp"
+
 namespace attractor::cuda {
 
-/// Patterns of a chunk: enough to make the products efficient, few enough that scores stay a small part of the scratch.
-inline constexpr int chunk_patterns = 1024;
+/// Patterns of a chunk, a multiple of 4.
+inline int chunk_patterns() { return static_cast<int>(detail::sizes().softmax_chunk); }
 
 /// All pointers on the device.
 struct SoftmaxChunks {
   int rows;
   int pattern_count;
-  float* scores;    ///< [rows × chunk_patterns] of one chunk; then their weights, exp(s − maximum)
-  float* maxima;    ///< [rows] largest s
-  float* sums;      ///< [rows] Σ exp(s − maximum)
-  float* readouts;  ///< [rows × readout_stride] Σ exp(s − maximum) c
+  int chunk;      ///< chunk_patterns()
+  float* scores;  ///< [rows × chunk] of one chunk; then their weights, exp(s − maximum)
+  float* maxima;  ///< [rows] largest s
+  double* sums;   ///< [rows] Σ exp(s − maximum)
+  /// [rows × readout_stride] Σ exp(s − maximum) c; null: none. The other two are scratch of that shape where there are
+  /// several chunks, so that sums of their readouts don't drift.
+  float* readouts;
+  float* remainders;
+  float* chunk_readouts;
   int readout_stride;
 };
 
-/// Enqueues one step for the patterns from `begin` on, `count` of them.
-using ChunkStep = std::function<void(int begin, int count)>;
+/// Enqueues one step for the patterns from `begin` on, `count` of them: writes their scores.
+using ScoreChunk = std::function<void(int begin, int count)>;
+/// Writes what the weights of these patterns read out.
+using ReadOutChunk = std::function<void(int begin, int count, float* readouts)>;
 
-/// `score` writes the scores of a chunk; `read_out` adds what its weights read out to `readouts`, which it overwrites
-/// if `begin` is 0.
-void launch_softmax_chunks(const SoftmaxChunks& chunks, const ChunkStep& score, const ChunkStep& read_out,
+void launch_softmax_chunks(const SoftmaxChunks& chunks, const ScoreChunk& score, const ReadOutChunk& read_out,
                            cudaStream_t stream);
 
 }  // namespace attractor::cuda

@@ -92,6 +92,11 @@ float weight_cutoff(Index pattern_count) {
 
 }  // namespace
 
+bool softmax_scan_takes_runs(Index pattern_count, int splits, Index run_patterns) {
+  const Index tiles = (pattern_count + softmax::tile_patterns - 1) / softmax::tile_patterns;
+  return (tiles + splits - 1) / splits * softmax::tile_patterns > run_patterns;
+}
+
 bool softmax_scan_fits(int dimension) {
   const std::size_t limit = shared_memory_limit();
   return std::any_of(kernels.begin(), kernels.end(), [&](const Kernel& kernel) {

@@ -28,20 +28,28 @@ struct SoftmaxScan {
   int content_columns = 0;
   float beta = 1.0F;
 
-  int splits = 1;  ///< parts of the pattern set, cut at multiples of 32; an empty one has m = −∞, l = 0, r = 0
+  int splits = 1;  ///< parts of the pattern set, cut at multiples of 32; one without weight has m = −∞, l = 0, r = 0
   float* maxima = nullptr;    ///< m: [splits × capacity]
-  float* sums = nullptr;      ///< l: [splits × capacity]
+  double* sums = nullptr;     ///< l: [splits × capacity]
   float* readouts = nullptr;  ///< r: [splits × capacity × readout_stride], columns up to a multiple of 4 are written
   Index capacity = 0;
   Index readout_stride = 0;
+
+  /// Readouts are added up so many patterns at a time, a multiple of 32, so that their error doesn't grow with the
+  /// number of patterns; where a split has more, in `remainders`, scratch shaped as `readouts`.
+  Index run_patterns = 1024;
+  float* remainders = nullptr;
 };
+
+/// Whether a split of this scan has more patterns than a run.
+bool softmax_scan_takes_runs(Index pattern_count, int splits, Index run_patterns);
 
 /// Whether the current device's multiprocessors have the shared memory for states of this dimension.
 bool softmax_scan_fits(int dimension);
 
 /// Enqueues one kernel. Weights that together are less than half an ulp of l count as 0. The bits of a row's results
 /// depend on the row, the memory, `splits` and the device's shared memory alone: not on other rows, its place, `rows`
-/// or `capacity`. A state that is not finite, or that has a score of +∞ or NaN, has an l and an r of NaN.
+/// or `capacity`. A state that has a score of +∞ or NaN has an l and an r of NaN there.
 void launch_softmax_scan(const SoftmaxScan& scan, cudaStream_t stream);
 
 }  // namespace attractor::cuda

@@ -16,6 +16,7 @@
 
 #include <attractor/host_device.hpp>
 
+#include "kernels/cuda/compensated_sum.cuh"
 #include "kernels/cuda/quad.cuh"
 #include "kernels/cuda/softmax_scan.hpp"
 
@@ -106,7 +107,11 @@ class Scanner {
     const Index end = tiles * (blockIdx.y + 1) / scan_.splits;
     fetch_patterns(begin, end);
     load_states();
-    for (Index tile = begin; tile < end; ++tile) pass(tile, end);
+    const Index run = scan_.run_patterns / tile_patterns;
+    for (Index tile = begin; tile < end; ++tile) {
+      pass(tile, end);
+      if ((tile + 1 - begin) % run == 0 && tile + 1 < end && scan_.remainders != nullptr) end_run();
+    }
     store();
   }
 
@@ -271,12 +276,13 @@ class Scanner {
     }
     largest = largest_of_block(largest, state);
     const bool rose = raise_maximum(largest, state);
+    const float4 reference = each(maximum_, finite_or_above);
     float4 sum_of_tile = filled(0.0F);
     unsigned weighted = 0;
 #pragma unroll
     for (int i = 0; i < S::softmax_patterns; ++i) {
       const int pattern = group + i * S::softmax_groups;
-      const float4 weights = combine(scores[i], maximum_, [this](float s, float m) { return weight(s - m); });
+      const float4 weights = combine(scores[i], reference, [this](float s, float m) { return weight(s - m); });
       scores_[pattern * S::score_pitch + state] = weights;
       sum_of_tile = sum(sum_of_tile, weights);
       if (any_bit(weights)) weighted |= 1U << pattern;
@@ -328,7 +334,8 @@ class Scanner {
     const float4 before = maximum_;
     maximum_ = maximum(maximum_, largest);
     if (thread_ < S::state_quads)
-      corrections()[state] = combine(before, maximum_, [this](float old, float now) { return weight(old - now); });
+      corrections()[state] =
+          combine(before, maximum_, [this](float old, float now) { return weight(old - finite_or_above(now)); });
     return true;
   }
 
@@ -413,15 +420,80 @@ class Scanner {
     }
   }
 
-  __device__ __forceinline__ void store() const {
-    const Index first = static_cast<Index>(blockIdx.y) * scan_.capacity + first_row_;
+  /// Adds what the run has read out to what those before it have.
+  __device__ void end_run() {
+    add_run(false);
+#pragma unroll
+    for (int i = 0; i < thread_states; ++i)
+#pragma unroll
+      for (int j = 0; j < thread_columns; ++j) readout_[i][j] = 0.0F;
+  }
+
+  /// Leaves sums in compensated form, or after the last run as floats.
+  __device__ void add_run(bool last) {
+    // The tile before may still be read.
+    __syncthreads();
+    if (thread_ < S::state_quads)
+      corrections()[thread_] =
+          combine(run_maximum_, maximum_, [this](float old, float now) { return weight(old - finite_or_above(now)); });
+    __syncthreads();
+    const float4 correction[2] = {corrections()[state_lane()], corrections()[state_lane() + S::state_lanes]};
 #pragma unroll
     for (int i = 0; i < thread_states; ++i) {
-      const int row = 4 * (state_lane() + i / 4 * S::state_lanes) + i % 4;
-      if (row < rows_left_) store_readout(scan_.readouts + (first + row) * scan_.readout_stride, readout_[i]);
+      const int row = row_of(i);
+      if (row >= rows_left_) continue;
+#pragma unroll
+      for (int q = 0; q < S::thread_quads; ++q)
+        if (column_quad(q) < column_quads_)
+          add_quad(first_result() + row, q, element(correction[i / 4], i % 4), last, readout_[i]);
+    }
+    run_maximum_ = maximum_;
+    has_runs_ = true;
+  }
+
+  __device__ __forceinline__ void add_quad(Index result, int q, float correction, bool last,
+                                           const float (&readout)[4 * S::thread_quads]) const {
+    const Index at = result * scan_.readout_stride + 4 * (first_quad_ + column_quad(q));
+    float4 high = filled(0.0F);
+    float4 low = filled(0.0F);
+    if (has_runs_) {
+      high = load4(scan_.readouts + at);
+      low = load4(scan_.remainders + at);
+    }
+    const auto add = [&](float& high_part, float& low_part, float term) {
+      // Rounded, and not fused with the sum, which is to be exact.
+      CompensatedSum sum{__fmul_rn(high_part, correction), __fmul_rn(low_part, correction)};
+      sum.add(term);
+      high_part = last ? sum.high + sum.low + 0.0F : sum.high;
+      low_part = sum.low;
+    };
+    add(high.x, low.x, readout[4 * q]);
+    add(high.y, low.y, readout[4 * q + 1]);
+    add(high.z, low.z, readout[4 * q + 2]);
+    add(high.w, low.w, readout[4 * q + 3]);
+    store4(scan_.readouts + at, high);
+    if (!last) store4(scan_.remainders + at, low);
+  }
+
+  /// Of the block, the i-th of the thread's states.
+  __device__ __forceinline__ int row_of(int i) const { return 4 * (state_lane() + i / 4 * S::state_lanes) + i % 4; }
+
+  __device__ __forceinline__ Index first_result() const {
+    return static_cast<Index>(blockIdx.y) * scan_.capacity + first_row_;
+  }
+
+  __device__ __forceinline__ void store() {
+    const Index first = first_result();
+    if (has_runs_) {
+      add_run(true);
+    } else {
+#pragma unroll
+      for (int i = 0; i < thread_states; ++i)
+        if (row_of(i) < rows_left_)
+          store_readout(scan_.readouts + (first + row_of(i)) * scan_.readout_stride, readout_[i]);
     }
     if (blockIdx.z > 0) return;
-    if (thread_ < S::states && thread_ < rows_left_) scan_.sums[first + thread_] = static_cast<float>(sum_);
+    if (thread_ < S::states && thread_ < rows_left_) scan_.sums[first + thread_] = sum_;
     if (thread_ < S::state_quads)
 #pragma unroll
       for (int i = 0; i < 4; ++i)
@@ -455,8 +527,10 @@ class Scanner {
   float4* maxima_;  ///< [warp][state]
   float4* tiles_;
 
-  float4 maximum_;    ///< of states 4·(thread mod state_quads), …
-  double sum_ = 0.0;  ///< of the thread's state
+  float4 maximum_;                          ///< of states 4·(thread mod state_quads), …
+  float4 run_maximum_ = filled(-INFINITY);  ///< what the sums of the runs before are relative to
+  bool has_runs_ = false;                   ///< there are such sums
+  double sum_ = 0.0;                        ///< of the thread's state
   float readout_[thread_states][thread_columns] = {};
 };
 

@@ -1,5 +1,8 @@
 #include "kernels/cuda/step.hpp"
 
+#include <type_traits>
+
+#include "kernels/cuda/block_reduce.cuh"
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/math.cuh"
 #include "kernels/cuda/readout.cuh"
@@ -33,15 +36,16 @@ __device__ void finish_unstarted(const Job& job, Index query, Status status) {
   if (thread() == 0) write_outcome(job, query, 0, not_a_number, status);
 }
 
-/// For all threads of the block: copies a query into a row. Whether all of it is finite.
-__device__ bool load_query(const Job& job, Index query, float* row) {
+/// For all threads of the block: copies a query into a row. Its largest |x|; not finite if some x isn't.
+__device__ float load_query(const Job& job, Index query, float* row) {
   const float* const from = job.queries.row(query);
-  bool finite = true;
+  unsigned largest = 0;
   for (Index k = thread(); k < job.queries.columns; k += step_threads) {
     row[k] = from[k];
-    finite = finite && isfinite(from[k]);
+    // Bits of magnitudes are in the order of the magnitudes, infinity and then NaN the largest.
+    largest = max(largest, __float_as_uint(fabsf(from[k])));
   }
-  return __syncthreads_and(finite) != 0;
+  return __uint_as_float(reduce_block<step_threads>(largest, [](unsigned a, unsigned b) { return max(a, b); }));
 }
 
 /// For all threads of the block: gives a slot the next query that is finite, or `first` if that one is; others diverge
@@ -54,9 +58,15 @@ __device__ bool refill(const Job& job, const Slots& slots, int row, float* state
     __syncthreads();
     const Index query = next;
     const bool none = query >= job.queries.rows;
-    if (none || load_query(job, query, states + row * slots.stride)) {
+    const float magnitude = none ? 0.0F : load_query(job, query, states + row * slots.stride);
+    if (isfinite(magnitude)) {
       if (thread() == 0)
-        slots.slot[row] = Slot{.query = none ? -1 : query, .steps = 0, .halted = false, .status = {}, .monitor = {}};
+        slots.slot[row] = Slot{.query = none ? -1 : query,
+                               .steps = 0,
+                               .magnitude = magnitude,
+                               .halted = false,
+                               .status = {},
+                               .monitor = {}};
       return !none;
     }
     finish_unstarted(job, query, Status::diverged);
@@ -83,7 +93,8 @@ __global__ void __launch_bounds__(step_threads, 8) start_kernel(Job job, Slots s
 struct Sums {
   double energy;
   double squared_change;
-  float finite;  ///< 0 exactly if the next state is finite
+  float finite;       ///< 0 exactly if the next state and what it follows from are finite
+  unsigned returned;  ///< 0 exactly if the next state is the last one but one; where cycles are detected
 };
 
 __device__ __forceinline__ float next_element(float x, float next, std::uint8_t clamped) {
@@ -97,6 +108,35 @@ __device__ __forceinline__ uchar4 clamps(const std::uint8_t* row, int k, int dim
   return {mark(0), mark(1), mark(2), mark(3)};
 }
 
+/// This thread's share of the energy's sum.
+template <class Sum, class Readout>
+__device__ double energy_share(const Readout& readout, const float* state, Index stride, int row) {
+  auto sum = readout.template extra<Sum>(row);
+  for (int k = 4 * thread(); k < stride; k += 4 * step_threads) {
+    const float4 x = load4(state + k);
+    sum.add(readout.template energy_terms<typename Sum::Term>(k, x, readout.field(row, k, x)));
+  }
+  return sum.value();
+}
+
+/// 0 if all four are finite, else NaN.
+__device__ __forceinline__ float zero_of(float4 values) {
+  return (values.x * 0.0F + values.y * 0.0F) + (values.z * 0.0F + values.w * 0.0F);
+}
+
+/// 0 exactly if the bits are the same.
+__device__ __forceinline__ unsigned different_bits(float4 a, float4 b) {
+  const auto different = [](float one, float other) { return __float_as_uint(one) ^ __float_as_uint(other); };
+  return different(a.x, b.x) | different(a.y, b.y) | different(a.z, b.z) | different(a.w, b.w);
+}
+
+/// Fields as an update takes them: a sign is not decided by rounding.
+template <class UpdateType>
+__device__ __forceinline__ float4 decided(float4 u, const float* resolution, float magnitude) {
+  if constexpr (!std::is_same_v<UpdateType, SignUpdate>) return u;
+  return combine(u, load4(resolution), [&](float field, float r) { return without_noise(field, r * magnitude); });
+}
+
 /// Writes the next state of a row, and this thread's share of the sums.
 template <class Readout, class UpdateType>
 __device__ Sums advance(const Readout& readout, const UpdateType& update, const Job& job, const Slots& slots, int row,
@@ -104,27 +144,37 @@ __device__ Sums advance(const Readout& readout, const UpdateType& update, const 
   const float* const state = slots.states + row * slots.stride;
   float* const next = slots.next + row * slots.stride;
   const FloatOps ops;
-  CompensatedSum energy = readout.extra(row);
+  CompensatedSum energy = readout.template extra<CompensatedSum>(row);
   CompensatedSum squared_change;
   const bool wants_change = job.halting.watch == Halting::Watch::state;
+  const Slot& slot = slots.slot[row];
+  // From the first step on all that moves is ±1.
+  const float magnitude = readout.rounding_magnitude(slot.steps == 0 ? slot.magnitude : fmaxf(slot.magnitude, 1.0F));
+  // What the next state replaces is the last one but one.
+  const bool wants_return = job.detects_cycles() && slot.steps > 0;
   float finite = 0.0F;
+  unsigned returned = 0;
   for (int k = 4 * thread(); k < slots.stride; k += 4 * step_threads) {
     const float4 x = load4(state + k);
-    const auto [u, energy_terms] = readout.group(row, k, x);
+    const float4 field = readout.field(row, k, x);
+    const float4 u = decided<UpdateType>(field, readout.resolution + k, magnitude);
     const uchar4 kept = clamps(clamped, k, static_cast<int>(job.queries.columns));
     const float4 y = {next_element(x.x, apply_update(update, ops, x.x, u.x), kept.x),
                       next_element(x.y, apply_update(update, ops, x.y, u.y), kept.y),
                       next_element(x.z, apply_update(update, ops, x.z, u.z), kept.z),
                       next_element(x.w, apply_update(update, ops, x.w, u.w), kept.w)};
+    if (wants_return) returned |= different_bits(y, load4(next + k));
     store4(next + k, y);
-    energy.add(energy_terms);
+    energy.add(readout.template energy_terms<float>(k, x, field));
     if (wants_change) {
       const float4 change = {y.x - x.x, y.y - x.y, y.z - x.z, y.w - x.w};
-      squared_change.add(sum_products(change, change));
+      squared_change.add(sum_products<float>(change, change));
     }
-    finite += (y.x * 0.0F + y.y * 0.0F) + (y.z * 0.0F + y.w * 0.0F);
+    finite += zero_of(field) + zero_of(y);
   }
-  return {energy.value(), squared_change.value(), finite};
+  double energy_sum = energy.value();
+  if (job.wants_energy && !isfinite(energy_sum)) energy_sum = energy_share<WideSum>(readout, state, slots.stride, row);
+  return {energy_sum, squared_change.value(), finite, returned};
 }
 
 /// The sums of all threads, in a fixed order, on thread 0.
@@ -135,13 +185,15 @@ __device__ Sums block_sums(Sums mine) {
     mine.energy += __shfl_xor_sync(all_lanes, mine.energy, offset);
     mine.squared_change += __shfl_xor_sync(all_lanes, mine.squared_change, offset);
     mine.finite += __shfl_xor_sync(all_lanes, mine.finite, offset);
+    mine.returned |= __shfl_xor_sync(all_lanes, mine.returned, offset);
   }
   if (thread() % 32 == 0) shared[thread() / 32] = mine;
   __syncthreads();
   Sums sums = {};
   if (thread() == 0)
     for (const Sums& warp : shared)
-      sums = {sums.energy + warp.energy, sums.squared_change + warp.squared_change, sums.finite + warp.finite};
+      sums = {sums.energy + warp.energy, sums.squared_change + warp.squared_change, sums.finite + warp.finite,
+              sums.returned | warp.returned};
   return sums;
 }
 
@@ -173,11 +225,14 @@ class Judge {
   __device__ bool energy_ends(double energy) {
     energy_ = energy;
     trace(energy);
-    if (!isfinite(energy)) return ends(Status::diverged);
-    if (slot_.halted) return ends(slot_.status);
-    if (job_.halting.watch == Halting::Watch::energy && slot_.monitor.energy_halts(job_.halting, slot_.steps, energy))
+    // One that isn't finite comes from a readout that isn't, by which the next step ends the query, as it would if no
+    // energies were asked for.
+    const bool finite = isfinite(energy);
+    if (finite && job_.halting.watch == Halting::Watch::energy &&
+        slot_.monitor.energy_halts(job_.halting, slot_.steps, energy))
       return ends(Status::converged);
-    return slot_.steps == job_.max_steps && ends(Status::max_steps);
+    if (!slot_.halted && slot_.steps < job_.max_steps) return false;
+    return ends(!finite ? Status::diverged : slot_.halted ? slot_.status : Status::max_steps);
   }
 
   __device__ bool state_ends(const Sums& sums) {
@@ -190,6 +245,8 @@ class Judge {
     if (job_.halting.watch == Halting::Watch::state &&
         slot_.monitor.state_halts(job_.halting, slot_.steps, sums.squared_change))
       return halts(Status::converged);
+    if (job_.detects_cycles() && slot_.steps >= 2 && sums.returned == 0 && sums.squared_change > 0.0)
+      return halts(Status::oscillating);
     return slot_.steps == job_.max_steps && job_.halting.watch != Halting::Watch::energy && halts(Status::max_steps);
   }
 

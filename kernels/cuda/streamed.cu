@@ -1,6 +1,7 @@
 #include "kernels/cuda/streamed.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,15 +15,10 @@
 #include "kernels/cuda/softmax_scan.hpp"
 #include "kernels/cuda/step.hpp"
 #include "kernels/cuda/workspace.hpp"
+#include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
 namespace {
-
-/// Scratch is bounded whatever the number of queries. The rows fill any device's products; more would only make the end
-/// of a call longer, when slots run empty.
-constexpr std::size_t scratch_budget = std::size_t{512} << 20U;
-constexpr Index most_rows = 8192;
-constexpr Index least_rows = 64;
 
 /// Of the device's memory, the most that scratch takes on a small one.
 constexpr std::size_t scratch_share = 16;
@@ -34,10 +30,11 @@ int slot_count(Index queries, Index row_floats) {
   std::size_t left = 0;
   std::size_t total = 0;
   check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
+  const detail::Sizes& sizes = detail::sizes();
   // What is left may differ when the scratch is used; the total doesn't.
-  const std::size_t budget = std::min(scratch_budget, total / scratch_share);
+  const std::size_t budget = std::min(static_cast<std::size_t>(sizes.scratch_bytes), total / scratch_share);
   const auto affordable = static_cast<Index>(budget / (sizeof(float) * static_cast<std::size_t>(row_floats)));
-  return static_cast<int>(std::clamp<Index>(queries, 1, std::clamp(affordable, least_rows, most_rows)));
+  return static_cast<int>(std::clamp<Index>(queries, 1, std::clamp(affordable, sizes.least_slots, sizes.most_slots)));
 }
 
 /// The products of a step, by form: what each takes of the workspace, and how it launches them.
@@ -58,8 +55,17 @@ class FactoredStage {
                         factor.stride, scores_, score_stride);
     multiply(blas, rows, factor.stride, factor.rows, scores_, score_stride, factor.data.data(), factor.stride, 0.0F,
              products_, factor.stride);
-    return {products_, factor.stride, scores_, score_stride, factor.rows, memory_.diagonal.data(), memory_.scale};
+    return {.products = products_,
+            .stride = factor.stride,
+            .scores = scores_,
+            .score_stride = score_stride,
+            .patterns = factor.rows,
+            .diagonal = memory_.diagonal.data(),
+            .resolution = memory_.resolution.data(),
+            .scale = memory_.scale};
   }
+
+  [[nodiscard]] float* passage() const { return products_; }
 
  private:
   const StreamedFactored& memory_;
@@ -79,177 +85,259 @@ class DenseStage {
     const DeviceMatrix& weights = memory_.weights;
     multiply(blas, rows, weights.stride, weights.rows, states, weights.stride, weights.data.data(), weights.stride,
              0.0F, products_, weights.stride);
-    return {products_, weights.stride, memory_.scale};
+    return {.products = products_,
+            .stride = weights.stride,
+            .resolution = memory_.resolution.data(),
+            .scale = memory_.scale};
   }
+
+  [[nodiscard]] float* passage() const { return products_; }
 
  private:
   const StreamedDense& memory_;
   float* products_;
 };
 
-class SoftmaxStage {
+/// Softmax readouts of one chunk of patterns after another.
+class ChunkScratch {
  public:
-  static int rows(const StreamedSoftmax& memory, Index queries) {
-    const Index readout = std::max(memory.patterns.stride, memory.contents.stride);
-    return slot_count(queries, Index{2} * memory.patterns.stride + most_partial(memory) * (readout + 2));
+  /// Floats that a row takes.
+  static Index row_floats(int pattern_count, int readout_stride) {
+    return chunk_patterns() + Index{several(pattern_count) ? 3 : 1} * readout_stride + 3;
   }
-  SoftmaxStage(const StreamedSoftmax& memory, Workspace& workspace, int rows)
-      : memory_(memory),
-        capacity_(rows),
-        fused_(softmax_scan_fits(memory.patterns.columns)),
-        splits_(split_count(memory)) {
-    const auto parts = static_cast<std::size_t>(splits_) * static_cast<std::size_t>(rows);
-    maxima_ = workspace.take<float>(parts);
-    sums_ = workspace.take<float>(parts);
-    readouts_ = workspace.take<float>(
-        parts * static_cast<std::size_t>(std::max(memory.patterns.stride, memory.contents.stride)));
-    scores_ = fused_ ? nullptr : workspace.take<float>(elements(rows, chunk_patterns));
-  }
+  ChunkScratch(Workspace& workspace, int rows, int pattern_count, int readout_stride)
+      : capacity_(rows),
+        pattern_count_(pattern_count),
+        maxima_(workspace.take<float>(elements(rows))),
+        sums_(workspace.take<double>(elements(rows))),
+        readouts_(workspace.take<float>(elements(rows, readout_stride))),
+        remainders_(workspace.take<float>(several(pattern_count) ? elements(rows, readout_stride) : 0)),
+        chunk_readouts_(workspace.take<float>(several(pattern_count) ? elements(rows, readout_stride) : 0)),
+        scores_(workspace.take<float>(elements(rows, chunk_patterns()))) {}
 
-  SoftmaxReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t stream) const {
-    return read_out(memory_.patterns, states, rows, blas, stream);
-  }
+  [[nodiscard]] float* readouts() const { return readouts_; }
 
-  /// Readouts of `contents`, which has a row for every pattern.
-  SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t blas,
-                          cudaStream_t stream) const {
-    const DeviceMatrix& patterns = memory_.patterns;
-    if (fused_) {
-      launch_softmax_scan({.states = states,
-                           .state_stride = patterns.stride,
-                           .rows = rows,
-                           .patterns = patterns.data.data(),
-                           .pattern_stride = patterns.stride,
-                           .contents = contents.data.data(),
-                           .content_stride = contents.stride,
-                           .pattern_count = patterns.rows,
-                           .dimension = patterns.columns,
-                           .content_columns = contents.columns,
-                           .beta = memory_.beta,
-                           .splits = splits_,
-                           .maxima = maxima_,
-                           .sums = sums_,
-                           .readouts = readouts_,
-                           .capacity = capacity_,
-                           .readout_stride = contents.stride},
-                          stream);
-    } else {
-      launch_softmax_chunks(
-          {.rows = rows,
-           .pattern_count = patterns.rows,
-           .scores = scores_,
-           .maxima = maxima_,
-           .sums = sums_,
-           .readouts = readouts_,
-           .readout_stride = contents.stride},
-          [&](int begin, int count) {
-            multiply_transposed(blas, rows, count, patterns.stride, memory_.beta, states, patterns.stride,
-                                patterns.row(begin), patterns.stride, scores_, chunk_patterns);
-          },
-          [&](int begin, int count) {
-            multiply(blas, rows, contents.stride, count, scores_, chunk_patterns, contents.row(begin), contents.stride,
-                     begin == 0 ? 0.0F : 1.0F, readouts_, contents.stride);
-          },
-          stream);
-    }
-    return {.maxima = maxima_,
+  [[nodiscard]] SoftmaxChunks chunks(int rows, int readout_stride) const {
+    return {.rows = rows,
+            .pattern_count = pattern_count_,
+            .chunk = chunk_patterns(),
+            .scores = scores_,
+            .maxima = maxima_,
             .sums = sums_,
             .readouts = readouts_,
-            .capacity = capacity_,
-            .stride = contents.stride,
-            .splits = splits_,
-            .beta = memory_.beta,
-            .norm_weight = 0.5,
-            .energy_offset = memory_.energy_offset};
+            .remainders = remainders_,
+            .chunk_readouts = chunk_readouts_,
+            .readout_stride = readout_stride};
+  }
+
+  /// What the chunks leave, the rest to be filled in.
+  [[nodiscard]] SoftmaxReadout readout(int readout_stride) const {
+    SoftmaxReadout readout = {};
+    readout.maxima = maxima_;
+    readout.sums = sums_;
+    readout.readouts = readouts_;
+    readout.capacity = capacity_;
+    readout.stride = readout_stride;
+    readout.splits = 1;
+    return readout;
+  }
+
+ private:
+  static bool several(int pattern_count) { return pattern_count > chunk_patterns(); }
+
+  int capacity_;
+  int pattern_count_;
+  float* maxima_;
+  double* sums_;
+  float* readouts_;
+  float* remainders_;
+  float* chunk_readouts_;
+  float* scores_;
+};
+
+/// Of patterns or contents.
+template <class Memory>
+int largest_stride(const Memory& memory) {
+  return std::max(memory.patterns.stride, memory.contents.stride);
+}
+
+/// A dot-product memory whose scores don't leave the multiprocessor.
+class ScanScratch {
+ public:
+  static Index row_floats(const StreamedSoftmax& memory) {
+    const Index parts = split_count(memory);
+    return parts * (Index{takes_runs(memory) ? 2 : 1} * largest_stride(memory) + 3);
+  }
+  ScanScratch(Workspace& workspace, int rows, const StreamedSoftmax& memory)
+      : capacity_(rows), splits_(split_count(memory)) {
+    const std::size_t parts = elements(splits_, rows);
+    const std::size_t size = parts * static_cast<std::size_t>(largest_stride(memory));
+    maxima_ = workspace.take<float>(parts);
+    sums_ = workspace.take<double>(parts);
+    readouts_ = workspace.take<float>(size);
+    if (takes_runs(memory)) remainders_ = workspace.take<float>(size);
+  }
+
+  [[nodiscard]] float* readouts() const { return readouts_; }
+
+  SoftmaxReadout launch(const StreamedSoftmax& memory, const DeviceMatrix& contents, const float* states, int rows,
+                        cudaStream_t stream) const {
+    const DeviceMatrix& patterns = memory.patterns;
+    launch_softmax_scan({.states = states,
+                         .state_stride = patterns.stride,
+                         .rows = rows,
+                         .patterns = patterns.data.data(),
+                         .pattern_stride = patterns.stride,
+                         .contents = contents.data.data(),
+                         .content_stride = contents.stride,
+                         .pattern_count = patterns.rows,
+                         .dimension = patterns.columns,
+                         .content_columns = contents.columns,
+                         .beta = memory.beta,
+                         .splits = splits_,
+                         .maxima = maxima_,
+                         .sums = sums_,
+                         .readouts = readouts_,
+                         .capacity = capacity_,
+                         .readout_stride = contents.stride,
+                         .run_patterns = run_patterns(),
+                         .remainders = remainders_},
+                        stream);
+    SoftmaxReadout readout = {};
+    readout.maxima = maxima_;
+    readout.sums = sums_;
+    readout.readouts = readouts_;
+    readout.capacity = capacity_;
+    readout.stride = contents.stride;
+    readout.splits = splits_;
+    return readout;
   }
 
  private:
   /// Parts of the pattern set that are scanned side by side, so that few queries occupy a large device. A function of
   /// the memory alone: a query's bits must not depend on how many others there are.
   static int split_count(const StreamedSoftmax& memory) {
-    if (!softmax_scan_fits(memory.patterns.columns)) return 1;
-    return std::clamp(memory.patterns.rows / 1024, 1, most_splits);
+    return static_cast<int>(std::clamp<Index>(memory.patterns.rows / detail::sizes().split_patterns, 1, most_splits));
   }
-  static Index most_partial(const StreamedSoftmax& memory) { return split_count(memory) + 1; }
+  static Index run_patterns() { return detail::sizes().run_patterns; }
+  static bool takes_runs(const StreamedSoftmax& memory) {
+    return softmax_scan_takes_runs(memory.patterns.rows, split_count(memory), run_patterns());
+  }
+
+  int capacity_;
+  int splits_;
+  float* maxima_ = nullptr;
+  double* sums_ = nullptr;
+  float* readouts_ = nullptr;
+  float* remainders_ = nullptr;
+};
+
+class SoftmaxStage {
+ public:
+  static int rows(const StreamedSoftmax& memory, Index queries) {
+    const Index scratch = softmax_scan_fits(memory.patterns.columns)
+                              ? ScanScratch::row_floats(memory)
+                              : ChunkScratch::row_floats(memory.patterns.rows, largest_stride(memory));
+    return slot_count(queries, Index{2} * memory.patterns.stride + scratch);
+  }
+  SoftmaxStage(const StreamedSoftmax& memory, Workspace& workspace, int rows) : memory_(memory) {
+    if (softmax_scan_fits(memory.patterns.columns))
+      scan_.emplace(workspace, rows, memory);
+    else
+      chunks_.emplace(workspace, rows, memory.patterns.rows, largest_stride(memory));
+  }
+
+  SoftmaxReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t stream) const {
+    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, blas, stream);
+    readout.centre = memory_.centre.data();
+    return readout;
+  }
+
+  [[nodiscard]] float* passage() const { return scan_ ? scan_->readouts() : chunks_->readouts(); }
+
+  /// Readouts of `contents`, which has a row for every pattern.
+  SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t blas,
+                          cudaStream_t stream) const {
+    SoftmaxReadout readout = scan_ ? scan_->launch(memory_, contents, states, rows, stream)
+                                   : read_out_chunks(contents, states, rows, blas, stream);
+    readout.beta = memory_.beta;
+    readout.norm_weight = 0.5;
+    readout.energy_offset = memory_.energy_offset;
+    readout.resolution = memory_.resolution.data();
+    return readout;
+  }
+
+ private:
+  SoftmaxReadout read_out_chunks(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t blas,
+                                 cudaStream_t stream) const {
+    const DeviceMatrix& patterns = memory_.patterns;
+    const SoftmaxChunks chunks = chunks_->chunks(rows, contents.stride);
+    launch_softmax_chunks(
+        chunks,
+        [&](int begin, int count) {
+          multiply_transposed(blas, rows, count, patterns.stride, memory_.beta, states, patterns.stride,
+                              patterns.row(begin), patterns.stride, chunks.scores, chunks.chunk);
+        },
+        [&](int begin, int count, float* readouts) {
+          multiply(blas, rows, contents.stride, count, chunks.scores, chunks.chunk, contents.row(begin),
+                   contents.stride, 0.0F, readouts, contents.stride);
+        },
+        stream);
+    return chunks_->readout(contents.stride);
+  }
 
   const StreamedSoftmax& memory_;
-  int capacity_;
-  bool fused_;
-  int splits_;
-  float* maxima_;
-  float* sums_;
-  float* readouts_;
-  float* scores_;
+  std::optional<ScanScratch> scan_;
+  std::optional<ChunkScratch> chunks_;
 };
 
 class AdaptiveStage {
  public:
   static int rows(const StreamedAdaptive& memory, Index queries) {
-    return slot_count(queries, Index{2} * memory.patterns.stride + readout_stride(memory) + chunk_patterns);
+    return slot_count(queries, Index{2} * memory.patterns.stride +
+                                   ChunkScratch::row_floats(memory.patterns.rows, largest_stride(memory)));
   }
   AdaptiveStage(const StreamedAdaptive& memory, Workspace& workspace, int rows)
-      : memory_(memory),
-        capacity_(rows),
-        maxima_(workspace.take<float>(static_cast<std::size_t>(rows))),
-        sums_(workspace.take<float>(static_cast<std::size_t>(rows))),
-        readouts_(workspace.take<float>(elements(rows, readout_stride(memory)))),
-        scores_(workspace.take<float>(elements(rows, chunk_patterns))) {}
+      : memory_(memory), chunks_(workspace, rows, memory.patterns.rows, largest_stride(memory)) {}
 
   SoftmaxReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t stream) const {
     return read_out(memory_.patterns, states, rows, blas, stream);
   }
 
+  [[nodiscard]] float* passage() const { return chunks_.readouts(); }
+
   /// Readouts of `contents`, which has a row for every pattern.
   SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t /*blas*/,
                           cudaStream_t stream) const {
+    const SoftmaxChunks chunks = chunks_.chunks(rows, contents.stride);
     launch_softmax_chunks(
-        {.rows = rows,
-         .pattern_count = memory_.patterns.rows,
-         .scores = scores_,
-         .maxima = maxima_,
-         .sums = sums_,
-         .readouts = readouts_,
-         .readout_stride = contents.stride},
-        [&](int begin, int count) { launch_scores(memory_, states, rows, begin, count, scores_, stream); },
-        [&](int begin, int count) {
-          const OrderedProduct product{.rows = rows,
-                                       .columns = contents.stride,
-                                       .inner = count,
-                                       .factor = 1.0F,
-                                       .a = scores_,
-                                       .a_stride = chunk_patterns,
-                                       .b = contents.row(begin),
-                                       .b_stride = contents.stride,
-                                       .result = readouts_,
-                                       .result_stride = contents.stride};
-          if (begin == 0)
-            launch_ordered_product(product, stream);
-          else
-            launch_added_ordered_product(product, stream);
+        chunks,
+        [&](int begin, int count) { launch_scores(memory_, states, rows, begin, count, chunks.scores, stream); },
+        [&](int begin, int count, float* readouts) {
+          launch_ordered_product({.rows = rows,
+                                  .columns = contents.stride,
+                                  .inner = count,
+                                  .factor = 1.0F,
+                                  .a = chunks.scores,
+                                  .a_stride = chunks.chunk,
+                                  .b = contents.row(begin),
+                                  .b_stride = contents.stride,
+                                  .result = readouts,
+                                  .result_stride = contents.stride},
+                                 stream);
         },
         stream);
-    return {.maxima = maxima_,
-            .sums = sums_,
-            .readouts = readouts_,
-            .capacity = capacity_,
-            .stride = contents.stride,
-            .splits = 1,
-            .beta = 1.0F,
-            .norm_weight = 0.0,
-            .energy_offset = 0.0};
+    SoftmaxReadout readout = chunks_.readout(contents.stride);
+    readout.beta = 1.0F;
+    readout.norm_weight = 0.0;
+    readout.energy_offset = memory_.energy_offset;
+    readout.resolution = memory_.resolution.data();
+    return readout;
   }
 
  private:
-  static int readout_stride(const StreamedAdaptive& memory) {
-    return std::max(memory.patterns.stride, memory.contents.stride);
-  }
-
   const StreamedAdaptive& memory_;
-  int capacity_;
-  float* maxima_;
-  float* sums_;
-  float* readouts_;
-  float* scores_;
+  ChunkScratch chunks_;
 };
 
 /// A job's slots and everything its steps write.
@@ -301,7 +389,8 @@ void relax_streamed(const Memory& memory, Index stride, const Job& job, void* bl
     // Fewer left than slots: none are waiting. Moving them costs about as much as reading them once more. Products may
     // round otherwise for another number of rows, which therefore must not depend on how fast the host is.
     if (4 * left <= 3 * Index{rows}) {
-      compact(bench.slots, bench.compaction, rows, static_cast<int>(left), stream);
+      compact(bench.slots, bench.compaction, rows, static_cast<int>(left),
+              job.detects_cycles() ? bench.stage.passage() : nullptr, stream);
       rows = static_cast<int>(left);
     }
   }
@@ -311,7 +400,7 @@ __global__ void __launch_bounds__(step_threads) normalise_kernel(SoftmaxReadout 
   const int row = static_cast<int>(blockIdx.x);
   readout.begin(row);
   for (int k = 4 * static_cast<int>(threadIdx.x); k < contents.columns; k += 4 * step_threads) {
-    const float4 u = readout.group(row, k, {}).u;
+    const float4 u = readout.field(row, k, {});
     const float values[] = {u.x, u.y, u.z, u.w};
     for (int i = 0; i < 4 && k + i < contents.columns; ++i) contents(row, k + i) = values[i];
   }
@@ -345,6 +434,12 @@ DeviceMatrix::DeviceMatrix(MatrixView<const float> matrix, const std::string& pu
   data = upload(std::span<const float>(values), purpose);
 }
 
+DeviceArray<float> upload_neurons(std::span<const float> values, const DeviceMatrix& rows, const std::string& purpose) {
+  std::vector<float> padded_values(values.begin(), values.end());
+  padded_values.resize(static_cast<std::size_t>(rows.stride), 0.0F);
+  return upload(std::span<const float>(padded_values), purpose);
+}
+
 DeviceRankWeights::DeviceRankWeights(std::span<const float> weights, float beta, int ranks,
                                      const std::string& purpose) {
   const std::size_t row = static_cast<std::size_t>(ranks);
@@ -371,7 +466,7 @@ void launch_scores(const StreamedAdaptive& memory, const float* states, int rows
                           .dot = memory.dot.view().from(begin),
                           .log_prior = memory.log_prior.size() == 0 ? nullptr : memory.log_prior.data() + begin,
                           .scores = scores,
-                          .score_stride = chunk_patterns},
+                          .score_stride = chunk_patterns()},
                          stream);
 }
 

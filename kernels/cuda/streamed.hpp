@@ -30,19 +30,23 @@ struct DeviceMatrix {
 
 /// W = scale·FᵀF less its diagonal; `diagonal` is that of FᵀF where it is taken out, else 0.
 struct StreamedFactored {
-  DeviceMatrix factor;          ///< [P × D]
-  DeviceArray<float> diagonal;  ///< [stride]
+  DeviceMatrix factor;            ///< [P × D]
+  DeviceArray<float> diagonal;    ///< [stride]
+  DeviceArray<float> resolution;  ///< [stride] the rounding of fields, for states of magnitude 1
   float scale = 1.0F;
 };
 
 struct StreamedDense {
-  DeviceMatrix weights;  ///< W/scale [D × D], symmetric
+  DeviceMatrix weights;           ///< W/scale [D × D], symmetric
+  DeviceArray<float> resolution;  ///< [stride] the rounding of fields, for states of magnitude 1
   float scale = 1.0F;
 };
 
 struct StreamedSoftmax {
-  DeviceMatrix patterns;  ///< [P × D]
-  DeviceMatrix contents;  ///< [P × M]; no rows where the memory is auto-associative
+  DeviceMatrix patterns;          ///< [P × D], less the centre
+  DeviceMatrix contents;          ///< [P × M]; no rows where the memory is auto-associative
+  DeviceArray<float> centre;      ///< [stride] or empty: 0
+  DeviceArray<float> resolution;  ///< [stride] the rounding of readouts
   float beta = 1.0F;
   double energy_offset = 0.0;
 };
@@ -62,14 +66,19 @@ struct StreamedAdaptive {
   DeviceMatrix contents;  ///< [P × M]; no rows where the memory is auto-associative
   DeviceRankWeights squared_distance;
   DeviceRankWeights dot;
-  DeviceArray<float> log_prior;  ///< [P] or empty
+  DeviceArray<float> log_prior;   ///< [P] or empty; relative to the largest
+  DeviceArray<float> resolution;  ///< [stride] the rounding of readouts
+  double energy_offset = 0.0;     ///< less the largest log-prior
   int groups = 1;
 };
+
+/// What a memory has for each neuron, with zeros up to the stride of its rows.
+DeviceArray<float> upload_neurons(std::span<const float> values, const DeviceMatrix& rows, const std::string& purpose);
 
 /// Products of linear memories may round their operands to TF32.
 enum class Products : unsigned char { exact, tf32 };
 
-/// Scores of states [rows × stride] with the `count` patterns from `begin` on, in rows of `chunk_patterns`.
+/// Scores of states [rows × stride] with the `count` patterns from `begin` on, in rows of chunk_patterns().
 void launch_scores(const StreamedAdaptive& memory, const float* states, int rows, int begin, int count, float* scores,
                    cudaStream_t stream);
 

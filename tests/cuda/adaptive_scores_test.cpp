@@ -241,6 +241,32 @@ TEST(CudaAdaptiveScoresTest, LargeTermsKeepTheirRanks) {
   }
 }
 
+/// A term of −∞ keeps its rank, and so its weight, before what stands in for missing ones; other pairs don't notice.
+TEST(CudaAdaptiveScoresTest, TermsThatOverflowAreInfinite) {
+  for (const Index dimension : {2, 7, 8, 60, 64, 65, 70, 128, 130, 2060})
+    for (const Index groups : {1, 2}) {
+      Rng rng(9);
+      Matrix<float> patterns = random_gaussian(3, dimension, rng);
+      Matrix<float> states = random_gaussian(3, dimension, rng);
+      patterns(1, dimension - 1) = -1e20F;
+      states(2, 0) = 1e20F;
+      patterns(2, 0) = 1e20F;
+      const auto ranks = size(rank_count(dimension, groups));
+      const AdaptiveSimilarity similarity{.squared_distance = std::vector<float>(ranks, 0x1p-20F), .groups = groups};
+
+      const Matrix<float> scores = device_scores(similarity, patterns, states);
+
+      for (Index row = 0; row < 3; ++row)
+        for (Index mu = 0; mu < 3; ++mu) {
+          const bool near = mu != 1 && (row == 2) == (mu == 2);
+          if (near)
+            EXPECT_TRUE(std::isfinite(scores(row, mu))) << dimension << ": " << row << ", " << mu;
+          else
+            EXPECT_EQ(scores(row, mu), -infinity) << dimension << ": " << row << ", " << mu;
+        }
+    }
+}
+
 TEST(CudaAdaptiveScoresTest, BitsDependOnThePairAlone) {
   for (const Index dimension : {33, 64, 150})
     for (const Index groups : {1, 2}) {

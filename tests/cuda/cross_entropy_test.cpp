@@ -17,6 +17,7 @@
 
 #include "core/reference/similarity.hpp"
 #include "kernels/cuda/cross_entropy.hpp"
+#include "kernels/sizes.hpp"
 #include "tests/support/data.hpp"
 
 namespace attractor::test {
@@ -84,7 +85,8 @@ struct Result {
 };
 
 Result on_device(const Problem& problem, Index batch_queries = 0) {
-  const Index batch_scores = batch_queries == 0 ? cuda::most_batch_scores : batch_queries * problem.patterns.rows();
+  const Index batch_scores =
+      batch_queries == 0 ? detail::sizes().fit_batch_scores : batch_queries * problem.patterns.rows();
   cuda::CrossEntropy cross_entropy(0, problem.patterns, problem.similarity.groups, batch_scores);
   Result result{.gradient = like(problem.similarity)};
   result.loss = cross_entropy(problem.similarity, problem.queries, problem.origins, &result.gradient);

@@ -49,8 +49,8 @@ Subject linear_subject(const std::string& name, bool dense, cuda::Tier tier) {
     }
   const auto make = [=] {
     const std::vector<float> diagonal(16, 0.0F);
-    return dense ? cuda::DeviceMemory::dense(home(), weights->view(), 1.0F / 16.0F, tier)
-                 : cuda::DeviceMemory::factored(home(), patterns->view(), diagonal, 1.0F / 16.0F, tier);
+    return dense ? cuda::DeviceMemory::dense(home(), weights->view(), {}, 1.0F / 16.0F, tier)
+                 : cuda::DeviceMemory::factored(home(), patterns->view(), diagonal, {}, 1.0F / 16.0F, tier);
   };
   return {.name = name,
           .memory = make,
@@ -63,11 +63,13 @@ Subject softmax_subject(const std::string& name, Index count, Index dimension, f
   Rng rng(111);
   const auto patterns = std::make_shared<Matrix<float>>(random_gaussian(count, dimension, rng));
   const auto contents = std::make_shared<Matrix<float>>(random_gaussian(count, 5, rng));
-  return {.name = name,
-          .memory = [=] { return cuda::DeviceMemory::softmax(home(), patterns->view(), contents->view(), beta, 0.0); },
-          .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
-          .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
-          .content_columns = 5};
+  return {
+      .name = name,
+      .memory =
+          [=] { return cuda::DeviceMemory::softmax(home(), patterns->view(), contents->view(), {}, {}, beta, 0.0); },
+      .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
+      .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
+      .content_columns = 5};
 }
 
 Subject adaptive_subject(const std::string& name, Index count, Index dimension) {
@@ -77,12 +79,12 @@ Subject adaptive_subject(const std::string& name, Index count, Index dimension) 
   const AdaptiveSimilarity similarity{.squared_distance = std::vector<float>(static_cast<std::size_t>(dimension), 0.1F),
                                       .dot = std::vector<float>(static_cast<std::size_t>(dimension), 0.05F),
                                       .log_prior = std::vector<float>(static_cast<std::size_t>(count), 0.2F)};
-  return {
-      .name = name,
-      .memory = [=] { return cuda::DeviceMemory::adaptive(home(), patterns->view(), contents->view(), similarity); },
-      .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
-      .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
-      .content_columns = 5};
+  return {.name = name,
+          .memory =
+              [=] { return cuda::DeviceMemory::adaptive(home(), patterns->view(), contents->view(), {}, similarity); },
+          .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
+          .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
+          .content_columns = 5};
 }
 
 /// Longer than the fused scan takes, and more patterns than one product takes.

@@ -33,16 +33,17 @@ struct Subject {
 Subject make_subject(MatrixView<const float> patterns, Form form, bool self_coupling) {
   reference::LinearModel model = reference::hebbian(patterns, self_coupling);
   const auto scale = static_cast<float>(model.scale);
+  const std::vector<float> resolution(model.resolution.begin(), model.resolution.end());
   const Index d = patterns.columns;
   if (form == Form::dense) {
     Matrix<float> weights(d, d);
     std::copy_n(model.weights.data(), weights.size(), weights.data());
-    return {.memory = cuda::make_resident_dense(weights.view(), scale), .model = std::move(model)};
+    return {.memory = cuda::make_resident_dense(weights.view(), resolution, scale), .model = std::move(model)};
   }
   std::vector<float> diagonal(static_cast<std::size_t>(d), 0.0F);
   for (Index k = 0; !self_coupling && k < d; ++k)
     for (Index i = 0; i < patterns.rows; ++i) diagonal[static_cast<std::size_t>(k)] += patterns(i, k) * patterns(i, k);
-  return {.memory = cuda::make_resident_factored(patterns, diagonal, scale), .model = std::move(model)};
+  return {.memory = cuda::make_resident_factored(patterns, diagonal, resolution, scale), .model = std::move(model)};
 }
 
 /// Shared memory that the tests' largest memories take: every one is there where a block may have as much.
@@ -390,6 +391,105 @@ TEST(ResidentDivergenceTest, OverflowsDiverge) {
             EXPECT_TRUE(same_bits(results.states.row(i), queries.row(i), 16)) << "query " << i;
           }
       }
+}
+
+/// A pattern of 1e20, followed by more or less padding: the readout of query 33 overflows, its state under tanh or sign
+/// doesn't.
+TEST(ResidentDivergenceTest, ReadoutsThatOverflowShowWhateverTheUpdateAndWhateverIsAskedFor) {
+  for (const Form form : {Form::factored, Form::dense})
+    for (const Index d : {15, 16, 17, 24, 64, 65}) {
+      Matrix<float> pattern(1, d);
+      std::fill_n(pattern.data(), pattern.size(), 1e20F);
+      const Subject s = make_subject(pattern, form, true);
+      Matrix<float> queries(70, d);
+      std::fill_n(queries.data(), queries.size(), 1e-10F);
+      std::fill_n(queries.row(33), d, 1.0F);
+      Matrix<std::uint8_t> all_clamped(70, d);
+      std::fill_n(all_clamped.data(), all_clamped.size(), std::uint8_t{1});
+      const Matrix<std::uint8_t> none;
+      for (const Update& update : {tanh_update(), sign_update(), readout_update(), blend_update(0.5F)})
+        for (const Halting& halting : {state_stable(0.5F), fixed_steps()})
+          for (const bool energies : {false, true})
+            for (const bool clamp : {false, true}) {
+              const Rules rules{.update = update, .halting = halting, .max_steps = 1, .energies = energies};
+
+              const Results results = relax(*s.memory, rules, queries.view(), clamp ? all_clamped.view() : none.view());
+
+              EXPECT_EQ(results.status[33], Status::diverged) << "D=" << d << " energies " << energies;
+              EXPECT_EQ(results.steps[33], 1);
+            }
+    }
+}
+
+/// Patterns of 1e5 and states of 1e18: scores and readouts are within the range of float, energies and their terms not.
+TEST(ResidentDivergenceTest, EnergiesReachFurtherThanFloatSums) {
+  Rng rng(47);
+  for (const Form form : {Form::factored, Form::dense})
+    for (const bool self_coupling : {false, true}) {
+      Matrix<float> patterns = random_bipolar(3, 64, rng);
+      for (Index i = 0; i < patterns.size(); ++i) patterns.data()[i] *= 1e5F;
+      const Subject s = make_subject(patterns, form, self_coupling);
+      Matrix<float> queries = random_bipolar(70, 64, rng);
+      for (Index i = 0; i < queries.rows(); i += 2)
+        for (Index k = 0; k < 64; ++k) queries(i, k) *= 1e18F;
+      Matrix<std::uint8_t> clamped(70, 64);
+      std::fill_n(clamped.data(), clamped.size(), std::uint8_t{1});
+      for (const Halting& halting : {fixed_steps(), energy_stable()}) {
+        const Rules rules{.update = tanh_update(), .halting = halting, .max_steps = 3};
+
+        const Results results = relax(*s.memory, rules, queries.view(), clamped.view());
+
+        for (Index i = 0; i < queries.rows(); ++i) {
+          const reference::Outcome expected = oracle(s, rules, queries, i, clamped);
+          const auto at = static_cast<std::size_t>(i);
+          EXPECT_EQ(results.status[at], expected.status) << "query " << i;
+          EXPECT_EQ(results.steps[at], expected.steps) << "query " << i;
+          const bool overflows = std::abs(expected.energy) > 3e38;
+          EXPECT_EQ(std::isinf(results.energies[at]), overflows) << results.energies[at] << ", " << expected.energy;
+          if (!overflows) {
+            EXPECT_NEAR(results.energies[at], expected.energy, 1e-4 * std::abs(expected.energy)) << "query " << i;
+          }
+        }
+      }
+    }
+}
+
+/// Integer fields: cycles from the start or after a while, fixed points that patience waits for, entries of queries
+/// that aren't ±1, clamped neurons. Steps, statuses and states are the oracle's, whatever else is asked for.
+TEST(ResidentCycleTest, SignUpdatesHaltWhereTheOracleDoes) {
+  Rng rng(48);
+  int oscillating = 0;
+  for (const Form form : {Form::factored, Form::dense})
+    for (const Index d : {2, 9, 64, 70}) {
+      const Matrix<float> patterns = random_bipolar(d / 6 + 1, d, rng);
+      Matrix<float> queries = flipped_copies(patterns, 150, 0.5, rng);
+      for (Index i = 0; i < queries.rows(); i += 3) queries(i, 0) = 0.25F;
+      const Matrix<std::uint8_t> mask = random_mask(queries.rows(), d, 0.2, rng);
+      const Matrix<std::uint8_t> none;
+      const Subject s = make_subject(patterns, form, false);
+      for (const int patience : {1, 3})
+        for (const bool energies : {false, true})
+          for (const bool clamp : {false, true}) {
+            const Matrix<std::uint8_t>& clamped = clamp ? mask : none;
+            const Rules rules{.update = sign_update(),
+                              .halting = state_stable(0.0F, patience),
+                              .max_steps = 12,
+                              .energies = energies};
+
+            const Results results = relax(*s.memory, rules, queries.view(), clamped.view());
+
+            for (Index i = 0; i < queries.rows(); ++i) {
+              const reference::Outcome expected = oracle(s, rules, queries, i, clamped);
+              const auto at = static_cast<std::size_t>(i);
+              ASSERT_EQ(results.status[at], expected.status) << "query " << i << " D=" << d;
+              ASSERT_EQ(results.steps[at], expected.steps) << "query " << i << " D=" << d;
+              for (Index k = 0; k < d; ++k)
+                ASSERT_EQ(results.states(i, k), expected.state[static_cast<std::size_t>(k)]) << i << ", " << k;
+              oscillating += expected.status == Status::oscillating ? 1 : 0;
+            }
+          }
+    }
+  EXPECT_GT(oscillating, 100);
 }
 
 TEST(ResidentDivergenceTest, AWholeBatchOfNansEnds) {
