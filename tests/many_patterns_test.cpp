@@ -82,7 +82,8 @@ TEST_P(SumTest, ReadoutsAndEnergiesAreToo) {
     EXPECT_NEAR(static_cast<double>(once.states(0, 0)), x, 1e-5) << "query " << d;
     const auto reached = static_cast<double>(once.states(0, 0));
     const double lse = std::log(1.0 + static_cast<double>(count - 1) * std::exp(-reached));
-    const double energy = -lse + 0.5 * reached * reached + std::log(static_cast<double>(count)) + (count > 1 ? 0.5 : 0.0);
+    const double energy =
+        -lse + 0.5 * reached * reached + std::log(static_cast<double>(count)) + (count > 1 ? 0.5 : 0.0);
     EXPECT_NEAR(static_cast<double>(once.energies.front()), energy, 2e-6 * (1.0 + lse)) << "query " << d;
   }
 }

@@ -41,8 +41,9 @@ class FileError : public Error {
 
 /// A call to a device failed; the message names the call, its error, its sizes and the device.
 ///
-/// The error that CUDA keeps for cudaGetLastError is the application's: a call that succeeds leaves it as it was. Where a
-/// call of this library fails, CUDA has put that error in its place, and it is cleared once it has become an exception.
+/// The error that CUDA keeps for cudaGetLastError is the application's: a call that succeeds leaves it as it was. Where
+/// a call of this library fails, CUDA has put that error in its place, and it is cleared once it has become an
+/// exception.
 class DeviceError : public Error {
  public:
   DeviceError(const std::string& message, int code) : Error(message), code_(code) {}
