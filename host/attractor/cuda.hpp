@@ -14,7 +14,7 @@
 
 namespace attractor {
 
-class ATTRACTOR_EXPORT Relaxer;
+class Relaxer;  // <attractor/relaxer.hpp>
 
 /// How one asynchronous call runs.
 struct CudaCall {
