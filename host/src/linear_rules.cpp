@@ -171,9 +171,11 @@ std::vector<float> field_resolution(MatrixView<const float> factor, float scale)
 }
 
 std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling) {
-  if (self_coupling) return std::vector<float>(static_cast<std::size_t>(factor.columns), 0.0F);
+  std::vector<float> diagonal(static_cast<std::size_t>(factor.columns), 0.0F);
+  if (self_coupling) return diagonal;
   const std::vector<double> sums = squared_columns(factor);
-  return {sums.begin(), sums.end()};
+  std::transform(sums.begin(), sums.end(), diagonal.begin(), [](double sum) { return static_cast<float>(sum); });
+  return diagonal;
 }
 
 Matrix<float> weights(MatrixView<const float> factor, bool self_coupling) {

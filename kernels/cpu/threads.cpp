@@ -8,9 +8,12 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <condition_variable>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
@@ -147,8 +150,9 @@ class Pool {
   bool closed_ = false;
 };
 
-std::atomic<Pool*> current_pool = nullptr;
-Pool* lost_pool = nullptr;
+// The process has one pool, which must outlive a fork's handler.
+std::atomic<Pool*> current_pool = nullptr;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+Pool* lost_pool = nullptr;                  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
 /// Made without a lock that a fork could leave locked.
 Pool& pool() {
@@ -181,7 +185,8 @@ const ProcessEvents process_events;
 /// OMP_NUM_THREADS, of a list its first number; 0 where it says nothing.
 int environment_threads() {
   const char* const text = std::getenv("OMP_NUM_THREADS");  // NOLINT(concurrency-mt-unsafe): read once
-  return text == nullptr ? 0 : static_cast<int>(std::clamp(std::strtol(text, nullptr, 10), 0L, long{most_threads}));
+  return text == nullptr ? 0
+                         : static_cast<int>(std::clamp<std::int64_t>(std::strtol(text, nullptr, 10), 0, most_threads));
 }
 
 int processors_of_own_group() {
