@@ -3,9 +3,9 @@
 #   tests/run.sh [JOB...]
 #     release (the default), debug, asan, tsan    the tests, built so; on a machine with a CUDA device those for it, too
 #     benchmarks       builds the benchmarks
-#     lint             formatting, and clang-tidy on what has changed since LINT_BASE and on what includes that;
-#                      LINT_BASE: a commit, by default where this branch left the main one
-#     lint-all         clang-tidy on everything
+#     lint             formatting, and clang-tidy on what of the library has changed since LINT_BASE and on what includes
+#                      that; LINT_BASE: a commit, by default where this branch left the main one
+#     lint-all         clang-tidy on everything, tests and benchmarks too
 #     all              all of these, and lint-all for lint
 #     cuda             the tests for a CUDA device, from PTX; CUDA_LAUNCHER, if set, is a command that provides one
 #     cuda-build       the same without a device: what nvcc's output alone can show

@@ -69,8 +69,8 @@ class FormMaker {
       : patterns_(patterns), contents_(contents), made_(made) {}
 
   Form operator()(const HebbianOptions& rule) const {
-    if (rule.centred) made_ = centred_factor(patterns_);
-    const MatrixView<const float> factor = rule.centred ? MatrixView<const float>(made_) : patterns_;
+    MatrixView<const float> factor = patterns_;
+    if (rule.centred) factor = made_ = centred_factor(patterns_);
     const float scale = 1.0F / static_cast<float>(patterns_.columns);
     return LinearForm{.factor = factor,
                       .resolution = field_resolution(factor, scale),
