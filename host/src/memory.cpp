@@ -90,10 +90,12 @@ class FormMaker {
   }
   Form operator()(const ModernHopfieldOptions& rule) const {
     std::vector<float> centre = centre_of(patterns_);
-    made_ = less_centre(patterns_, centre);
+    MatrixView<const float> patterns = patterns_;
+    if (std::any_of(centre.begin(), centre.end(), [](float value) { return value != 0.0F; }))
+      patterns = made_ = less_centre(patterns_, centre);
     const double offset =
         std::log(static_cast<double>(patterns_.rows)) / static_cast<double>(rule.beta) + norm_offset(patterns_, centre);
-    return SoftmaxForm{.patterns = made_,
+    return SoftmaxForm{.patterns = patterns,
                        .contents = contents_,
                        .centre = std::move(centre),
                        .resolution = readout_resolution(patterns_),
