@@ -117,7 +117,8 @@ class StepReferenceTest : public testing::TestWithParam<Case> {
 };
 
 TEST_P(StepReferenceTest, AgreesOnRandomShapes) {
-  for (int i = 0; i < 8 && !HasFailure(); ++i) expect_steps(random_shape(rng_));
+  const int shapes = test_device().kind() == Device::Kind::cuda ? 3 : 8;  // Fewer on a device that may be emulated.
+  for (int i = 0; i < shapes && !HasFailure(); ++i) expect_steps(random_shape(rng_));
 
   EXPECT_LE(open_signs_, signs_ / 20) << "too many signs were left open for the comparison to mean much";
 }

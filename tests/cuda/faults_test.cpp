@@ -22,6 +22,7 @@
 #include "tests/cuda/support_data.hpp"
 #include "tests/cuda/support_faults.hpp"
 #include "tests/support/results.hpp"
+#include "tests/support/sizes_scope.hpp"
 
 namespace attractor::test {
 namespace {
@@ -87,8 +88,15 @@ Subject adaptive_subject(const std::string& name, Index count, Index dimension) 
           .content_columns = 5};
 }
 
-/// Longer than the fused scan takes, and more patterns than one product takes.
+/// Longer than the fused scan takes.
 constexpr int long_dimension = 2501;
+
+/// Fewer patterns than that subject has are scored at a time.
+detail::Sizes small_chunks() {
+  detail::Sizes sizes;
+  sizes.softmax_chunk = 64;
+  return sizes;
+}
 
 std::vector<Subject> make_subjects() {
   std::vector<Subject> subjects;
@@ -97,7 +105,7 @@ std::vector<Subject> make_subjects() {
   subjects.push_back(linear_subject("streamed_factored", false, cuda::Tier::streamed));
   subjects.push_back(linear_subject("streamed_dense", true, cuda::Tier::streamed));
   subjects.push_back(softmax_subject("softmax_scan", 9, 16, 0.3F));
-  subjects.push_back(softmax_subject("softmax_products", 1030, long_dimension, 0.01F));
+  subjects.push_back(softmax_subject("softmax_products", 70, long_dimension, 0.01F));
   subjects.push_back(adaptive_subject("adaptive_in_registers", 9, 16));
   subjects.push_back(adaptive_subject("adaptive_across_lanes", 9, 70));
   return subjects;
@@ -227,6 +235,7 @@ void expect_survival(const Work& work, const Check& check) {
 
 class CudaFaultsTest : public testing::TestWithParam<std::size_t> {
  protected:
+  SizesScope sizes_{small_chunks()};
   const Subject& subject_ = subjects()[GetParam()];
 };
 
@@ -247,6 +256,7 @@ TEST_P(CudaFaultsTest, MakingAMemorySurvivesThem) {
 
 class CudaCallFaultsTest : public testing::TestWithParam<std::tuple<std::size_t, Way>> {
  protected:
+  SizesScope sizes_{small_chunks()};
   const Subject& subject_ = subjects()[std::get<0>(GetParam())];
 };
 
@@ -415,6 +425,7 @@ TEST(CudaPoolTest, BlocksOnlyGrow) {
 /// Another thread may be capturing a graph at any time.
 class CudaCaptureTest : public testing::TestWithParam<std::size_t> {
  protected:
+  SizesScope sizes_{small_chunks()};
   const Subject& subject_ = subjects()[GetParam()];
 };
 
@@ -553,6 +564,7 @@ TEST(CudaShutdownTest, MemoriesOutliveTheDriver) {
 }
 
 TEST(CudaRetrievalFaultsTest, RetrievingSurvivesThem) {
+  const SizesScope sizes(small_chunks());
   for (const Subject& subject : subjects()) {
     if (subject.content_columns == 0) continue;  // Linear memories retrieve nothing.
     SCOPED_TRACE(subject.name);

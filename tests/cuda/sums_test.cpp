@@ -13,26 +13,14 @@
 #include "core/reference/relaxation.hpp"
 #include "kernels/cuda/memory.hpp"
 #include "kernels/cuda/relax.hpp"
-#include "kernels/sizes.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/results.hpp"
+#include "tests/support/sizes_scope.hpp"
 
 namespace attractor::test {
 namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
-
-/// Sizes for the scope of a test.
-class SizesScope {
- public:
-  explicit SizesScope(const detail::Sizes& sizes) : before_(detail::sizes()) { detail::sizes() = sizes; }
-  SizesScope(const SizesScope&) = delete;
-  SizesScope& operator=(const SizesScope&) = delete;
-  ~SizesScope() { detail::sizes() = before_; }
-
- private:
-  detail::Sizes before_;
-};
 
 detail::Sizes small_cuts(Index splits_of) {
   detail::Sizes sizes;
