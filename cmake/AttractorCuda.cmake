@@ -39,26 +39,26 @@ endfunction()
 # attractor_add_cuda(target): the CUDA backend. Its kernels are objects of their own, which tests and benchmarks link too.
 function(attractor_add_cuda target)
   add_library(attractor_cuda OBJECT
-    kernels/cuda/adaptive_scores.cu
-    kernels/cuda/column_sums.cu
-    kernels/cuda/compaction.cu
-    kernels/cuda/cross_entropy.cpp
-    kernels/cuda/error.cpp
-    kernels/cuda/footprint.cu
-    kernels/cuda/job.cpp
-    kernels/cuda/memory.cpp
-    kernels/cuda/ordered_product.cu
-    kernels/cuda/pointer.cpp
-    kernels/cuda/rank_gradient.cu
-    kernels/cuda/relax.cpp
-    kernels/cuda/resident.cu
-    kernels/cuda/retrieval.cu
-    kernels/cuda/softmax_chunks.cu
-    kernels/cuda/softmax_loss.cu
-    kernels/cuda/softmax_scan.cu
-    kernels/cuda/step.cu
-    kernels/cuda/streamed.cu
-    kernels/cuda/usable.cu
+    kernels/cuda/adaptive/adaptive_scores.cu
+    kernels/cuda/fit/column_sums.cu
+    kernels/cuda/streamed/compaction.cu
+    kernels/cuda/fit/cross_entropy.cpp
+    kernels/cuda/device/error.cpp
+    kernels/cuda/adaptive/footprint.cu
+    kernels/cuda/engine/job.cpp
+    kernels/cuda/engine/memory.cpp
+    kernels/cuda/streamed/ordered_product.cu
+    kernels/cuda/device/pointer.cpp
+    kernels/cuda/fit/rank_gradient.cu
+    kernels/cuda/engine/relax.cpp
+    kernels/cuda/resident/resident.cu
+    kernels/cuda/softmax/retrieval.cu
+    kernels/cuda/softmax/softmax_chunks.cu
+    kernels/cuda/fit/softmax_loss.cu
+    kernels/cuda/softmax/softmax_scan.cu
+    kernels/cuda/streamed/step.cu
+    kernels/cuda/streamed/streamed.cu
+    kernels/cuda/device/usable.cu
   )
   target_compile_features(attractor_cuda PUBLIC cxx_std_20)
   target_include_directories(attractor_cuda

@@ -23,7 +23,7 @@
 
 #include <attractor/attractor.hpp>
 
-#include "kernels/cpu/threads.hpp"
+#include "kernels/cpu/engine/threads.hpp"
 #include "tests/support/child.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/results.hpp"

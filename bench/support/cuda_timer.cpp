@@ -1,8 +1,8 @@
 #include <attractor/cuda.hpp>
 
 #include "bench/support/relaxation_timer.hpp"
-#include "kernels/cuda/product.hpp"
-#include "kernels/cuda/resources.hpp"
+#include "kernels/cuda/device/resources.hpp"
+#include "kernels/cuda/streamed/product.hpp"
 
 namespace attractor::bench {
 namespace {

@@ -3,9 +3,9 @@
 
 #include "host/src/engine.hpp"
 #include "host/src/linear_rules.hpp"
-#include "kernels/cpu/adaptive.hpp"
-#include "kernels/cpu/recall.hpp"
-#include "kernels/cpu/relax.hpp"
+#include "kernels/cpu/adaptive/adaptive.hpp"
+#include "kernels/cpu/engine/recall.hpp"
+#include "kernels/cpu/engine/relax.hpp"
 
 namespace attractor::detail {
 namespace {

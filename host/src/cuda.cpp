@@ -5,7 +5,7 @@
 #include "host/src/access.hpp"
 #include "host/src/cuda_engine.hpp"
 #include "host/src/validation.hpp"
-#include "kernels/cuda/relax.hpp"
+#include "kernels/cuda/engine/relax.hpp"
 
 namespace attractor {
 namespace {

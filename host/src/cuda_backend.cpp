@@ -8,11 +8,11 @@
 
 #include "host/src/cuda_engine.hpp"
 #include "host/src/linear_rules.hpp"
-#include "kernels/cuda/cross_entropy.hpp"
-#include "kernels/cuda/footprint.hpp"
-#include "kernels/cuda/pointer.hpp"
-#include "kernels/cuda/relax.hpp"
-#include "kernels/cuda/usable.hpp"
+#include "kernels/cuda/adaptive/footprint.hpp"
+#include "kernels/cuda/device/pointer.hpp"
+#include "kernels/cuda/device/usable.hpp"
+#include "kernels/cuda/engine/relax.hpp"
+#include "kernels/cuda/fit/cross_entropy.hpp"
 
 namespace attractor::detail {
 namespace {

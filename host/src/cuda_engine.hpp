@@ -3,7 +3,7 @@
 /// A memory on one CUDA device.
 
 #include "host/src/engine.hpp"
-#include "kernels/cuda/memory.hpp"
+#include "kernels/cuda/engine/memory.hpp"
 
 namespace attractor::detail {
 

@@ -2,7 +2,7 @@
 #include <attractor/error.hpp>
 
 #include "host/src/cuda_backend.hpp"
-#include "kernels/cpu/instruction_set.hpp"
+#include "kernels/cpu/engine/instruction_set.hpp"
 
 namespace attractor {
 

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "host/src/cuda_backend.hpp"
-#include "kernels/cpu/adaptive.hpp"
+#include "kernels/cpu/adaptive/adaptive.hpp"
 
 namespace attractor::detail {
 

@@ -7,7 +7,7 @@
 #include "host/src/cuda_backend.hpp"
 #include "host/src/host_memory.hpp"
 #include "host/src/validation.hpp"
-#include "kernels/cpu/adaptive.hpp"
+#include "kernels/cpu/adaptive/adaptive.hpp"
 
 namespace attractor {
 namespace {

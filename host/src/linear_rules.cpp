@@ -10,8 +10,8 @@
 
 #include <attractor/error.hpp>
 
-#include "kernels/cpu/gram.hpp"
-#include "kernels/cpu/threads.hpp"
+#include "kernels/cpu/engine/threads.hpp"
+#include "kernels/cpu/pointwise/gram.hpp"
 
 namespace attractor::detail {
 namespace {

@@ -10,7 +10,7 @@
 #include <attractor/error.hpp>
 
 #include "host/src/host_memory.hpp"
-#include "kernels/cpu/threads.hpp"
+#include "kernels/cpu/engine/threads.hpp"
 
 namespace attractor::detail {
 namespace {

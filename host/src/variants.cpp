@@ -6,7 +6,7 @@
 
 #include "host/src/philox.hpp"
 #include "host/src/validation.hpp"
-#include "kernels/cpu/threads.hpp"
+#include "kernels/cpu/engine/threads.hpp"
 
 namespace attractor {
 namespace {

@@ -10,7 +10,7 @@
 #include <attractor/attractor.hpp>
 
 #include "core/reference/similarity.hpp"
-#include "kernels/cuda/adaptive_scores.hpp"
+#include "kernels/cuda/adaptive/adaptive_scores.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/results.hpp"
 

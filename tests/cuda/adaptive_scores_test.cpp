@@ -13,8 +13,8 @@
 #include <gtest/gtest.h>
 
 #include "core/reference/similarity.hpp"
-#include "kernels/cuda/adaptive_scores.hpp"
-#include "kernels/cuda/resources.hpp"
+#include "kernels/cuda/adaptive/adaptive_scores.hpp"
+#include "kernels/cuda/device/resources.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/results.hpp"
 

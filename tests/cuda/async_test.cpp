@@ -8,7 +8,7 @@
 #include <attractor/error.hpp>
 #include <attractor/relaxer.hpp>
 
-#include "kernels/cuda/resources.hpp"
+#include "kernels/cuda/device/resources.hpp"
 #include "tests/cuda/support_data.hpp"
 #include "tests/support/results.hpp"
 

@@ -16,7 +16,7 @@
 #include <attractor/error.hpp>
 
 #include "core/reference/similarity.hpp"
-#include "kernels/cuda/cross_entropy.hpp"
+#include "kernels/cuda/fit/cross_entropy.hpp"
 #include "kernels/sizes.hpp"
 #include "tests/support/data.hpp"
 

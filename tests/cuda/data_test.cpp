@@ -10,8 +10,8 @@
 
 #include <attractor/error.hpp>
 
-#include "kernels/cuda/resources.hpp"
-#include "kernels/cuda/softmax_scan.hpp"
+#include "kernels/cuda/device/resources.hpp"
+#include "kernels/cuda/softmax/softmax_scan.hpp"
 #include "tests/cuda/support_data.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/sizes_scope.hpp"

@@ -13,12 +13,12 @@
 
 #include <attractor/error.hpp>
 
-#include "kernels/cuda/cross_entropy.hpp"
-#include "kernels/cuda/footprint.hpp"
-#include "kernels/cuda/lane_buffers.hpp"
-#include "kernels/cuda/relax.hpp"
-#include "kernels/cuda/resources.hpp"
-#include "kernels/cuda/softmax_scan.hpp"
+#include "kernels/cuda/adaptive/footprint.hpp"
+#include "kernels/cuda/device/resources.hpp"
+#include "kernels/cuda/engine/lane_buffers.hpp"
+#include "kernels/cuda/engine/relax.hpp"
+#include "kernels/cuda/fit/cross_entropy.hpp"
+#include "kernels/cuda/softmax/softmax_scan.hpp"
 #include "tests/cuda/support_data.hpp"
 #include "tests/cuda/support_faults.hpp"
 #include "tests/support/results.hpp"

@@ -1,7 +1,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "kernels/cuda/math.cuh"
+#include "kernels/cuda/device/math.cuh"
 #include "tests/cuda/formulas.hpp"
 
 namespace attractor::test {

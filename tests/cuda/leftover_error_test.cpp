@@ -9,7 +9,7 @@
 #include <attractor/cuda.hpp>
 #include <attractor/error.hpp>
 
-#include "kernels/cuda/resources.hpp"
+#include "kernels/cuda/device/resources.hpp"
 #include "tests/cuda/support_data.hpp"
 #include "tests/support/results.hpp"
 

@@ -13,7 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "core/reference/relaxation.hpp"
-#include "kernels/cuda/resident.hpp"
+#include "kernels/cuda/resident/resident.hpp"
 #include "tests/support/data.hpp"
 
 namespace attractor::test {

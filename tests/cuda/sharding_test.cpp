@@ -7,7 +7,7 @@
 
 #include <attractor/error.hpp>
 
-#include "kernels/cuda/resources.hpp"
+#include "kernels/cuda/device/resources.hpp"
 #include "tests/cuda/support_data.hpp"
 #include "tests/support/results.hpp"
 

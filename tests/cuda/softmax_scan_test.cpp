@@ -11,8 +11,8 @@
 
 #include <attractor/error.hpp>
 
-#include "kernels/cuda/resources.hpp"
-#include "kernels/cuda/softmax_scan.hpp"
+#include "kernels/cuda/device/resources.hpp"
+#include "kernels/cuda/softmax/softmax_scan.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/results.hpp"
 

@@ -11,8 +11,8 @@
 #include <gtest/gtest.h>
 
 #include "core/reference/relaxation.hpp"
-#include "kernels/cuda/memory.hpp"
-#include "kernels/cuda/relax.hpp"
+#include "kernels/cuda/engine/memory.hpp"
+#include "kernels/cuda/engine/relax.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/sizes_scope.hpp"

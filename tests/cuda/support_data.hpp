@@ -13,7 +13,7 @@
 
 #include <attractor/attractor.hpp>
 
-#include "kernels/cuda/error.hpp"
+#include "kernels/cuda/device/error.hpp"
 #include "tests/support/data.hpp"
 
 namespace attractor::test {

@@ -1,0 +1,129 @@
+// Adaptive memories: s from ranked terms.
+
+#include <algorithm>
+#include <limits>
+#include <variant>
+
+#include "kernels/cpu/engine/field_kernel.hpp"
+#include "kernels/cpu/engine/retrieval_kernel.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/adaptive/adaptive.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/cpu/adaptive/adaptive_scorer-inl.hpp"
+#include "kernels/cpu/adaptive/rounded_scorer-inl.hpp"
+#include "kernels/cpu/softmax/retrieval-inl.hpp"
+#include "kernels/cpu/softmax/softmax_reader-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+namespace {
+
+/// Scores from terms as they are, a vector of lanes and a pattern at a time.
+class FullScorer {
+ public:
+  explicit FullScorer(const AdaptiveField& field) : scorer_(field) {}
+
+  void take(const Tile& tile) {
+    lanes_ = tile.lanes;
+    scorer_.take(tile);
+  }
+
+  void score(Index first, Index count, Index lane, Block& block) {
+    for (int v = 0; v < block_vectors; ++v) {
+      const Index at = lane + v * vector_lanes();
+      if (at >= lanes_) continue;
+      for (Index r = 0; r < count; ++r) {
+        LaneArray<float> scores;
+        scorer_.score(first + r, at, scores.data());
+        block[r][v] = hn::Load(floats, scores.data());
+      }
+    }
+  }
+
+ private:
+  AdaptiveScorer scorer_;
+  Index lanes_ = 0;  ///< of the tile in use
+};
+
+#if ATTRACTOR_ROUNDS
+using AnyScorer = std::variant<FullScorer, RoundedScorer<std::int16_t>, RoundedScorer<std::uint8_t>>;
+
+AnyScorer make_scorer(const AdaptiveField& field) {
+  switch (field.precision) {
+    case TermPrecision::bits16: return RoundedScorer<std::int16_t>(field);
+    case TermPrecision::bits8: return RoundedScorer<std::uint8_t>(field);
+    default: return FullScorer(field);
+  }
+}
+
+#else
+using AnyScorer = std::variant<FullScorer>;
+
+AnyScorer make_scorer(const AdaptiveField& field) { return FullScorer(field); }
+#endif
+
+class BlockScorer {
+ public:
+  using Field = AdaptiveField;
+  explicit BlockScorer(const Field& field) : pattern_count_(field.patterns.rows()), scorer_(make_scorer(field)) {}
+
+  void take(const Tile& tile) {
+    std::visit([&](auto& scorer) { scorer.take(tile); }, scorer_);
+  }
+
+  HWY_INLINE void score(const Tile& /*tile*/, Index first, Index lane, Block& block) {
+    for (auto& row : block)
+      for (Vector& scores : row) scores = hn::Set(floats, -std::numeric_limits<float>::infinity());
+    const Index count = std::min(Index{block_rows}, pattern_count_ - first);
+    std::visit([&](auto& scorer) HWY_ATTR { scorer.score(first, count, lane, block); }, scorer_);
+  }
+
+ private:
+  Index pattern_count_;
+  AnyScorer scorer_;
+};
+
+}  // namespace
+
+std::unique_ptr<FieldKernel> make_adaptive_kernel(const AdaptiveField& field, const Update& update, Index width) {
+  return make_softmax_kernel<BlockScorer>(field, {.resolution = field.resolution.data(), .offset = field.energy_offset},
+                                          update, width);
+}
+
+std::unique_ptr<RecallKernel> make_adaptive_recall(const AdaptiveField& field, const PackedMatrix& contents,
+                                                   Index width) {
+  return std::make_unique<ContentsKernel<BlockScorer>>(field, contents, width);
+}
+
+std::unique_ptr<RetrievalKernel> make_adaptive_retrieval(const AdaptiveField& field) {
+  return std::make_unique<LaneRetrieval<BlockScorer>>(field);
+}
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attractor::cpu {
+
+HWY_EXPORT(make_adaptive_kernel);
+HWY_EXPORT(make_adaptive_recall);
+HWY_EXPORT(make_adaptive_retrieval);
+
+std::unique_ptr<FieldKernel> make_kernel(const AdaptiveField& field, const Update& update, Index width) {
+  return HWY_DYNAMIC_DISPATCH(make_adaptive_kernel)(field, update, width);
+}
+
+std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const PackedMatrix& contents,
+                                                 Index width) {
+  return HWY_DYNAMIC_DISPATCH(make_adaptive_recall)(field, contents, width);
+}
+
+std::unique_ptr<RetrievalKernel> make_retrieval_kernel(const AdaptiveField& field) {
+  return HWY_DYNAMIC_DISPATCH(make_adaptive_retrieval)(field);
+}
+
+}  // namespace attractor::cpu
+#endif

@@ -1,0 +1,33 @@
+#pragma once
+
+/// What adaptive similarity needs beside relaxation: footprints, and the loss that its weights are fitted by.
+
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <attractor/matrix.hpp>
+#include <attractor/similarity.hpp>
+
+#include "kernels/cpu/engine/field.hpp"
+
+namespace attractor::cpu {
+
+/// A memory with this similarity, which is valid.
+AdaptiveField make_adaptive(PackedMatrix patterns, const AdaptiveSimilarity& similarity);
+
+/// Gives it other weights and priors of another similarity with as many groups.
+void set_weights(AdaptiveField& field, const AdaptiveSimilarity& similarity);
+
+/// Row i of `results`: the ranked terms of pairs[i], running sums if `cumulative`. Without pairs, of query i / P and
+/// pattern i % P.
+void footprints(FootprintBase base, bool cumulative, const PackedMatrix& patterns, MatrixView<const float> queries,
+                std::span<const FootprintPair> pairs, MatrixView<float> results, int threads);
+
+/// Σ over queries of −log softmax(s)_origin. Overwrites the parts of `gradient` (unless null) that aren't empty, which
+/// have the shapes of the field's, with the derivatives by weights that include β, and by priors. The bits don't depend
+/// on the number of threads.
+double cross_entropy(const AdaptiveField& field, MatrixView<const float> queries, std::span<const Index> origins,
+                     SimilarityGradient* gradient, int threads);
+
+}  // namespace attractor::cpu

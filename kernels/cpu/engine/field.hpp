@@ -1,0 +1,109 @@
+#pragma once
+
+/// Memories as the CPU kernels read them. Immutable once made; shared by all threads.
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include <attractor/similarity.hpp>
+
+#include "kernels/cpu/engine/packed_matrix.hpp"
+
+namespace attractor::cpu {
+
+// `resolution` [padded D]: what sign updates take for 0, see core/attractor/update.hpp.
+
+/// Linear memory through its scores: u = scale·(Fᵀ(Fx) − diagonal∘x), E = −½ scale·(|Fx|² − Σ diagonal·x²).
+/// `diagonal` is the diagonal of FᵀF where the memory has none, else 0.
+struct FactoredField {
+  PackedMatrix factor;     ///< F [P × D]
+  AlignedFloats diagonal;  ///< [padded D]
+  AlignedFloats resolution;
+  float scale = 1.0F;
+};
+
+/// Linear memory through its weights: u = scale·Wx, E = −½ xᵀu.
+struct DenseField {
+  PackedMatrix weights;  ///< W [D × D], symmetric
+  AlignedFloats resolution;
+  float scale = 1.0F;
+};
+
+/// Softmax memory: u = c + softmax(βAx)ᵀA, E = −lse(β, Ax) + ½‖x − c‖² + energy_offset.
+struct SoftmaxField {
+  PackedMatrix patterns;  ///< A [P × D], less the centre
+  AlignedFloats centre;   ///< c [padded D]
+  AlignedFloats resolution;
+  float beta = 1.0F;
+  double energy_offset = 0.0;  ///< as in SoftmaxForm
+};
+
+/// Weights of the ranks.
+template <class T>
+struct WeightRows {
+  std::vector<T> values = {};  ///< [R], or [P × R]: a row for each pattern; empty: the base isn't used
+  Index stride = 0;            ///< from one pattern's weights to the next one's, 0 where all share them
+
+  [[nodiscard]] bool used() const { return !values.empty(); }
+  [[nodiscard]] const T* of(Index pattern) const { return values.data() + pattern * stride; }
+};
+
+/// Rank weights of one base of an adaptive similarity, times its β.
+using RankWeights = WeightRows<float>;
+
+/// The same as integers, in a unit for each row.
+struct IntegerWeights : WeightRows<std::int16_t> {
+  /// So large that sums of 16 products with integers of 14 bits fit 32 bits.
+  static constexpr float largest = 8191.0F;
+
+  std::vector<float> units = {};
+  std::vector<float> totals = {};  ///< Σ over the entries of a state of their ranks' integers
+
+  [[nodiscard]] float unit(Index pattern) const { return units[row(pattern)]; }
+  [[nodiscard]] float total(Index pattern) const { return totals[row(pattern)]; }
+
+ private:
+  [[nodiscard]] std::size_t row(Index pattern) const { return stride == 0 ? 0 : static_cast<std::size_t>(pattern); }
+};
+
+/// The entries of a state, group after group.
+struct RankGroups {
+  RankGroups() = default;
+  RankGroups(Index dimension, Index groups);
+
+  [[nodiscard]] Index count() const { return static_cast<Index>(first.size()) - 1; }
+  [[nodiscard]] Index ranks() const { return rank_count(static_cast<Index>(order.size()), count()); }
+  /// Where the group begins in `order`.
+  [[nodiscard]] Index begin(Index group) const { return first[static_cast<std::size_t>(group)]; }
+  [[nodiscard]] Index size(Index group) const { return begin(group + 1) - begin(group); }
+
+  std::vector<Index> order;  ///< [D]
+  std::vector<Index> first;  ///< [groups + 1] where each group begins in `order`
+};
+
+/// What scores from rounded terms need beside.
+struct Rounding {
+  std::vector<float> centre = {};  ///< [D] the middle of each entry's range over the patterns
+  float distance_reach = 0.0F;     ///< the largest |entry − centre|
+  float dot_reach = 0.0F;          ///< the largest |entry|
+  IntegerWeights squared_distance = {};
+  IntegerWeights dot = {};
+};
+
+/// Adaptive memory: u = softmax(s)ᵀA, E = −lse(s), s as in core/attractor/similarity.hpp.
+struct AdaptiveField {
+  PackedMatrix patterns;  ///< A [P × D]
+  RankWeights squared_distance = {};
+  RankWeights dot = {};
+  std::vector<float> log_prior = {};  ///< [P], the largest is 0
+  AlignedFloats resolution = {};
+  double energy_offset = 0.0;  ///< less the largest prior
+  RankGroups groups = {};
+  TermPrecision precision = TermPrecision::full;
+  Rounding rounding = {};  ///< made unless the precision is full
+};
+
+using Field = std::variant<FactoredField, DenseField, SoftmaxField, AdaptiveField>;
+
+}  // namespace attractor::cpu

@@ -1,0 +1,58 @@
+#pragma once
+
+/// What the tile scheduler asks of a memory. One object per thread; it owns the scratch of a tile of its width.
+
+#include <memory>
+#include <span>
+
+#include <attractor/update.hpp>
+
+#include "kernels/cpu/engine/field.hpp"
+#include "kernels/cpu/engine/lanes.hpp"
+#include "kernels/cpu/engine/tile.hpp"
+
+namespace attractor::cpu {
+
+class FieldKernel {
+ public:
+  FieldKernel() = default;
+  FieldKernel(const FieldKernel&) = delete;
+  FieldKernel& operator=(const FieldKernel&) = delete;
+  FieldKernel(FieldKernel&&) = delete;
+  FieldKernel& operator=(FieldKernel&&) = delete;
+  virtual ~FieldKernel() = default;
+
+  /// Takes the scores or the field of every lane's state and, if wanted, its energy.
+  virtual void evaluate(Tile& tile) = 0;
+
+  /// Moves every evaluated lane that isn't held one step: x ← g(x, u(x)).
+  virtual void advance(Tile& tile) = 0;
+
+  /// Evaluates only these lanes, with the bits that `evaluate` would give. False: not worth it here, hold them until
+  /// the next evaluation.
+  virtual bool prepare(Tile& tile, std::span<const Arrival> arrivals) = 0;
+};
+
+std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, Index width);
+std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& update, Index width);
+std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update, Index width);
+std::unique_ptr<FieldKernel> make_kernel(const AdaptiveField& field, const Update& update, Index width);
+
+/// Reads contents out of a softmax memory. One object per thread.
+class RecallKernel {
+ public:
+  RecallKernel() = default;
+  RecallKernel(const RecallKernel&) = delete;
+  RecallKernel& operator=(const RecallKernel&) = delete;
+  RecallKernel(RecallKernel&&) = delete;
+  RecallKernel& operator=(RecallKernel&&) = delete;
+  virtual ~RecallKernel() = default;
+
+  /// softmax(s)ᵀC of the tile's states, [padded M × width], valid until the next call.
+  virtual const float* recall(const Tile& tile) = 0;
+};
+
+std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const PackedMatrix& contents, Index width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const PackedMatrix& contents, Index width);
+
+}  // namespace attractor::cpu

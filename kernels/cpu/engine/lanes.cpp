@@ -1,0 +1,76 @@
+#include "kernels/cpu/engine/lanes.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace attractor::cpu {
+namespace {
+
+/// Neurons that are moved at a time: one cache line of each row, and a part of the tile that stays in the first-level
+/// cache while all rows pass.
+constexpr Index strip = 16;
+
+/// Calls move(i) for count ≤ strip values; a full strip has a constant length, so that its loop unrolls.
+template <class Move>
+void for_strip(Index count, const Move& move) {
+  if (count == strip) {
+    for (Index i = 0; i < strip; ++i) move(i);
+  } else {
+    for (Index i = 0; i < count; ++i) move(i);
+  }
+}
+
+constexpr float mask_bits(bool set) { return std::bit_cast<float>(set ? ~std::uint32_t{0} : std::uint32_t{0}); }
+
+}  // namespace
+
+void set_mask(LaneArray<float>& mask, Index lane, bool value) {
+  mask[static_cast<std::size_t>(lane)] = mask_bits(value);
+}
+
+/// An exponent of all ones, plus one, carries into the sign bit. Integers, so that the loop is free of a chain of sums.
+bool all_finite(const float* values, Index count) {
+  std::uint32_t carries = 0;
+  for (Index i = 0; i < count; ++i) carries |= (std::bit_cast<std::uint32_t>(values[i]) & 0x7f800000U) + 0x00800000U;
+  return (carries >> 31U) == 0;
+}
+
+float largest_magnitude(const float* values, Index count) {
+  float largest = 0.0F;
+  for (Index i = 0; i < count; ++i) largest = std::max(largest, std::abs(values[i]));
+  return largest;
+}
+
+void load_lanes(std::span<const Arrival> arrivals, Tile& tile) {
+  const Index width = tile.width;
+  for (Index first = 0; first < tile.dimension; first += strip) {
+    for (const Arrival& arrival : arrivals) {
+      const float* const from = arrival.query + first;
+      float* const to = tile.column(arrival.lane) + first * width;
+      for_strip(std::min(strip, tile.dimension - first), [&](Index i) { to[i * width] = from[i]; });
+    }
+  }
+  for (const Arrival& arrival : arrivals)
+    for (Index i = tile.dimension; i < tile.rows; ++i) tile.column(arrival.lane)[i * width] = 0.0F;
+}
+
+void store_lanes(std::span<const Departure> departures, const float* lanes, Index count, Index width) {
+  for (Index first = 0; first < count; first += strip) {
+    for (const Departure& departure : departures) {
+      const float* const from = lanes + departure.lane + first * width;
+      float* const to = departure.result + first;
+      for_strip(std::min(strip, count - first), [&](Index i) { to[i] = from[i * width]; });
+    }
+  }
+}
+
+void copy_lane(const float* from, float* to, Index rows, Index width) {
+  for (Index i = 0; i < rows; ++i) to[i * width] = from[i * width];
+}
+
+void load_clamps(const std::uint8_t* row, Index count, float* lane, Index width) {
+  for (Index i = 0; i < count; ++i) lane[i * width] = mask_bits(row[i] != 0);
+}
+
+}  // namespace attractor::cpu

@@ -1,0 +1,43 @@
+#pragma once
+
+/// Moves states between rows of the caller's matrices and lanes of a tile.
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/cpu/engine/tile.hpp"
+
+namespace attractor::cpu {
+
+/// Sets or clears all bits of a lane's mask.
+void set_mask(LaneArray<float>& mask, Index lane, bool value);
+
+bool all_finite(const float* values, Index count);
+
+float largest_magnitude(const float* values, Index count);
+
+/// A query on its way into a lane.
+struct Arrival {
+  Index lane;
+  const float* query;
+};
+
+/// A state on its way out of a lane.
+struct Departure {
+  Index lane;
+  float* result;
+};
+
+/// Copies queries of `tile.dimension` floats into their lanes, and zeros into the rows past them.
+void load_lanes(std::span<const Arrival> arrivals, Tile& tile);
+
+/// Copies `count` values of each lane of `lanes` [count × width] to its row.
+void store_lanes(std::span<const Departure> departures, const float* lanes, Index count, Index width);
+
+/// Copies a lane's `rows` floats, `width` apart, to another lane.
+void copy_lane(const float* from, float* to, Index rows, Index width);
+
+/// Marks the neurons with a nonzero byte as clamped, the others as free.
+void load_clamps(const std::uint8_t* row, Index count, float* lane, Index width);
+
+}  // namespace attractor::cpu

@@ -1,0 +1,120 @@
+#include "kernels/cpu/engine/recall.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "kernels/cpu/engine/field_kernel.hpp"
+#include "kernels/cpu/engine/lanes.hpp"
+#include "kernels/cpu/engine/retrieval_kernel.hpp"
+#include "kernels/cpu/engine/threads.hpp"
+
+namespace attractor::cpu {
+namespace {
+
+std::unique_ptr<RecallKernel> recall_kernel(const Field& field, const PackedMatrix& contents) {
+  if (const auto* const adaptive = std::get_if<AdaptiveField>(&field))
+    return make_recall_kernel(*adaptive, contents, most_lanes);
+  return make_recall_kernel(std::get<SoftmaxField>(field), contents, most_lanes);
+}
+
+std::unique_ptr<RetrievalKernel> retrieval_kernel(const Field& field) {
+  if (const auto* const adaptive = std::get_if<AdaptiveField>(&field)) return make_retrieval_kernel(*adaptive);
+  return make_retrieval_kernel(std::get<SoftmaxField>(field));
+}
+
+/// A tile that is filled anew for each batch of states.
+class Batch {
+ public:
+  explicit Batch(Index dimension) : tile_(dimension, most_lanes, false) {
+    arrivals_.reserve(static_cast<std::size_t>(most_lanes));
+  }
+
+  /// At most most_lanes states, one in each lane.
+  const Tile& fill(MatrixView<const float> states) {
+    arrivals_.clear();
+    for (Index i = 0; i < most_lanes; ++i) set_mask(tile_.idle, i, i >= states.rows);
+    for (Index i = 0; i < states.rows; ++i) arrivals_.push_back({i, states.row(i)});
+    tile_.lanes = states.rows;
+    load_lanes(arrivals_, tile_);
+    return tile_;
+  }
+
+ private:
+  Tile tile_;
+  std::vector<Arrival> arrivals_;
+};
+
+/// One thread's share of a recall: reads contents out for one batch of states after another.
+class RecallWorker {
+ public:
+  RecallWorker(const Field& field, const PackedMatrix& contents, Index dimension)
+      : kernel_(recall_kernel(field, contents)), batch_(dimension) {
+    departures_.reserve(static_cast<std::size_t>(most_lanes));
+  }
+
+  void run(MatrixView<const float> states, MatrixView<float> readouts) {
+    departures_.clear();
+    for (Index i = 0; i < states.rows; ++i) departures_.push_back({i, readouts.row(i)});
+    store_lanes(departures_, kernel_->recall(batch_.fill(states)), readouts.columns, most_lanes);
+  }
+
+ private:
+  std::unique_ptr<RecallKernel> kernel_;
+  Batch batch_;
+  std::vector<Departure> departures_;
+};
+
+class RetrievalWorker {
+ public:
+  RetrievalWorker(const Field& field, Index dimension) : kernel_(retrieval_kernel(field)), batch_(dimension) {}
+
+  void run(MatrixView<const float> states, std::span<Index> patterns, std::span<float> posteriors) {
+    const LaneWinners& winners = kernel_->retrieve(batch_.fill(states));
+    for (std::size_t i = 0; i < patterns.size(); ++i) {
+      const bool finite =
+          all_finite(states.row(static_cast<Index>(i)), states.columns) && std::isfinite(winners.posterior[i]);
+      patterns[i] = finite ? winners.pattern[i] : -1;
+      posteriors[i] = finite ? winners.posterior[i] : std::numeric_limits<float>::quiet_NaN();
+    }
+  }
+
+ private:
+  std::unique_ptr<RetrievalKernel> kernel_;
+  Batch batch_;
+};
+
+/// Calls run(worker, first row, rows) for batches of states. All memory is taken before any thread starts.
+template <class Worker, class Run, class... Arguments>
+void for_batches(Index states, int threads, const Run& run, const Arguments&... arguments) {
+  const int team = team_size(threads, states, least_lanes);
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (int i = 0; i < team; ++i) workers.push_back(std::make_unique<Worker>(arguments...));
+  run_chunks(team, states, most_lanes, [&](int share, Index first, Index end) {
+    run(*workers[static_cast<std::size_t>(share)], first, end - first);
+  });
+}
+
+}  // namespace
+
+void recall(const Field& field, const PackedMatrix& contents, MatrixView<const float> states,
+            MatrixView<float> readouts, int threads) {
+  const auto run = [&](RecallWorker& worker, Index first, Index rows) {
+    worker.run(states.slice(first, rows), readouts.slice(first, rows));
+  };
+  for_batches<RecallWorker>(states.rows, threads, run, field, contents, states.columns);
+}
+
+void retrieve(const Field& field, MatrixView<const float> states, std::span<Index> patterns,
+              std::span<float> posteriors, int threads) {
+  const auto run = [&](RetrievalWorker& worker, Index first, Index rows) {
+    const auto at = static_cast<std::size_t>(first);
+    const auto count = static_cast<std::size_t>(rows);
+    worker.run(states.slice(first, rows), patterns.subspan(at, count), posteriors.subspan(at, count));
+  };
+  for_batches<RetrievalWorker>(states.rows, threads, run, field, states.columns);
+}
+
+}  // namespace attractor::cpu

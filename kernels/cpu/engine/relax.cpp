@@ -1,0 +1,316 @@
+#include "kernels/cpu/engine/relax.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "kernels/cpu/engine/field_kernel.hpp"
+#include "kernels/cpu/engine/lanes.hpp"
+#include "kernels/cpu/engine/query_queue.hpp"
+#include "kernels/cpu/engine/threads.hpp"
+#include "kernels/progress_meter.hpp"
+
+namespace attractor::cpu {
+namespace {
+
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+/// A query in flight.
+struct Lane {
+  Index query = -1;
+  std::int32_t steps = 0;
+  bool fresh = false;                 ///< not evaluated yet: the next advance leaves it alone
+  bool halted = false;                ///< done, but for the energy of its last state
+  Status status = Status::max_steps;  ///< if it ends now
+  double energy = not_a_number;       ///< of its state, where one has been computed
+  HaltingMonitor monitor = {};
+};
+
+/// One call's inputs and outputs, shared by its threads.
+struct Job {
+  const RelaxerOptions& options;
+  MatrixView<const float> queries;
+  const RelaxationView& results;
+  const RelaxCall& call;
+  bool watches_energy;
+  bool wants_energy;
+  bool signs;           ///< the update is a sign update
+  bool watches_cycles;  ///< and may end in a cycle
+};
+
+/// One thread's share: keeps the lanes of its tile filled and steps them until no query is left.
+class TileWorker {
+ public:
+  TileWorker(const Job& job, const Field& field, QueryQueue& queue, detail::ProgressMeter& meter, Index width)
+      : job_(job),
+        queue_(queue),
+        meter_(meter),
+        tile_(job.queries.columns, width, job.call.clamped.data != nullptr, job.watches_cycles),
+        kernel_(std::visit([&](const auto& f) { return make_kernel(f, *job.options.update, width); }, field)),
+        lanes_(static_cast<std::size_t>(most_lanes)) {
+    for (Index i = 0; i < most_lanes; ++i) mark_idle(i);
+    tile_.wants_energy = job.wants_energy;
+    tile_.wants_change = job.options.halting->watch == Halting::Watch::state;
+    arrivals_.reserve(static_cast<std::size_t>(most_lanes));
+    departures_.reserve(static_cast<std::size_t>(most_lanes));
+  }
+
+  void run() {
+    exchange_lanes();
+    while (tile_.lanes > 0) {
+      kernel_->evaluate(tile_);
+      judge_energies();
+      prepare_arrivals();
+      kernel_->advance(tile_);
+      judge_states();
+      close_gaps();
+      meter_.add(std::exchange(finished_, 0));
+      if (meter_.stopped()) cancel();
+    }
+    meter_.add(std::exchange(finished_, 0));
+  }
+
+ private:
+  /// After an evaluation: who has reached its halting energy, or its last step?
+  void judge_energies() {
+    for (Index i = 0; i < tile_.lanes; ++i) {
+      Lane& lane = lane_at(i);
+      if (lane.query < 0) continue;
+      lane.fresh = false;
+      if (lane.steps > 0 && job_.wants_energy) judge_energy(i, lane);
+    }
+    exchange_lanes();
+  }
+
+  void judge_energy(Index i, Lane& lane) {
+    lane.energy = tile_.energy[static_cast<std::size_t>(i)];
+    if (!job_.results.energy_trace.empty())
+      job_.results.energy_trace(lane.query, lane.steps - 1) = to_float(lane.energy);
+    // An energy that isn't finite comes from a readout that isn't, by which the next step ends the query, as it would
+    // if no energies were asked for.
+    const bool finite = std::isfinite(lane.energy);
+    if (finite && job_.watches_energy && lane.monitor.energy_halts(*job_.options.halting, lane.steps, lane.energy))
+      return retire(i, Status::converged);
+    if (lane.halted || lane.steps == job_.options.max_steps) retire(i, finite ? lane.status : Status::diverged);
+  }
+
+  /// After a step: who has diverged, stopped moving, or taken its last step?
+  void judge_states() {
+    for (Index i = 0; i < tile_.lanes; ++i) {
+      Lane& lane = lane_at(i);
+      if (lane.query < 0 || lane.fresh) continue;
+      ++lane.steps;
+      lane.energy = not_a_number;
+      if (job_.signs && lane.steps == 1) raise_magnitude(i);
+      judge_state(i, lane);
+    }
+    exchange_lanes();
+  }
+
+  void judge_state(Index i, Lane& lane) {
+    if (!(tile_.finite[static_cast<std::size_t>(i)] == 0.0F)) {
+      if (!job_.results.energy_trace.empty()) job_.results.energy_trace(lane.query, lane.steps - 1) = not_a_number;
+      return retire(i, Status::diverged);
+    }
+    const double squared_change = tile_.squared_change[static_cast<std::size_t>(i)];
+    if (job_.options.halting->watch == Halting::Watch::state &&
+        lane.monitor.state_halts(*job_.options.halting, lane.steps, squared_change))
+      return halt(i, lane, Status::converged);
+    if (job_.watches_cycles && lane.steps >= 2 && squared_change > 0.0 && returns(i))
+      return halt(i, lane, Status::oscillating);
+    if (lane.steps == job_.options.max_steps && !job_.watches_energy) halt(i, lane, Status::max_steps);
+  }
+
+  /// Whether a lane's state is the one before the last again.
+  [[nodiscard]] bool returns(Index i) const {
+    return std::bit_cast<std::uint32_t>(tile_.returns[static_cast<std::size_t>(i)]) == 0;
+  }
+
+  /// From a sign update's first step on states hold ±1, beside entries of the query.
+  void raise_magnitude(Index i) {
+    float& magnitude = tile_.magnitude[static_cast<std::size_t>(i)];
+    magnitude = std::max(magnitude, 1.0F);
+  }
+
+  /// Ends a query whose status is known, at once or after its last energy.
+  void halt(Index i, Lane& lane, Status status) {
+    if (!job_.wants_energy) return retire(i, status);
+    lane.halted = true;
+    lane.status = status;
+  }
+
+  /// Writes a query's outcome and frees its lane; its state follows at the next exchange.
+  void retire(Index i, Status status) {
+    const Lane& lane = lane_at(i);
+    departures_.push_back({i, job_.results.states.row(lane.query)});
+    write_outcome(lane.query, lane.steps, lane.energy, status);
+    mark_idle(i);
+  }
+
+  void write_outcome(Index query, std::int32_t steps, double energy, Status status) {
+    const auto at = static_cast<std::size_t>(query);
+    const RelaxationView& results = job_.results;
+    if (!results.steps.empty()) results.steps[at] = steps;
+    if (!results.energies.empty()) results.energies[at] = to_float(energy);
+    if (!results.status.empty()) results.status[at] = status;
+    if (!results.energy_trace.empty())
+      std::fill(results.energy_trace.row(query) + steps, results.energy_trace.row(query) + job_.options.max_steps,
+                not_a_number);
+    if (status != Status::cancelled) ++finished_;
+  }
+
+  /// Takes the states of retired queries out and gives every idle lane a waiting query.
+  void exchange_lanes() {
+    store_lanes(departures_, tile_.state.data(), tile_.dimension, tile_.width);
+    departures_.clear();
+    arrivals_.clear();
+    for (Index i = 0; i < tile_.width && next_query(); ++i) {
+      if (lane_at(i).query >= 0) continue;
+      while (next_query() && !enter(i, waiting_.first++)) {
+      }
+    }
+    load_lanes(arrivals_, tile_);
+  }
+
+  bool next_query() {
+    if (waiting_.empty() && !meter_.stopped()) waiting_ = queue_.take();
+    return !waiting_.empty();
+  }
+
+  /// Gives a query a lane. False if it isn't finite: it diverges before its first step and takes none.
+  bool enter(Index i, Index query) {
+    const float* const row = job_.queries.row(query);
+    if (!all_finite(row, tile_.dimension)) {
+      finish_unstarted(query, Status::diverged);
+      return false;
+    }
+    if (tile_.clamped) load_clamps(job_.call.clamped.row(query), tile_.dimension, tile_.clamps.data() + i, tile_.width);
+    lane_at(i) = Lane{.query = query, .fresh = true};
+    if (job_.signs) tile_.magnitude[static_cast<std::size_t>(i)] = largest_magnitude(row, tile_.dimension);
+    set_mask(tile_.idle, i, false);
+    tile_.lanes = std::max(tile_.lanes, i + 1);
+    arrivals_.push_back({i, row});
+    return true;
+  }
+
+  /// A query that never took a step: its state is the query.
+  void finish_unstarted(Index query, Status status) {
+    std::copy_n(job_.queries.row(query), tile_.dimension, job_.results.states.row(query));
+    write_outcome(query, 0, not_a_number, status);
+  }
+
+  /// After the judgement of energies: the newcomers missed the evaluation, so they make it up or sit out the step.
+  void prepare_arrivals() {
+    if (!arrivals_.empty() && kernel_->prepare(tile_, arrivals_))
+      for (const Arrival& arrival : arrivals_) lane_at(arrival.lane).fresh = false;
+    tile_.any_held = false;
+    for (Index i = 0; i < tile_.lanes; ++i) {
+      const Lane& lane = lane_at(i);
+      const bool held = lane.query < 0 || lane.fresh;
+      set_mask(tile_.held, i, held);
+      tile_.any_held |= held;
+    }
+  }
+
+  /// When no queries wait, moves the last lanes into gaps, so that the tile shrinks as it drains.
+  void close_gaps() {
+    Index gap = 0;
+    for (;;) {
+      while (tile_.lanes > 0 && lane_at(tile_.lanes - 1).query < 0) --tile_.lanes;
+      while (gap < tile_.lanes && lane_at(gap).query >= 0) ++gap;
+      if (gap >= tile_.lanes) return;
+      move_lane(tile_.lanes - 1, gap);
+    }
+  }
+
+  /// Valid between advance and evaluate, when a lane is its state and the sums over it.
+  void move_lane(Index from, Index to) {
+    const auto f = static_cast<std::size_t>(from);
+    const auto t = static_cast<std::size_t>(to);
+    copy_lane(tile_.column(from), tile_.column(to), tile_.rows, tile_.width);
+    if (tile_.clamped) copy_lane(tile_.clamps.data() + from, tile_.clamps.data() + to, tile_.rows, tile_.width);
+    if (job_.watches_cycles) copy_lane(tile_.earlier.data() + from, tile_.earlier.data() + to, tile_.rows, tile_.width);
+    tile_.magnitude[t] = tile_.magnitude[f];
+    tile_.quadratic.high[t] = tile_.quadratic.high[f];
+    tile_.quadratic.low[t] = tile_.quadratic.low[f];
+    lanes_[t] = lanes_[f];
+    set_mask(tile_.idle, to, false);
+    mark_idle(from);
+  }
+
+  void mark_idle(Index i) {
+    lane_at(i) = Lane{};
+    set_mask(tile_.idle, i, true);
+    set_mask(tile_.held, i, true);
+  }
+
+  /// Ends every query that this thread has taken.
+  void cancel() {
+    for (Index i = 0; i < tile_.lanes; ++i)
+      if (lane_at(i).query >= 0) retire(i, Status::cancelled);
+    while (!waiting_.empty()) finish_unstarted(waiting_.first++, Status::cancelled);
+    exchange_lanes();
+    tile_.lanes = 0;
+  }
+
+  Lane& lane_at(Index i) { return lanes_[static_cast<std::size_t>(i)]; }
+  static float to_float(double value) { return static_cast<float>(value); }
+
+  const Job& job_;
+  QueryQueue& queue_;
+  detail::ProgressMeter& meter_;
+  Tile tile_;
+  std::unique_ptr<FieldKernel> kernel_;
+  std::vector<Lane> lanes_;
+  std::vector<Arrival> arrivals_;
+  std::vector<Departure> departures_;
+  QueryQueue::Chunk waiting_;
+  Index finished_ = 0;
+};
+
+/// What a cancelled call says of the queries that it never took. Their states stay as they were.
+void cancel_untaken(const RelaxationView& results, Index first) {
+  const auto fill = [&](auto values, auto value) {
+    if (!values.empty()) std::fill(values.begin() + first, values.end(), value);
+  };
+  fill(results.steps, 0);
+  fill(results.energies, not_a_number);
+  fill(results.status, Status::cancelled);
+}
+
+/// Lanes of each thread's tile: many, to spread a pass over the memory and the exchange of lanes over more queries; but
+/// few where a wide tile would be refilled fewer than about eight times, for then the end, when lanes run empty, weighs
+/// more.
+Index tile_width(int threads, Index queries) { return queries < 8 * most_lanes * threads ? least_lanes : most_lanes; }
+
+}  // namespace
+
+Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
+            const RelaxationView& results, const RelaxCall& call) {
+  const bool watches_energy = options.halting->watch == Halting::Watch::energy;
+  const bool signs = std::holds_alternative<SignUpdate>(*options.update);
+  const Job job{.options = options,
+                .queries = queries,
+                .results = results,
+                .call = call,
+                .watches_energy = watches_energy,
+                .wants_energy = watches_energy || options.energies || options.energy_trace,
+                .signs = signs,
+                .watches_cycles = signs && options.halting->watch == Halting::Watch::state};
+  const int threads = team_size(options.threads, queries.rows, least_lanes);
+  QueryQueue queue(queries.rows, threads);
+  detail::ProgressMeter meter(call, queries.rows);
+  // All memory is taken before any thread starts: a failure here leaves nothing half done.
+  std::vector<std::unique_ptr<TileWorker>> workers;
+  for (int i = 0; i < threads; ++i)
+    workers.push_back(std::make_unique<TileWorker>(job, field, queue, meter, tile_width(threads, queries.rows)));
+  run_team(threads, [&](int share) { workers[static_cast<std::size_t>(share)]->run(); });
+  cancel_untaken(results, queue.taken());
+  meter.finish();
+  return queue.taken();
+}
+
+}  // namespace attractor::cpu

@@ -1,0 +1,259 @@
+// Linear memories through their scores: h = Fx, u = scale·(Fᵀh − diagonal∘x).
+//
+// Scores are made first, for the energy; readouts follow where a query goes on. Of more patterns than fit the weights
+// that a thread keeps, one part after another is scored and read out; sums run over the patterns in the same order.
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/cpu/engine/field_kernel.hpp"
+#include "kernels/cpu/simd/readout_term.hpp"
+#include "kernels/sizes.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/pointwise/factored.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/cpu/simd/product-inl.hpp"
+#include "kernels/cpu/simd/state_writer-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+namespace {
+
+template <class UpdateRule, class Separation>
+class FactoredKernel final : public FieldKernel {
+ public:
+  FactoredKernel(const FactoredField& field, const UpdateRule& update, const Separation& separation, Index width)
+      : field_(field),
+        update_(update),
+        separation_(separation),
+        width_(width),
+        part_(std::min(padded(detail::sizes().weighed_patterns), field.factor.padded_rows())),
+        weights_(part_ * width),
+        readout_(is_whole() ? 0 : field.factor.padded_columns() * width) {
+    for (Index i = 0; i < std::min(part_, field.factor.rows()); ++i)
+      terms_.push_back({.row_offset = field.factor.row_offset(i), .weight_offset = i * width});
+  }
+
+  void evaluate(Tile& tile) override {
+    potential_ = {};
+    for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
+      const Index end = std::min(first + part_, field_.factor.padded_rows());
+      for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+        for (Index row = first; row < end; row += block_rows) score(tile, first, row, lane);
+      if (!is_whole()) read_out_part(tile, first);
+    }
+    if (!tile.wants_energy) return;
+    for (Index lane = 0; lane < tile.lanes; ++lane) {
+      double twice = potential_.value(lane) - tile.quadratic.value(lane);
+      if (!std::isfinite(twice)) twice = wide_sum(tile, lane);
+      tile.energy[static_cast<std::size_t>(lane)] = -0.5 * static_cast<double>(field_.scale) * twice;
+    }
+  }
+
+  void advance(Tile& tile) override {
+    for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
+      StateWriter<UpdateRule> writer(
+          update_, tile, lane,
+          {.quadratic_weights = field_.diagonal.data(), .resolution = field_.resolution.data(), .per_magnitude = true});
+      for (Index row = 0; row < tile.rows; row += block_rows) {
+        Block readout;
+        if (is_whole()) {
+          clear(readout);
+          add_readout(0, row, lane, readout);
+        } else {
+          load(row, lane, readout);
+        }
+        subtract_diagonal(tile, row, lane, readout);
+        writer.write(row, readout);
+      }
+      writer.finish();
+    }
+  }
+
+  bool prepare(Tile& /*tile*/, std::span<const Arrival> arrivals) override {
+    if (!is_whole()) return false;
+    Index panel = 0;
+    for (; panel + 4 <= panels(); panel += 4)
+      for (const Arrival& arrival : arrivals) score_queries<1, 4>(&arrival, panel);
+    for (; panel < panels(); ++panel) {
+      std::size_t i = 0;
+      for (; i + 4 <= arrivals.size(); i += 4) score_queries<4, 1>(&arrivals[i], panel);
+      for (; i < arrivals.size(); ++i) score_queries<1, 1>(&arrivals[i], panel);
+    }
+    return true;
+  }
+
+ private:
+  using PanelTag = hn::CappedTag<float, panel_rows>;
+
+  /// All patterns have their weights kept.
+  [[nodiscard]] bool is_whole() const { return part_ == field_.factor.padded_rows(); }
+
+  /// Adds the readout of one part of the patterns, whose weights are kept now.
+  HWY_INLINE void add_readout(Index first, Index row, Index lane, Block& readout) const {
+    multiply_terms(field_.factor.data() + field_.factor.row_offset(first) + row * panel_rows, weights_.data() + lane,
+                   terms_.data(), std::min(part_, field_.factor.rows() - first), readout);
+  }
+
+  HWY_INLINE void load(Index row, Index lane, Block& readout) const {
+    for (int r = 0; r < block_rows; ++r)
+      for (int v = 0; v < block_vectors; ++v)
+        readout[r][v] = hn::Load(floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
+  }
+
+  void read_out_part(const Tile& tile, Index first) {
+    for (Index row = 0; row < tile.rows; row += block_rows)
+      for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
+        Block readout;
+        if (first == 0)
+          clear(readout);
+        else
+          load(row, lane, readout);
+        add_readout(first, row, lane, readout);
+        for (int r = 0; r < block_rows; ++r)
+          for (int v = 0; v < block_vectors; ++v)
+            hn::Store(readout[r][v], floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
+      }
+  }
+
+  /// |Fx|² − Σ diagonal·x² where squares leave the range of float.
+  [[nodiscard]] double wide_sum(const Tile& tile, Index lane) const {
+    const auto state = [&](Index k) { return static_cast<double>(tile.state[k * width_ + lane]); };
+    double sum = 0.0;
+    for (Index i = 0; i < field_.factor.rows(); ++i) {
+      const float* const row = field_.factor.data() + field_.factor.row_offset(i);
+      double score = 0.0;
+      for (Index k = 0; k < tile.dimension; ++k) score += static_cast<double>(row[k * panel_rows]) * state(k);
+      sum += score * score;
+    }
+    for (Index k = 0; k < tile.dimension; ++k) sum -= static_cast<double>(field_.diagonal[k]) * state(k) * state(k);
+    return sum;
+  }
+
+  [[nodiscard]] Index panels() const { return field_.factor.padded_rows() / panel_rows; }
+
+  /// Weights of block_rows patterns of the part that starts at `first`, for one block of lanes.
+  HWY_INLINE void score(const Tile& tile, Index first, Index row, Index lane) {
+    Block scores;
+    const float* const panel = field_.factor.panel(row / panel_rows) + row % panel_rows;
+    multiply_rows(panel, tile.state.data() + lane, width_, field_.factor.columns(), scores);
+    for (int v = 0; v < block_vectors; ++v) {
+      const Index at = lane + v * vector_lanes();
+      Vector potential = hn::Zero(floats);
+      HWY_UNROLL(block_rows)
+      for (int r = 0; r < block_rows; ++r) {
+        potential = hn::Add(potential, twice_potential(separation_, VectorOps{}, scores[r][v]));
+        const Vector weight = separate(separation_, VectorOps{}, scores[r][v]);
+        hn::Store(weight, floats, weights_.data() + (row - first + r) * width_ + at);
+      }
+      if (tile.wants_energy) add_to(potential_, at, potential);
+    }
+  }
+
+  /// Weights of some panels of patterns for some queries, summed in the order of `multiply_rows`. Four sums at a time
+  /// keep the multiply-adds from waiting for one another.
+  template <std::size_t queries, std::size_t panel_count>
+  HWY_INLINE void score_queries(const Arrival* arrivals, Index first_panel) {
+    PanelScores scores[queries * panel_count] = {};
+    const Index columns = field_.factor.columns();
+    for (Index first = 0; first < columns; first += score_chunk) {
+      const Index end = std::min(first + score_chunk, columns);
+      PanelScores chunk[queries * panel_count] = {};
+      for (Index k = first; k < end; ++k) {
+        HWY_UNROLL(4)
+        for (std::size_t i = 0; i < queries * panel_count; ++i) {
+          const float* const panel = field_.factor.panel(first_panel + static_cast<Index>(i % panel_count));
+          chunk[i].add_product(panel + k * panel_rows, arrivals[i / panel_count].query[k]);
+        }
+      }
+      for (std::size_t i = 0; i < queries * panel_count; ++i) scores[i].add(chunk[i]);
+    }
+    for (std::size_t i = 0; i < queries * panel_count; ++i)
+      store_weights(arrivals[i / panel_count].lane, first_panel + static_cast<Index>(i % panel_count), scores[i]);
+  }
+
+  /// The scores of one panel of patterns for one query.
+  struct PanelScores {
+    static constexpr std::size_t step = hn::MaxLanes(PanelTag());
+    static constexpr std::size_t count = panel_rows / step;
+
+    HWY_INLINE PanelScores() {
+      for (auto& value : values) value = hn::Zero(PanelTag());
+    }
+
+    /// values += patterns · x.
+    HWY_INLINE void add_product(const float* patterns, float x) {
+      HWY_UNROLL(8)
+      for (std::size_t v = 0; v < count; ++v)
+        values[v] = hn::MulAdd(hn::Load(PanelTag(), patterns + v * step), hn::Set(PanelTag(), x), values[v]);
+    }
+
+    HWY_INLINE void add(const PanelScores& other) {
+      for (std::size_t v = 0; v < count; ++v) values[v] = hn::Add(values[v], other.values[v]);
+    }
+
+    hn::Vec<PanelTag> values[count];
+  };
+
+  HWY_INLINE void store_weights(Index lane, Index panel, const PanelScores& scores) {
+    alignas(64) float values[panel_rows];
+    for (std::size_t v = 0; v < PanelScores::count; ++v)
+      hn::Store(separate(separation_, TaggedOps<PanelTag>{}, scores.values[v]), PanelTag(),
+                values + v * PanelScores::step);
+    float* const column = weights_.data() + panel * panel_rows * width_ + lane;
+    for (Index i = 0; i < panel_rows; ++i) column[i * width_] = values[i];
+  }
+
+  HWY_INLINE void subtract_diagonal(const Tile& tile, Index row, Index lane, Block& readout) const {
+    const Vector scale = hn::Set(floats, field_.scale);
+    HWY_UNROLL(block_rows)
+    for (int r = 0; r < block_rows; ++r) {
+      const Vector diagonal = hn::Set(floats, field_.diagonal[row + r]);
+      HWY_UNROLL(block_vectors)
+      for (int v = 0; v < block_vectors; ++v) {
+        const float* const x = tile.state.data() + (row + r) * width_ + lane + v * vector_lanes();
+        readout[r][v] = hn::Mul(scale, hn::NegMulAdd(diagonal, hn::Load(floats, x), readout[r][v]));
+      }
+    }
+  }
+
+  const FactoredField& field_;
+  UpdateRule update_;
+  Separation separation_;
+  Index width_;
+  Index part_;  ///< patterns whose weights are kept
+  std::vector<ReadoutTerm> terms_;
+  AlignedFloats weights_;  ///< p [part × width]
+  AlignedFloats readout_;  ///< Σ p_μ F_μ [padded D × width], where the patterns are taken in parts
+  LaneSums potential_;     ///< Σ 2F(h)
+};
+
+}  // namespace
+
+std::unique_ptr<FieldKernel> make_factored(const FactoredField& field, const Update& update, Index width) {
+  return std::visit(
+      [&](const auto& rule) -> std::unique_ptr<FieldKernel> {
+        return std::make_unique<FactoredKernel<std::decay_t<decltype(rule)>, LinearSeparation>>(
+            field, rule, LinearSeparation{}, width);
+      },
+      update);
+}
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attractor::cpu {
+
+HWY_EXPORT(make_factored);
+
+std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, Index width) {
+  return HWY_DYNAMIC_DISPATCH(make_factored)(field, update, width);
+}
+
+}  // namespace attractor::cpu
+#endif

@@ -1,0 +1,69 @@
+// The two matrix products of a step, over one register block: scores Mx and readouts Mᵀp.
+//
+// Each output is summed in an order that depends on the inner index alone, whatever the block, the tile or the vector
+// length: this is what makes results independent of the batch.
+
+#if defined(ATTRACTOR_CPU_PRODUCT_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ATTRACTOR_CPU_PRODUCT_INL
+#undef ATTRACTOR_CPU_PRODUCT_INL
+#else
+#define ATTRACTOR_CPU_PRODUCT_INL
+#endif
+
+#include "kernels/cpu/simd/readout_term.hpp"
+#include "kernels/cpu/simd/vector_ops-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+
+/// Products summed in one chain, see multiply_rows.
+inline constexpr Index score_chunk = 64;
+
+HWY_INLINE void clear(Block& block) {
+  for (auto& row : block)
+    for (Vector& value : row) value = hn::Zero(floats);
+}
+
+/// block[r][v] += matrix[r · row_step] · x[v].
+template <int row_step>
+HWY_INLINE void multiply_add(const float* HWY_RESTRICT matrix, const float* HWY_RESTRICT x, Block& block) {
+  Vector values[block_vectors];
+  HWY_UNROLL(block_vectors)
+  for (int v = 0; v < block_vectors; ++v) values[v] = hn::Load(floats, x + v * vector_lanes());
+  HWY_UNROLL(block_rows)
+  for (int r = 0; r < block_rows; ++r) {
+    const Vector element = hn::Set(floats, matrix[Index{r} * row_step]);
+    HWY_UNROLL(block_vectors)
+    for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::MulAdd(element, values[v], block[r][v]);
+  }
+}
+
+/// Scores of block_rows rows, starting at `panel`, for the lanes at `x` [count rows, `width` apart].
+///
+/// Sums of `score_chunk` products are added up: short chains keep the error of a long score, and with it the noise of
+/// the energy, several times below that of one chain.
+HWY_INLINE void multiply_rows(const float* HWY_RESTRICT panel, const float* HWY_RESTRICT x, Index width, Index count,
+                              Block& block) {
+  clear(block);
+  for (Index first = 0; first < count; first += score_chunk) {
+    const Index end = HWY_MIN(first + score_chunk, count);
+    Block chunk;
+    clear(chunk);
+    for (Index k = first; k < end; ++k) multiply_add<1>(panel + k * panel_rows, x + k * width, chunk);
+    for (int r = 0; r < block_rows; ++r)
+      for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::Add(block[r][v], chunk[r][v]);
+  }
+}
+
+/// Adds the readouts of block_rows neurons to `block`: `matrix` points at their first element in the layout's row 0,
+/// and each term names a row of the memory and the row of its weights.
+HWY_INLINE void multiply_terms(const float* HWY_RESTRICT matrix, const float* HWY_RESTRICT weights,
+                               const ReadoutTerm* HWY_RESTRICT terms, Index count, Block& block) {
+  for (Index k = 0; k < count; ++k)
+    multiply_add<panel_rows>(matrix + terms[k].row_offset, weights + terms[k].weight_offset, block);
+}
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,157 @@
+// Applies an update to a block of states and gathers what the scheduler wants to know about them.
+
+#if defined(ATTRACTOR_CPU_STATE_WRITER_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ATTRACTOR_CPU_STATE_WRITER_INL
+#undef ATTRACTOR_CPU_STATE_WRITER_INL
+#else
+#define ATTRACTOR_CPU_STATE_WRITER_INL
+#endif
+
+#include <type_traits>
+
+#include "kernels/cpu/simd/vector_ops-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+
+/// What a memory has for each neuron beside its readout, [padded D] or null.
+struct NeuronTerms {
+  const float* quadratic_weights = nullptr;  ///< of Tile::quadratic; null: 1 where there is a centre, else no such part
+  const float* centre = nullptr;             ///< what Tile::quadratic is measured from; null: 0
+  const float* resolution = nullptr;         ///< what sign updates take for 0,
+  bool per_magnitude = false;                ///< times the magnitude of the state
+};
+
+/// Writes the new states of the lanes [lane, lane + block_lanes()) of a tile, block after block of neurons.
+template <class UpdateRule>
+class StateWriter {
+ public:
+  HWY_INLINE StateWriter(const UpdateRule& update, Tile& tile, Index lane, const NeuronTerms& terms)
+      : update_(update),
+        tile_(tile),
+        lane_(lane),
+        width_(tile.width),
+        state_(tile.state.data() + lane),
+        held_(tile.held.data() + lane),
+        clamps_(tile.clamped ? tile.clamps.data() + lane : nullptr),
+        earlier_(tile.wants_return ? tile.earlier.data() + lane : nullptr),
+        terms_(terms),
+        keeps_(tile.any_held || tile.clamped),
+        wants_change_(tile.wants_change),
+        wants_quadratic_(tile.wants_energy && (terms.quadratic_weights != nullptr || terms.centre != nullptr)) {
+    for (int v = 0; v < block_vectors; ++v) {
+      finite_[v] = hn::Zero(floats);
+      squared_change_[v] = hn::Zero(floats);
+      returns_[v] = hn::Zero(floats);
+      const Index first = lane + v * vector_lanes();
+      hn::Store(hn::Zero(floats), floats, tile.quadratic.high.data() + first);
+      hn::Store(hn::Zero(floats), floats, tile.quadratic.low.data() + first);
+      magnitude_[v] = terms.per_magnitude ? hn::Load(floats, tile.magnitude.data() + first) : hn::Set(floats, 1.0F);
+    }
+  }
+
+  /// x ← g(x, u) for block_rows neurons from `row` on.
+  HWY_INLINE void write(Index row, const Block& readout) {
+    Block next;
+    HWY_UNROLL(block_rows)
+    for (int r = 0; r < block_rows; ++r) {
+      HWY_UNROLL(block_vectors)
+      for (int v = 0; v < block_vectors; ++v) {
+        const Index at = (row + r) * width_ + v * vector_lanes();
+        const Vector old = hn::Load(floats, state_ + at);
+        next[r][v] = apply_update(update_, VectorOps{}, old, told_from_zero(row + r, v, readout[r][v]));
+        check_finite(v, readout[r][v], next[r][v]);
+        if (keeps_) next[r][v] = hn::IfThenElse(kept(at, v), old, next[r][v]);
+        hn::Store(next[r][v], floats, state_ + at);
+        if (wants_change_) {
+          const Vector change = hn::Sub(next[r][v], old);
+          squared_change_[v] = hn::MulAdd(change, change, squared_change_[v]);
+        }
+        watch_return(at, v, old, next[r][v]);
+      }
+    }
+    if (wants_quadratic_) add_quadratic(row, next);
+  }
+
+  /// Hands the sums to the tile.
+  HWY_INLINE void finish() {
+    for (int v = 0; v < block_vectors; ++v) {
+      const Index first = lane_ + v * vector_lanes();
+      hn::Store(finite_[v], floats, tile_.finite.data() + first);
+      hn::Store(squared_change_[v], floats, tile_.squared_change.data() + first);
+      if (earlier_ != nullptr) hn::Store(returns_[v], floats, tile_.returns.data() + first);
+    }
+  }
+
+ private:
+  static constexpr bool signs = std::is_same_v<UpdateRule, SignUpdate>;
+
+  /// The readout, 0 where a sign update can't tell it from that.
+  HWY_INLINE Vector told_from_zero(Index row, int v, Vector readout) const {
+    if constexpr (signs) {
+      const Vector least = hn::Mul(hn::Set(floats, terms_.resolution[row]), magnitude_[v]);
+      return hn::IfThenZeroElse(hn::Le(hn::Abs(readout), least), readout);
+    }
+    return readout;
+  }
+
+  /// A finite readout gives a finite state but for sums of both.
+  HWY_INLINE void check_finite(int v, Vector readout, Vector next) {
+    const Vector checked = std::is_same_v<UpdateRule, BlendUpdate> ? next : readout;
+    finite_[v] = hn::MulAdd(checked, hn::Zero(floats), finite_[v]);
+  }
+
+  /// Only sign updates come back to a state, bit for bit.
+  HWY_INLINE void watch_return(Index at, int v, Vector old, Vector next) {
+    if constexpr (signs) {
+      if (earlier_ == nullptr) return;
+      returns_[v] = hn::Or(returns_[v], hn::Xor(next, hn::Load(floats, earlier_ + at)));
+      hn::Store(old, floats, earlier_ + at);
+    }
+  }
+
+  HWY_INLINE hn::Mask<Floats> kept(Index at, int v) const {
+    Vector bits = hn::Load(floats, held_ + v * vector_lanes());
+    if (clamps_ != nullptr) bits = hn::Or(bits, hn::Load(floats, clamps_ + at));
+    return hn::MaskFromVec(bits);
+  }
+
+  HWY_INLINE void add_quadratic(Index row, const Block& next) {
+    for (int v = 0; v < block_vectors; ++v) {
+      Vector sum = hn::Zero(floats);
+      HWY_UNROLL(block_rows)
+      for (int r = 0; r < block_rows; ++r) {
+        Vector x = next[r][v];
+        if (terms_.centre != nullptr) x = hn::Sub(x, hn::Set(floats, terms_.centre[row + r]));
+        Vector weighted = x;
+        if (terms_.quadratic_weights != nullptr)
+          weighted = hn::Mul(hn::Set(floats, terms_.quadratic_weights[row + r]), x);
+        sum = hn::MulAdd(weighted, x, sum);
+      }
+      add_to(tile_.quadratic, lane_ + v * vector_lanes(), sum);
+    }
+  }
+
+  // Copies, not references into the tile: stores of states could alias those, and each would be read again every time.
+  UpdateRule update_;
+  Tile& tile_;
+  Index lane_;
+  Index width_;
+  float* state_;
+  const float* held_;
+  const float* clamps_;
+  float* earlier_;
+  NeuronTerms terms_;
+  bool keeps_;
+  bool wants_change_;
+  bool wants_quadratic_;
+  Vector magnitude_[block_vectors];
+  Vector finite_[block_vectors];
+  Vector squared_change_[block_vectors];
+  Vector returns_[block_vectors];
+};
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

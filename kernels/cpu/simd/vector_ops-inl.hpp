@@ -1,0 +1,101 @@
+// Vector arithmetic shared by the kernels, compiled once per instruction set.
+
+#if defined(ATTRACTOR_CPU_VECTOR_OPS_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ATTRACTOR_CPU_VECTOR_OPS_INL
+#undef ATTRACTOR_CPU_VECTOR_OPS_INL
+#else
+#define ATTRACTOR_CPU_VECTOR_OPS_INL
+#endif
+
+#include <limits>
+
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+#include <attractor/separation.hpp>
+#include <attractor/update.hpp>
+
+#include "kernels/cpu/engine/tile.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+#define ATTRACTOR_MATH HWY_INLINE
+#include "core/separation-inl.hpp"
+#include "core/tanh-inl.hpp"
+#include "core/update-inl.hpp"
+#undef ATTRACTOR_MATH
+
+using Floats = hn::CappedTag<float, 16>;
+using Vector = hn::Vec<Floats>;
+inline constexpr Floats floats;
+
+/// The register block of every product: so many rows by so many vectors of lanes. 8 × 2 accumulators fill half of the
+/// 32 registers of AVX-512, 4 × 2 half of the 16 of older sets.
+inline constexpr int block_rows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
+inline constexpr int block_vectors = 2;
+
+HWY_INLINE Index vector_lanes() { return static_cast<Index>(hn::Lanes(floats)); }
+HWY_INLINE Index block_lanes() { return block_vectors * vector_lanes(); }
+
+/// A block of `block_rows` rows by `block_vectors` vectors.
+using Block = Vector[block_rows][block_vectors];
+
+/// The operations of core/update-inl.hpp and core/separation-inl.hpp on vectors of float.
+template <class Tag>
+struct TaggedOps {
+  using V = hn::Vec<Tag>;
+  HWY_INLINE V set(float value) const { return hn::Set(Tag(), value); }
+  HWY_INLINE V mul(V a, V b) const { return hn::Mul(a, b); }
+  HWY_INLINE V mul_add(V a, V b, V c) const { return hn::MulAdd(a, b, c); }
+  HWY_INLINE V sub(V a, V b) const { return hn::Sub(a, b); }
+  HWY_INLINE V tanh(V value) const { return rational_tanh(*this, value); }
+  /// The value comes second: the minimum and maximum of x86 return their second operand where one is NaN.
+  HWY_INLINE V clamp(V value, float limit) const { return hn::Min(set(limit), hn::Max(set(-limit), value)); }
+  /// One Newton step on the approximate reciprocal costs less than a division.
+  HWY_INLINE V reciprocal(V value) const {
+    const V estimate = hn::ApproximateReciprocal(value);
+    return hn::Mul(estimate, hn::NegMulAdd(value, estimate, set(2.0F)));
+  }
+  HWY_INLINE V sign_or(V value, V otherwise) const {
+    const V signed_or_nan = hn::IfThenElse(hn::IsNaN(value), value, hn::CopySign(set(1.0F), value));
+    return hn::IfThenElse(hn::Eq(value, hn::Zero(Tag())), otherwise, signed_or_nan);
+  }
+};
+using VectorOps = TaggedOps<Floats>;
+
+/// Adds `term` to high + low, two parts that don't overlap: each time the error is that of the low part's rounding, so
+/// that of n terms is about n·2⁻⁴⁸ of their sum (Knuth's two-sum, then Dekker's).
+HWY_INLINE void add_exactly(Vector term, Vector& high, Vector& low) {
+  const Vector sum = hn::Add(high, term);
+  const Vector from_term = hn::Sub(sum, high);
+  const Vector error = hn::Add(hn::Sub(high, hn::Sub(sum, from_term)), hn::Sub(term, from_term));
+  const Vector rest = hn::Add(low, error);
+  high = hn::Add(sum, rest);
+  low = hn::Sub(rest, hn::Sub(high, sum));
+}
+
+/// exp(score − maximum): 0 for −∞ whatever the maximum, NaN where the difference is none.
+HWY_INLINE Vector softmax_weight(Vector score, Vector maximum) {
+  const Vector distance = hn::Sub(score, maximum);
+  const Vector weight = hn::IfThenElse(hn::IsNaN(distance), distance, hn::Exp(floats, distance));
+  return hn::IfThenZeroElse(hn::Eq(score, hn::Set(floats, -std::numeric_limits<float>::infinity())), weight);
+}
+
+/// Adds `term` to the lanes' sums at `lane`.
+HWY_INLINE void add_to(LaneSums& sums, Index lane, Vector term) {
+  float* const high = sums.high.data() + lane;
+  float* const low = sums.low.data() + lane;
+  Vector sum = hn::Load(floats, high);
+  Vector rest = hn::Load(floats, low);
+  add_exactly(term, sum, rest);
+  hn::Store(sum, floats, high);
+  hn::Store(rest, floats, low);
+}
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

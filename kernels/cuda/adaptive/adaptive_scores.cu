@@ -1,0 +1,83 @@
+#include "kernels/cuda/adaptive/adaptive_scores.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include <attractor/error.hpp>
+#include <attractor/similarity.hpp>
+
+#include "kernels/cuda/adaptive/adaptive_lanes.cuh"
+#include "kernels/cuda/adaptive/adaptive_tile.cuh"
+#include "kernels/cuda/device/launch.hpp"
+
+namespace attractor::cuda {
+namespace {
+
+/// Blocks of a kernel that the current device runs side by side.
+Index resident_blocks(const void* kernel, int threads, std::size_t shared_bytes) {
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  int multiprocessors = 0;
+  check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device), "cudaDeviceGetAttribute");
+  int blocks = 0;
+  check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, shared_bytes),
+        "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+  return Index{blocks} * multiprocessors;
+}
+
+/// Every block takes an equal run of tiles, most of them with states that it has already.
+template <int size>
+void launch_tiles(const AdaptiveScores& job, cudaStream_t stream) {
+  using namespace adaptive;
+  const std::size_t bytes = TileScorer<size>::shared_bytes(job);
+  const Index tiles =
+      Index{quotient_up(job.pairs.rows, tile_states)} * quotient_up(job.pairs.pattern_count, tile_patterns);
+  const Index blocks =
+      std::min(tiles, resident_blocks(reinterpret_cast<const void*>(score_tiles<size>), tile_threads, bytes));
+  launch_kernel("adaptive_scores", score_tiles<size>, {static_cast<unsigned>(blocks), tile_threads, bytes}, stream, job,
+                tiles);
+}
+
+template <int count>
+void launch_lanes(const AdaptiveScores& job, cudaStream_t stream) {
+  using namespace adaptive;
+  const int lanes = pair_lanes(job.pairs.ranks(), count);
+  const int blocks = quotient_up(job.pairs.rows, lane_warps) * quotient_up(job.pairs.pattern_count, warp_size / lanes);
+  const auto kernel = job.pairs.groups > 1 ? score_pairs<count, true> : score_pairs<count, false>;
+  launch_kernel("adaptive_scores", kernel, {static_cast<unsigned>(blocks), lane_threads}, stream, job, lanes);
+}
+
+using Launch = void (*)(const AdaptiveScores&, cudaStream_t);
+constexpr std::array<Launch, tile_ranks / 8> tile_launches = {launch_tiles<8>,  launch_tiles<16>, launch_tiles<24>,
+                                                              launch_tiles<32>, launch_tiles<40>, launch_tiles<48>,
+                                                              launch_tiles<56>, launch_tiles<64>};
+
+}  // namespace
+
+void check_ranks(Index dimension, Index groups) {
+  const Index ranks = rank_count(dimension, groups);
+  if (ranks > most_ranks)
+    throw NotSupported("a CUDA device ranks at most " + std::to_string(most_ranks) + " entries in a group; dimension " +
+                       std::to_string(dimension) + " in " + std::to_string(groups) + " groups makes " +
+                       std::to_string(ranks));
+}
+
+int padded_ranks(int ranks) {
+  if (ranks <= tile_ranks) return quotient_up(ranks, 8) * 8;
+  const int terms = terms_of_lane(ranks);
+  return terms * pair_lanes(ranks, terms);
+}
+
+void launch_adaptive_scores(const AdaptiveScores& job, cudaStream_t stream) {
+  if (job.pairs.rows == 0) return;
+  const int ranks = job.pairs.ranks();
+  if (ranks <= tile_ranks)
+    tile_launches[static_cast<std::size_t>(padded_ranks(ranks) / 8 - 1)](job, stream);
+  else if (terms_of_lane(ranks) == lane_terms)
+    launch_lanes<lane_terms>(job, stream);
+  else
+    launch_lanes<most_lane_terms>(job, stream);
+}
+
+}  // namespace attractor::cuda

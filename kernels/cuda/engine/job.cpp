@@ -1,0 +1,39 @@
+#include "kernels/cuda/engine/job.hpp"
+
+namespace attractor::cuda {
+namespace {
+
+struct ToRule {
+  UpdateRule operator()(const TanhUpdate& update) const { return {UpdateRule::Kind::tanh, update.gain}; }
+  UpdateRule operator()(const SignUpdate& /*update*/) const { return {UpdateRule::Kind::sign, 0.0F}; }
+  UpdateRule operator()(const ReadoutUpdate& /*update*/) const { return {UpdateRule::Kind::readout, 0.0F}; }
+  UpdateRule operator()(const BlendUpdate& update) const { return {UpdateRule::Kind::blend, update.rate}; }
+};
+
+template <class T>
+MatrixView<T> slice_of(MatrixView<T> matrix, Index first, Index count) {
+  return matrix.data == nullptr ? matrix : matrix.slice(first, count);
+}
+
+template <class T>
+T* slice_of(T* vector, Index first) {
+  return vector == nullptr ? nullptr : vector + first;
+}
+
+}  // namespace
+
+UpdateRule to_rule(const Update& update) { return std::visit(ToRule{}, update); }
+
+Job Job::slice(Index first, Index count) const {
+  Job part = *this;
+  part.queries = slice_of(queries, first, count);
+  part.clamped = slice_of(clamped, first, count);
+  part.states = slice_of(states, first, count);
+  part.steps = slice_of(steps, first);
+  part.energies = slice_of(energies, first);
+  part.status = slice_of(status, first);
+  part.energy_trace = slice_of(energy_trace, first, count);
+  return part;
+}
+
+}  // namespace attractor::cuda

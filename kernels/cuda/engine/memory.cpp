@@ -1,0 +1,186 @@
+#include "kernels/cuda/engine/memory.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <attractor/error.hpp>
+
+#include "kernels/cuda/softmax/retrieval.hpp"
+#include "kernels/log_prior.hpp"
+
+namespace attractor::cuda {
+namespace {
+
+struct WorkspaceBytes {
+  Index queries;
+  std::size_t operator()(const ResidentMemory& /*memory*/) const { return resident_workspace_bytes; }
+  template <class Streamed>
+  std::size_t operator()(const Streamed& memory) const {
+    return cuda::workspace_bytes(memory, queries);
+  }
+};
+
+struct Relax {
+  const Job& job;
+  Products products;
+  void* workspace;
+  ToolboxPool& tools;
+  cudaStream_t stream;
+
+  void operator()(const ResidentMemory& memory) const { launch_resident(memory, job, workspace, stream); }
+  void operator()(const StreamedSoftmax& memory) const { relax_exactly(memory); }
+  void operator()(const StreamedAdaptive& memory) const { relax_exactly(memory); }
+  template <class Linear>
+  void operator()(const Linear& memory) const {
+    const ToolboxPool::Loan loan = tools.take();
+    cuda::relax(memory, job, workspace, *loan, products, stream);
+  }
+
+ private:
+  template <class Softmax>
+  void relax_exactly(const Softmax& memory) const {
+    const ToolboxPool::Loan loan = tools.take();
+    cuda::relax(memory, job, workspace, *loan, stream);
+  }
+};
+
+struct Recall {
+  MatrixView<const float> states;
+  MatrixView<float> contents;
+  void* workspace;
+  ToolboxPool& tools;
+  cudaStream_t stream;
+
+  void operator()(const StreamedSoftmax& memory) const { recall(memory); }
+  void operator()(const StreamedAdaptive& memory) const { recall(memory); }
+  template <class Linear>
+  void operator()(const Linear& /*memory*/) const {
+    // Linear memories have no contents.
+  }
+
+ private:
+  template <class Softmax>
+  void recall(const Softmax& memory) const {
+    const ToolboxPool::Loan loan = tools.take();
+    cuda::recall(memory, states, contents, workspace, *loan, stream);
+  }
+};
+
+struct Retrieve {
+  MatrixView<const float> queries;
+  std::span<Index> patterns;
+  std::span<float> posteriors;
+
+  void operator()(const StreamedSoftmax& memory) const { retrieve(memory, queries, patterns, posteriors); }
+  void operator()(const StreamedAdaptive& memory) const { retrieve(memory, queries, patterns, posteriors); }
+  template <class Linear>
+  void operator()(const Linear& /*memory*/) const {
+    // The scores of linear memories are no probabilities.
+  }
+};
+
+[[noreturn]] void refuse_residence(int device, MatrixView<const float> matrix, const std::string& reason) {
+  throw NotSupported("a linear memory of " + std::to_string(matrix.rows) + " × " + std::to_string(matrix.columns) +
+                     " doesn't fit the shared memory of CUDA device " + std::to_string(device) + ": " + reason +
+                     "; use streamed placement");
+}
+
+}  // namespace
+
+DeviceMemory::DeviceMemory(int device, Form form)
+    : device_(device),
+      form_(std::move(form)),
+      tools_(std::make_unique<ToolboxPool>(device)),
+      lanes_(std::make_unique<LanePool>(device)) {}
+
+DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, std::span<const float> diagonal,
+                                    std::span<const float> resolution, float scale, Tier tier) {
+  const DeviceScope scope(device);
+  if (tier != Tier::streamed) {
+    if (std::optional<ResidentMemory> resident = make_resident_factored(factor, diagonal, resolution, scale))
+      return {device, std::move(*resident)};
+    if (tier == Tier::resident) refuse_residence(device, factor, why_not_resident_factored(factor));
+  }
+  DeviceMatrix matrix(factor, "the memory's factor");
+  DeviceArray<float> diagonals = upload_neurons(diagonal, matrix, "the memory's diagonal");
+  DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
+  return {device, StreamedFactored{.factor = std::move(matrix),
+                                   .diagonal = std::move(diagonals),
+                                   .resolution = std::move(resolutions),
+                                   .scale = scale}};
+}
+
+DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, std::span<const float> resolution,
+                                 float scale, Tier tier) {
+  const DeviceScope scope(device);
+  if (tier != Tier::streamed) {
+    if (std::optional<ResidentMemory> resident = make_resident_dense(weights, resolution, scale))
+      return {device, std::move(*resident)};
+    if (tier == Tier::resident) refuse_residence(device, weights, why_not_resident_dense(weights));
+  }
+  DeviceMatrix matrix(weights, "the memory's weights");
+  DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
+  return {device, StreamedDense{.weights = std::move(matrix), .resolution = std::move(resolutions), .scale = scale}};
+}
+
+DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
+                                   std::span<const float> centre, std::span<const float> resolution, float beta,
+                                   double energy_offset) {
+  const DeviceScope scope(device);
+  DeviceMatrix matrix(patterns, "the memory's patterns");
+  DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
+  // Without one the step has a vector less to read.
+  DeviceArray<float> centres;
+  if (std::any_of(centre.begin(), centre.end(), [](float value) { return value != 0.0F; }))
+    centres = upload_neurons(centre, matrix, "the memory's centre");
+  return {device, StreamedSoftmax{.patterns = std::move(matrix),
+                                  .contents = DeviceMatrix(contents, "the memory's contents"),
+                                  .centre = std::move(centres),
+                                  .resolution = std::move(resolutions),
+                                  .beta = beta,
+                                  .energy_offset = energy_offset}};
+}
+
+DeviceMemory DeviceMemory::adaptive(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
+                                    std::span<const float> resolution, const AdaptiveSimilarity& similarity) {
+  check_ranks(patterns.columns, similarity.groups);
+  const Index ranks = rank_count(patterns.columns, similarity.groups);
+  const DeviceScope scope(device);
+  const auto upload_weights = [&](const std::vector<float>& weights, float beta, const std::string& purpose) {
+    return DeviceRankWeights(weights, beta, static_cast<int>(ranks), purpose);
+  };
+  DeviceMatrix matrix(patterns, "the memory's patterns");
+  DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
+  const std::vector<float> log_prior = detail::relative_log_prior(similarity.log_prior);
+  return {device,
+          StreamedAdaptive{
+              .patterns = std::move(matrix),
+              .contents = DeviceMatrix(contents, "the memory's contents"),
+              .squared_distance = upload_weights(similarity.squared_distance, similarity.beta_squared_distance,
+                                                 "the memory's rank weights of squared distances"),
+              .dot = upload_weights(similarity.dot, similarity.beta_dot, "the memory's rank weights of products"),
+              .log_prior = upload(std::span<const float>(log_prior), "the memory's log-priors"),
+              .resolution = std::move(resolutions),
+              .energy_offset = -detail::largest_log_prior(similarity.log_prior),
+              .groups = static_cast<int>(similarity.groups)}};
+}
+
+std::size_t DeviceMemory::workspace_bytes(Index queries) const { return std::visit(WorkspaceBytes{queries}, form_); }
+
+void DeviceMemory::relax(const Job& job, Products products, void* workspace, cudaStream_t stream) const {
+  std::visit(Relax{job, products, workspace, *tools_, stream}, form_);
+}
+
+void DeviceMemory::recall(MatrixView<const float> states, MatrixView<float> contents, void* workspace,
+                          cudaStream_t stream) const {
+  std::visit(Recall{states, contents, workspace, *tools_, stream}, form_);
+}
+
+void DeviceMemory::retrieve(MatrixView<const float> queries, std::span<Index> patterns,
+                            std::span<float> posteriors) const {
+  const DeviceScope scope(device_);
+  std::visit(Retrieve{queries, patterns, posteriors}, form_);
+}
+
+}  // namespace attractor::cuda

@@ -1,0 +1,78 @@
+#pragma once
+
+/// A memory as one CUDA device holds it, and how queries already on that device relax on it.
+
+#include <memory>
+#include <optional>
+#include <variant>
+
+#include <attractor/similarity.hpp>
+
+#include "kernels/cuda/engine/job.hpp"
+#include "kernels/cuda/engine/lane_buffers.hpp"
+#include "kernels/cuda/resident/resident.hpp"
+#include "kernels/cuda/streamed/streamed.hpp"
+
+namespace attractor::cuda {
+
+/// Which tier a linear memory is for; either: resident where it fits.
+enum class Tier : unsigned char { either, resident, streamed };
+
+/// Immutable once made, and shared by all threads.
+class DeviceMemory {
+ public:
+  // `resolution` [D]: sign updates take a field of at most so much, for linear memories times the magnitude of the
+  // state, for rounding of 0.
+
+  /// u = scale·(Fᵀ(Fx) − diagonal∘x). @throws NotSupported it must be resident and doesn't fit.
+  static DeviceMemory factored(int device, MatrixView<const float> factor, std::span<const float> diagonal,
+                               std::span<const float> resolution, float scale, Tier tier);
+  /// u = scale·Wx. @throws NotSupported it must be resident and doesn't fit.
+  static DeviceMemory dense(int device, MatrixView<const float> weights, std::span<const float> resolution, float scale,
+                            Tier tier);
+  /// u = centre + softmax(β·patterns·x)ᵀpatterns; the patterns come less the centre, which may be empty: 0.
+  static DeviceMemory softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
+                              std::span<const float> centre, std::span<const float> resolution, float beta,
+                              double energy_offset);
+  /// @throws NotSupported more ranks than the kernels sort.
+  static DeviceMemory adaptive(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
+                               std::span<const float> resolution, const AdaptiveSimilarity& similarity);
+
+  [[nodiscard]] int device() const { return device_; }
+
+  /// Whether a relaxation is one launch, which never waits for the host.
+  [[nodiscard]] bool is_resident() const { return std::holds_alternative<ResidentMemory>(form_); }
+
+  /// Whether a result may depend on how many others are relaxed with it, since library products round as they like.
+  [[nodiscard]] bool depends_on_batch() const {
+    return std::holds_alternative<StreamedFactored>(form_) || std::holds_alternative<StreamedDense>(form_);
+  }
+
+  /// Streams and buffers of waiting calls, for the next ones.
+  [[nodiscard]] LanePool& lanes() const { return *lanes_; }
+
+  /// Scratch of `relax` and `recall`, for so many queries.
+  [[nodiscard]] std::size_t workspace_bytes(Index queries) const;
+
+  /// Enqueues the relaxation of all queries. Its device is current. Resident memories return at once, others when the
+  /// last step has been handed to the stream.
+  void relax(const Job& job, Products products, void* workspace, cudaStream_t stream) const;
+
+  /// contents_i = softmax(s)ᵀC with the scores s of state_i, for every row; for memories that have contents.
+  void recall(MatrixView<const float> states, MatrixView<float> contents, void* workspace, cudaStream_t stream) const;
+
+  /// The first pattern with the largest score of each query and its softmax(s), from host memory to host memory; −1 and
+  /// NaN where the scores aren't finite. For softmax memories.
+  void retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors) const;
+
+ private:
+  using Form = std::variant<ResidentMemory, StreamedFactored, StreamedDense, StreamedSoftmax, StreamedAdaptive>;
+  DeviceMemory(int device, Form form);
+
+  int device_;
+  Form form_;
+  std::unique_ptr<ToolboxPool> tools_;
+  std::unique_ptr<LanePool> lanes_;
+};
+
+}  // namespace attractor::cuda

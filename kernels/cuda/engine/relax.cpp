@@ -1,0 +1,402 @@
+#include "kernels/cuda/engine/relax.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include <attractor/error.hpp>
+
+#include "kernels/cuda/device/workspace.hpp"
+#include "kernels/cuda/engine/lane_buffers.hpp"
+#include "kernels/cuda/engine/staging.hpp"
+#include "kernels/cuda/streamed/step.hpp"
+#include "kernels/progress_meter.hpp"
+#include "kernels/sizes.hpp"
+
+namespace attractor::cuda {
+namespace {
+
+/// A chunk's share of the memory that its device has left, or has: two of them and the scratch fit well.
+constexpr Index share_of_left = 8;
+constexpr Index share_of_total = 32;
+
+/// Of a set that is cut only so that the caller hears of progress or can stop.
+constexpr Index progress_chunks = 16;
+
+/// Lanes of each device: while one relaxes, the other copies.
+constexpr int lanes_per_device = 2;
+
+bool wants_energy(const RelaxerOptions& options) {
+  return options.halting->watch == Halting::Watch::energy || options.energies || options.energy_trace;
+}
+
+Products products(const RelaxerOptions& options) { return options.tf32 ? Products::tf32 : Products::exact; }
+
+template <class T>
+MatrixView<T> column(std::span<T> values) {
+  return {values.data(), static_cast<Index>(values.size()), 1};
+}
+
+/// The caller's arrays, all of them located.
+struct Arrays {
+  Placed<const float> queries;
+  Placed<const std::uint8_t> clamped;
+  Placed<float> states;
+  Placed<std::int32_t> steps;
+  Placed<float> energies;
+  Placed<Status> status;
+  Placed<float> energy_trace;
+  Placed<float> contents;
+
+  Arrays(MatrixView<const float> query_rows, MatrixView<const std::uint8_t> clamp_rows, const RelaxationView& results,
+         int device)
+      : queries(query_rows, device, "the queries"),
+        clamped(clamp_rows, device, "the clamped neurons"),
+        states(results.states, device, "the states"),
+        steps(column(results.steps), device, "the steps"),
+        energies(column(results.energies), device, "the energies"),
+        status(column(results.status), device, "the statuses"),
+        energy_trace(results.energy_trace, device, "the energy traces"),
+        contents(results.contents, device, "the contents") {}
+
+  /// Calls visit(array) for each array there is.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    const auto visit_present = [&](const auto& array) {
+      if (array.matrix.data != nullptr) visit(array);
+    };
+    visit_present(queries);
+    visit_present(clamped);
+    visit_present(states);
+    visit_present(steps);
+    visit_present(energies);
+    visit_present(status);
+    visit_present(energy_trace);
+    visit_present(contents);
+  }
+
+  /// The name of one that is on a device, or of one that isn't; empty where there is none.
+  [[nodiscard]] std::string one(bool on_device) const {
+    std::string name;
+    for_each([&](const auto& array) {
+      if (name.empty() && (array.location == Location::device) == on_device) name = array.name;
+    });
+    return name;
+  }
+
+  /// Bytes of a row of what must be copied.
+  [[nodiscard]] Index staged_row_bytes() const {
+    Index bytes = 0;
+    for_each([&](const auto& array) {
+      if (array.location != Location::device)
+        bytes += array.matrix.columns * static_cast<Index>(sizeof(*array.matrix.data));
+    });
+    return bytes;
+  }
+};
+
+Job make_job(const RelaxerOptions& options, MatrixView<const float> queries, MatrixView<const std::uint8_t> clamped,
+             const RelaxationView& results) {
+  return {.queries = queries,
+          .clamped = clamped,
+          .states = results.states,
+          .steps = results.steps.data(),
+          .energies = results.energies.data(),
+          .status = results.status.data(),
+          .energy_trace = results.energy_trace,
+          .halting = *options.halting,
+          .update = to_rule(*options.update),
+          .max_steps = options.max_steps,
+          .wants_energy = wants_energy(options)};
+}
+
+/// One call, shared by its lanes.
+struct Call {
+  const RelaxerOptions& options;
+  const Arrays& arrays;
+  Index chunk_rows;
+  detail::ProgressMeter& meter;
+  std::atomic<Index> next = 0;
+  std::atomic<bool> failed = false;
+
+  [[nodiscard]] Index total() const { return arrays.queries.matrix.rows; }
+  /// Queries of the chunks that lanes have taken: the first so many.
+  [[nodiscard]] Index taken() const { return std::min(next.load(), total()); }
+};
+
+/// A chunk of each of the caller's arrays, and scratch.
+struct Staging {
+  Staging(const DeviceMemory& memory, const Arrays& arrays, Index rows, StagingSpace& space)
+      : queries(arrays.queries, rows, space, "queries"),
+        clamped(arrays.clamped, rows, space, "clamped neurons"),
+        states(arrays.states, rows, space, "states"),
+        steps(arrays.steps, rows, space, "steps"),
+        energies(arrays.energies, rows, space, "energies"),
+        status(arrays.status, rows, space, "statuses"),
+        energy_trace(arrays.energy_trace, rows, space, "energy traces"),
+        contents(arrays.contents, rows, space, "contents"),
+        scratch(space.device.take<std::byte>(memory.workspace_bytes(rows))) {}
+
+  template <class Visit>
+  void for_each_result(Visit&& visit) const {
+    visit(states);
+    visit(steps);
+    visit(energies);
+    visit(status);
+    visit(energy_trace);
+    visit(contents);
+  }
+
+  StagedRows<const float> queries;
+  StagedRows<const std::uint8_t> clamped;
+  StagedRows<float> states;
+  StagedRows<std::int32_t> steps;
+  StagedRows<float> energies;
+  StagedRows<Status> status;
+  StagedRows<float> energy_trace;
+  StagedRows<float> contents;
+  std::byte* scratch;
+};
+
+Staging make_staging(const DeviceMemory& memory, const Call& call, LaneBuffers& buffers) {
+  StagingSpace needed;
+  static_cast<void>(Staging(memory, call.arrays, call.chunk_rows, needed));  // Measures.
+  buffers.reserve(needed.device.used(), needed.pinned.used());
+  StagingSpace space{Workspace(buffers.device()), Workspace(buffers.pinned())};
+  return {memory, call.arrays, call.chunk_rows, space};
+}
+
+/// Takes one chunk after another from the host to the device and its results back.
+class Lane {
+ public:
+  /// The memory's device is current.
+  Lane(const DeviceMemory& memory, Call& call)
+      : call_(call),
+        memory_(memory),
+        buffers_(memory.lanes().take()),
+        staging_(make_staging(memory, call, *buffers_)) {}
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+  ~Lane() {
+    // After a failure the stream may still be writing what belongs to the caller or the next call.
+    const CaptureExemption exemption;
+    discard(cudaStreamSynchronize(buffers_->stream()));
+  }
+
+  /// Relaxes chunks until none are left, or none are wanted. A failure ends the other lanes too.
+  void run() {
+    try {
+      const DeviceScope scope(memory_.device());
+      while (!call_.failed && !call_.meter.stopped()) {
+        const Index first = call_.next.fetch_add(call_.chunk_rows);
+        if (first >= call_.total()) return;
+        relax_chunk(first, std::min(call_.chunk_rows, call_.total() - first));
+      }
+    } catch (...) {
+      call_.failed = true;
+      failure_ = std::current_exception();
+    }
+  }
+
+  void rethrow() const {
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  void relax_chunk(Index first, Index count) {
+    cudaStream_t stream = buffers_->stream();
+    staging_.queries.upload(first, count, stream);
+    staging_.clamped.upload(first, count, stream);
+    const Job job = make_chunk_job(first, count);
+    memory_.relax(job, products(call_.options), staging_.scratch, stream);
+    const MatrixView<float> contents = staging_.contents.on_device(first, count);
+    if (contents.data != nullptr) memory_.recall(job.states, contents, staging_.scratch, stream);
+    staging_.for_each_result([&](const auto& rows) { rows.download(first, count, stream); });
+    check(cudaStreamSynchronize(stream),
+          "cudaStreamSynchronize after the relaxation of " + std::to_string(count) + " queries");
+    staging_.for_each_result([&](const auto& rows) { rows.deliver(first, count); });
+    call_.meter.add(count);
+  }
+
+  [[nodiscard]] Job make_chunk_job(Index first, Index count) const {
+    const auto vector = [&](const auto& rows) {
+      return std::span(rows.on_device(first, count).data, static_cast<std::size_t>(count));
+    };
+    return make_job(call_.options, staging_.queries.on_device(first, count), staging_.clamped.on_device(first, count),
+                    {.states = staging_.states.on_device(first, count),
+                     .steps = vector(staging_.steps),
+                     .energies = vector(staging_.energies),
+                     .status = vector(staging_.status),
+                     .energy_trace = staging_.energy_trace.on_device(first, count)});
+  }
+
+  Call& call_;
+  const DeviceMemory& memory_;
+  LanePool::Loan buffers_;
+  Staging staging_;
+  std::exception_ptr failure_;
+};
+
+using Lanes = std::vector<std::unique_ptr<Lane>>;
+
+/// All of a call's lanes, or a failure before any work.
+Lanes make_lanes(std::span<const DeviceMemory* const> replicas, Call& call) {
+  const Index chunks = (call.total() + call.chunk_rows - 1) / call.chunk_rows;
+  const Index count = std::min(chunks, static_cast<Index>(replicas.size()) * lanes_per_device);
+  Lanes lanes;
+  lanes.reserve(static_cast<std::size_t>(count));
+  while (lanes.size() < static_cast<std::size_t>(count)) {
+    const DeviceMemory& memory = *replicas[lanes.size() % replicas.size()];
+    const DeviceScope scope(memory.device());
+    lanes.push_back(std::make_unique<Lane>(memory, call));
+  }
+  return lanes;
+}
+
+/// On a thread each, as far as there are threads to be had; the lanes that run take all chunks.
+void run_all(const Lanes& lanes) {
+  std::vector<std::jthread> threads;
+  threads.reserve(lanes.size());
+  try {
+    for (std::size_t i = 1; i < lanes.size(); ++i) threads.emplace_back([&lanes, i] { lanes[i]->run(); });
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
+  }
+  lanes.front()->run();
+}
+
+void finish_default_stream(cudaStream_t stream) {
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  const cudaError_t status = cudaStreamIsCapturing(stream, &capture);
+  discard(status);
+  if (status == cudaErrorStreamCaptureImplicit || capture != cudaStreamCaptureStatusNone)
+    throw NotSupported(
+        "data on a device can't be waited for while a default stream, or one that waits for it, is being captured; "
+        "capture a stream made with cudaStreamNonBlocking");
+  check(status, "cudaStreamIsCapturing of a default stream");
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize of a default stream");
+}
+
+/// The caller may just have enqueued what makes its queries, and the lanes don't wait for default streams: the one of
+/// all threads, and this thread's own, which is what an application compiled for those means by it.
+void finish_default_streams(int device) {
+  const DeviceScope scope(device);
+  for (cudaStream_t stream : {cudaStreamLegacy, cudaStreamPerThread}) finish_default_stream(stream);
+}
+
+/// Sets every byte of the entries from `first` on.
+template <class T>
+void fill(const Placed<T>& entries, Index first, unsigned char byte, int device) {
+  const Index count = entries.matrix.rows - first;
+  if (entries.matrix.data == nullptr || count == 0) return;
+  T* const begin = entries.matrix.row(first);
+  if (entries.location != Location::device) {
+    std::memset(begin, byte, bytes_of<T>(count));
+    return;
+  }
+  const DeviceScope scope(device);
+  const Stream stream = make_stream();
+  check(cudaMemsetAsync(begin, byte, bytes_of<T>(count), stream.get()), "cudaMemsetAsync of what was cancelled");
+  check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize after a cancelled call");
+}
+
+/// What a cancelled call says of the queries that it never took. Their states stay as they were.
+void cancel_untaken(const Arrays& arrays, Index first, int device) {
+  fill(arrays.steps, first, 0, device);
+  fill(arrays.energies, first, 0xFF, device);  // NaN
+  fill(arrays.status, first, static_cast<unsigned char>(Status::cancelled), device);
+}
+
+/// Bytes for a chunk on one device. Where bits may depend on the chunk, it doesn't depend on what else is there.
+Index chunk_budget(const DeviceMemory& memory) {
+  const DeviceScope scope(memory.device());
+  std::size_t left = 0;
+  std::size_t total = 0;
+  check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
+  const Index share =
+      memory.depends_on_batch() ? static_cast<Index>(total) / share_of_total : static_cast<Index>(left) / share_of_left;
+  return std::min(detail::sizes().chunk_bytes, share);
+}
+
+/// That of the device that has least to give.
+Index chunk_budget(std::span<const DeviceMemory* const> replicas) {
+  Index budget = detail::sizes().chunk_bytes;
+  for (const DeviceMemory* const memory : replicas) budget = std::min(budget, chunk_budget(*memory));
+  return budget;
+}
+
+Index chunk_rows(const Arrays& arrays, const RelaxCall& call, std::span<const DeviceMemory* const> replicas) {
+  const auto devices = static_cast<Index>(replicas.size());
+  const Index total = arrays.queries.matrix.rows;
+  const Index row_bytes = arrays.staged_row_bytes();
+  const Index least_chunk = detail::sizes().least_chunk;
+  Index rows = row_bytes == 0 ? total : std::max<Index>(chunk_budget(replicas) / row_bytes, 1);
+  if (call.progress || call.stop.stop_possible()) rows = std::min(rows, std::max(total / progress_chunks, least_chunk));
+  if (devices > 1)
+    rows = std::min(rows, std::max(total / (devices * lanes_per_device * 2),
+                                   std::min(least_chunk, (total + devices - 1) / devices)));
+  return std::min(rows, total);
+}
+
+/// The caller's scratch must be what kernels and libraries can use.
+void check_workspace(std::span<std::byte> workspace, std::size_t needed, int device) {
+  if (workspace.size() < needed)
+    throw InvalidArgument("the workspace has " + std::to_string(workspace.size()) + " bytes; this call needs " +
+                          std::to_string(needed));
+  if (locate(workspace.data(), device, "the bytes of the workspace") != Location::device)
+    throw InvalidArgument("the workspace is on the host; it must be on the memory's device");
+  if (reinterpret_cast<std::uintptr_t>(workspace.data()) % Workspace::alignment != 0)  // NOLINT: the address matters
+    throw InvalidArgument("the workspace starts at an address that is no multiple of " +
+                          std::to_string(Workspace::alignment));
+}
+
+}  // namespace
+
+void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options,
+           MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) {
+  const Arrays arrays(queries, call.clamped, results, replicas.front()->device());
+  const std::string on_device = arrays.one(true);
+  if (replicas.size() > 1 && !on_device.empty())
+    throw InvalidArgument("a relaxer on several devices takes data on the host; " + on_device + " are on a device");
+  if (!on_device.empty()) finish_default_streams(replicas.front()->device());
+  detail::ProgressMeter meter(call, queries.rows);
+  Call shared{.options = options, .arrays = arrays, .chunk_rows = chunk_rows(arrays, call, replicas), .meter = meter};
+  const Lanes lanes = make_lanes(replicas, shared);
+  run_all(lanes);
+  for (const std::unique_ptr<Lane>& lane : lanes) lane->rethrow();
+  cancel_untaken(arrays, shared.taken(), replicas.front()->device());
+  meter.finish();
+}
+
+void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, MatrixView<const float> queries,
+                 const RelaxationView& results, MatrixView<const std::uint8_t> clamped, std::span<std::byte> workspace,
+                 cudaStream_t stream) {
+  const DeviceScope scope(memory.device());
+  const std::string on_host = Arrays(queries, clamped, results, memory.device()).one(false);
+  if (!on_host.empty())
+    throw InvalidArgument("an asynchronous relaxation takes data on the memory's device; " + on_host +
+                          " are on the host");
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream, &capture), "cudaStreamIsCapturing");
+  if (capture != cudaStreamCaptureStatusNone && !memory.is_resident())
+    throw NotSupported("only memories that fit into shared memory relax within a CUDA graph");
+  if (capture != cudaStreamCaptureStatusNone && workspace.empty())
+    throw InvalidArgument("a relaxation within a CUDA graph needs a workspace of " +
+                          std::to_string(memory.workspace_bytes(queries.rows)) +
+                          " bytes, which each launch of the graph uses");
+  const std::size_t needed = memory.workspace_bytes(queries.rows);
+  if (!workspace.empty()) check_workspace(workspace, needed, memory.device());
+  const PooledScratch own(workspace.empty() ? needed : 0, stream);
+  void* const scratch = workspace.empty() ? own.data() : workspace.data();
+  const Job job = make_job(options, queries, clamped, results);
+  memory.relax(job, products(options), scratch, stream);
+  if (results.contents.data != nullptr) memory.recall(results.states, results.contents, scratch, stream);
+}
+
+}  // namespace attractor::cuda

@@ -1,0 +1,295 @@
+#include "kernels/cuda/resident/resident.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "kernels/cuda/device/launch.hpp"
+#include "kernels/cuda/resident/resident_worker.cuh"
+#include "kernels/sizes.hpp"
+
+namespace attractor::cuda {
+namespace {
+
+using resident::Form;
+using resident::Launch;
+using resident::Layout;
+using resident::Storage;
+
+extern __shared__ uint4 shared_memory[];
+
+/// Blocks that should fit on a multiprocessor; more would leave too few registers for the tiles.
+constexpr int least_blocks(int slots, int threads) { return threads > 128 ? 1 : (slots == 64 ? 256 : 384) / threads; }
+
+template <Form form, class Weight, int slots, int threads>
+__global__ void __launch_bounds__(threads, least_blocks(slots, threads))
+    relax_resident(const __grid_constant__ Launch launch) {
+  resident::Worker<form, Weight, slots, threads>(launch, reinterpret_cast<std::byte*>(shared_memory)).run();
+}
+
+using Kernel = void (*)(Launch);
+
+template <Form form, int slots, int threads>
+Kernel kernel_for(Storage storage) {
+  return storage == Storage::single ? relax_resident<form, float, slots, threads>
+                                    : relax_resident<form, __half, slots, threads>;
+}
+
+template <int slots>
+Kernel kernel_for(const Layout& layout) {
+  if (layout.form == Form::factored) return kernel_for<Form::factored, slots, 128>(layout.storage);
+  switch (layout.threads) {
+    case 64: return kernel_for<Form::dense, slots, 64>(layout.storage);
+    case 128: return kernel_for<Form::dense, slots, 128>(layout.storage);
+    default: return kernel_for<Form::dense, slots, 256>(layout.storage);
+  }
+}
+
+Kernel kernel_for(const Layout& layout) { return layout.slots == 64 ? kernel_for<64>(layout) : kernel_for<32>(layout); }
+
+int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+/// Gives the parts of shared memory their places.
+void place(Layout& layout) {
+  const int element = layout.storage == Storage::single ? 4 : 2;
+  const int stride = resident::sum_stride(layout.slots);
+  const int sums = resident::row_threads(layout.threads) * stride;
+  int at = 0;
+  const auto take = [&](int bytes) {
+    const int start = at;
+    at += round_up(bytes, 16);
+    return start;
+  };
+  const bool factored = layout.form == Form::factored;
+  take(layout.rows * layout.row_stride * element);
+  layout.diagonal = take(factored ? layout.neurons * 4 : 0);
+  layout.image_bytes = at;
+  layout.states = take(layout.neurons * layout.slots * 4);
+  layout.scores = take(factored ? layout.rows * stride * 4 : 0);
+  layout.partial_scores = take((layout.slices - 1) * resident::patterns_of_pass(layout) * stride * 4);
+  layout.energy_sums = take(sums * 4);
+  layout.change_sums = take(sums * 4);
+  layout.masks = take(layout.neurons / resident::tile_rows * layout.slots);
+  layout.changes = take(layout.neurons / resident::tile_rows * layout.slots);
+  layout.slot_table = take(layout.slots * resident::slot_bytes + static_cast<int>(sizeof(resident::BlockState)));
+  layout.bytes = at;
+}
+
+/// 8, 16, 32, or a multiple of 32.
+int padded_patterns(Index patterns) {
+  const int count = static_cast<int>(patterns);
+  if (count <= 8) return 8;
+  return count <= 16 ? 16 : round_up(count, resident::pass_patterns);
+}
+
+/// A row or column count beyond what any shared memory holds; up to it, sizes in bytes are within int's range.
+constexpr Index most_rows = 4096;
+
+/// A dense readout stays in the registers of a block.
+constexpr Index most_dense_rows = 256;
+
+Layout make_layout(Form form, Storage storage, Index patterns, Index dimension, int slots) {
+  Layout layout{.form = form, .storage = storage, .slots = slots, .dimension = static_cast<int>(dimension)};
+  layout.neurons = round_up(layout.dimension, 64);
+  // 16 bytes apart: the rows that a warp reads at a time fall into different banks.
+  layout.row_stride = layout.neurons + (storage == Storage::single ? 4 : 8);
+  layout.threads = form == Form::factored ? 128 : layout.neurons <= 128 ? layout.neurons : 256;
+  layout.rows = form == Form::factored ? padded_patterns(patterns) : layout.neurons;
+  layout.slices = form == Form::factored ? resident::score_groups(layout) : 1;
+  return layout;
+}
+
+bool exact_in_half(MatrixView<const float> values) {
+  for (Index i = 0; i < values.rows; ++i)
+    for (Index j = 0; j < values.columns; ++j)
+      if (__half2float(__float2half(values(i, j))) != values(i, j)) return false;
+  return true;
+}
+
+struct DeviceLimits {
+  int shared_bytes_of_block = 0;
+  int shared_bytes = 0;    ///< of a multiprocessor
+  int reserved_bytes = 0;  ///< of a block, for the system
+};
+
+int attribute(cudaDeviceAttr name) {
+  int device = 0;
+  int value = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  check(cudaDeviceGetAttribute(&value, name, device), "cudaDeviceGetAttribute");
+  return value;
+}
+
+DeviceLimits device_limits() {
+  return {.shared_bytes_of_block = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin),
+          .shared_bytes = attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor),
+          .reserved_bytes = attribute(cudaDevAttrReservedSharedMemoryPerBlock)};
+}
+
+/// With room for two blocks on a multiprocessor, so that one works while the other waits: fewer partial sums, which
+/// come together in more turns, make room. Else for one; empty where not even that fits.
+std::optional<Layout> fit_layout(Layout layout, const DeviceLimits& limits) {
+  std::optional<Layout> fits;
+  for (;; layout.slices /= 2) {
+    place(layout);
+    if (!fits && layout.bytes <= limits.shared_bytes_of_block) fits = layout;
+    if (2 * (layout.bytes + limits.reserved_bytes) <= limits.shared_bytes) return layout;
+    if (layout.slices == 1) return fits;
+  }
+}
+
+/// Weights in half precision only where they are exact and single precision doesn't fit. Many slots rather than few: a
+/// thread's tile of 8 × 8 makes as much of what it reads from shared memory as the arithmetic can take, one of 8 × 4
+/// doesn't.
+std::optional<Layout> choose_layout(Form form, MatrixView<const float> weights) {
+  if (weights.rows > most_rows || weights.columns > most_rows) return std::nullopt;
+  const DeviceLimits limits = device_limits();
+  for (const Storage storage : {Storage::single, Storage::half}) {
+    if (storage == Storage::half && !exact_in_half(weights)) break;
+    for (const int slots : {64, 32}) {
+      const std::optional<Layout> layout =
+          fit_layout(make_layout(form, storage, weights.rows, weights.columns, slots), limits);
+      if (layout) return layout;
+    }
+  }
+  return std::nullopt;
+}
+
+/// The least that a block of any layout needs, or no more than that where it is far too much.
+Index least_bytes(Form form, MatrixView<const float> weights) {
+  const Storage storage = exact_in_half(weights) ? Storage::half : Storage::single;
+  if (weights.rows > most_rows || weights.columns > most_rows)
+    return weights.rows * weights.columns * (storage == Storage::single ? 4 : 2);
+  Layout layout = make_layout(form, storage, weights.rows, weights.columns, 32);
+  layout.slices = 1;
+  place(layout);
+  return layout.bytes;
+}
+
+std::string explain(Form form, MatrixView<const float> weights) {
+  return "a block needs at least " + std::to_string(least_bytes(form, weights)) +
+         " bytes of shared memory and may have " + std::to_string(device_limits().shared_bytes_of_block);
+}
+
+/// The weights as they lie in shared memory: neurons in the order of the state matrix.
+template <class Weight>
+void pack_weights(const Layout& layout, MatrixView<const float> weights, Weight* image) {
+  for (Index i = 0; i < weights.rows; ++i) {
+    const Index row = layout.form == Form::dense ? resident::row_of(static_cast<int>(i), layout.neurons) : i;
+    for (int k = 0; k < layout.dimension; ++k)
+      image[row * layout.row_stride + resident::row_of(k, layout.neurons)] = static_cast<Weight>(weights(i, k));
+  }
+}
+
+/// Sums over a row of magnitudes.
+double absolute_sum(const float* row, Index count) {
+  return std::accumulate(row, row + count, 0.0, [](double sum, float value) { return sum + std::abs(double{value}); });
+}
+
+/// The largest sum of magnitudes that a product with this memory adds up, for states of magnitude 1.
+double largest_sum(Form form, MatrixView<const float> weights, std::span<const float> diagonal) {
+  double largest = 0.0;
+  std::vector<double> readouts(diagonal.begin(), diagonal.end());
+  readouts.resize(static_cast<std::size_t>(weights.columns), 0.0);
+  for (Index i = 0; i < weights.rows; ++i) {
+    const double sum = absolute_sum(weights.row(i), weights.columns);
+    largest = std::max(largest, sum);
+    if (form == Form::factored)
+      for (Index k = 0; k < weights.columns; ++k)
+        readouts[static_cast<std::size_t>(k)] += sum * std::abs(double{weights(i, k)});
+  }
+  return std::max(largest, *std::max_element(readouts.begin(), readouts.end()));
+}
+
+/// Nothing overflows for states below it. 0 where the weights have already.
+float safe_magnitude(double sum) {
+  constexpr double within_range = 1e38;
+  const double magnitude = within_range / sum;
+  return std::isnan(magnitude) ? 0.0F : static_cast<float>(std::min(magnitude, within_range));
+}
+
+ResidentMemory make_memory(const Layout& layout, MatrixView<const float> weights, std::span<const float> diagonal,
+                           std::span<const float> resolution, float scale) {
+  std::vector<std::byte> image(static_cast<std::size_t>(layout.image_bytes));
+  if (layout.storage == Storage::single) {
+    pack_weights(layout, weights, reinterpret_cast<float*>(image.data()));
+  } else {
+    pack_weights(layout, weights, reinterpret_cast<__half*>(image.data()));
+  }
+  auto* const negative_diagonal = reinterpret_cast<float*>(image.data() + layout.diagonal);
+  for (std::size_t k = 0; k < diagonal.size(); ++k)
+    negative_diagonal[resident::row_of(static_cast<int>(k), layout.neurons)] = -diagonal[k];
+  std::vector<float> resolutions(static_cast<std::size_t>(layout.neurons), 0.0F);
+  for (std::size_t k = 0; k < resolution.size(); ++k)
+    resolutions[static_cast<std::size_t>(resident::row_of(static_cast<int>(k), layout.neurons))] = resolution[k];
+  // As much as there is, for the next memory may use the same kernel with another size.
+  const int most_bytes = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
+  check(cudaFuncSetAttribute(kernel_for(layout), cudaFuncAttributeMaxDynamicSharedMemorySize, most_bytes),
+        "cudaFuncSetAttribute for " + std::to_string(most_bytes) + " bytes of shared memory");
+  int blocks = 0;
+  check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel_for(layout), layout.threads,
+                                                      static_cast<std::size_t>(layout.bytes)),
+        "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+  return {.layout = layout,
+          .scale = scale,
+          .safe_magnitude = safe_magnitude(largest_sum(layout.form, weights, diagonal)),
+          .most_blocks = std::max(blocks, 1) * attribute(cudaDevAttrMultiProcessorCount),
+          .image = upload(std::span<const std::byte>(image), "a resident memory"),
+          .resolution = upload(std::span<const float>(resolutions), "a resident memory's resolution")};
+}
+
+/// Whether states stay within the larger of 1 and the query's magnitude.
+bool is_bounded(const UpdateRule& update) {
+  return update.kind == UpdateRule::Kind::tanh || update.kind == UpdateRule::Kind::sign;
+}
+
+void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream) {
+  const Index queries = job.queries.rows;
+  const Layout& layout = memory.layout;
+  const auto blocks = std::min(
+      {(queries + layout.slots - 1) / layout.slots, Index{memory.most_blocks}, detail::sizes().resident_blocks});
+  const Launch launch{.layout = layout,
+                      .image = memory.image.data(),
+                      .scale = memory.scale,
+                      .safe_magnitude = memory.safe_magnitude,
+                      .resolution = memory.resolution.data(),
+                      .job = job,
+                      .next_query = static_cast<unsigned long long*>(workspace),
+                      .slot_limit = static_cast<int>(std::min<Index>((queries + blocks - 1) / blocks, layout.slots)),
+                      .masked = job.clamped.data != nullptr || layout.dimension < layout.neurons,
+                      .careful = job.clamped.data != nullptr && !is_bounded(job.update)};
+  check(cudaMemsetAsync(workspace, 0, resident_workspace_bytes, stream), "cudaMemsetAsync of the query counter");
+  launch_kernel(
+      "relax_resident", kernel_for(layout),
+      {static_cast<unsigned>(blocks), static_cast<unsigned>(layout.threads), static_cast<std::size_t>(layout.bytes)},
+      stream, launch);
+}
+
+}  // namespace
+
+std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> factor, std::span<const float> diagonal,
+                                                     std::span<const float> resolution, float scale) {
+  const std::optional<Layout> layout = choose_layout(Form::factored, factor);
+  if (!layout) return std::nullopt;
+  return make_memory(*layout, factor, diagonal, resolution, scale);
+}
+
+std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, std::span<const float> resolution,
+                                                  float scale) {
+  if (weights.rows > most_dense_rows) return std::nullopt;
+  const std::optional<Layout> layout = choose_layout(Form::dense, weights);
+  if (!layout) return std::nullopt;
+  return make_memory(*layout, weights, {}, resolution, scale);
+}
+
+std::string why_not_resident_factored(MatrixView<const float> factor) { return explain(Form::factored, factor); }
+std::string why_not_resident_dense(MatrixView<const float> weights) { return explain(Form::dense, weights); }
+
+void launch_resident(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream,
+                     Index most_queries) {
+  for_each_launch(job, most_queries, [&](const Job& part) { launch_once(memory, part, workspace, stream); });
+}
+
+}  // namespace attractor::cuda

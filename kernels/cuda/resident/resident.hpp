@@ -1,0 +1,50 @@
+#pragma once
+
+/// Linear memories that fit in shared memory: one persistent kernel relaxes a whole job. Blocks keep the memory and the
+/// states of their queries for the length of the launch; a query that halts makes room for one that waits. The bits of
+/// a result depend on the memory, the query and the kind of device only.
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "kernels/cuda/device/resources.hpp"
+#include "kernels/cuda/engine/job.hpp"
+#include "kernels/cuda/resident/resident_layout.hpp"
+
+namespace attractor::cuda {
+
+/// A linear memory laid out for the resident kernel, on the device that was current when it was made.
+struct ResidentMemory {
+  resident::Layout layout;
+  float scale = 1.0F;
+  float safe_magnitude = 0.0F;    ///< of states: below it no score and no readout leaves the range of float
+  int most_blocks = 1;            ///< that the device runs at the same time
+  DeviceArray<std::byte> image;   ///< as it will lie in shared memory
+  DeviceArray<float> resolution;  ///< [neurons] of the layout: the rounding of fields, for states of magnitude 1
+};
+
+/// u = scale·(Fᵀ(Fx) − diagonal∘x), E = −½ scale·(|Fx|² − Σ diagonal·x²). Empty where it doesn't fit the shared memory
+/// of the current device. `resolution` [D] as for DeviceMemory.
+std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> factor, std::span<const float> diagonal,
+                                                     std::span<const float> resolution, float scale);
+
+/// u = scale·Wx, E = −½ xᵀu; W is symmetric. Empty where it doesn't fit.
+std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, std::span<const float> resolution,
+                                                  float scale);
+
+/// Why there was none: "a block needs at least 300000 bytes of shared memory and may have 232448".
+std::string why_not_resident_factored(MatrixView<const float> factor);
+std::string why_not_resident_dense(MatrixView<const float> weights);
+
+/// Device memory that launches on one stream need for themselves.
+inline constexpr std::size_t resident_workspace_bytes = 256;
+
+/// Relaxes the job, in launches of `most_queries`. Only enqueues work, so it may be captured in a graph.
+void launch_resident(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream,
+                     Index most_queries = launch_queries);
+
+}  // namespace attractor::cuda

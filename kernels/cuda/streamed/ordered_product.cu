@@ -1,0 +1,109 @@
+#include "kernels/cuda/streamed/ordered_product.hpp"
+
+#include "kernels/cuda/device/launch.hpp"
+#include "kernels/cuda/device/quad.cuh"
+
+namespace attractor::cuda {
+namespace {
+
+/// A block makes 32 rows × 64 columns of the result, a thread 4 × 4 of them; `depth` terms at a time are in shared
+/// memory.
+constexpr int tile_rows = 32;
+constexpr int tile_quads = 16;
+constexpr int tile_columns = 4 * tile_quads;
+constexpr int depth = 16;
+constexpr int threads = tile_rows / 4 * tile_quads;
+
+enum class Form : unsigned char { straight, transposed };
+
+/// Rows of a tile are terms. One quad more keeps stores down a column off each other's banks.
+template <int quads>
+using Tile = float4[depth][quads + 1];
+
+template <int quads>
+__device__ __forceinline__ float& element(Tile<quads>& tile, int term, int column) {
+  return reinterpret_cast<float*>(tile[term])[column];
+}
+
+/// A tile of rows from `first` on, terms from `begin` on, turned so that terms are its rows; zeros past the ends.
+template <int quads>
+__device__ void load_turned(Tile<quads>& tile, const float* matrix, Index stride, Index first, Index rows, int begin,
+                            int inner) {
+  for (int i = static_cast<int>(threadIdx.x); i < depth * 4 * quads; i += threads) {
+    const Index row = first + i / depth;
+    const int term = i % depth;
+    const bool exists = row < rows && begin + term < inner;
+    element<quads>(tile, term, i / depth) = exists ? matrix[row * stride + begin + term] : 0.0F;
+  }
+}
+
+/// A tile of terms from `begin` on, columns from `first` on; zeros past the ends.
+__device__ void load_straight(Tile<tile_quads>& tile, const OrderedProduct& product, int begin, int first) {
+  for (int i = static_cast<int>(threadIdx.x); i < depth * tile_quads; i += threads) {
+    const int term = begin + i / tile_quads;
+    const int column = first + i % tile_quads * 4;
+    const bool exists = term < product.inner && column < product.columns;
+    tile[i / tile_quads][i % tile_quads] = exists ? load4(product.b + term * product.b_stride + column) : filled(0.0F);
+  }
+}
+
+__device__ __forceinline__ float4 add_product(const float4& sum, float factor, const float4& terms) {
+  return {fmaf(factor, terms.x, sum.x), fmaf(factor, terms.y, sum.y), fmaf(factor, terms.z, sum.z),
+          fmaf(factor, terms.w, sum.w)};
+}
+
+template <Form form>
+__global__ void __launch_bounds__(threads) multiply_kernel(OrderedProduct product) {
+  __shared__ Tile<tile_rows / 4> a;
+  __shared__ Tile<tile_quads> b;
+  const Index first_row = Index{blockIdx.x} * tile_rows;
+  const int first_column = static_cast<int>(blockIdx.y) * tile_columns;
+  const int row_quad = static_cast<int>(threadIdx.x) / tile_quads;
+  const int quad = static_cast<int>(threadIdx.x) % tile_quads;
+  float4 sums[4] = {};
+  for (int begin = 0; begin < product.inner; begin += depth) {
+    load_turned<tile_rows / 4>(a, product.a, product.a_stride, first_row, product.rows, begin, product.inner);
+    if constexpr (form == Form::transposed)
+      load_turned<tile_quads>(b, product.b, product.b_stride, first_column, product.columns, begin, product.inner);
+    else
+      load_straight(b, product, begin, first_column);
+    __syncthreads();
+#pragma unroll
+    for (int term = 0; term < depth; ++term) {
+      const float4 factors = a[term][row_quad];
+      const float4 terms = b[term][quad];
+      sums[0] = add_product(sums[0], factors.x, terms);
+      sums[1] = add_product(sums[1], factors.y, terms);
+      sums[2] = add_product(sums[2], factors.z, terms);
+      sums[3] = add_product(sums[3], factors.w, terms);
+    }
+    __syncthreads();
+  }
+  const int column = first_column + 4 * quad;
+  if (column >= product.columns) return;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const Index row = first_row + 4 * row_quad + i;
+    if (row >= product.rows) return;
+    float* const to = product.result + row * product.result_stride + column;
+    store4(to, add_product(filled(0.0F), product.factor, sums[i]));
+  }
+}
+
+template <Form form>
+void launch(const OrderedProduct& product, cudaStream_t stream) {
+  const auto blocks = [](int size, int tile) { return static_cast<unsigned>((size + tile - 1) / tile); };
+  const dim3 grid(blocks(product.rows, tile_rows), blocks(product.columns, tile_columns));
+  launch_kernel("ordered_product", multiply_kernel<form>, {grid, threads}, stream, product);
+}
+
+}  // namespace
+
+void launch_ordered_product(const OrderedProduct& product, cudaStream_t stream) {
+  launch<Form::straight>(product, stream);
+}
+void launch_transposed_ordered_product(const OrderedProduct& product, cudaStream_t stream) {
+  launch<Form::transposed>(product, stream);
+}
+
+}  // namespace attractor::cuda

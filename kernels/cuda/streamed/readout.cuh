@@ -1,0 +1,155 @@
+#pragma once
+
+/// What the products of a step leave for the step kernel, and how it becomes readouts u and energies E of a row's
+/// state.
+///
+/// A readout offers: `begin(row)`, for all threads of the block together; then `field(row, k, x)`, u at neurons k … k +
+/// 3; `energy_terms<T>(k, x, u)`, their part of the energy sum, computed in T; `extra<Sum>(row)`, this thread's share
+/// of what else belongs to it; and `energy(sum)`, which one thread asks for. A field no larger than `resolution[k]`
+/// times `rounding_magnitude(…)` is nothing but its rounding.
+
+#include "kernels/cuda/device/compensated_sum.cuh"
+#include "kernels/cuda/device/quad.cuh"
+
+namespace attractor::cuda {
+
+/// Threads of a block of the step kernel, which owns one row.
+inline constexpr int step_threads = 128;
+
+/// a·b·c summed over four neurons.
+template <class T>
+__device__ __forceinline__ T sum_products(float4 a, float4 b, float4 c) {
+  return (T{a.x} * T{b.x} * T{c.x} + T{a.y} * T{b.y} * T{c.y}) + (T{a.z} * T{b.z} * T{c.z} + T{a.w} * T{b.w} * T{c.w});
+}
+
+template <class T>
+__device__ __forceinline__ T sum_products(float4 a, float4 b) {
+  return (T{a.x} * T{b.x} + T{a.y} * T{b.y}) + (T{a.z} * T{b.z} + T{a.w} * T{b.w});
+}
+
+/// u = scale·(Fᵀs − diagonal∘x) with s = Fx; E = −½ scale·(s·s − Σ diagonal·x²).
+struct FactoredReadout {
+  const float* products;  ///< Fᵀs [rows × stride]
+  Index stride;
+  const float* scores;  ///< s [rows × score_stride]
+  Index score_stride;
+  int patterns;
+  const float* diagonal;    ///< [stride]
+  const float* resolution;  ///< [stride]
+  float scale;
+
+  __device__ void begin(int /*row*/) {}
+
+  __device__ __forceinline__ float4 field(int row, int k, float4 x) const {
+    const float4 product = load4(products + row * stride + k);
+    const float4 diag = load4(diagonal + k);
+    return {scale * fmaf(-diag.x, x.x, product.x), scale * fmaf(-diag.y, x.y, product.y),
+            scale * fmaf(-diag.z, x.z, product.z), scale * fmaf(-diag.w, x.w, product.w)};
+  }
+  template <class T>
+  __device__ __forceinline__ T energy_terms(int k, float4 x, float4 /*u*/) const {
+    return -sum_products<T>(load4(diagonal + k), x, x);
+  }
+  template <class Sum>
+  __device__ Sum extra(int row) const {
+    Sum sum;
+    for (int p = static_cast<int>(threadIdx.x); p < patterns; p += step_threads) {
+      const typename Sum::Term score = scores[row * score_stride + p];
+      sum.add(score * score);
+    }
+    return sum;
+  }
+  __device__ float rounding_magnitude(float state) const { return state; }
+  __device__ double energy(double sum) const { return -0.5 * static_cast<double>(scale) * sum; }
+};
+
+/// u = scale·Wx; E = −½ xᵀu.
+struct DenseReadout {
+  const float* products;  ///< Wx [rows × stride]
+  Index stride;
+  const float* resolution;  ///< [stride]
+  float scale;
+
+  __device__ void begin(int /*row*/) {}
+
+  __device__ __forceinline__ float4 field(int row, int k, float4 /*x*/) const {
+    const float4 product = load4(products + row * stride + k);
+    return {scale * product.x, scale * product.y, scale * product.z, scale * product.w};
+  }
+  template <class T>
+  __device__ __forceinline__ T energy_terms(int /*k*/, float4 x, float4 u) const {
+    return sum_products<T>(x, u);
+  }
+  template <class Sum>
+  __device__ Sum extra(int /*row*/) const {
+    return {};
+  }
+  __device__ float rounding_magnitude(float state) const { return state; }
+  __device__ double energy(double sum) const { return -0.5 * sum; }
+};
+
+inline constexpr int most_splits = 16;
+
+/// u = Σ_i e^(m_i − m) r_i / Σ_i e^(m_i − m) l_i over the splits i of the patterns, in order, with m their largest
+/// maximum, and the centre, if there is one, added; E = −lse/β + norm_weight·‖x − centre‖² + offset. Where no score is
+/// above −∞ both sums are 0 and u is NaN.
+struct SoftmaxReadout {
+  const float* maxima;    ///< m_i [splits × capacity]
+  const double* sums;     ///< l_i [splits × capacity]
+  const float* readouts;  ///< r_i [splits × capacity × stride]
+  Index capacity;
+  Index stride;
+  int splits;
+  float beta;
+  double norm_weight;  ///< ½ where scores are dot products, 0 where they are the energy's only part
+  double energy_offset;
+  const float* resolution;  ///< [stride]
+  const float* centre;      ///< [stride], what patterns and states are measured from; null: 0
+  float weights[most_splits] = {};
+  float maximum = 0.0F;
+  double total = 0.0;
+
+  __device__ void begin(int row) {
+    maximum = -INFINITY;
+    for (int i = 0; i < splits; ++i) maximum = fmaxf(maximum, maxima[i * capacity + row]);
+    const float reference = finite_or_above(maximum);
+    total = 0.0;
+#pragma unroll
+    for (int i = 0; i < most_splits; ++i) {
+      if (i >= splits) break;
+      weights[i] = expf(maxima[i * capacity + row] - reference);
+      total += static_cast<double>(weights[i]) * sums[i * capacity + row];
+    }
+    const float inverse = 1.0F / static_cast<float>(total);
+#pragma unroll
+    for (int i = 0; i < most_splits; ++i) weights[i] *= inverse;
+  }
+
+  __device__ __forceinline__ float4 field(int row, int k, float4 /*x*/) const {
+    float4 u = {0.0F, 0.0F, 0.0F, 0.0F};
+#pragma unroll
+    for (int i = 0; i < most_splits; ++i) {
+      if (i >= splits) break;
+      const float4 r = load4(readouts + (i * capacity + row) * stride + k);
+      u = {fmaf(weights[i], r.x, u.x), fmaf(weights[i], r.y, u.y), fmaf(weights[i], r.z, u.z),
+           fmaf(weights[i], r.w, u.w)};
+    }
+    return centre == nullptr ? u : ::attractor::cuda::sum(u, load4(centre + k));
+  }
+  template <class T>
+  __device__ __forceinline__ T energy_terms(int k, float4 x, float4 /*u*/) const {
+    if (centre != nullptr) x = combine(x, load4(centre + k), [](float a, float b) { return a - b; });
+    return sum_products<T>(x, x);
+  }
+  template <class Sum>
+  __device__ Sum extra(int /*row*/) const {
+    return {};
+  }
+  /// An average of patterns, whatever the state.
+  __device__ float rounding_magnitude(float /*state*/) const { return 1.0F; }
+  __device__ double energy(double sum) const {
+    return -(static_cast<double>(maximum) + log(total)) / static_cast<double>(beta) + norm_weight * sum + energy_offset;
+  }
+};
+
+}  // namespace attractor::cuda

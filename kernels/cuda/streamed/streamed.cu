@@ -1,0 +1,510 @@
+#include "kernels/cuda/streamed/streamed.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "kernels/cuda/device/launch.hpp"
+#include "kernels/cuda/device/workspace.hpp"
+#include "kernels/cuda/softmax/softmax_chunks.hpp"
+#include "kernels/cuda/softmax/softmax_scan.hpp"
+#include "kernels/cuda/streamed/compaction.hpp"
+#include "kernels/cuda/streamed/count_follower.hpp"
+#include "kernels/cuda/streamed/ordered_product.hpp"
+#include "kernels/cuda/streamed/product.hpp"
+#include "kernels/cuda/streamed/readout.cuh"
+#include "kernels/cuda/streamed/step.hpp"
+#include "kernels/sizes.hpp"
+
+namespace attractor::cuda {
+namespace {
+
+/// Of the device's memory, the most that scratch takes on a small one.
+constexpr std::size_t scratch_share = 16;
+
+constexpr int padded(Index columns) { return static_cast<int>((columns + 3) / 4 * 4); }
+
+/// Slots of a job whose every row takes about `row_floats` floats of scratch.
+int slot_count(Index queries, Index row_floats) {
+  std::size_t left = 0;
+  std::size_t total = 0;
+  check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
+  const detail::Sizes& sizes = detail::sizes();
+  // What is left may differ when the scratch is used; the total doesn't.
+  const std::size_t budget = std::min(static_cast<std::size_t>(sizes.scratch_bytes), total / scratch_share);
+  const auto affordable = static_cast<Index>(budget / (sizeof(float) * static_cast<std::size_t>(row_floats)));
+  return static_cast<int>(std::clamp<Index>(queries, 1, std::clamp(affordable, sizes.least_slots, sizes.most_slots)));
+}
+
+/// The products of a step, by form: what each takes of the workspace, and how it launches them.
+class FactoredStage {
+ public:
+  static int rows(const StreamedFactored& memory, Index queries) {
+    return slot_count(queries, Index{3} * memory.factor.stride + padded(memory.factor.rows));
+  }
+  FactoredStage(const StreamedFactored& memory, Workspace& workspace, int rows)
+      : memory_(memory),
+        scores_(workspace.take<float>(elements(rows, padded(memory.factor.rows)))),
+        products_(workspace.take<float>(elements(rows, memory.factor.stride))) {}
+
+  FactoredReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t /*stream*/) const {
+    const DeviceMatrix& factor = memory_.factor;
+    const int score_stride = padded(factor.rows);
+    multiply_transposed(blas, rows, factor.rows, factor.stride, 1.0F, states, factor.stride, factor.data.data(),
+                        factor.stride, scores_, score_stride);
+    multiply(blas, rows, factor.stride, factor.rows, scores_, score_stride, factor.data.data(), factor.stride, 0.0F,
+             products_, factor.stride);
+    return {.products = products_,
+            .stride = factor.stride,
+            .scores = scores_,
+            .score_stride = score_stride,
+            .patterns = factor.rows,
+            .diagonal = memory_.diagonal.data(),
+            .resolution = memory_.resolution.data(),
+            .scale = memory_.scale};
+  }
+
+  [[nodiscard]] float* passage() const { return products_; }
+
+ private:
+  const StreamedFactored& memory_;
+  float* scores_;
+  float* products_;
+};
+
+class DenseStage {
+ public:
+  static int rows(const StreamedDense& memory, Index queries) {
+    return slot_count(queries, Index{3} * memory.weights.stride);
+  }
+  DenseStage(const StreamedDense& memory, Workspace& workspace, int rows)
+      : memory_(memory), products_(workspace.take<float>(elements(rows, memory.weights.stride))) {}
+
+  DenseReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t /*stream*/) const {
+    const DeviceMatrix& weights = memory_.weights;
+    multiply(blas, rows, weights.stride, weights.rows, states, weights.stride, weights.data.data(), weights.stride,
+             0.0F, products_, weights.stride);
+    return {.products = products_,
+            .stride = weights.stride,
+            .resolution = memory_.resolution.data(),
+            .scale = memory_.scale};
+  }
+
+  [[nodiscard]] float* passage() const { return products_; }
+
+ private:
+  const StreamedDense& memory_;
+  float* products_;
+};
+
+/// Softmax readouts of one chunk of patterns after another.
+class ChunkScratch {
+ public:
+  /// Floats that a row takes.
+  static Index row_floats(int pattern_count, int readout_stride) {
+    return chunk_patterns() + Index{several(pattern_count) ? 3 : 1} * readout_stride + 3;
+  }
+  ChunkScratch(Workspace& workspace, int rows, int pattern_count, int readout_stride)
+      : capacity_(rows),
+        pattern_count_(pattern_count),
+        maxima_(workspace.take<float>(elements(rows))),
+        sums_(workspace.take<double>(elements(rows))),
+        readouts_(workspace.take<float>(elements(rows, readout_stride))),
+        remainders_(workspace.take<float>(several(pattern_count) ? elements(rows, readout_stride) : 0)),
+        chunk_readouts_(workspace.take<float>(several(pattern_count) ? elements(rows, readout_stride) : 0)),
+        scores_(workspace.take<float>(elements(rows, chunk_patterns()))) {}
+
+  [[nodiscard]] float* readouts() const { return readouts_; }
+
+  [[nodiscard]] SoftmaxChunks chunks(int rows, int readout_stride) const {
+    return {.rows = rows,
+            .pattern_count = pattern_count_,
+            .chunk = chunk_patterns(),
+            .scores = scores_,
+            .maxima = maxima_,
+            .sums = sums_,
+            .readouts = readouts_,
+            .remainders = remainders_,
+            .chunk_readouts = chunk_readouts_,
+            .readout_stride = readout_stride};
+  }
+
+  /// What the chunks leave, the rest to be filled in.
+  [[nodiscard]] SoftmaxReadout readout(int readout_stride) const {
+    SoftmaxReadout readout = {};
+    readout.maxima = maxima_;
+    readout.sums = sums_;
+    readout.readouts = readouts_;
+    readout.capacity = capacity_;
+    readout.stride = readout_stride;
+    readout.splits = 1;
+    return readout;
+  }
+
+ private:
+  static bool several(int pattern_count) { return pattern_count > chunk_patterns(); }
+
+  int capacity_;
+  int pattern_count_;
+  float* maxima_;
+  double* sums_;
+  float* readouts_;
+  float* remainders_;
+  float* chunk_readouts_;
+  float* scores_;
+};
+
+/// Of patterns or contents.
+template <class Memory>
+int largest_stride(const Memory& memory) {
+  return std::max(memory.patterns.stride, memory.contents.stride);
+}
+
+/// A dot-product memory whose scores don't leave the multiprocessor.
+class ScanScratch {
+ public:
+  static Index row_floats(const StreamedSoftmax& memory) {
+    const Index parts = split_count(memory);
+    return parts * (Index{takes_runs(memory) ? 2 : 1} * largest_stride(memory) + 3);
+  }
+  ScanScratch(Workspace& workspace, int rows, const StreamedSoftmax& memory)
+      : capacity_(rows), splits_(split_count(memory)) {
+    const std::size_t parts = elements(splits_, rows);
+    const std::size_t size = parts * static_cast<std::size_t>(largest_stride(memory));
+    maxima_ = workspace.take<float>(parts);
+    sums_ = workspace.take<double>(parts);
+    readouts_ = workspace.take<float>(size);
+    if (takes_runs(memory)) remainders_ = workspace.take<float>(size);
+  }
+
+  [[nodiscard]] float* readouts() const { return readouts_; }
+
+  SoftmaxReadout launch(const StreamedSoftmax& memory, const DeviceMatrix& contents, const float* states, int rows,
+                        cudaStream_t stream) const {
+    const DeviceMatrix& patterns = memory.patterns;
+    launch_softmax_scan({.states = states,
+                         .state_stride = patterns.stride,
+                         .rows = rows,
+                         .patterns = patterns.data.data(),
+                         .pattern_stride = patterns.stride,
+                         .contents = contents.data.data(),
+                         .content_stride = contents.stride,
+                         .pattern_count = patterns.rows,
+                         .dimension = patterns.columns,
+                         .content_columns = contents.columns,
+                         .beta = memory.beta,
+                         .splits = splits_,
+                         .maxima = maxima_,
+                         .sums = sums_,
+                         .readouts = readouts_,
+                         .capacity = capacity_,
+                         .readout_stride = contents.stride,
+                         .run_patterns = run_patterns(),
+                         .remainders = remainders_},
+                        stream);
+    SoftmaxReadout readout = {};
+    readout.maxima = maxima_;
+    readout.sums = sums_;
+    readout.readouts = readouts_;
+    readout.capacity = capacity_;
+    readout.stride = contents.stride;
+    readout.splits = splits_;
+    return readout;
+  }
+
+ private:
+  /// Parts of the pattern set that are scanned side by side, so that few queries occupy a large device. A function of
+  /// the memory alone: a query's bits must not depend on how many others there are.
+  static int split_count(const StreamedSoftmax& memory) {
+    return static_cast<int>(std::clamp<Index>(memory.patterns.rows / detail::sizes().split_patterns, 1, most_splits));
+  }
+  static Index run_patterns() { return detail::sizes().run_patterns; }
+  static bool takes_runs(const StreamedSoftmax& memory) {
+    return softmax_scan_takes_runs(memory.patterns.rows, split_count(memory), run_patterns());
+  }
+
+  int capacity_;
+  int splits_;
+  float* maxima_ = nullptr;
+  double* sums_ = nullptr;
+  float* readouts_ = nullptr;
+  float* remainders_ = nullptr;
+};
+
+class SoftmaxStage {
+ public:
+  static int rows(const StreamedSoftmax& memory, Index queries) {
+    const Index scratch = softmax_scan_fits(memory.patterns.columns)
+                              ? ScanScratch::row_floats(memory)
+                              : ChunkScratch::row_floats(memory.patterns.rows, largest_stride(memory));
+    return slot_count(queries, Index{2} * memory.patterns.stride + scratch);
+  }
+  SoftmaxStage(const StreamedSoftmax& memory, Workspace& workspace, int rows) : memory_(memory) {
+    if (softmax_scan_fits(memory.patterns.columns))
+      scan_.emplace(workspace, rows, memory);
+    else
+      chunks_.emplace(workspace, rows, memory.patterns.rows, largest_stride(memory));
+  }
+
+  SoftmaxReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t stream) const {
+    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, blas, stream);
+    readout.centre = memory_.centre.data();
+    return readout;
+  }
+
+  [[nodiscard]] float* passage() const { return scan_ ? scan_->readouts() : chunks_->readouts(); }
+
+  /// Readouts of `contents`, which has a row for every pattern.
+  SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t blas,
+                          cudaStream_t stream) const {
+    SoftmaxReadout readout = scan_ ? scan_->launch(memory_, contents, states, rows, stream)
+                                   : read_out_chunks(contents, states, rows, blas, stream);
+    readout.beta = memory_.beta;
+    readout.norm_weight = 0.5;
+    readout.energy_offset = memory_.energy_offset;
+    readout.resolution = memory_.resolution.data();
+    return readout;
+  }
+
+ private:
+  SoftmaxReadout read_out_chunks(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t blas,
+                                 cudaStream_t stream) const {
+    const DeviceMatrix& patterns = memory_.patterns;
+    const SoftmaxChunks chunks = chunks_->chunks(rows, contents.stride);
+    launch_softmax_chunks(
+        chunks,
+        [&](int begin, int count) {
+          multiply_transposed(blas, rows, count, patterns.stride, memory_.beta, states, patterns.stride,
+                              patterns.row(begin), patterns.stride, chunks.scores, chunks.chunk);
+        },
+        [&](int begin, int count, float* readouts) {
+          multiply(blas, rows, contents.stride, count, chunks.scores, chunks.chunk, contents.row(begin),
+                   contents.stride, 0.0F, readouts, contents.stride);
+        },
+        stream);
+    return chunks_->readout(contents.stride);
+  }
+
+  const StreamedSoftmax& memory_;
+  std::optional<ScanScratch> scan_;
+  std::optional<ChunkScratch> chunks_;
+};
+
+class AdaptiveStage {
+ public:
+  static int rows(const StreamedAdaptive& memory, Index queries) {
+    return slot_count(queries, Index{2} * memory.patterns.stride +
+                                   ChunkScratch::row_floats(memory.patterns.rows, largest_stride(memory)));
+  }
+  AdaptiveStage(const StreamedAdaptive& memory, Workspace& workspace, int rows)
+      : memory_(memory), chunks_(workspace, rows, memory.patterns.rows, largest_stride(memory)) {}
+
+  SoftmaxReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t stream) const {
+    return read_out(memory_.patterns, states, rows, blas, stream);
+  }
+
+  [[nodiscard]] float* passage() const { return chunks_.readouts(); }
+
+  /// Readouts of `contents`, which has a row for every pattern.
+  SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t /*blas*/,
+                          cudaStream_t stream) const {
+    const SoftmaxChunks chunks = chunks_.chunks(rows, contents.stride);
+    launch_softmax_chunks(
+        chunks,
+        [&](int begin, int count) { launch_scores(memory_, states, rows, begin, count, chunks.scores, stream); },
+        [&](int begin, int count, float* readouts) {
+          launch_ordered_product({.rows = rows,
+                                  .columns = contents.stride,
+                                  .inner = count,
+                                  .factor = 1.0F,
+                                  .a = chunks.scores,
+                                  .a_stride = chunks.chunk,
+                                  .b = contents.row(begin),
+                                  .b_stride = contents.stride,
+                                  .result = readouts,
+                                  .result_stride = contents.stride},
+                                 stream);
+        },
+        stream);
+    SoftmaxReadout readout = chunks_.readout(contents.stride);
+    readout.beta = 1.0F;
+    readout.norm_weight = 0.0;
+    readout.energy_offset = memory_.energy_offset;
+    readout.resolution = memory_.resolution.data();
+    return readout;
+  }
+
+ private:
+  const StreamedAdaptive& memory_;
+  ChunkScratch chunks_;
+};
+
+/// A job's slots and everything its steps write.
+template <class Stage, class Memory>
+struct Bench {
+  Bench(const Memory& memory, Index stride, Index queries, Workspace& workspace)
+      : rows(Stage::rows(memory, queries)), stage(memory, workspace, rows) {
+    slots.slot = workspace.take<Slot>(static_cast<std::size_t>(rows));
+    slots.states = workspace.take<float>(elements(rows, stride));
+    slots.next = workspace.take<float>(elements(rows, stride));
+    slots.stride = stride;
+    slots.reserved = rows;
+    slots.counts = workspace.take<QueryCounts>(1);
+    compaction = take_compaction_scratch(workspace, rows);
+  }
+
+  int rows;
+  Stage stage;
+  Slots slots = {};
+  CompactionScratch compaction = {};
+};
+
+template <class Stage, class Memory>
+std::size_t measure(const Memory& memory, Index stride, Index queries) {
+  Workspace workspace;
+  Bench<Stage, Memory>(memory, stride, queries, workspace);
+  return workspace.used();
+}
+
+template <class Stage, class Memory>
+void relax_streamed(const Memory& memory, Index stride, const Job& job, void* block, Toolbox& tools, Products products,
+                    cudaStream_t stream) {
+  Workspace workspace(block);
+  Bench<Stage, Memory> bench(memory, stride, job.queries.rows, workspace);
+  cublasHandle_t blas = tools.blas.get();
+  check(cublasSetStream(blas, stream), "cublasSetStream");
+  check(cublasSetMathMode(blas, products == Products::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
+        "cublasSetMathMode");
+  check(cudaMemsetAsync(bench.slots.counts, 0, sizeof(QueryCounts), stream), "cudaMemsetAsync of the query counts");
+  int rows = bench.rows;
+  launch_start(job, bench.slots, rows, stream);
+  CountFollower follower(tools, bench.slots.counts, stream);
+  for (;;) {
+    launch_step(bench.stage.launch(bench.slots.states, rows, blas, stream), job, bench.slots, rows, stream);
+    std::swap(bench.slots.states, bench.slots.next);
+    follower.follow();
+    if (follower.latest() == job.queries.rows) return;
+    const Index left = job.queries.rows - follower.settled();
+    // Fewer left than slots: none are waiting. Moving them costs about as much as reading them once more. Products may
+    // round otherwise for another number of rows, which therefore must not depend on how fast the host is.
+    if (4 * left <= 3 * Index{rows}) {
+      compact(bench.slots, bench.compaction, rows, static_cast<int>(left),
+              job.detects_cycles() ? bench.stage.passage() : nullptr, stream);
+      rows = static_cast<int>(left);
+    }
+  }
+}
+
+__global__ void __launch_bounds__(step_threads) normalise_kernel(SoftmaxReadout readout, MatrixView<float> contents) {
+  const int row = static_cast<int>(blockIdx.x);
+  readout.begin(row);
+  for (int k = 4 * static_cast<int>(threadIdx.x); k < contents.columns; k += 4 * step_threads) {
+    const float4 u = readout.field(row, k, {});
+    const float values[] = {u.x, u.y, u.z, u.w};
+    for (int i = 0; i < 4 && k + i < contents.columns; ++i) contents(row, k + i) = values[i];
+  }
+}
+
+template <class Stage, class Memory>
+void recall_streamed(const Memory& memory, MatrixView<const float> states, MatrixView<float> contents, void* block,
+                     Toolbox& tools, cudaStream_t stream) {
+  const int stride = memory.patterns.stride;
+  Workspace workspace(block);
+  Bench<Stage, Memory> bench(memory, stride, states.rows, workspace);
+  check(cublasSetStream(tools.blas.get(), stream), "cublasSetStream");
+  float* const batch = bench.slots.states;
+  check(cudaMemsetAsync(batch, 0, elements(bench.rows, stride) * sizeof(float), stream), "cudaMemsetAsync of states");
+  for (Index first = 0; first < states.rows; first += bench.rows) {
+    const auto rows = static_cast<int>(std::min<Index>(bench.rows, states.rows - first));
+    copy_rows(MatrixView<float>(batch, rows, states.columns, stride), states.slice(first, rows),
+              cudaMemcpyDeviceToDevice, stream, "states");
+    const SoftmaxReadout readout = bench.stage.read_out(memory.contents, batch, rows, tools.blas.get(), stream);
+    launch_kernel("normalise_kernel", normalise_kernel, {static_cast<unsigned>(rows), step_threads}, stream, readout,
+                  contents.slice(first, rows));
+  }
+}
+
+}  // namespace
+
+DeviceMatrix::DeviceMatrix(MatrixView<const float> matrix, const std::string& purpose)
+    : rows(static_cast<int>(matrix.rows)), columns(static_cast<int>(matrix.columns)), stride(padded(matrix.columns)) {
+  std::vector<float> values(elements(rows, stride), 0.0F);
+  for (Index i = 0; i < matrix.rows; ++i) std::copy_n(matrix.row(i), matrix.columns, values.data() + i * stride);
+  data = upload(std::span<const float>(values), purpose);
+}
+
+DeviceArray<float> upload_neurons(std::span<const float> values, const DeviceMatrix& rows, const std::string& purpose) {
+  std::vector<float> padded_values(values.begin(), values.end());
+  padded_values.resize(static_cast<std::size_t>(rows.stride), 0.0F);
+  return upload(std::span<const float>(padded_values), purpose);
+}
+
+DeviceRankWeights::DeviceRankWeights(std::span<const float> weights, float beta, int ranks,
+                                     const std::string& purpose) {
+  const std::size_t row = static_cast<std::size_t>(ranks);
+  const std::size_t rows = weights.size() / row;
+  const auto padded_row = static_cast<std::size_t>(padded_ranks(ranks));
+  std::vector<float> scaled(rows * padded_row, 0.0F);
+  for (std::size_t i = 0; i < weights.size(); ++i) scaled[i / row * padded_row + i % row] = beta * weights[i];
+  values = upload(std::span<const float>(scaled), purpose);
+  stride = rows > 1 ? static_cast<Index>(padded_row) : 0;
+}
+
+void launch_scores(const StreamedAdaptive& memory, const float* states, int rows, int begin, int count, float* scores,
+                   cudaStream_t stream) {
+  const DeviceMatrix& patterns = memory.patterns;
+  launch_adaptive_scores({.pairs = {.states = states,
+                                    .state_stride = patterns.stride,
+                                    .rows = rows,
+                                    .patterns = patterns.row(begin),
+                                    .pattern_stride = patterns.stride,
+                                    .pattern_count = count,
+                                    .dimension = patterns.columns,
+                                    .groups = memory.groups},
+                          .squared_distance = memory.squared_distance.view().from(begin),
+                          .dot = memory.dot.view().from(begin),
+                          .log_prior = memory.log_prior.size() == 0 ? nullptr : memory.log_prior.data() + begin,
+                          .scores = scores,
+                          .score_stride = chunk_patterns()},
+                         stream);
+}
+
+std::size_t workspace_bytes(const StreamedFactored& memory, Index queries) {
+  return measure<FactoredStage>(memory, memory.factor.stride, queries);
+}
+std::size_t workspace_bytes(const StreamedDense& memory, Index queries) {
+  return measure<DenseStage>(memory, memory.weights.stride, queries);
+}
+std::size_t workspace_bytes(const StreamedSoftmax& memory, Index queries) {
+  return measure<SoftmaxStage>(memory, memory.patterns.stride, queries);
+}
+std::size_t workspace_bytes(const StreamedAdaptive& memory, Index queries) {
+  return measure<AdaptiveStage>(memory, memory.patterns.stride, queries);
+}
+
+void relax(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
+           cudaStream_t stream) {
+  relax_streamed<FactoredStage>(memory, memory.factor.stride, job, workspace, tools, products, stream);
+}
+void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
+           cudaStream_t stream) {
+  relax_streamed<DenseStage>(memory, memory.weights.stride, job, workspace, tools, products, stream);
+}
+void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
+  relax_streamed<SoftmaxStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
+}
+void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
+  relax_streamed<AdaptiveStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
+}
+
+void recall(const StreamedSoftmax& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
+            Toolbox& tools, cudaStream_t stream) {
+  recall_streamed<SoftmaxStage>(memory, states, contents, workspace, tools, stream);
+}
+void recall(const StreamedAdaptive& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
+            Toolbox& tools, cudaStream_t stream) {
+  recall_streamed<AdaptiveStage>(memory, states, contents, workspace, tools, stream);
+}
+
+}  // namespace attractor::cuda

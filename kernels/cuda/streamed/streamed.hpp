@@ -1,0 +1,107 @@
+#pragma once
+
+/// The streamed tier: memories of any size in device memory. Each step is a product or two over all queries in flight
+/// and one kernel for the rest; the host drives the steps, seldom more than a few ahead of the device, and never waits
+/// for one.
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "kernels/cuda/adaptive/adaptive_scores.hpp"
+#include "kernels/cuda/device/resources.hpp"
+#include "kernels/cuda/device/toolbox.hpp"
+#include "kernels/cuda/engine/job.hpp"
+
+namespace attractor::cuda {
+
+/// A row-major matrix on the device, its rows padded with zeros to a multiple of four floats.
+struct DeviceMatrix {
+  explicit DeviceMatrix() = default;
+  DeviceMatrix(MatrixView<const float> matrix, const std::string& purpose);
+
+  [[nodiscard]] const float* row(Index i) const { return data.data() + i * stride; }
+
+  DeviceArray<float> data;
+  int rows = 0;
+  int columns = 0;
+  int stride = 0;
+};
+
+/// W = scale·FᵀF less its diagonal; `diagonal` is that of FᵀF where it is taken out, else 0.
+struct StreamedFactored {
+  DeviceMatrix factor;            ///< [P × D]
+  DeviceArray<float> diagonal;    ///< [stride]
+  DeviceArray<float> resolution;  ///< [stride] the rounding of fields, for states of magnitude 1
+  float scale = 1.0F;
+};
+
+struct StreamedDense {
+  DeviceMatrix weights;           ///< W/scale [D × D], symmetric
+  DeviceArray<float> resolution;  ///< [stride] the rounding of fields, for states of magnitude 1
+  float scale = 1.0F;
+};
+
+struct StreamedSoftmax {
+  DeviceMatrix patterns;          ///< [P × D], less the centre
+  DeviceMatrix contents;          ///< [P × M]; no rows where the memory is auto-associative
+  DeviceArray<float> centre;      ///< [stride] or empty: 0
+  DeviceArray<float> resolution;  ///< [stride] the rounding of readouts
+  float beta = 1.0F;
+  double energy_offset = 0.0;
+};
+
+/// Rank weights of one base, β included, as the kernel of adaptive scores reads them.
+struct DeviceRankWeights {
+  explicit DeviceRankWeights() = default;
+  DeviceRankWeights(std::span<const float> weights, float beta, int ranks, const std::string& purpose);
+  [[nodiscard]] RankWeights view() const { return {.values = values.data(), .stride = stride}; }
+
+  DeviceArray<float> values;
+  Index stride = 0;
+};
+
+struct StreamedAdaptive {
+  DeviceMatrix patterns;  ///< [P × D]
+  DeviceMatrix contents;  ///< [P × M]; no rows where the memory is auto-associative
+  DeviceRankWeights squared_distance;
+  DeviceRankWeights dot;
+  DeviceArray<float> log_prior;   ///< [P] or empty; relative to the largest
+  DeviceArray<float> resolution;  ///< [stride] the rounding of readouts
+  double energy_offset = 0.0;     ///< less the largest log-prior
+  int groups = 1;
+};
+
+/// What a memory has for each neuron, with zeros up to the stride of its rows.
+DeviceArray<float> upload_neurons(std::span<const float> values, const DeviceMatrix& rows, const std::string& purpose);
+
+/// Products of linear memories may round their operands to TF32.
+enum class Products : unsigned char { exact, tf32 };
+
+/// Scores of states [rows × stride] with the `count` patterns from `begin` on, in rows of chunk_patterns().
+void launch_scores(const StreamedAdaptive& memory, const float* states, int rows, int begin, int count, float* scores,
+                   cudaStream_t stream);
+
+/// Scratch that relaxing so many queries takes; bounded whatever their number.
+std::size_t workspace_bytes(const StreamedFactored& memory, Index queries);
+std::size_t workspace_bytes(const StreamedDense& memory, Index queries);
+std::size_t workspace_bytes(const StreamedSoftmax& memory, Index queries);
+std::size_t workspace_bytes(const StreamedAdaptive& memory, Index queries);
+
+/// Relaxes the whole job. Returns when the last step has been handed to the stream.
+void relax(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
+           cudaStream_t stream);
+void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
+           cudaStream_t stream);
+void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
+/// The bits of a result depend on its query and the memory alone.
+void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
+
+/// contents_i = softmax(s)ᵀC for every row, with the scores s = βA·state_i or adaptive ones; the workspace is that of a
+/// job of as many rows.
+void recall(const StreamedSoftmax& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
+            Toolbox& tools, cudaStream_t stream);
+void recall(const StreamedAdaptive& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
+            Toolbox& tools, cudaStream_t stream);
+
+}  // namespace attractor::cuda
