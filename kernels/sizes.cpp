@@ -4,6 +4,7 @@ namespace attractor::detail {
 
 Sizes Sizes::tiny() {
   return {.pattern_block = 3,
+          .gradient_patterns = 3,
           .segment_patterns = 8,
           .weighed_patterns = 8,
           .fit_parts = 2,

@@ -139,7 +139,7 @@ class Part {
       scorer_.rank<base>(pattern, 0, sink);
       if (weights.stride > 0)
         collect(ranks, derivatives.data() + pattern * ranks);
-      else if (++added % pattern_block_ == 0)
+      else if (++added % gradient_patterns_ == 0)
         collect(ranks, derivatives.data());
     }
     if (weights.stride == 0) collect(ranks, derivatives.data());
@@ -157,7 +157,7 @@ class Part {
   const AdaptiveField& field_;
   AdaptiveScorer scorer_;
   Tile tile_;
-  Index pattern_block_ = detail::sizes().pattern_block;
+  Index gradient_patterns_ = detail::sizes().gradient_patterns;
   AlignedFloats scores_;  ///< [P × lanes] scores, then residuals
   AlignedFloats rows_;    ///< [R × lanes] residuals times ranked terms of one base; zeros between uses
   std::vector<Arrival> arrivals_;

@@ -39,7 +39,7 @@ class SoftmaxReader {
       : scorer_(field),
         contents_(contents),
         width_(width),
-        pattern_block_(detail::sizes().pattern_block),
+        pattern_block_(block_of(contents.columns())),
         segment_patterns_(std::min(detail::sizes().segment_patterns, contents.padded_rows())),
         cutoff_(std::log(static_cast<float>(contents.rows())) + 25.0F * std::log(2.0F)),
         scores_(hwy::AllocateAligned<float>(static_cast<std::size_t>(segment_patterns_ * width))),
@@ -99,6 +99,11 @@ class SoftmaxReader {
     Index pattern;
     Index row;  ///< of scores_
   };
+
+  /// Patterns that are summed apart. Below 256 the sums of blocks would cost more than a tenth of those of patterns.
+  static Index block_of(Index columns) {
+    return std::min(detail::sizes().pattern_block, std::max<Index>(256, detail::sizes().block_floats / columns));
+  }
 
   [[nodiscard]] float* scores(Index row) const { return scores_.get() + row * width_; }
 
