@@ -48,6 +48,7 @@ function(attractor_add_cuda target)
     kernels/cuda/engine/job.cpp
     kernels/cuda/engine/memory.cpp
     kernels/cuda/streamed/ordered_product.cu
+    kernels/cuda/streamed/separate.cu
     kernels/cuda/device/pointer.cpp
     kernels/cuda/fit/rank_gradient.cu
     kernels/cuda/engine/relax.cpp

@@ -104,6 +104,13 @@ TEST(BadMemoryOptionsTest, Ridge) {
   expect_invalid(make(infinity), {"ridge", "inf"});
 }
 
+TEST(BadMemoryOptionsTest, Order) {
+  const Matrix<float> patterns = some_patterns();
+  for (const int order : {-3, 1, 31})
+    expect_invalid([&] { static_cast<void>(Memory::dense_associative(test_device(), patterns, {.order = order})); },
+                   {"order", std::to_string(order), "[2, 30]"});
+}
+
 TEST(BadMemoryOptionsTest, Beta) {
   const Matrix<float> patterns = some_patterns();
   const auto make = [&](float beta) {

@@ -70,6 +70,7 @@ TEST_P(DivergenceTest, EveryRuleSeesANan) {
   queries(1, 15) = nan_value;
   for (const Halting& rule : {energy_stable(), state_stable(0.1F), fixed_steps()})
     for (const NamedUpdate& update : all_updates()) {
+      if (!GetParam().bears(update.update)) continue;
       const Relaxer relaxer(memory(), {.update = update.update, .halting = rule, .max_steps = 4});
 
       const Relaxation result = relaxer.relax(queries);

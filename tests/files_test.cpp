@@ -116,6 +116,11 @@ std::vector<Kind> all_kinds() {
                                  .evaluation = Evaluation::dense,
                                  .placement = Placement::streamed});
        }},
+      {"DenseAssociative", [](View patterns, View) { return Memory::dense_associative(test_device(), patterns); }},
+      {"DenseAssociativeWithOptions",
+       [](View patterns, View) {
+         return Memory::dense_associative(test_device(), patterns, {.order = 5, .rectified = true});
+       }},
       {"Projection", [](View patterns, View) { return Memory::projection(test_device(), patterns); }},
       {"ProjectionWithOptions",
        [](View patterns, View) {
@@ -150,6 +155,7 @@ void expect_same(const Memory& a, const Memory& b) {
   EXPECT_TRUE(same_bits(a.patterns(), b.patterns()));
   EXPECT_TRUE(same_bits(a.contents(), b.contents()));
   EXPECT_EQ(a.evaluation(), b.evaluation());
+  EXPECT_EQ(a.rule(), b.rule());
   ASSERT_EQ(a.similarity() == nullptr, b.similarity() == nullptr);
   if (a.similarity() != nullptr) {
     const AdaptiveSimilarity& s = *a.similarity();

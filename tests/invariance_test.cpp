@@ -22,7 +22,7 @@ struct Job {
   RelaxerOptions options;
   Index dimension = 100;
   Index patterns = 9;
-  Index queries = 300;
+  Index queries = 200;
 };
 
 std::ostream& operator<<(std::ostream& out, const Job& job) { return out << job.name; }
@@ -34,6 +34,7 @@ std::vector<Job> jobs() {
   std::vector<Job> result;
   for (const SystemKind& kind : batch_invariant_systems())
     for (const NamedUpdate& update : all_updates()) {
+      if (!kind.bears(update.update)) continue;
       const bool traced = result.size() % 2 == 0;
       result.push_back({kind.name + "_" + update.name,
                         kind,
@@ -53,12 +54,12 @@ std::vector<Job> jobs() {
   }
   // Enough patterns and dimensions for several blocks of every kernel.
   for (Job job : std::vector<Job>(result)) {
-    if (!job.name.ends_with("_readout") || job.kind.independent_patterns) continue;
+    if (!job.name.ends_with(job.kind.bounded_updates ? "_sign" : "_readout") || job.kind.independent_patterns) continue;
     job.name += "_large";
     job.dimension = 520;
     job.patterns = 300;
-    job.queries = 150;
-    job.options.max_steps = 4;
+    job.queries = 70;
+    job.options.max_steps = 3;
     result.push_back(job);
   }
   return result;
@@ -99,7 +100,7 @@ TEST_P(BatchInvarianceTest, InAnotherOrder) {
 
 TEST_P(BatchInvarianceTest, OnAnyNumberOfThreads) {
   if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "threads are the CPU's";
-  for (const int threads : {2, 3, 5, 0})
+  for (const int threads : {2, 5})
     EXPECT_TRUE(same_results(relax(queries_, threads), together_)) << threads << " threads";
 }
 

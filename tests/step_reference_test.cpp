@@ -129,9 +129,7 @@ TEST_P(StepReferenceTest, AgreesAtTileEdges) {
     if (!HasFailure()) expect_steps(shape);
 }
 
-INSTANTIATE_TEST_SUITE_P(, StepReferenceTest,
-                         testing::Combine(testing::ValuesIn(all_systems()), testing::ValuesIn(all_updates())),
-                         case_name);
+INSTANTIATE_TEST_SUITE_P(, StepReferenceTest, testing::ValuesIn(systems_and_updates()), case_name);
 
 /// Sums of ±1 are exact in float, and so is every comparison with 0: all of it is equal, ties included.
 class BipolarStepTest : public testing::TestWithParam<Evaluation> {};

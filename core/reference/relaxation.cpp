@@ -3,29 +3,21 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <optional>
 #include <utility>
 
+#include "core/double_ops.hpp"
+#include "core/end_judge.hpp"
 #include "core/reference/similarity.hpp"
 
 namespace attractor::reference {
 namespace {
 
 #define ATTRACTOR_MATH inline
+#include "core/separation-inl.hpp"
 #include "core/update-inl.hpp"
 #undef ATTRACTOR_MATH
 
-/// The operations of core/update-inl.hpp on double.
-struct DoubleOps {
-  static double set(double value) { return value; }
-  static double mul_add(double a, double b, double c) { return a * b + c; }
-  static double sub(double a, double b) { return a - b; }
-  static double tanh(double value) { return std::tanh(value); }
-  static double sign_or(double value, double otherwise) {
-    if (value == 0.0) return otherwise;
-    return std::isnan(value) ? value : std::copysign(1.0, value);
-  }
-};
+using detail::DoubleOps;
 
 Matrix<double> to_double(MatrixView<const float> values) {
   Matrix<double> result(values.rows, values.columns);
@@ -124,24 +116,55 @@ Vector field_resolution(const LinearModel& model) {
   return result;
 }
 
-/// Of softmax memories, whose readouts average patterns.
-template <class Softmax>
-Vector resolution_of(const Softmax& model) {
-  Vector result(static_cast<std::size_t>(model.patterns.columns()), 0.0);
-  for (Index i = 0; i < model.patterns.rows(); ++i)
-    for (std::size_t k = 0; k < result.size(); ++k)
-      result[k] = std::max(result[k], 0x1p-21 * std::abs(model.patterns.row(i)[k]));
+/// The largest |a_μi| of each neuron.
+Vector largest_entries(const Matrix<double>& patterns) {
+  Vector result(static_cast<std::size_t>(patterns.columns()), 0.0);
+  for (Index i = 0; i < patterns.rows(); ++i)
+    for (std::size_t k = 0; k < result.size(); ++k) result[k] = std::max(result[k], std::abs(patterns.row(i)[k]));
   return result;
 }
 
-Vector resolution_of(const LinearModel& model) { return model.resolution; }
+Vector times(double factor, Vector values) {
+  for (double& value : values) value *= factor;
+  return values;
+}
 
-/// Sets what a sign update can't tell from 0 to it. `magnitude` is that of the state.
-void clear_rounding(const Model& model, double magnitude, Vector& field) {
-  const Vector least = resolution(model);
-  const double unit = std::holds_alternative<LinearModel>(model) ? magnitude : 1.0;
+/// h = Ax/D.
+Vector overlaps(const PointwiseModel& model, std::span<const double> state) {
+  Vector result(static_cast<std::size_t>(model.patterns.rows()));
+  const Index d = model.patterns.columns();
+  for (Index i = 0; i < model.patterns.rows(); ++i)
+    result[static_cast<std::size_t>(i)] = dot(model.patterns.row(i), state.data(), d) / static_cast<double>(d);
+  return result;
+}
+
+double weight(const PointwiseModel& model, double h) {
+  return std::visit([&](const auto& separation) { return separate(separation, DoubleOps{}, h); }, model.separation);
+}
+
+Vector resolution_of(const LinearModel& model, std::span<const double> /*state*/, double magnitude) {
+  return times(magnitude, model.resolution);
+}
+
+/// In units of what the weights add up to.
+Vector resolution_of(const PointwiseModel& model, std::span<const double> state, double /*magnitude*/) {
+  double total = 0.0;
+  for (const double h : overlaps(model, state)) total += std::abs(weight(model, h));
+  const auto* const polynomial = std::get_if<PolynomialSeparation>(&model.separation);
+  const double order = polynomial != nullptr ? polynomial->order : 2.0;
+  return times(0x1p-21 * order * total, largest_entries(model.patterns));
+}
+
+/// Of softmax memories, whose readouts average patterns.
+template <class Softmax>
+Vector resolution_of(const Softmax& model, std::span<const double> /*state*/, double /*magnitude*/) {
+  return times(0x1p-21, largest_entries(model.patterns));
+}
+
+/// Sets what a sign update can't tell from 0 to it.
+void clear_rounding(const Vector& least, Vector& field) {
   for (std::size_t i = 0; i < field.size(); ++i)
-    if (std::abs(field[i]) <= least[i] * unit) field[i] = 0.0;
+    if (std::abs(field[i]) <= least[i]) field[i] = 0.0;
 }
 
 double largest_magnitude(std::span<const double> values) {
@@ -158,6 +181,16 @@ Vector readout_of(const LinearModel& model, std::span<const double> state) {
   return result;
 }
 
+Vector readout_of(const PointwiseModel& model, std::span<const double> state) {
+  const Vector h = overlaps(model, state);
+  Vector result(state.size(), 0.0);
+  for (std::size_t mu = 0; mu < h.size(); ++mu) {
+    const double p = weight(model, h[mu]);
+    for (std::size_t i = 0; i < result.size(); ++i) result[i] += p * model.patterns.row(static_cast<Index>(mu))[i];
+  }
+  return result;
+}
+
 template <class Softmax>
 Vector readout_of(const Softmax& model, std::span<const double> state) {
   return soft_average(scores(model, state), model.patterns, model.patterns.rows(), model.patterns.columns());
@@ -166,6 +199,15 @@ Vector readout_of(const Softmax& model, std::span<const double> state) {
 double energy_of(const LinearModel& model, std::span<const double> state) {
   const Vector field = readout_of(model, state);
   return -0.5 * dot(state.data(), field.data(), model.weights.rows());
+}
+
+double energy_of(const PointwiseModel& model, std::span<const double> state) {
+  double twice = 0.0;
+  for (const double h : overlaps(model, state))
+    twice += std::visit(
+        [&](const auto& separation) { return twice_potential(separation, DoubleOps{}, h, weight(model, h)); },
+        model.separation);
+  return -0.5 * static_cast<double>(model.patterns.columns()) * twice;
 }
 
 double energy_of(const SoftmaxModel& model, std::span<const double> state) {
@@ -235,6 +277,10 @@ LinearModel projection(MatrixView<const float> patterns, double ridge, bool self
   return model;
 }
 
+PointwiseModel dense_associative(MatrixView<const float> patterns, PolynomialSeparation separation) {
+  return {to_double(patterns), separation};
+}
+
 SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta) { return {to_double(patterns), beta}; }
 
 AdaptiveModel adaptive(MatrixView<const float> patterns, AdaptiveSimilarity similarity) {
@@ -252,8 +298,8 @@ Vector readout(const Model& model, std::span<const double> state) {
   return std::visit([&](const auto& m) { return readout_of(m, state); }, model);
 }
 
-Vector resolution(const Model& model) {
-  return std::visit([](const auto& m) { return resolution_of(m); }, model);
+Vector resolution(const Model& model, std::span<const double> state, double magnitude) {
+  return std::visit([&](const auto& m) { return resolution_of(m, state, magnitude); }, model);
 }
 
 double energy(const Model& model, std::span<const double> state) {
@@ -281,37 +327,36 @@ Vector apply(const Update& update, std::span<const double> state, std::span<cons
 Outcome relax(const Model& model, const Settings& settings, std::span<const float> query,
               std::span<const std::uint8_t> clamped) {
   Outcome outcome{.state = Vector(query.begin(), query.end())};
-  HaltingMonitor monitor;
+  detail::EndJudge judge;
   const bool signs = std::holds_alternative<SignUpdate>(settings.update);
   double magnitude = largest_magnitude(outcome.state);
+  const detail::EndRule rule{.halting = settings.halting,
+                             .max_steps = settings.max_steps,
+                             .wants_energy = true,
+                             .watches_cycles = signs && settings.halting.watch == Halting::Watch::state};
   Vector earlier;
-  bool finite = all_finite(outcome.state);
-  std::optional<Status> end;
-  while (finite && !end && outcome.steps < settings.max_steps) {
+  bool ended = !all_finite(outcome.state);
+  outcome.status = ended ? Status::diverged : Status::max_steps;
+  while (!ended) {
     Vector field = readout(model, outcome.state);
-    if (signs) clear_rounding(model, magnitude, field);
+    if (signs) clear_rounding(resolution(model, outcome.state, magnitude), field);
     Vector next = apply(settings.update, outcome.state, field);
     for (std::size_t i = 0; i < clamped.size(); ++i)
       if (clamped[i] != 0) next[i] = outcome.state[i];
     const int t = ++outcome.steps;
     const double squared_change = squared_distance(next, outcome.state);
-    const bool returns = signs && t >= 2 && next == earlier && squared_change > 0.0;
+    const bool returned = next == earlier;
     magnitude = std::max(magnitude, 1.0);
     earlier = std::exchange(outcome.state, std::move(next));
     outcome.trace.push_back(energy(model, outcome.state));
-    finite = all_finite(field) && all_finite(outcome.state) && std::isfinite(outcome.trace.back());
-    if (settings.halting.watch == Halting::Watch::energy &&
-        monitor.energy_halts(settings.halting, t, outcome.trace.back()))
-      end = Status::converged;
-    if (settings.halting.watch == Halting::Watch::state) {
-      if (monitor.state_halts(settings.halting, t, squared_change))
-        end = Status::converged;
-      else if (returns)
-        end = Status::oscillating;
-    }
+    ended = judge.state_ends(rule, t,
+                             {.finite = all_finite(field) && all_finite(outcome.state),
+                              .squared_change = squared_change,
+                              .returned = returned}) ||
+            judge.energy_ends(rule, t, outcome.trace.back());
+    outcome.status = judge.status();
   }
   outcome.energy = energy(model, outcome.state);
-  outcome.status = finite ? end.value_or(Status::max_steps) : Status::diverged;
   return outcome;
 }
 

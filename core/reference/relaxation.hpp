@@ -10,6 +10,7 @@
 
 #include <attractor/halting.hpp>
 #include <attractor/matrix.hpp>
+#include <attractor/separation.hpp>
 #include <attractor/similarity.hpp>
 #include <attractor/update.hpp>
 
@@ -36,13 +37,21 @@ struct AdaptiveModel {
   AdaptiveSimilarity similarity;
 };
 
-using Model = std::variant<LinearModel, SoftmaxModel, AdaptiveModel>;
+/// h = Ax/D, u = Aᵀp(h), E = −D Σ F(h).
+struct PointwiseModel {
+  Matrix<double> patterns;  ///< A [P × D]
+  PointwiseSeparation separation;
+};
+
+using Model = std::variant<LinearModel, PointwiseModel, SoftmaxModel, AdaptiveModel>;
 
 /// W = AᵀA, scale 1/D; the diagonal is zero unless `self_coupling`.
 LinearModel hebbian(MatrixView<const float> patterns, bool self_coupling = false);
 
 /// W = Aᵀ(AAᵀ/D + ridge·I)⁻¹A/D by Gauss–Jordan elimination; the diagonal is zero unless `self_coupling`.
 LinearModel projection(MatrixView<const float> patterns, double ridge = 0.0, bool self_coupling = false);
+
+PointwiseModel dense_associative(MatrixView<const float> patterns, PolynomialSeparation separation);
 
 SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta);
 
@@ -55,9 +64,8 @@ Vector log_posteriors(const AdaptiveModel& model, std::span<const double> state)
 Vector readout(const Model& model, std::span<const double> state);
 double energy(const Model& model, std::span<const double> state);
 
-/// What of a readout counts as 0 for sign updates of a state of magnitude 1 [D]; of linear memories it grows with the
-/// magnitude.
-Vector resolution(const Model& model);
+/// What of a state's readout counts as 0 for sign updates [D]; `magnitude` is that of the state.
+Vector resolution(const Model& model, std::span<const double> state, double magnitude);
 
 /// softmax(s)ᵀC.
 Vector recall(const SoftmaxModel& model, MatrixView<const float> contents, std::span<const double> state);

@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <memory>
 #include <span>
+#include <string>
 
 #include <attractor/device.hpp>
 #include <attractor/export.hpp>
@@ -52,6 +53,11 @@ struct ProjectionOptions {
   Placement placement = Placement::automatic;
 };
 
+struct DenseAssociativeOptions {
+  int order = 3;           ///< n of the energy's powers, 2 … 30
+  bool rectified = false;  ///< patterns with a negative overlap count for nothing, as with F(h) = max(h, 0)ⁿ/n
+};
+
 struct ModernHopfieldOptions {
   float beta = 1.0F;  ///< inverse temperature β > 0 of softmax(β Ax)
   /// P×M contents read out at the end of a relaxation, softmax(β A x)ᵀC; none: auto-associative.
@@ -93,6 +99,20 @@ class ATTRACTOR_EXPORT Memory {
   /// Complexity: O(P²D + P³) in double precision.
   static Memory projection(const Device& device, MatrixView<const float> patterns,
                            const ProjectionOptions& options = {});
+
+  /// Dense associative memory of order n: energy −D Σ_μ F(h_μ) with the overlaps h = Ax/D and F(h) = hⁿ/n, readout
+  /// Aᵀhⁿ⁻¹ (Krotov, Hopfield 2016; rectified: their eq. 5). It stores about Dⁿ⁻¹ patterns; n = 2 is Hebb's rule with
+  /// self-coupling. For odd n −ξ isn't an attractor where ξ is; for even n, not rectified, it is.
+  ///
+  /// Overlaps are at most 1 for patterns and states of ±1, and no power of them overflows. The usual energy −Σ(ξ·x)ⁿ
+  /// is this one times nDⁿ⁻¹.
+  ///
+  /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
+  /// @throws InvalidArgument as `hebbian`, or an order outside [2, 30]. Readout and blend updates may leave the range
+  /// of
+  ///         float for n > 2, and their queries diverge. A step costs O(PD); extra memory doesn't depend on P.
+  static Memory dense_associative(const Device& device, MatrixView<const float> patterns,
+                                  const DenseAssociativeOptions& options = {});
 
   /// Modern Hopfield network: energy −lse(β, Ax) + ½xᵀx + β⁻¹ log P + ½ max‖a‖² (Ramsauer et al. 2020, eq. 2); its
   /// readout is softmax(βAx)ᵀA. A vector common to all patterns changes no weight: columns that are large against their
@@ -150,7 +170,10 @@ class ATTRACTOR_EXPORT Memory {
   /// other memories. Valid as long as `patterns()`.
   [[nodiscard]] const AdaptiveSimilarity* similarity() const;
 
-  /// The form in use, never `automatic`; softmax memories are always `factored`.
+  /// The rule and its parameters, as "modern_hopfield(beta = 1)".
+  [[nodiscard]] std::string rule() const;
+
+  /// The form in use, never `automatic`; only linear memories may be `dense`.
   [[nodiscard]] Evaluation evaluation() const;
 
  private:

@@ -15,7 +15,7 @@ cpu::AlignedFloats for_neurons(const std::vector<float>& values) {
   return {values, cpu::padded(static_cast<Index>(values.size()))};
 }
 
-cpu::Field make_field(const LinearForm& form) {
+cpu::Field make_field(const PointwiseForm& form) {
   if (form.evaluation == Evaluation::dense)
     return cpu::DenseField{.weights = cpu::PackedMatrix(weights(form.factor, form.self_coupling)),
                            .resolution = for_neurons(form.resolution),
@@ -23,7 +23,10 @@ cpu::Field make_field(const LinearForm& form) {
   return cpu::FactoredField{.factor = cpu::PackedMatrix(form.factor),
                             .diagonal = for_neurons(removed_diagonal(form.factor, form.self_coupling)),
                             .resolution = for_neurons(form.resolution),
-                            .scale = form.scale};
+                            .separation = form.separation,
+                            .score_scale = form.score_scale,
+                            .scale = form.scale,
+                            .energy_scale = form.energy_scale};
 }
 
 cpu::Field make_field(const SoftmaxForm& form) {
@@ -40,10 +43,14 @@ cpu::Field make_field(const AdaptiveForm& form) {
   return field;
 }
 
+MatrixView<const float> contents_of(const PointwiseForm& /*form*/) { return {}; }
+MatrixView<const float> contents_of(const SoftmaxForm& form) { return form.contents; }
+MatrixView<const float> contents_of(const AdaptiveForm& form) { return form.contents; }
+
 class CpuEngine final : public Engine {
  public:
   explicit CpuEngine(const Form& form) : field_(std::visit([](const auto& f) { return make_field(f); }, form)) {
-    const MatrixView<const float> contents = contents_of(form);
+    const MatrixView<const float> contents = std::visit([](const auto& f) { return contents_of(f); }, form);
     if (!contents.empty()) contents_.emplace(contents);
   }
 

@@ -32,7 +32,10 @@ int attribute(cudaDeviceAttr name, int device) {
   return value;
 }
 
-cuda::DeviceMemory make_memory(const LinearForm& form, int device) {
+cuda::DeviceMemory make_memory(const PointwiseForm& form, int device) {
+  if (!std::holds_alternative<LinearSeparation>(form.separation))
+    return cuda::DeviceMemory::pointwise(device, form.factor, form.resolution, form.separation, form.score_scale,
+                                         form.energy_scale);
   if (form.evaluation == Evaluation::dense)
     return cuda::DeviceMemory::dense(device, weights(form.factor, form.self_coupling), form.resolution, form.scale,
                                      tier(form.placement));

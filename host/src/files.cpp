@@ -6,7 +6,7 @@
 #include <attractor/error.hpp>
 
 #include "host/src/access.hpp"
-#include "host/src/memory_metadata.hpp"
+#include "host/src/rule_metadata.hpp"
 #include "host/src/safetensors.hpp"
 
 namespace attractor {
@@ -54,52 +54,35 @@ std::vector<float> read_values(SafetensorsReader& file, const std::string& name)
   return file.contains(name) ? file.read(name).values : std::vector<float>();
 }
 
-/// Makes the memory of a rule from what a file holds.
-class MemoryMaker {
- public:
-  MemoryMaker(const Device& device, SafetensorsReader& file)
-      : device_(device),
-        file_(file),
-        patterns_(file.read(patterns_name)),
-        contents_(file.contains(contents_name) ? file.read(contents_name) : Tensor{}) {}
+/// Fills in what a rule has in tensors.
+void read_arrays(SafetensorsReader& file, Rule& rule) {
+  auto* const similarity = std::get_if<AdaptiveSimilarity>(&rule);
+  if (similarity == nullptr) return;
+  similarity->squared_distance = read_values(file, squared_distance_name);
+  similarity->dot = read_values(file, dot_name);
+  similarity->log_prior = read_values(file, log_prior_name);
+}
 
-  Memory operator()(const HebbianOptions& rule) const { return Memory::hebbian(device_, patterns(), rule); }
-  Memory operator()(const ProjectionOptions& rule) const { return Memory::projection(device_, patterns(), rule); }
-  Memory operator()(ModernHopfieldOptions rule) const {
-    rule.contents = contents();
-    return Memory::modern_hopfield(device_, patterns(), rule);
-  }
-  Memory operator()(AdaptiveSimilarity similarity) const {
-    similarity.squared_distance = read_values(file_, squared_distance_name);
-    similarity.dot = read_values(file_, dot_name);
-    similarity.log_prior = read_values(file_, log_prior_name);
-    return Memory::adaptive(device_, patterns(), similarity, {.contents = contents()});
-  }
-
- private:
-  [[nodiscard]] MatrixView<const float> patterns() const { return as_matrix(patterns_, patterns_name); }
-  [[nodiscard]] MatrixView<const float> contents() const {
-    return contents_.shape.empty() ? MatrixView<const float>() : as_matrix(contents_, contents_name);
-  }
-
-  const Device& device_;
-  SafetensorsReader& file_;
-  Tensor patterns_;
-  Tensor contents_;
-};
+Memory read_memory(const Device& device, SafetensorsReader& file) {
+  Rule rule = parse_rule(file.metadata());
+  read_arrays(file, rule);
+  const Tensor patterns = file.read(patterns_name);
+  const Tensor contents = file.contains(contents_name) ? file.read(contents_name) : Tensor{};
+  return Access::make(device, rule, as_matrix(patterns, patterns_name),
+                      contents.shape.empty() ? MatrixView<const float>() : as_matrix(contents, contents_name));
+}
 
 }  // namespace
 }  // namespace detail
 
 void save(const Memory& memory, const std::filesystem::path& path) {
-  detail::write_safetensors(path, detail::describe(detail::Access::state(memory).rule), detail::tensors(memory));
+  detail::write_safetensors(path, detail::to_metadata(detail::Access::state(memory).rule), detail::tensors(memory));
 }
 
 Memory load(const Device& device, const std::filesystem::path& path) {
   detail::SafetensorsReader file(path);
   try {
-    const detail::Rule rule = detail::parse_rule(file.metadata());
-    return std::visit(detail::MemoryMaker(device, file), rule);
+    return detail::read_memory(device, file);
   } catch (const InvalidArgument& error) {
     throw FileError(path.string() + " holds no memory: " + error.what());
   }

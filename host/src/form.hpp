@@ -1,24 +1,30 @@
 #pragma once
 
-/// A memory as its learning rule leaves it, before any device has it.
+/// A memory as its rule leaves it, before any device has it: similarity, separation and readout, in two families.
 
 #include <variant>
 #include <vector>
 
 #include <attractor/memory.hpp>
+#include <attractor/separation.hpp>
 
 namespace attractor::detail {
 
-// `resolution` [D] is what sign updates go by: a field of at most resolution_i times the query's magnitude is rounding
-// of 0, see core/attractor/update.hpp.
+// `resolution` [D] is what sign updates go by: a field of at most resolution_i times a unit is rounding of 0, see
+// core/attractor/update.hpp. The unit is the magnitude of the state for linear memories, Σ|p| for other pointwise ones,
+// and 1 for normalised ones.
 
-/// W = scale·FᵀF, its diagonal zero unless `self_coupling`.
-struct LinearForm {
+/// Memories whose scores each make a weight of their own: u = scale·(Fᵀp(score_scale·Fx) − diag∘x), E =
+/// −energy_scale·(Σ F(h) − ½ Σ diag·x²), diag that of FᵀF unless `self_coupling`.
+struct PointwiseForm {
   MatrixView<const float> factor;  ///< F [P × D]
   std::vector<float> resolution;   ///< [D], in units of u
+  PointwiseSeparation separation = LinearSeparation{};
+  float score_scale = 1.0F;  ///< 1 where the separation is linear
   float scale = 1.0F;
+  float energy_scale = 1.0F;
   bool self_coupling = false;
-  Evaluation evaluation = Evaluation::factored;  ///< never automatic
+  Evaluation evaluation = Evaluation::factored;  ///< never automatic; factored unless the separation is linear
   Placement placement = Placement::automatic;
 };
 
@@ -28,7 +34,7 @@ struct SoftmaxForm {
   MatrixView<const float> patterns;  ///< A [P × D], less the centre
   MatrixView<const float> contents;  ///< C [P × M] or empty
   std::vector<float> centre;         ///< c [D]
-  std::vector<float> resolution;     ///< [D]; the magnitude is 1
+  std::vector<float> resolution;     ///< [D]
   float beta = 1.0F;
   double energy_offset = 0.0;  ///< β⁻¹ log P + ½ max‖a‖² − ½‖c‖², a with the centre
 };
@@ -37,17 +43,10 @@ struct SoftmaxForm {
 struct AdaptiveForm {
   MatrixView<const float> patterns;  ///< A [P × D]
   MatrixView<const float> contents;  ///< C [P × M] or empty
-  std::vector<float> resolution;     ///< [D]; the magnitude is 1
+  std::vector<float> resolution;     ///< [D]
   const AdaptiveSimilarity& similarity;
 };
 
-using Form = std::variant<LinearForm, SoftmaxForm, AdaptiveForm>;
-
-/// Empty where the memory is auto-associative.
-inline MatrixView<const float> contents_of(const Form& form) {
-  if (const auto* const softmax = std::get_if<SoftmaxForm>(&form)) return softmax->contents;
-  if (const auto* const adaptive = std::get_if<AdaptiveForm>(&form)) return adaptive->contents;
-  return {};
-}
+using Form = std::variant<PointwiseForm, SoftmaxForm, AdaptiveForm>;
 
 }  // namespace attractor::detail

@@ -7,6 +7,7 @@
 
 #include <attractor/error.hpp>
 
+#include "host/src/access.hpp"
 #include "host/src/cuda_backend.hpp"
 #include "host/src/host_memory.hpp"
 #include "host/src/linear_rules.hpp"
@@ -72,21 +73,31 @@ class FormMaker {
     MatrixView<const float> factor = patterns_;
     if (rule.centred) factor = made_ = centred_factor(patterns_);
     const float scale = 1.0F / static_cast<float>(patterns_.columns);
-    return LinearForm{.factor = factor,
-                      .resolution = field_resolution(factor, scale),
-                      .scale = scale,
-                      .self_coupling = rule.self_coupling,
-                      .evaluation = cheaper(rule.evaluation, patterns_),
-                      .placement = rule.placement};
+    return PointwiseForm{.factor = factor,
+                         .resolution = field_resolution(factor, scale),
+                         .scale = scale,
+                         .energy_scale = scale,
+                         .self_coupling = rule.self_coupling,
+                         .evaluation = cheaper(rule.evaluation, patterns_),
+                         .placement = rule.placement};
   }
   Form operator()(const ProjectionOptions& rule) const {
     made_ = projection_factor(patterns_, rule.ridge);
-    return LinearForm{.factor = made_,
-                      .resolution = field_resolution(made_, 1.0F),
-                      .scale = 1.0F,
-                      .self_coupling = rule.self_coupling,
-                      .evaluation = cheaper(rule.evaluation, made_),
-                      .placement = rule.placement};
+    return PointwiseForm{.factor = made_,
+                         .resolution = field_resolution(made_, 1.0F),
+                         .self_coupling = rule.self_coupling,
+                         .evaluation = cheaper(rule.evaluation, made_),
+                         .placement = rule.placement};
+  }
+  /// Overlaps h = Ax/D are at most 1 for states of ±1, so that no power of them overflows.
+  Form operator()(const DenseAssociativeOptions& rule) const {
+    const auto dimension = static_cast<float>(patterns_.columns);
+    return PointwiseForm{.factor = patterns_,
+                         .resolution = power_resolution(patterns_, rule.order),
+                         .separation = PolynomialSeparation{.order = rule.order, .rectified = rule.rectified},
+                         .score_scale = 1.0F / dimension,
+                         .energy_scale = dimension,
+                         .self_coupling = true};
   }
   Form operator()(const ModernHopfieldOptions& rule) const {
     std::vector<float> centre = centre_of(patterns_);
@@ -119,14 +130,26 @@ std::shared_ptr<const MemoryState> make_state(const Device& device, const Rule& 
                                               Matrix<float> contents) {
   Matrix<float> made;
   const Form form = std::visit(FormMaker(patterns, contents, made), rule);
-  const auto* const linear = std::get_if<LinearForm>(&form);
+  const auto* const pointwise = std::get_if<PointwiseForm>(&form);
   return std::make_shared<MemoryState>(MemoryState{
       .device = device,
       .rule = rule,
       .patterns = std::move(patterns),
       .contents = std::move(contents),
-      .evaluation = linear != nullptr ? linear->evaluation : Evaluation::factored,
+      .evaluation = pointwise != nullptr ? pointwise->evaluation : Evaluation::factored,
       .engine = device.kind() == Device::Kind::cuda ? make_cuda_engine(form, device.index()) : make_cpu_engine(form)});
+}
+
+/// The rule without what a memory keeps apart from it.
+Rule without_contents(Rule rule) {
+  if (auto* const softmax = std::get_if<ModernHopfieldOptions>(&rule)) softmax->contents = {};
+  return rule;
+}
+
+/// Whether a rule's weights and priors are for so many patterns of this dimension.
+void check_arrays(const Rule& rule, Index pattern_count, Index dimension) {
+  if (const auto* const similarity = std::get_if<AdaptiveSimilarity>(&rule))
+    check_similarity(*similarity, pattern_count, dimension);
 }
 
 /// Whether the patterns have rows of weights, or priors, of their own.
@@ -175,29 +198,36 @@ std::vector<bool> mark(std::span<const Index> indices, Index count) {
 
 Memory::Memory(std::shared_ptr<const detail::MemoryState> state) : state_(std::move(state)) {}
 
+Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<const float> patterns,
+                            MatrixView<const float> contents) {
+  check_parameters(rule);
+  Matrix<float> own = take(device, patterns, "patterns");
+  check_arrays(rule, patterns.rows, patterns.columns);
+  return Memory(
+      make_state(device, without_contents(rule), std::move(own), take_contents(device, contents, patterns.rows)));
+}
+
 Memory Memory::hebbian(const Device& device, MatrixView<const float> patterns, const HebbianOptions& options) {
-  return Memory(detail::make_state(device, options, detail::take(device, patterns, "patterns"), {}));
+  return detail::Access::make(device, options, patterns, {});
 }
 
 Memory Memory::projection(const Device& device, MatrixView<const float> patterns, const ProjectionOptions& options) {
-  detail::check_options(options);
-  return Memory(detail::make_state(device, options, detail::take(device, patterns, "patterns"), {}));
+  return detail::Access::make(device, options, patterns, {});
+}
+
+Memory Memory::dense_associative(const Device& device, MatrixView<const float> patterns,
+                                 const DenseAssociativeOptions& options) {
+  return detail::Access::make(device, options, patterns, {});
 }
 
 Memory Memory::modern_hopfield(const Device& device, MatrixView<const float> patterns,
                                const ModernHopfieldOptions& options) {
-  detail::check_options(options);
-  Matrix<float> own = detail::take(device, patterns, "patterns");
-  return Memory(detail::make_state(device, ModernHopfieldOptions{.beta = options.beta}, std::move(own),
-                                   detail::take_contents(device, options.contents, patterns.rows)));
+  return detail::Access::make(device, options, patterns, options.contents);
 }
 
 Memory Memory::adaptive(const Device& device, MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
                         const AdaptiveOptions& options) {
-  Matrix<float> own = detail::take(device, patterns, "patterns");
-  detail::check_similarity(similarity, patterns.rows, patterns.columns);
-  return Memory(detail::make_state(device, similarity, std::move(own),
-                                   detail::take_contents(device, options.contents, patterns.rows)));
+  return detail::Access::make(device, similarity, patterns, options.contents);
 }
 
 void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const float> new_contents) {
@@ -233,8 +263,7 @@ void Memory::forget(std::span<const Index> indices) {
     throw InvalidArgument("all " + std::to_string(pattern_count()) + " patterns would be forgotten; one must remain");
   const detail::Rule rule = detail::select(state_->rule, pattern_count(), dimension(), kept);
   // Of those left, one must have some probability.
-  if (const auto* const similarity = std::get_if<AdaptiveSimilarity>(&rule))
-    detail::check_similarity(*similarity, static_cast<Index>(kept.size()), dimension());
+  detail::check_arrays(rule, static_cast<Index>(kept.size()), dimension());
   state_ = detail::make_state(state_->device, rule, detail::select(patterns(), kept),
                               contents().empty() ? Matrix<float>() : detail::select(contents(), kept));
 }
@@ -246,6 +275,8 @@ Index Memory::pattern_count() const { return state_->patterns.rows(); }
 const Device& Memory::device() const { return state_->device; }
 
 const AdaptiveSimilarity* Memory::similarity() const { return std::get_if<AdaptiveSimilarity>(&state_->rule); }
+
+std::string Memory::rule() const { return detail::describe(state_->rule); }
 
 Evaluation Memory::evaluation() const { return state_->evaluation; }
 

@@ -11,8 +11,9 @@ namespace attractor {
 
 Retrieval retrieve(const Memory& memory, MatrixView<const float> queries, const RetrievalOptions& options) {
   const detail::MemoryState& state = detail::Access::state(memory);
-  if (!detail::is_softmax(state.rule))
-    throw NotSupported("a linear memory's scores are no probabilities; only softmax memories retrieve patterns");
+  if (!detail::is_normalised(state.rule))
+    throw NotSupported("the weights of a " + std::string(detail::name_of(state.rule)) +
+                       " memory are no probabilities; only softmax memories retrieve patterns");
   detail::check_queries(queries, memory.dimension());
   detail::check_on_host(queries, "queries");
   detail::check_threads(options.threads);

@@ -152,16 +152,6 @@ void check_finite(MatrixView<const float> matrix, const std::string& what) {
                               " is " + number(matrix(i, j)));
 }
 
-void check_options(const ProjectionOptions& options) {
-  require(is_non_negative(options.ridge),
-          "the ridge is " + number(options.ridge) + "; it must be finite and not negative");
-}
-
-void check_options(const ModernHopfieldOptions& options) {
-  require(std::isfinite(options.beta) && options.beta > 0.0F,
-          "the inverse temperature beta is " + number(options.beta) + "; it must be finite and positive");
-}
-
 void check_options(const RelaxerOptions& options) {
   require(options.max_steps >= 1, "max_steps is " + std::to_string(options.max_steps) + "; it must be at least 1");
   check_threads(options.threads);

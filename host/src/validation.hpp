@@ -19,8 +19,6 @@ void check_pattern_layout(MatrixView<const float> matrix, const std::string& wha
 /// In host memory, without NaN and infinity.
 void check_finite(MatrixView<const float> matrix, const std::string& what);
 
-void check_options(const ProjectionOptions& options);
-void check_options(const ModernHopfieldOptions& options);
 void check_options(const RelaxerOptions& options);
 void check_options(const VariantOptions& options);
 void check_options(const FitOptions& options, Index dimension);

@@ -73,6 +73,20 @@ Subject softmax_subject(const std::string& name, Index count, Index dimension, f
       .content_columns = 5};
 }
 
+/// More patterns than are scored at a time.
+Subject pointwise_subject(const std::string& name) {
+  Rng rng(112);
+  const auto patterns = std::make_shared<Matrix<float>>(random_bipolar(70, 16, rng));
+  return {.name = name,
+          .memory =
+              [=] {
+                return cuda::DeviceMemory::pointwise(home(), patterns->view(), {}, PolynomialSeparation{.order = 4},
+                                                     1.0F / 16.0F, 16.0F);
+              },
+          .options = {.update = sign_update(), .max_steps = 6, .energy_trace = true},
+          .queries = flipped_copies(patterns->view(), 30, 0.35, rng)};
+}
+
 Subject adaptive_subject(const std::string& name, Index count, Index dimension) {
   Rng rng(113);
   const auto patterns = std::make_shared<Matrix<float>>(random_gaussian(count, dimension, rng));
@@ -104,6 +118,7 @@ std::vector<Subject> make_subjects() {
   subjects.push_back(linear_subject("resident_dense", true, cuda::Tier::resident));
   subjects.push_back(linear_subject("streamed_factored", false, cuda::Tier::streamed));
   subjects.push_back(linear_subject("streamed_dense", true, cuda::Tier::streamed));
+  subjects.push_back(pointwise_subject("pointwise"));
   subjects.push_back(softmax_subject("softmax_scan", 9, 16, 0.3F));
   subjects.push_back(softmax_subject("softmax_products", 70, long_dimension, 0.01F));
   subjects.push_back(adaptive_subject("adaptive_in_registers", 9, 16));

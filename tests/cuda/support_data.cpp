@@ -17,6 +17,12 @@ CudaKind linear_kind(const std::string& name, Evaluation evaluation, Placement p
           }};
 }
 
+CudaKind dense_associative_kind() {
+  return {.name = "dense_associative", .memory = [](const Device& device) {
+            return Memory::dense_associative(device, kind_patterns(), {.order = 4});
+          }};
+}
+
 /// Contents are neither as wide as the states nor a multiple of four.
 CudaKind softmax_kind() {
   return {.name = "softmax", .memory = [](const Device& device) {
@@ -120,6 +126,7 @@ const std::vector<CudaKind>& cuda_kinds() {
       linear_kind("resident_dense", Evaluation::dense, Placement::resident),
       linear_kind("streamed_factored", Evaluation::factored, Placement::streamed),
       linear_kind("streamed_dense", Evaluation::dense, Placement::streamed),
+      dense_associative_kind(),
       softmax_kind(),
       adaptive_kind(),
   };

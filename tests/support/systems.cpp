@@ -16,6 +16,7 @@ namespace {
 
 using reference::AdaptiveModel;
 using reference::LinearModel;
+using reference::PointwiseModel;
 using reference::SoftmaxModel;
 using reference::Vector;
 
@@ -44,7 +45,10 @@ SystemKind hebbian_kind(const std::string& name, const HebbianOptions& options) 
     return {memory(patterns), reference::hebbian(patterns, options.self_coupling),
             diagonal(reference::hebbian(patterns, true))};
   };
-  return {"hebbian_" + name, false, options.placement != Placement::streamed, memory, system};
+  return {.name = "hebbian_" + name,
+          .batch_invariant = options.placement != Placement::streamed,
+          .memory = memory,
+          .system = system};
 }
 
 SystemKind projection_kind(const std::string& name, const ProjectionOptions& options) {
@@ -56,7 +60,21 @@ SystemKind projection_kind(const std::string& name, const ProjectionOptions& opt
     return {memory(patterns), reference::projection(patterns, ridge, options.self_coupling),
             diagonal(reference::projection(patterns, ridge, true))};
   };
-  return {"projection_" + name, options.ridge == 0.0F, options.placement != Placement::streamed, memory, system};
+  return {.name = "projection_" + name,
+          .independent_patterns = options.ridge == 0.0F,
+          .batch_invariant = options.placement != Placement::streamed,
+          .memory = memory,
+          .system = system};
+}
+
+SystemKind dense_associative_kind(const std::string& name, const DenseAssociativeOptions& options) {
+  const auto memory = [=](MatrixView<const float> patterns) {
+    return Memory::dense_associative(test_device(), patterns, options);
+  };
+  const auto system = [=](MatrixView<const float> patterns) -> System {
+    return {memory(patterns), reference::dense_associative(patterns, {options.order, options.rectified})};
+  };
+  return {.name = "dense_associative_" + name, .bounded_updates = true, .memory = memory, .system = system};
 }
 
 SystemKind modern_hopfield_kind(const std::string& name, float beta) {
@@ -66,7 +84,7 @@ SystemKind modern_hopfield_kind(const std::string& name, float beta) {
   const auto system = [=](MatrixView<const float> patterns) -> System {
     return {memory(patterns), reference::modern_hopfield(patterns, static_cast<double>(beta))};
   };
-  return {"modern_hopfield_" + name, false, true, memory, system};
+  return {.name = "modern_hopfield_" + name, .memory = memory, .system = system};
 }
 
 /// Squared distances alone; both bases with falling and rising weights; and ranks within groups.
@@ -98,7 +116,7 @@ SystemKind adaptive_kind(const std::string& name, const MakeSimilarity& similari
   const auto system = [=](MatrixView<const float> patterns) -> System {
     return {memory(patterns), reference::adaptive(patterns, similarity(patterns.columns))};
   };
-  return {"adaptive_" + name, false, true, memory, system};
+  return {.name = "adaptive_" + name, .memory = memory, .system = system};
 }
 
 double largest_entry(const Matrix<double>& patterns) {
@@ -114,6 +132,25 @@ RoundingBound bound_of(const LinearModel& /*model*/, const System& system, std::
   RoundingBound bound{.field = Vector(state.size()), .energy = gamma(operations) * spread * spread};
   for (std::size_t i = 0; i < state.size(); ++i)
     bound.field[i] = gamma(operations) * std::sqrt(system.self_coupling[i]) * spread;
+  return bound;
+}
+
+RoundingBound bound_of(const PointwiseModel& model, const System& /*system*/, std::span<const double> state) {
+  const Index d = model.patterns.columns();
+  const Index p = model.patterns.rows();
+  const double n = std::get<PolynomialSeparation>(model.separation).order;
+  const double powers = gamma(static_cast<Index>(2.0 * n) + 4);
+  RoundingBound bound{.field = Vector(state.size(), 0.0)};
+  for (Index mu = 0; mu < p; ++mu) {
+    const std::span<const double> pattern(model.patterns.row(mu), state.size());
+    const double h = std::abs(dot(pattern, state)) / static_cast<double>(d);
+    const double reached = h + gamma(d + 4) * norm(pattern) * norm(state) / static_cast<double>(d);
+    const double weight = std::pow(reached, n - 1.0);
+    const double error = weight - std::pow(h, n - 1.0) + (powers + gamma(p + 4)) * weight;
+    for (std::size_t i = 0; i < state.size(); ++i) bound.field[i] += error * std::abs(pattern[i]);
+    const double potential = std::pow(reached, n) / n;
+    bound.energy += static_cast<double>(d) * (potential - std::pow(h, n) / n + (powers + gamma(p + 4)) * potential);
+  }
   return bound;
 }
 
@@ -231,6 +268,10 @@ const std::vector<SystemKind>& all_systems() {
     all.push_back(adaptive_kind("ranked", [](Index dimension) { return ranked_similarity(dimension, 1); }));
     all.push_back(adaptive_kind(
         "grouped", [](Index dimension) { return ranked_similarity(dimension, std::min<Index>(dimension, 5)); }));
+    all.push_back(dense_associative_kind("2", {.order = 2}));
+    all.push_back(dense_associative_kind("3", {.order = 3}));
+    all.push_back(dense_associative_kind("rectified_4", {.order = 4, .rectified = true}));
+    all.push_back(dense_associative_kind("11", {.order = 11}));
     return all;
   }();
   return kinds;
@@ -256,6 +297,18 @@ const std::vector<NamedUpdate>& all_updates() {
   return updates;
 }
 
+bool SystemKind::bears(const Update& update) const {
+  return !bounded_updates || std::holds_alternative<TanhUpdate>(update) || std::holds_alternative<SignUpdate>(update);
+}
+
+std::vector<std::tuple<SystemKind, NamedUpdate>> systems_and_updates() {
+  std::vector<std::tuple<SystemKind, NamedUpdate>> pairs;
+  for (const SystemKind& kind : all_systems())
+    for (const NamedUpdate& update : all_updates())
+      if (kind.bears(update.update)) pairs.emplace_back(kind, update);
+  return pairs;
+}
+
 std::ostream& operator<<(std::ostream& out, const SystemKind& kind) { return out << kind.name; }
 std::ostream& operator<<(std::ostream& out, const NamedUpdate& update) { return out << update.name; }
 
@@ -263,9 +316,8 @@ RoundingBound rounding_bound(const System& system, std::span<const double> state
   RoundingBound bound = std::visit([&](const auto& model) { return bound_of(model, system, state); }, system.model);
   double magnitude = 1.0;
   for (const double x : state) magnitude = std::max(magnitude, std::abs(x));
-  bound.zero = reference::resolution(system.model);
-  for (std::size_t i = 0; i < bound.zero.size(); ++i)
-    bound.zero[i] = std::max(magnitude * bound.zero[i], bound.field[i]);
+  bound.zero = reference::resolution(system.model, state, magnitude);
+  for (std::size_t i = 0; i < bound.zero.size(); ++i) bound.zero[i] = std::max(bound.zero[i], bound.field[i]);
   return bound;
 }
 

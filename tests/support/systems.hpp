@@ -6,6 +6,7 @@
 #include <iosfwd>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <attractor/memory.hpp>
@@ -25,10 +26,13 @@ struct System {
 struct SystemKind {
   std::string name;
   bool independent_patterns = false;  ///< the patterns must be linearly independent
+  bool bounded_updates = false;       ///< readouts may leave the range of float unless an update bounds the states
   /// The bits of a result depend on its query alone; streamed linear memories promise less.
   bool batch_invariant = true;
   std::function<Memory(MatrixView<const float> patterns)> memory;
   std::function<System(MatrixView<const float> patterns)> system;  ///< slow: the oracle is
+
+  [[nodiscard]] bool bears(const Update& update) const;
 };
 
 struct NamedUpdate {
@@ -46,6 +50,9 @@ std::vector<SystemKind> batch_invariant_systems();
 /// Every update, several parameters.
 const std::vector<NamedUpdate>& all_updates();
 
+/// Every system with each update that it bears.
+std::vector<std::tuple<SystemKind, NamedUpdate>> systems_and_updates();
+
 std::ostream& operator<<(std::ostream& out, const SystemKind& kind);
 std::ostream& operator<<(std::ostream& out, const NamedUpdate& update);
 
@@ -56,6 +63,10 @@ std::ostream& operator<<(std::ostream& out, const NamedUpdate& update);
 /// Linear memories. W, its diagonal kept, is FᵀF, so |F|ᵀ|F| and |W| are both at most √W_ii √W_jj by Cauchy and
 /// Schwarz. With S = Σ_j √W_jj |x_j|, u_i = (Wx)_i errs by at most γ_{D+P+8} √W_ii S in the dense and in the factored
 /// form (8 for rounding W or F itself, the scale, and taking the diagonal out), and ½xᵀu by at most γ_{D+P+8} S².
+///
+/// Pointwise memories h = Ax/D, u = Aᵀp(h). A score errs by at most η = γ_{D+4}‖a‖‖x‖/D, hence its weight by what f
+/// changes between |h| and |h| + η, and by γ_{2n+4} of that for its powers; summing adds γ_P Σ|p a|. An energy errs by
+/// D times the same of F.
 ///
 /// Softmax memories. A score βa·x errs by at most σ = γ_{D+4} β max‖a‖ ‖x‖, hence each weight relatively by 2σ, plus
 /// γ_{2P+16} for exponentials, sums and rescaling; u is an average of pattern entries under these weights. The energy

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include <attractor/separation.hpp>
 #include <attractor/similarity.hpp>
 
 #include "kernels/cpu/engine/packed_matrix.hpp"
@@ -14,13 +15,16 @@ namespace attractor::cpu {
 
 // `resolution` [padded D]: what sign updates take for 0, see core/attractor/update.hpp.
 
-/// Linear memory through its scores: u = scale·(Fᵀ(Fx) − diagonal∘x), E = −½ scale·(|Fx|² − Σ diagonal·x²).
-/// `diagonal` is the diagonal of FᵀF where the memory has none, else 0.
+/// Pointwise memory through its scores: u = scale·(Fᵀp(score_scale·Fx) − diagonal∘x), E = −energy_scale·(Σ F(h) −
+/// ½ Σ diagonal·x²). `diagonal` is the diagonal of FᵀF where the memory has none, else 0.
 struct FactoredField {
   PackedMatrix factor;     ///< F [P × D]
   AlignedFloats diagonal;  ///< [padded D]
   AlignedFloats resolution;
+  PointwiseSeparation separation = LinearSeparation{};
+  float score_scale = 1.0F;
   float scale = 1.0F;
+  float energy_scale = 1.0F;
 };
 
 /// Linear memory through its weights: u = scale·Wx, E = −½ xᵀu.

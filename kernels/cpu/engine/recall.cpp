@@ -14,16 +14,25 @@
 namespace attractor::cpu {
 namespace {
 
-std::unique_ptr<RecallKernel> recall_kernel(const Field& field, const PackedMatrix& contents) {
-  if (const auto* const adaptive = std::get_if<AdaptiveField>(&field))
-    return make_recall_kernel(*adaptive, contents, most_lanes);
-  return make_recall_kernel(std::get<SoftmaxField>(field), contents, most_lanes);
-}
+/// Kernels of the memories that have such: the host asks no others.
+struct MakeRecall {
+  const PackedMatrix& contents;
+  template <class Normalised>
+  std::unique_ptr<RecallKernel> operator()(const Normalised& field) const {
+    return make_recall_kernel(field, contents, most_lanes);
+  }
+  std::unique_ptr<RecallKernel> operator()(const FactoredField& /*field*/) const { return nullptr; }
+  std::unique_ptr<RecallKernel> operator()(const DenseField& /*field*/) const { return nullptr; }
+};
 
-std::unique_ptr<RetrievalKernel> retrieval_kernel(const Field& field) {
-  if (const auto* const adaptive = std::get_if<AdaptiveField>(&field)) return make_retrieval_kernel(*adaptive);
-  return make_retrieval_kernel(std::get<SoftmaxField>(field));
-}
+struct MakeRetrieval {
+  template <class Normalised>
+  std::unique_ptr<RetrievalKernel> operator()(const Normalised& field) const {
+    return make_retrieval_kernel(field);
+  }
+  std::unique_ptr<RetrievalKernel> operator()(const FactoredField& /*field*/) const { return nullptr; }
+  std::unique_ptr<RetrievalKernel> operator()(const DenseField& /*field*/) const { return nullptr; }
+};
 
 /// A tile that is filled anew for each batch of states.
 class Batch {
@@ -51,7 +60,7 @@ class Batch {
 class RecallWorker {
  public:
   RecallWorker(const Field& field, const PackedMatrix& contents, Index dimension)
-      : kernel_(recall_kernel(field, contents)), batch_(dimension) {
+      : kernel_(std::visit(MakeRecall{contents}, field)), batch_(dimension) {
     departures_.reserve(static_cast<std::size_t>(most_lanes));
   }
 
@@ -69,7 +78,8 @@ class RecallWorker {
 
 class RetrievalWorker {
  public:
-  RetrievalWorker(const Field& field, Index dimension) : kernel_(retrieval_kernel(field)), batch_(dimension) {}
+  RetrievalWorker(const Field& field, Index dimension)
+      : kernel_(std::visit(MakeRetrieval{}, field)), batch_(dimension) {}
 
   void run(MatrixView<const float> states, std::span<Index> patterns, std::span<float> posteriors) {
     const LaneWinners& winners = kernel_->retrieve(batch_.fill(states));

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/end_judge.hpp"
 #include "kernels/cpu/engine/field_kernel.hpp"
 #include "kernels/cpu/engine/lanes.hpp"
 #include "kernels/cpu/engine/query_queue.hpp"
@@ -22,11 +23,9 @@ constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 struct Lane {
   Index query = -1;
   std::int32_t steps = 0;
-  bool fresh = false;                 ///< not evaluated yet: the next advance leaves it alone
-  bool halted = false;                ///< done, but for the energy of its last state
-  Status status = Status::max_steps;  ///< if it ends now
-  double energy = not_a_number;       ///< of its state, where one has been computed
-  HaltingMonitor monitor = {};
+  bool fresh = false;            ///< not evaluated yet: the next advance leaves it alone
+  double energy = not_a_number;  ///< of its state, where one has been computed
+  detail::EndJudge judge = {};
 };
 
 /// One call's inputs and outputs, shared by its threads.
@@ -35,10 +34,8 @@ struct Job {
   MatrixView<const float> queries;
   const RelaxationView& results;
   const RelaxCall& call;
-  bool watches_energy;
-  bool wants_energy;
-  bool signs;           ///< the update is a sign update
-  bool watches_cycles;  ///< and may end in a cycle
+  detail::EndRule end;
+  bool signs;  ///< the update is a sign update
 };
 
 /// One thread's share: keeps the lanes of its tile filled and steps them until no query is left.
@@ -48,12 +45,12 @@ class TileWorker {
       : job_(job),
         queue_(queue),
         meter_(meter),
-        tile_(job.queries.columns, width, job.call.clamped.data != nullptr, job.watches_cycles),
+        tile_(job.queries.columns, width, job.call.clamped.data != nullptr, job.end.watches_cycles),
         kernel_(std::visit([&](const auto& f) { return make_kernel(f, *job.options.update, width); }, field)),
         lanes_(static_cast<std::size_t>(most_lanes)) {
     for (Index i = 0; i < most_lanes; ++i) mark_idle(i);
-    tile_.wants_energy = job.wants_energy;
-    tile_.wants_change = job.options.halting->watch == Halting::Watch::state;
+    tile_.wants_energy = job.end.wants_energy;
+    tile_.wants_change = job.end.halting.watch == Halting::Watch::state;
     arrivals_.reserve(static_cast<std::size_t>(most_lanes));
     departures_.reserve(static_cast<std::size_t>(most_lanes));
   }
@@ -80,7 +77,7 @@ class TileWorker {
       Lane& lane = lane_at(i);
       if (lane.query < 0) continue;
       lane.fresh = false;
-      if (lane.steps > 0 && job_.wants_energy) judge_energy(i, lane);
+      if (lane.steps > 0 && job_.end.wants_energy) judge_energy(i, lane);
     }
     exchange_lanes();
   }
@@ -89,12 +86,7 @@ class TileWorker {
     lane.energy = tile_.energy[static_cast<std::size_t>(i)];
     if (!job_.results.energy_trace.empty())
       job_.results.energy_trace(lane.query, lane.steps - 1) = to_float(lane.energy);
-    // An energy that isn't finite comes from a readout that isn't, by which the next step ends the query, as it would
-    // if no energies were asked for.
-    const bool finite = std::isfinite(lane.energy);
-    if (finite && job_.watches_energy && lane.monitor.energy_halts(*job_.options.halting, lane.steps, lane.energy))
-      return retire(i, Status::converged);
-    if (lane.halted || lane.steps == job_.options.max_steps) retire(i, finite ? lane.status : Status::diverged);
+    if (lane.judge.energy_ends(job_.end, lane.steps, lane.energy)) retire(i, lane.judge.status());
   }
 
   /// After a step: who has diverged, stopped moving, or taken its last step?
@@ -111,35 +103,19 @@ class TileWorker {
   }
 
   void judge_state(Index i, Lane& lane) {
-    if (!(tile_.finite[static_cast<std::size_t>(i)] == 0.0F)) {
-      if (!job_.results.energy_trace.empty()) job_.results.energy_trace(lane.query, lane.steps - 1) = not_a_number;
-      return retire(i, Status::diverged);
-    }
-    const double squared_change = tile_.squared_change[static_cast<std::size_t>(i)];
-    if (job_.options.halting->watch == Halting::Watch::state &&
-        lane.monitor.state_halts(*job_.options.halting, lane.steps, squared_change))
-      return halt(i, lane, Status::converged);
-    if (job_.watches_cycles && lane.steps >= 2 && squared_change > 0.0 && returns(i))
-      return halt(i, lane, Status::oscillating);
-    if (lane.steps == job_.options.max_steps && !job_.watches_energy) halt(i, lane, Status::max_steps);
-  }
-
-  /// Whether a lane's state is the one before the last again.
-  [[nodiscard]] bool returns(Index i) const {
-    return std::bit_cast<std::uint32_t>(tile_.returns[static_cast<std::size_t>(i)]) == 0;
+    const auto at = static_cast<std::size_t>(i);
+    const detail::StepOutcome step{.finite = tile_.finite[at] == 0.0F,
+                                   .squared_change = tile_.squared_change[at],
+                                   .returned = std::bit_cast<std::uint32_t>(tile_.returns[at]) == 0};
+    if (!step.finite && !job_.results.energy_trace.empty())
+      job_.results.energy_trace(lane.query, lane.steps - 1) = not_a_number;
+    if (lane.judge.state_ends(job_.end, lane.steps, step)) retire(i, lane.judge.status());
   }
 
   /// From a sign update's first step on states hold ±1, beside entries of the query.
   void raise_magnitude(Index i) {
     float& magnitude = tile_.magnitude[static_cast<std::size_t>(i)];
     magnitude = std::max(magnitude, 1.0F);
-  }
-
-  /// Ends a query whose status is known, at once or after its last energy.
-  void halt(Index i, Lane& lane, Status status) {
-    if (!job_.wants_energy) return retire(i, status);
-    lane.halted = true;
-    lane.status = status;
   }
 
   /// Writes a query's outcome and frees its lane; its state follows at the next exchange.
@@ -232,7 +208,8 @@ class TileWorker {
     const auto t = static_cast<std::size_t>(to);
     copy_lane(tile_.column(from), tile_.column(to), tile_.rows, tile_.width);
     if (tile_.clamped) copy_lane(tile_.clamps.data() + from, tile_.clamps.data() + to, tile_.rows, tile_.width);
-    if (job_.watches_cycles) copy_lane(tile_.earlier.data() + from, tile_.earlier.data() + to, tile_.rows, tile_.width);
+    if (job_.end.watches_cycles)
+      copy_lane(tile_.earlier.data() + from, tile_.earlier.data() + to, tile_.rows, tile_.width);
     tile_.magnitude[t] = tile_.magnitude[f];
     tile_.quadratic.high[t] = tile_.quadratic.high[f];
     tile_.quadratic.low[t] = tile_.quadratic.low[f];
@@ -290,16 +267,16 @@ Index tile_width(int threads, Index queries) { return queries < 8 * most_lanes *
 
 Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
             const RelaxationView& results, const RelaxCall& call) {
-  const bool watches_energy = options.halting->watch == Halting::Watch::energy;
   const bool signs = std::holds_alternative<SignUpdate>(*options.update);
   const Job job{.options = options,
                 .queries = queries,
                 .results = results,
                 .call = call,
-                .watches_energy = watches_energy,
-                .wants_energy = watches_energy || options.energies || options.energy_trace,
-                .signs = signs,
-                .watches_cycles = signs && options.halting->watch == Halting::Watch::state};
+                .end = {.halting = *options.halting,
+                        .max_steps = options.max_steps,
+                        .wants_energy = options.energies,
+                        .watches_cycles = signs && options.halting->watch == Halting::Watch::state},
+                .signs = signs};
   const int threads = team_size(options.threads, queries.rows, least_lanes);
   QueryQueue queue(queries.rows, threads);
   detail::ProgressMeter meter(call, queries.rows);

@@ -38,7 +38,7 @@ class DenseKernel final : public FieldKernel {
   void advance(Tile& tile) override {
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
       StateWriter<UpdateRule> writer(update_, tile, lane,
-                                     {.resolution = field_.resolution.data(), .per_magnitude = true});
+                                     {.resolution = field_.resolution.data(), .unit = tile.magnitude.data()});
       for (Index row = 0; row < tile.rows; row += block_rows) {
         Block readout;
         for (int r = 0; r < block_rows; ++r)

@@ -1,12 +1,15 @@
-// Linear memories through their scores: h = Fx, u = scale·(Fᵀh − diagonal∘x).
+// Pointwise memories through their scores: h = Fx, u = scale·(Fᵀp(h) − diagonal∘x).
 //
 // Scores are made first, for the energy; readouts follow where a query goes on. Of more patterns than fit the weights
 // that a thread keeps, one part after another is scored and read out; sums run over the patterns in the same order.
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
+#include <variant>
 #include <vector>
 
+#include "core/double_ops.hpp"
 #include "kernels/cpu/engine/field_kernel.hpp"
 #include "kernels/cpu/simd/readout_term.hpp"
 #include "kernels/sizes.hpp"
@@ -40,6 +43,7 @@ class FactoredKernel final : public FieldKernel {
 
   void evaluate(Tile& tile) override {
     potential_ = {};
+    total_weight_ = {};
     for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
       const Index end = std::min(first + part_, field_.factor.padded_rows());
       for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
@@ -50,15 +54,16 @@ class FactoredKernel final : public FieldKernel {
     for (Index lane = 0; lane < tile.lanes; ++lane) {
       double twice = potential_.value(lane) - tile.quadratic.value(lane);
       if (!std::isfinite(twice)) twice = wide_sum(tile, lane);
-      tile.energy[static_cast<std::size_t>(lane)] = -0.5 * static_cast<double>(field_.scale) * twice;
+      tile.energy[static_cast<std::size_t>(lane)] = -0.5 * static_cast<double>(field_.energy_scale) * twice;
     }
   }
 
   void advance(Tile& tile) override {
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
-      StateWriter<UpdateRule> writer(
-          update_, tile, lane,
-          {.quadratic_weights = field_.diagonal.data(), .resolution = field_.resolution.data(), .per_magnitude = true});
+      StateWriter<UpdateRule> writer(update_, tile, lane,
+                                     {.quadratic_weights = field_.diagonal.data(),
+                                      .resolution = field_.resolution.data(),
+                                      .unit = (is_linear ? tile.magnitude : total_weight_).data()});
       for (Index row = 0; row < tile.rows; row += block_rows) {
         Block readout;
         if (is_whole()) {
@@ -76,6 +81,7 @@ class FactoredKernel final : public FieldKernel {
 
   bool prepare(Tile& /*tile*/, std::span<const Arrival> arrivals) override {
     if (!is_whole()) return false;
+    for (const Arrival& arrival : arrivals) total_weight_[static_cast<std::size_t>(arrival.lane)] = 0.0F;
     Index panel = 0;
     for (; panel + 4 <= panels(); panel += 4)
       for (const Arrival& arrival : arrivals) score_queries<1, 4>(&arrival, panel);
@@ -88,6 +94,10 @@ class FactoredKernel final : public FieldKernel {
   }
 
  private:
+  static constexpr bool is_linear = std::is_same_v<Separation, LinearSeparation>;
+  /// Sign updates measure what they take for 0 by the weights.
+  static constexpr bool totals_weights = !is_linear && std::is_same_v<UpdateRule, SignUpdate>;
+
   using PanelTag = hn::CappedTag<float, panel_rows>;
 
   /// All patterns have their weights kept.
@@ -120,7 +130,13 @@ class FactoredKernel final : public FieldKernel {
       }
   }
 
-  /// |Fx|² − Σ diagonal·x² where squares leave the range of float.
+  /// h from a sum of products.
+  template <class Ops, class V>
+  HWY_INLINE V scaled(const Ops& ops, V product) const {
+    return is_linear ? product : ops.mul(ops.set(field_.score_scale), product);
+  }
+
+  /// 2Σ F(h) − Σ diagonal·x² where its terms leave the range of float.
   [[nodiscard]] double wide_sum(const Tile& tile, Index lane) const {
     const auto state = [&](Index k) { return static_cast<double>(tile.state[k * width_ + lane]); };
     double sum = 0.0;
@@ -128,7 +144,9 @@ class FactoredKernel final : public FieldKernel {
       const float* const row = field_.factor.data() + field_.factor.row_offset(i);
       double score = 0.0;
       for (Index k = 0; k < tile.dimension; ++k) score += static_cast<double>(row[k * panel_rows]) * state(k);
-      sum += score * score;
+      const detail::DoubleOps ops;
+      const double h = scaled(ops, score);
+      sum += twice_potential(separation_, ops, h, separate(separation_, ops, h));
     }
     for (Index k = 0; k < tile.dimension; ++k) sum -= static_cast<double>(field_.diagonal[k]) * state(k) * state(k);
     return sum;
@@ -146,12 +164,20 @@ class FactoredKernel final : public FieldKernel {
       Vector potential = hn::Zero(floats);
       HWY_UNROLL(block_rows)
       for (int r = 0; r < block_rows; ++r) {
-        potential = hn::Add(potential, twice_potential(separation_, VectorOps{}, scores[r][v]));
-        const Vector weight = separate(separation_, VectorOps{}, scores[r][v]);
+        const Vector h = scaled(VectorOps{}, scores[r][v]);
+        const Vector weight = separate(separation_, VectorOps{}, h);
+        potential = hn::Add(potential, twice_potential(separation_, VectorOps{}, h, weight));
+        if constexpr (totals_weights) add_weight(at, weight);
         hn::Store(weight, floats, weights_.data() + (row - first + r) * width_ + at);
       }
       if (tile.wants_energy) add_to(potential_, at, potential);
     }
+  }
+
+  /// In the order of the patterns, as `store_weights` adds them.
+  HWY_INLINE void add_weight(Index lane, Vector weight) {
+    float* const total = total_weight_.data() + lane;
+    hn::Store(hn::Add(hn::Load(floats, total), hn::Abs(weight)), floats, total);
   }
 
   /// Weights of some panels of patterns for some queries, summed in the order of `multiply_rows`. Four sums at a time
@@ -202,10 +228,13 @@ class FactoredKernel final : public FieldKernel {
   HWY_INLINE void store_weights(Index lane, Index panel, const PanelScores& scores) {
     alignas(64) float values[panel_rows];
     for (std::size_t v = 0; v < PanelScores::count; ++v)
-      hn::Store(separate(separation_, TaggedOps<PanelTag>{}, scores.values[v]), PanelTag(),
-                values + v * PanelScores::step);
+      hn::Store(separate(separation_, TaggedOps<PanelTag>{}, scaled(TaggedOps<PanelTag>{}, scores.values[v])),
+                PanelTag(), values + v * PanelScores::step);
     float* const column = weights_.data() + panel * panel_rows * width_ + lane;
-    for (Index i = 0; i < panel_rows; ++i) column[i * width_] = values[i];
+    for (Index i = 0; i < panel_rows; ++i) {
+      column[i * width_] = values[i];
+      if constexpr (totals_weights) total_weight_[static_cast<std::size_t>(lane)] += std::abs(values[i]);
+    }
   }
 
   HWY_INLINE void subtract_diagonal(const Tile& tile, Index row, Index lane, Block& readout) const {
@@ -227,20 +256,21 @@ class FactoredKernel final : public FieldKernel {
   Index width_;
   Index part_;  ///< patterns whose weights are kept
   std::vector<ReadoutTerm> terms_;
-  AlignedFloats weights_;  ///< p [part × width]
-  AlignedFloats readout_;  ///< Σ p_μ F_μ [padded D × width], where the patterns are taken in parts
-  LaneSums potential_;     ///< Σ 2F(h)
+  AlignedFloats weights_;            ///< p [part × width]
+  AlignedFloats readout_;            ///< Σ p_μ F_μ [padded D × width], where the patterns are taken in parts
+  LaneSums potential_;               ///< Σ 2F(h)
+  LaneArray<float> total_weight_{};  ///< Σ |p|, where it is wanted
 };
 
 }  // namespace
 
 std::unique_ptr<FieldKernel> make_factored(const FactoredField& field, const Update& update, Index width) {
   return std::visit(
-      [&](const auto& rule) -> std::unique_ptr<FieldKernel> {
-        return std::make_unique<FactoredKernel<std::decay_t<decltype(rule)>, LinearSeparation>>(
-            field, rule, LinearSeparation{}, width);
+      [&](const auto& rule, const auto& separation) -> std::unique_ptr<FieldKernel> {
+        return std::make_unique<FactoredKernel<std::decay_t<decltype(rule)>, std::decay_t<decltype(separation)>>>(
+            field, rule, separation, width);
       },
-      update);
+      update, field.separation);
 }
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

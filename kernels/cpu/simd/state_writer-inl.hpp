@@ -19,7 +19,7 @@ struct NeuronTerms {
   const float* quadratic_weights = nullptr;  ///< of Tile::quadratic; null: 1 where there is a centre, else no such part
   const float* centre = nullptr;             ///< what Tile::quadratic is measured from; null: 0
   const float* resolution = nullptr;         ///< what sign updates take for 0,
-  bool per_magnitude = false;                ///< times the magnitude of the state
+  const float* unit = nullptr;               ///< times this of each lane [lanes]; null: 1
 };
 
 /// Writes the new states of the lanes [lane, lane + block_lanes()) of a tile, block after block of neurons.
@@ -46,7 +46,7 @@ class StateWriter {
       const Index first = lane + v * vector_lanes();
       hn::Store(hn::Zero(floats), floats, tile.quadratic.high.data() + first);
       hn::Store(hn::Zero(floats), floats, tile.quadratic.low.data() + first);
-      magnitude_[v] = terms.per_magnitude ? hn::Load(floats, tile.magnitude.data() + first) : hn::Set(floats, 1.0F);
+      unit_[v] = terms.unit != nullptr ? hn::Load(floats, terms.unit + first) : hn::Set(floats, 1.0F);
     }
   }
 
@@ -89,7 +89,7 @@ class StateWriter {
   /// The readout, 0 where a sign update can't tell it from that.
   HWY_INLINE Vector told_from_zero(Index row, int v, Vector readout) const {
     if constexpr (signs) {
-      const Vector least = hn::Mul(hn::Set(floats, terms_.resolution[row]), magnitude_[v]);
+      const Vector least = hn::Mul(hn::Set(floats, terms_.resolution[row]), unit_[v]);
       return hn::IfThenZeroElse(hn::Le(hn::Abs(readout), least), readout);
     }
     return readout;
@@ -145,7 +145,7 @@ class StateWriter {
   bool keeps_;
   bool wants_change_;
   bool wants_quadratic_;
-  Vector magnitude_[block_vectors];
+  Vector unit_[block_vectors];
   Vector finite_[block_vectors];
   Vector squared_change_[block_vectors];
   Vector returns_[block_vectors];

@@ -50,6 +50,8 @@ struct TaggedOps {
   HWY_INLINE V set(float value) const { return hn::Set(Tag(), value); }
   HWY_INLINE V mul(V a, V b) const { return hn::Mul(a, b); }
   HWY_INLINE V mul_add(V a, V b, V c) const { return hn::MulAdd(a, b, c); }
+  HWY_INLINE V quotient(int a, int b) const { return set(static_cast<float>(a) / static_cast<float>(b)); }
+  HWY_INLINE V positive_part(V value) const { return hn::IfThenZeroElse(hn::Lt(value, hn::Zero(Tag())), value); }
   HWY_INLINE V sub(V a, V b) const { return hn::Sub(a, b); }
   HWY_INLINE V tanh(V value) const { return rational_tanh(*this, value); }
   /// The value comes second: the minimum and maximum of x86 return their second operand where one is NaN.

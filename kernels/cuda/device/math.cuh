@@ -20,6 +20,10 @@ struct FloatOps {
   __device__ __forceinline__ float set(float value) const { return value; }
   __device__ __forceinline__ float mul(float a, float b) const { return a * b; }
   __device__ __forceinline__ float mul_add(float a, float b, float c) const { return fmaf(a, b, c); }
+  __device__ __forceinline__ float quotient(int a, int b) const {
+    return static_cast<float>(a) / static_cast<float>(b);
+  }
+  __device__ __forceinline__ float positive_part(float value) const { return value < 0.0F ? 0.0F : value; }
   __device__ __forceinline__ float sub(float a, float b) const { return a - b; }
   __device__ __forceinline__ float tanh(float value) const { return rational_tanh(*this, value); }
   /// NaN stays NaN, which fminf and fmaxf don't promise.
@@ -42,6 +46,14 @@ struct FloatOps {
   __device__ __forceinline__ float sign_or(float value, float otherwise) const {
     if (value == 0.0F) return otherwise;
     return isnan(value) ? value : copysignf(1.0F, value);
+  }
+};
+
+/// Those of potentials on double, where squares of floats don't overflow.
+struct WideOps {
+  __device__ __forceinline__ double mul(double a, double b) const { return a * b; }
+  __device__ __forceinline__ double quotient(int a, int b) const {
+    return static_cast<double>(a) / static_cast<double>(b);
   }
 };
 

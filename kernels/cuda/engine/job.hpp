@@ -10,6 +10,8 @@
 #include <attractor/matrix_view.hpp>
 #include <attractor/update.hpp>
 
+#include "core/end_judge.hpp"
+
 namespace attractor::cuda {
 
 /// An Update that a kernel can take apart.
@@ -37,6 +39,11 @@ struct Job {
 
   /// The job of queries [first, first + count).
   [[nodiscard]] Job slice(Index first, Index count) const;
+
+  /// When its queries end.
+  [[nodiscard]] ATTRACTOR_HOST_DEVICE detail::EndRule end() const {
+    return {halting, max_steps, wants_energy, detects_cycles()};
+  }
 
   /// Whether a query halts where its state is that of two steps before.
   [[nodiscard]] ATTRACTOR_HOST_DEVICE bool detects_cycles() const {

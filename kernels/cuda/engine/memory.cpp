@@ -29,6 +29,7 @@ struct Relax {
   cudaStream_t stream;
 
   void operator()(const ResidentMemory& memory) const { launch_resident(memory, job, workspace, stream); }
+  void operator()(const StreamedPointwise& memory) const { relax_exactly(memory); }
   void operator()(const StreamedSoftmax& memory) const { relax_exactly(memory); }
   void operator()(const StreamedAdaptive& memory) const { relax_exactly(memory); }
   template <class Linear>
@@ -38,8 +39,8 @@ struct Relax {
   }
 
  private:
-  template <class Softmax>
-  void relax_exactly(const Softmax& memory) const {
+  template <class Streamed>
+  void relax_exactly(const Streamed& memory) const {
     const ToolboxPool::Loan loan = tools.take();
     cuda::relax(memory, job, workspace, *loan, stream);
   }
@@ -54,9 +55,9 @@ struct Recall {
 
   void operator()(const StreamedSoftmax& memory) const { recall(memory); }
   void operator()(const StreamedAdaptive& memory) const { recall(memory); }
-  template <class Linear>
-  void operator()(const Linear& /*memory*/) const {
-    // Linear memories have no contents.
+  template <class Pointwise>
+  void operator()(const Pointwise& /*memory*/) const {
+    // Pointwise memories have no contents.
   }
 
  private:
@@ -74,9 +75,9 @@ struct Retrieve {
 
   void operator()(const StreamedSoftmax& memory) const { retrieve(memory, queries, patterns, posteriors); }
   void operator()(const StreamedAdaptive& memory) const { retrieve(memory, queries, patterns, posteriors); }
-  template <class Linear>
-  void operator()(const Linear& /*memory*/) const {
-    // The scores of linear memories are no probabilities.
+  template <class Pointwise>
+  void operator()(const Pointwise& /*memory*/) const {
+    // The weights of pointwise memories are no probabilities.
   }
 };
 
@@ -122,6 +123,18 @@ DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, st
   DeviceMatrix matrix(weights, "the memory's weights");
   DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
   return {device, StreamedDense{.weights = std::move(matrix), .resolution = std::move(resolutions), .scale = scale}};
+}
+
+DeviceMemory DeviceMemory::pointwise(int device, MatrixView<const float> patterns, std::span<const float> resolution,
+                                     const PointwiseSeparation& separation, float score_scale, float energy_scale) {
+  const DeviceScope scope(device);
+  DeviceMatrix matrix(patterns, "the memory's patterns");
+  DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
+  return {device, StreamedPointwise{.patterns = std::move(matrix),
+                                    .resolution = std::move(resolutions),
+                                    .separation = separation,
+                                    .score_scale = score_scale,
+                                    .energy_scale = energy_scale}};
 }
 
 DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,

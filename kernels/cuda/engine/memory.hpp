@@ -30,6 +30,9 @@ class DeviceMemory {
   /// u = scale·Wx. @throws NotSupported it must be resident and doesn't fit.
   static DeviceMemory dense(int device, MatrixView<const float> weights, std::span<const float> resolution, float scale,
                             Tier tier);
+  /// u = patternsᵀ·p(score_scale·patterns·x), E = −energy_scale·Σ F(h); the resolution is in units of Σ|p|.
+  static DeviceMemory pointwise(int device, MatrixView<const float> patterns, std::span<const float> resolution,
+                                const PointwiseSeparation& separation, float score_scale, float energy_scale);
   /// u = centre + softmax(β·patterns·x)ᵀpatterns; the patterns come less the centre, which may be empty: 0.
   static DeviceMemory softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
                               std::span<const float> centre, std::span<const float> resolution, float beta,
@@ -66,7 +69,8 @@ class DeviceMemory {
   void retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors) const;
 
  private:
-  using Form = std::variant<ResidentMemory, StreamedFactored, StreamedDense, StreamedSoftmax, StreamedAdaptive>;
+  using Form = std::variant<ResidentMemory, StreamedFactored, StreamedDense, StreamedPointwise, StreamedSoftmax,
+                            StreamedAdaptive>;
   DeviceMemory(int device, Form form);
 
   int device_;

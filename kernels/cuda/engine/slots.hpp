@@ -2,8 +2,9 @@
 
 /// Queries in flight in the streamed tier: one slot for each row of the state matrix.
 
-#include <attractor/halting.hpp>
 #include <attractor/matrix_view.hpp>
+
+#include "core/end_judge.hpp"
 
 namespace attractor::cuda {
 
@@ -11,9 +12,7 @@ struct Slot {
   Index query;  ///< −1: idle
   int steps;
   float magnitude;  ///< max |x_0|
-  bool halted;      ///< done, but for the energy of its last state
-  Status status;    ///< of a halted one
-  HaltingMonitor monitor;
+  detail::EndJudge judge;
 };
 
 /// Counts of one call, zero at its start. Their type is the one that atomicAdd takes.

@@ -2,7 +2,6 @@
 
 /// The queries in flight of a block: who they are, when they halt, how they come and go.
 
-#include <attractor/halting.hpp>
 #include <attractor/matrix_view.hpp>
 
 #include "kernels/cuda/engine/job.hpp"
@@ -14,7 +13,7 @@ namespace attractor::cuda::resident {
 struct SlotTable {
   Index* query;      ///< −1: idle
   Index* departing;  ///< the query whose result waits to be written, −1: none
-  HaltingMonitor* monitor;
+  detail::EndJudge* judge;
   int* steps;           ///< −1: not evaluated yet
   int* departed_steps;  ///< steps of the departing query
   int* flags;           ///< what the last step did, as follows
@@ -31,14 +30,14 @@ __device__ __forceinline__ SlotTable slot_table(std::byte* at, int slots) {
   SlotTable table{};
   table.query = reinterpret_cast<Index*>(at);
   table.departing = table.query + slots;
-  table.monitor = reinterpret_cast<HaltingMonitor*>(table.departing + slots);
-  table.steps = reinterpret_cast<int*>(table.monitor + slots);
+  table.judge = reinterpret_cast<detail::EndJudge*>(table.departing + slots);
+  table.steps = reinterpret_cast<int*>(table.judge + slots);
   table.departed_steps = table.steps + slots;
   table.flags = table.departed_steps + slots;
   table.magnitude = reinterpret_cast<float*>(table.flags + slots);
   return table;
 }
-static_assert(2 * sizeof(Index) + sizeof(HaltingMonitor) + 3 * sizeof(int) + sizeof(float) == slot_bytes);
+static_assert(2 * sizeof(Index) + sizeof(detail::EndJudge) + 3 * sizeof(int) + sizeof(float) == slot_bytes);
 
 __device__ __forceinline__ float not_a_number() { return __int_as_float(0x7fffffff); }
 
@@ -54,25 +53,12 @@ __device__ __forceinline__ void retire(const Job& job, const SlotTable& table, i
   table.query[slot] = -1;
 }
 
-/// Whether a slot's state is what it was two steps before, but not one: the neurons that changed in both steps are the
-/// same, and were ±1, so that each came back. Makes the flags those of the step before.
-__device__ __forceinline__ bool take_return(const SlotTable& table, int slot, double squared_change) {
+/// Whether a slot's state is what it was two steps before: the neurons that changed in both steps are the same, and
+/// were ±1, so that each came back. Makes the flags those of the step before.
+__device__ __forceinline__ bool take_return(const SlotTable& table, int slot) {
   const int flags = table.flags[slot];
   table.flags[slot] = (flags & changed_strange) != 0 ? changed_strange_last : 0;
-  return (flags & (changed_others | changed_strange_last)) == 0 && squared_change > 0.0;
-}
-
-/// The status of a query if it ends with its t-th step, else `cancelled`.
-__device__ __forceinline__ Status status_after(const Job& job, const SlotTable& table, int slot, int t, double energy,
-                                               double squared_change) {
-  if (job.halting.watch == Halting::Watch::energy) {
-    if (isfinite(energy) && table.monitor[slot].energy_halts(job.halting, t, energy)) return Status::converged;
-  } else if (job.halting.watch == Halting::Watch::state) {
-    const bool returned = job.detects_cycles() && take_return(table, slot, squared_change);
-    if (table.monitor[slot].state_halts(job.halting, t, squared_change)) return Status::converged;
-    if (returned && t >= 2) return Status::oscillating;
-  }
-  return t == job.max_steps ? Status::max_steps : Status::cancelled;
+  return (flags & (changed_others | changed_strange_last)) == 0;
 }
 
 /// Takes what is known of a slot after a step or its evaluation. True if its query has come to its end.
@@ -88,11 +74,13 @@ __device__ inline bool judge(const Job& job, const SlotTable& table, int slot, d
   const bool bad = (table.flags[slot] & diverged) != 0;
   const float result = bad ? not_a_number() : static_cast<float>(energy);
   if (job.energy_trace.data != nullptr) job.energy_trace.row(table.query[slot])[t - 1] = result;
-  Status status = bad ? Status::diverged : status_after(job, table, slot, t, energy, squared_change);
-  if (status == Status::cancelled) return false;
-  // An energy that isn't finite comes from a readout that isn't, by which the next step would end the query.
-  if (job.wants_energy && !isfinite(energy)) status = Status::diverged;
-  retire(job, table, slot, t, result, status);
+  const bool returned = job.detects_cycles() && take_return(table, slot);
+  detail::EndJudge& judge = table.judge[slot];
+  const detail::EndRule rule = job.end();
+  if (!judge.state_ends(rule, t, {!bad, squared_change, returned}) &&
+      !(job.wants_energy && judge.energy_ends(rule, t, energy)))
+    return false;
+  retire(job, table, slot, t, result, judge.status());
   return true;
 }
 
@@ -110,7 +98,7 @@ __device__ inline void move_entries(const SlotTable& table, int lane) {
   __syncwarp();
   if (!moves) return;
   table.query[gap] = table.query[slot];
-  table.monitor[gap] = table.monitor[slot];
+  table.judge[gap] = table.judge[slot];
   table.steps[gap] = table.steps[slot];
   table.flags[gap] = table.flags[slot];
   table.magnitude[gap] = table.magnitude[slot];
@@ -182,7 +170,7 @@ class Dispenser {
     table.query[slot] = query;
     table.steps[slot] = first_steps_;
     table.flags[slot] = 0;
-    table.monitor[slot] = HaltingMonitor{};
+    table.judge[slot] = detail::EndJudge{};
   }
 
   const Job& job_;

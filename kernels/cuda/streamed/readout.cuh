@@ -88,6 +88,36 @@ struct DenseReadout {
   __device__ double energy(double sum) const { return -0.5 * sum; }
 };
 
+/// u = Σ p_μ a_μ, E = −½ energy_scale·Σ 2F(h_μ), both of whose sums are there.
+struct PointwiseReadout {
+  const float* products;  ///< u [rows × stride]
+  Index stride;
+  const double* potentials;    ///< [rows]
+  const float* total_weights;  ///< Σ |p| [rows]
+  const float* resolution;     ///< [stride], of states whose weights add up to 1
+  float energy_scale;
+  double potential = 0.0;
+  float total_weight = 0.0F;
+
+  __device__ void begin(int row) {
+    potential = potentials[row];
+    total_weight = total_weights[row];
+  }
+  __device__ __forceinline__ float4 field(int row, int k, float4 /*x*/) const {
+    return load4(products + row * stride + k);
+  }
+  template <class T>
+  __device__ __forceinline__ T energy_terms(int /*k*/, float4 /*x*/, float4 /*u*/) const {
+    return T{0};
+  }
+  template <class Sum>
+  __device__ Sum extra(int /*row*/) const {
+    return {};
+  }
+  __device__ float rounding_magnitude(float /*state*/) const { return total_weight; }
+  __device__ double energy(double /*sum*/) const { return -0.5 * static_cast<double>(energy_scale) * potential; }
+};
+
 inline constexpr int most_splits = 16;
 
 /// u = Σ_i e^(m_i − m) r_i / Σ_i e^(m_i − m) l_i over the splits i of the patterns, in order, with m their largest

@@ -61,12 +61,7 @@ __device__ bool refill(const Job& job, const Slots& slots, int row, float* state
     const float magnitude = none ? 0.0F : load_query(job, query, states + row * slots.stride);
     if (isfinite(magnitude)) {
       if (thread() == 0)
-        slots.slot[row] = Slot{.query = none ? -1 : query,
-                               .steps = 0,
-                               .magnitude = magnitude,
-                               .halted = false,
-                               .status = {},
-                               .monitor = {}};
+        slots.slot[row] = Slot{.query = none ? -1 : query, .steps = 0, .magnitude = magnitude, .judge = {}};
       return !none;
     }
     finish_unstarted(job, query, Status::diverged);
@@ -200,67 +195,34 @@ __device__ Sums block_sums(Sums mine) {
 /// What becomes of a query after a step.
 enum class Verdict : unsigned char { stays, leaves_with_state, leaves_with_next };
 
-/// One thread's judgement of a query, in the order of the rule: the energy of x_t, then the state x_{t+1}.
+/// One thread's judgement of a query: the energy of x_t, then the state x_{t+1}.
 class Judge {
  public:
   __device__ Judge(const Job& job, Slot& slot) : job_(job), slot_(slot) {}
 
   __device__ Verdict judge(double energy, const Sums& sums) {
-    if (job_.wants_energy && slot_.steps > 0 && energy_ends(energy)) return Verdict::leaves_with_state;
-    return state_ends(sums) ? Verdict::leaves_with_next : Verdict::stays;
+    const detail::EndRule rule = job_.end();
+    if (job_.wants_energy && slot_.steps > 0) {
+      energy_ = energy;
+      trace(energy);
+      if (slot_.judge.energy_ends(rule, slot_.steps, energy)) return Verdict::leaves_with_state;
+    }
+    ++slot_.steps;
+    energy_ = not_a_number;
+    const bool finite = sums.finite == 0.0F;
+    if (!finite) trace(energy_);
+    const bool ends = slot_.judge.state_ends(rule, slot_.steps, {finite, sums.squared_change, sums.returned == 0});
+    return ends ? Verdict::leaves_with_next : Verdict::stays;
   }
-  [[nodiscard]] __device__ Status status() const { return status_; }
   [[nodiscard]] __device__ double energy() const { return energy_; }
 
  private:
-  __device__ bool ends(Status status) {
-    status_ = status;
-    return true;
-  }
-
   __device__ void trace(double energy) const {
     if (job_.energy_trace.data != nullptr) job_.energy_trace(slot_.query, slot_.steps - 1) = static_cast<float>(energy);
   }
 
-  __device__ bool energy_ends(double energy) {
-    energy_ = energy;
-    trace(energy);
-    // One that isn't finite comes from a readout that isn't, by which the next step ends the query, as it would if no
-    // energies were asked for.
-    const bool finite = isfinite(energy);
-    if (finite && job_.halting.watch == Halting::Watch::energy &&
-        slot_.monitor.energy_halts(job_.halting, slot_.steps, energy))
-      return ends(Status::converged);
-    if (!slot_.halted && slot_.steps < job_.max_steps) return false;
-    return ends(!finite ? Status::diverged : slot_.halted ? slot_.status : Status::max_steps);
-  }
-
-  __device__ bool state_ends(const Sums& sums) {
-    ++slot_.steps;
-    energy_ = not_a_number;
-    if (!(sums.finite == 0.0F)) {
-      trace(energy_);
-      return ends(Status::diverged);
-    }
-    if (job_.halting.watch == Halting::Watch::state &&
-        slot_.monitor.state_halts(job_.halting, slot_.steps, sums.squared_change))
-      return halts(Status::converged);
-    if (job_.detects_cycles() && slot_.steps >= 2 && sums.returned == 0 && sums.squared_change > 0.0)
-      return halts(Status::oscillating);
-    return slot_.steps == job_.max_steps && job_.halting.watch != Halting::Watch::energy && halts(Status::max_steps);
-  }
-
-  /// Ends a query whose status is known, at once or after its last energy.
-  __device__ bool halts(Status status) {
-    if (!job_.wants_energy) return ends(status);
-    slot_.halted = true;
-    slot_.status = status;
-    return false;
-  }
-
   const Job& job_;
   Slot& slot_;
-  Status status_ = Status::max_steps;
   double energy_ = not_a_number;
 };
 
@@ -283,7 +245,7 @@ __global__ void __launch_bounds__(step_threads, 8) step_kernel(Readout readout, 
     steps = slot.steps;
     slots.slot[row] = slot;
     if (verdict != Verdict::stays) {
-      write_outcome(job, query, slot.steps, judge.energy(), judge.status());
+      write_outcome(job, query, slot.steps, judge.energy(), slot.judge.status());
       atomicAdd(&slots.counts->finished, 1ULL);
     }
   }
@@ -310,6 +272,7 @@ void launch_step(const Readout& readout, const Job& job, const Slots& slots, int
 
 template void launch_step(const FactoredReadout&, const Job&, const Slots&, int, cudaStream_t);
 template void launch_step(const DenseReadout&, const Job&, const Slots&, int, cudaStream_t);
+template void launch_step(const PointwiseReadout&, const Job&, const Slots&, int, cudaStream_t);
 template void launch_step(const SoftmaxReadout&, const Job&, const Slots&, int, cudaStream_t);
 
 }  // namespace attractor::cuda

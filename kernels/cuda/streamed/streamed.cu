@@ -14,6 +14,7 @@
 #include "kernels/cuda/streamed/ordered_product.hpp"
 #include "kernels/cuda/streamed/product.hpp"
 #include "kernels/cuda/streamed/readout.cuh"
+#include "kernels/cuda/streamed/separate.hpp"
 #include "kernels/cuda/streamed/step.hpp"
 #include "kernels/sizes.hpp"
 
@@ -96,6 +97,81 @@ class DenseStage {
  private:
   const StreamedDense& memory_;
   float* products_;
+};
+
+/// One chunk of patterns after another: scores, their weights, and what those read out.
+class PointwiseStage {
+ public:
+  static int rows(const StreamedPointwise& memory, Index queries) {
+    return slot_count(queries, Index{several(memory) ? 4 : 3} * memory.patterns.stride + chunk_patterns() + 3);
+  }
+  PointwiseStage(const StreamedPointwise& memory, Workspace& workspace, int rows)
+      : memory_(memory),
+        scores_(workspace.take<float>(elements(rows, chunk_patterns()))),
+        potentials_(workspace.take<double>(elements(rows))),
+        total_weights_(workspace.take<float>(elements(rows))),
+        products_(workspace.take<float>(elements(rows, memory.patterns.stride))),
+        chunk_products_(workspace.take<float>(several(memory) ? elements(rows, memory.patterns.stride) : 0)) {}
+
+  PointwiseReadout launch(const float* states, int rows, cublasHandle_t /*blas*/, cudaStream_t stream) const {
+    for (int begin = 0; begin < memory_.patterns.rows; begin += chunk_patterns())
+      read_out_chunk(begin, std::min(chunk_patterns(), memory_.patterns.rows - begin), states, rows, stream);
+    return {.products = products_,
+            .stride = memory_.patterns.stride,
+            .potentials = potentials_,
+            .total_weights = total_weights_,
+            .resolution = memory_.resolution.data(),
+            .energy_scale = memory_.energy_scale};
+  }
+
+  [[nodiscard]] float* passage() const { return products_; }
+
+ private:
+  static bool several(const StreamedPointwise& memory) { return memory.patterns.rows > chunk_patterns(); }
+
+  void read_out_chunk(int begin, int count, const float* states, int rows, cudaStream_t stream) const {
+    const DeviceMatrix& patterns = memory_.patterns;
+    launch_transposed_ordered_product({.rows = rows,
+                                       .columns = count,
+                                       .inner = patterns.columns,
+                                       .factor = memory_.score_scale,
+                                       .a = states,
+                                       .a_stride = patterns.stride,
+                                       .b = patterns.row(begin),
+                                       .b_stride = patterns.stride,
+                                       .result = scores_,
+                                       .result_stride = chunk_patterns()},
+                                      stream);
+    launch_separate(memory_.separation,
+                    {.rows = rows,
+                     .patterns = count,
+                     .scores = scores_,
+                     .stride = chunk_patterns(),
+                     .potentials = potentials_,
+                     .total_weights = total_weights_,
+                     .first = begin == 0},
+                    stream);
+    float* const products = begin == 0 ? products_ : chunk_products_;
+    launch_ordered_product({.rows = rows,
+                            .columns = patterns.stride,
+                            .inner = count,
+                            .factor = 1.0F,
+                            .a = scores_,
+                            .a_stride = chunk_patterns(),
+                            .b = patterns.row(begin),
+                            .b_stride = patterns.stride,
+                            .result = products,
+                            .result_stride = patterns.stride},
+                           stream);
+    if (begin > 0) launch_add(products_, products, rows, patterns.stride, stream);
+  }
+
+  const StreamedPointwise& memory_;
+  float* scores_;
+  double* potentials_;
+  float* total_weights_;
+  float* products_;
+  float* chunk_products_;
 };
 
 /// Softmax readouts of one chunk of patterns after another.
@@ -476,6 +552,9 @@ std::size_t workspace_bytes(const StreamedFactored& memory, Index queries) {
 std::size_t workspace_bytes(const StreamedDense& memory, Index queries) {
   return measure<DenseStage>(memory, memory.weights.stride, queries);
 }
+std::size_t workspace_bytes(const StreamedPointwise& memory, Index queries) {
+  return measure<PointwiseStage>(memory, memory.patterns.stride, queries);
+}
 std::size_t workspace_bytes(const StreamedSoftmax& memory, Index queries) {
   return measure<SoftmaxStage>(memory, memory.patterns.stride, queries);
 }
@@ -490,6 +569,9 @@ void relax(const StreamedFactored& memory, const Job& job, void* workspace, Tool
 void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
            cudaStream_t stream) {
   relax_streamed<DenseStage>(memory, memory.weights.stride, job, workspace, tools, products, stream);
+}
+void relax(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
+  relax_streamed<PointwiseStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
 }
 void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
   relax_streamed<SoftmaxStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);

@@ -8,6 +8,8 @@
 #include <span>
 #include <string>
 
+#include <attractor/separation.hpp>
+
 #include "kernels/cuda/adaptive/adaptive_scores.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/device/toolbox.hpp"
@@ -40,6 +42,15 @@ struct StreamedDense {
   DeviceMatrix weights;           ///< W/scale [D × D], symmetric
   DeviceArray<float> resolution;  ///< [stride] the rounding of fields, for states of magnitude 1
   float scale = 1.0F;
+};
+
+/// u = Aᵀp(score_scale·Ax), E = −energy_scale·Σ F(h).
+struct StreamedPointwise {
+  DeviceMatrix patterns;          ///< [P × D]
+  DeviceArray<float> resolution;  ///< [stride] the rounding of fields, for weights that add up to 1
+  PointwiseSeparation separation;
+  float score_scale = 1.0F;
+  float energy_scale = 1.0F;
 };
 
 struct StreamedSoftmax {
@@ -85,6 +96,7 @@ void launch_scores(const StreamedAdaptive& memory, const float* states, int rows
 /// Scratch that relaxing so many queries takes; bounded whatever their number.
 std::size_t workspace_bytes(const StreamedFactored& memory, Index queries);
 std::size_t workspace_bytes(const StreamedDense& memory, Index queries);
+std::size_t workspace_bytes(const StreamedPointwise& memory, Index queries);
 std::size_t workspace_bytes(const StreamedSoftmax& memory, Index queries);
 std::size_t workspace_bytes(const StreamedAdaptive& memory, Index queries);
 
@@ -93,8 +105,9 @@ void relax(const StreamedFactored& memory, const Job& job, void* workspace, Tool
            cudaStream_t stream);
 void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
            cudaStream_t stream);
+/// Of these the bits of a result depend on its query and the memory alone.
+void relax(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
 void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
-/// The bits of a result depend on its query and the memory alone.
 void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
 
 /// contents_i = softmax(s)ᵀC for every row, with the scores s = βA·state_i or adaptive ones; the workspace is that of a

@@ -1,0 +1,127 @@
+#pragma once
+
+/// The rule that a memory is made by: its kinds, their names, and their parameters, each listed once for checks, files
+/// and descriptions.
+
+#include <limits>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+
+#include <attractor/memory.hpp>
+
+namespace attractor::detail {
+
+/// A memory's options, or its similarity; contents are kept apart.
+using Rule =
+    std::variant<HebbianOptions, ProjectionOptions, DenseAssociativeOptions, ModernHopfieldOptions, AdaptiveSimilarity>;
+
+/// What a numeric parameter may be, and how messages say so.
+struct Range {
+  double least = std::numeric_limits<double>::lowest();
+  double most = std::numeric_limits<double>::max();
+  bool open = false;  ///< `least` itself is excluded
+  std::string_view words = "finite";
+
+  [[nodiscard]] constexpr bool contains(double value) const {
+    return value <= most && (open ? value > least : value >= least);
+  }
+};
+
+inline constexpr Range not_negative{.least = 0.0, .words = "finite and not negative"};
+inline constexpr Range positive{.least = 0.0, .open = true, .words = "finite and positive"};
+
+struct Parameter {
+  std::string_view name;        ///< as in the options and in files
+  Range range = {};             ///< of a number
+  std::string_view label = {};  ///< in messages; none: the name
+  bool in_all_files = true;     ///< else files of before there was such a parameter lack it, and its default holds
+};
+
+/// For each kind: its `name`; whether its readouts are averages under weights that sum to 1 (`normalised`); and
+/// `visit_parameters(rule, visit)`, which calls visit(parameter, member) for each of its parameters.
+template <class Kind>
+struct RuleTraits;
+
+template <>
+struct RuleTraits<HebbianOptions> {
+  static constexpr std::string_view name = "hebbian";
+  static constexpr bool normalised = false;
+  template <class Options, class Visit>
+  static void visit_parameters(Options& rule, const Visit& visit) {
+    visit(Parameter{"self_coupling"}, rule.self_coupling);
+    visit(Parameter{.name = "centred", .in_all_files = false}, rule.centred);
+    visit(Parameter{"evaluation"}, rule.evaluation);
+    visit(Parameter{"placement"}, rule.placement);
+  }
+};
+
+template <>
+struct RuleTraits<ProjectionOptions> {
+  static constexpr std::string_view name = "projection";
+  static constexpr bool normalised = false;
+  template <class Options, class Visit>
+  static void visit_parameters(Options& rule, const Visit& visit) {
+    visit(Parameter{"self_coupling"}, rule.self_coupling);
+    visit(Parameter{"ridge", not_negative}, rule.ridge);
+    visit(Parameter{"evaluation"}, rule.evaluation);
+    visit(Parameter{"placement"}, rule.placement);
+  }
+};
+
+template <>
+struct RuleTraits<DenseAssociativeOptions> {
+  static constexpr std::string_view name = "dense_associative";
+  static constexpr bool normalised = false;
+  template <class Options, class Visit>
+  static void visit_parameters(Options& rule, const Visit& visit) {
+    visit(Parameter{"order", {.least = 2, .most = 30, .words = "in [2, 30]"}}, rule.order);
+    visit(Parameter{"rectified"}, rule.rectified);
+  }
+};
+
+template <>
+struct RuleTraits<ModernHopfieldOptions> {
+  static constexpr std::string_view name = "modern_hopfield";
+  static constexpr bool normalised = true;
+  template <class Options, class Visit>
+  static void visit_parameters(Options& rule, const Visit& visit) {
+    visit(Parameter{"beta", positive, "inverse temperature beta"}, rule.beta);
+  }
+};
+
+/// Weights and priors are arrays, which the similarity's own check looks at and files keep as tensors.
+template <>
+struct RuleTraits<AdaptiveSimilarity> {
+  static constexpr std::string_view name = "adaptive";
+  static constexpr bool normalised = true;
+  template <class Options, class Visit>
+  static void visit_parameters(Options& rule, const Visit& visit) {
+    visit(Parameter{"beta_squared_distance"}, rule.beta_squared_distance);
+    visit(Parameter{"beta_dot"}, rule.beta_dot);
+    visit(Parameter{"groups"}, rule.groups);
+    visit(Parameter{"precision"}, rule.precision);
+  }
+};
+
+template <class Kind>
+using TraitsOf = RuleTraits<std::remove_cvref_t<Kind>>;
+
+/// Whether readouts are averages under weights that sum to 1.
+inline bool is_normalised(const Rule& rule) {
+  return std::visit([](const auto& kind) { return TraitsOf<decltype(kind)>::normalised; }, rule);
+}
+
+/// "hebbian", "modern_hopfield", …
+inline std::string_view name_of(const Rule& rule) {
+  return std::visit([](const auto& kind) { return TraitsOf<decltype(kind)>::name; }, rule);
+}
+
+/// @throws InvalidArgument a number is outside its range.
+void check_parameters(const Rule& rule);
+
+/// For people: "projection(self_coupling = false, ridge = 0.1, …)".
+std::string describe(const Rule& rule);
+
+}  // namespace attractor::detail
