@@ -27,14 +27,16 @@ struct StepOutcome {
 
 /// One query's way to its end. After step t = 1, 2, … ask `state_ends` and then, where energies are wanted,
 /// `energy_ends` with E_t: the query ends at the first of them that is true.
-class EndJudge {
+///
+/// A monitor with two flags in the room that its alignment leaves: devices keep one for each query in shared memory.
+class EndJudge : HaltingMonitor {
  public:
   ATTRACTOR_HOST_DEVICE bool state_ends(const EndRule& rule, int t, const StepOutcome& step) {
     if (!step.finite) {
       status_ = Status::diverged;
       return true;
     }
-    if (rule.halting.watch == Halting::Watch::state && monitor_.state_halts(rule.halting, t, step.squared_change))
+    if (rule.halting.watch == Halting::Watch::state && state_halts(rule.halting, t, step.squared_change))
       return halts(rule, Status::converged);
     if (rule.watches_cycles && t >= 2 && step.returned && step.squared_change > 0.0)
       return halts(rule, Status::oscillating);
@@ -45,7 +47,7 @@ class EndJudge {
     // An energy that isn't finite comes from a readout that isn't, by which the next step ends the query, as it would
     // if no energies were asked for.
     const bool finite = std::isfinite(energy);
-    if (finite && rule.halting.watch == Halting::Watch::energy && monitor_.energy_halts(rule.halting, t, energy)) {
+    if (finite && rule.halting.watch == Halting::Watch::energy && energy_halts(rule.halting, t, energy)) {
       status_ = Status::converged;
       return true;
     }
@@ -65,7 +67,6 @@ class EndJudge {
     return !rule.wants_energy;
   }
 
-  HaltingMonitor monitor_;
   bool halted_ = false;
   Status status_ = Status::max_steps;
 };

@@ -15,7 +15,7 @@ struct Sizes {
   Index block_floats = Index{1} << 16;  ///< of such a block, about: it stays in the second-level cache. Cuts sums.
   Index gradient_patterns = 256;        ///< of a fit's gradient between its sums in double. Cuts sums.
   Index segment_patterns = 65536;       ///< patterns between two readouts: bounds the scores kept. Cuts sums.
-  Index weighed_patterns = 16384;       ///< of factored linear memories: bounds their weights, at 4 MiB for each thread
+  Index weighed_patterns = 16384;       ///< of factored memories: bounds their weights, at 4 MiB for each thread
   Index fit_parts = 32;                 ///< parts of a fit's queries, each with a gradient of its own. Cuts sums.
 
   // CUDA, relaxations.

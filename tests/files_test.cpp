@@ -230,6 +230,15 @@ constexpr const char* modern = R"("__metadata__":{"format":"attractor memory","v
 
 std::string header_with(const std::string& tensors) { return "{" + std::string(modern) + "," + tensors + "}"; }
 
+TEST_F(FilesTest, ContentsThatARuleDoesNotReadOutAreRefused) {
+  const std::string header = R"({"__metadata__":{"format":"attractor memory","version":"1",)"
+                             R"("rule":"dense_associative","order":"3","rectified":"false"},)"
+                             R"("patterns":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
+                             R"("contents":{"dtype":"F32","shape":[1,1],"data_offsets":[8,12]}})";
+
+  expect_refused(make_file(header, {1, 0, 2}), {"dense_associative", "no contents"});
+}
+
 TEST_F(FilesTest, OfHebbianMemoriesNeedNotSayWhetherTheyAreCentred) {
   const std::string header = R"({"__metadata__":{"format":"attractor memory","version":"1","rule":"hebbian",)"
                              R"("self_coupling":"false","evaluation":"automatic","placement":"automatic"},)"

@@ -120,16 +120,20 @@ TEST(WeighedPatternsTest, AnyNumberAtATimeGivesTheSame) {
   Rng rng(15);
   const Matrix<float> patterns = random_gaussian(61, 45, rng);
   const Matrix<float> queries = noisy_copies(patterns, 300, 0.2F, 2.0F, rng);
-  const Memory memory = Memory::hebbian(test_device(), patterns, {.evaluation = Evaluation::factored});
-  const RelaxerOptions options{.update = tanh_update(), .max_steps = 12, .energy_trace = true, .threads = 1};
-  const Relaxation expected = Relaxer(memory, options).relax(queries);
-  for (const Index patterns_at_a_time : {1, 8, 24, 56, 64}) {
-    detail::Sizes sizes = detail::sizes();
-    sizes.weighed_patterns = patterns_at_a_time;
-    const SizesScope scope(sizes);
+  for (const Memory& memory : {Memory::hebbian(test_device(), patterns, {.evaluation = Evaluation::factored}),
+                               Memory::dense_associative(test_device(), patterns, {.order = 4})})
+    for (const Update& update : {tanh_update(), sign_update()}) {
+      const RelaxerOptions options{.update = update, .max_steps = 12, .energy_trace = true, .threads = 1};
+      const Relaxation expected = Relaxer(memory, options).relax(queries);
+      for (const Index patterns_at_a_time : {1, 8, 24, 56, 64}) {
+        detail::Sizes sizes = detail::sizes();
+        sizes.weighed_patterns = patterns_at_a_time;
+        const SizesScope scope(sizes);
 
-    EXPECT_TRUE(same_results(Relaxer(memory, options).relax(queries), expected)) << patterns_at_a_time;
-  }
+        EXPECT_TRUE(same_results(Relaxer(memory, options).relax(queries), expected))
+            << memory.rule() << " " << patterns_at_a_time;
+      }
+    }
 }
 
 TEST(LongBatchTest, HoldsForQueriesThatWaitForASlot) {

@@ -101,16 +101,17 @@ class ATTRACTOR_EXPORT Memory {
                            const ProjectionOptions& options = {});
 
   /// Dense associative memory of order n: energy −D Σ_μ F(h_μ) with the overlaps h = Ax/D and F(h) = hⁿ/n, readout
-  /// Aᵀhⁿ⁻¹ (Krotov, Hopfield 2016; rectified: their eq. 5). It stores about Dⁿ⁻¹ patterns; n = 2 is Hebb's rule with
+  /// Aᵀhⁿ⁻¹ (Krotov, Hopfield 2016). It stores about Dⁿ⁻¹ patterns; n = 2 is Hebb's rule with
   /// self-coupling. For odd n −ξ isn't an attractor where ξ is; for even n, not rectified, it is.
   ///
   /// Overlaps are at most 1 for patterns and states of ±1, and no power of them overflows. The usual energy −Σ(ξ·x)ⁿ
-  /// is this one times nDⁿ⁻¹.
+  /// is this one times nDⁿ⁻¹. Entries should be of order 1: weights of overlaps below 10^(−38/(n−1)), 0.05 for n = 30,
+  /// are lost in float, and a state none of whose overlaps is above that stays. Readout and blend updates may leave the
+  /// range of float for n > 2; their queries diverge.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
-  /// @throws InvalidArgument as `hebbian`, or an order outside [2, 30]. Readout and blend updates may leave the range
-  /// of
-  ///         float for n > 2, and their queries diverge. A step costs O(PD); extra memory doesn't depend on P.
+  /// @throws InvalidArgument as `hebbian`, or an order outside [2, 30].
+  /// A step costs O(PD); extra memory is bounded, however many patterns.
   static Memory dense_associative(const Device& device, MatrixView<const float> patterns,
                                   const DenseAssociativeOptions& options = {});
 

@@ -201,6 +201,9 @@ Memory::Memory(std::shared_ptr<const detail::MemoryState> state) : state_(std::m
 Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<const float> patterns,
                             MatrixView<const float> contents) {
   check_parameters(rule);
+  if (!is_normalised(rule) && !contents.empty())
+    throw InvalidArgument("a " + std::string(name_of(rule)) + " memory reads no contents out; " +
+                          std::to_string(contents.rows) + " rows of them were given");
   Matrix<float> own = take(device, patterns, "patterns");
   check_arrays(rule, patterns.rows, patterns.columns);
   return Memory(

@@ -1,6 +1,5 @@
 #include "host/src/rule.hpp"
 
-#include <cstdio>
 #include <string>
 
 #include <attractor/error.hpp>

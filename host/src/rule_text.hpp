@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <attractor/error.hpp>
 #include <attractor/memory.hpp>
 
 namespace attractor::detail {
@@ -50,7 +51,7 @@ std::string to_text(T value) {
   } else {
     for (const auto& [text, named] : ValueNames<T>::names)
       if (named == value) return std::string(text);
-    return "unknown";
+    throw InvalidArgument("an option of the memory has no name");
   }
 }
 

@@ -7,6 +7,7 @@
 #define ATTRACTOR_CPU_STATE_WRITER_INL
 #endif
 
+#include <limits>
 #include <type_traits>
 
 #include "kernels/cpu/simd/vector_ops-inl.hpp"
@@ -46,7 +47,7 @@ class StateWriter {
       const Index first = lane + v * vector_lanes();
       hn::Store(hn::Zero(floats), floats, tile.quadratic.high.data() + first);
       hn::Store(hn::Zero(floats), floats, tile.quadratic.low.data() + first);
-      unit_[v] = terms.unit != nullptr ? hn::Load(floats, terms.unit + first) : hn::Set(floats, 1.0F);
+      unit_[v] = unit_at(first);
     }
   }
 
@@ -85,6 +86,12 @@ class StateWriter {
 
  private:
   static constexpr bool signs = std::is_same_v<UpdateRule, SignUpdate>;
+
+  /// Finite, or nothing could be told from 0.
+  HWY_INLINE Vector unit_at(Index lane) const {
+    if (terms_.unit == nullptr) return hn::Set(floats, 1.0F);
+    return hn::Min(hn::Load(floats, terms_.unit + lane), hn::Set(floats, std::numeric_limits<float>::max()));
+  }
 
   /// The readout, 0 where a sign update can't tell it from that.
   HWY_INLINE Vector told_from_zero(Index row, int v, Vector readout) const {

@@ -114,7 +114,8 @@ struct PointwiseReadout {
   __device__ Sum extra(int /*row*/) const {
     return {};
   }
-  __device__ float rounding_magnitude(float /*state*/) const { return total_weight; }
+  /// Finite, or nothing could be told from 0.
+  __device__ float rounding_magnitude(float /*state*/) const { return fminf(total_weight, 3.40282347e38F); }
   __device__ double energy(double /*sum*/) const { return -0.5 * static_cast<double>(energy_scale) * potential; }
 };
 
