@@ -65,6 +65,27 @@ TEST_P(DivergenceTest, OneNanAmongManyQueriesIsContained) { expect_contained(nan
 
 TEST_P(DivergenceTest, OneInfinityAmongManyQueriesIsContained) { expect_contained(infinity); }
 
+/// A query whose scores or weights overflow leaves nothing behind for those that take its place, not even past the end
+/// of a state whose length is no multiple of what engines read at a time.
+TEST_P(DivergenceTest, OverflowsDisturbNoneThatFollow) {
+  const Matrix<float> patterns = random_gaussian(3, 15, rng_);
+  Matrix<float> queries = noisy_copies(patterns, 70, 0.2F, 1.5F, rng_);
+  for (const float size : {1e30F, 3e38F})
+    for (const NamedUpdate& update : all_updates()) {
+      if (!GetParam().bears(update.update)) continue;
+      SCOPED_TRACE(update.name);
+      const Relaxer relaxer(GetParam().memory(patterns),
+                            {.update = update.update, .max_steps = 4, .energies = true, .threads = 1});
+      const Relaxation clean = relaxer.relax(queries);
+      Matrix<float> overflowing = copy(queries);
+      for (Index i = 0; i < 3; ++i) std::fill_n(overflowing.row(i), 15, i == 1 ? -size : size);
+
+      const Relaxation result = relaxer.relax(overflowing);
+
+      for (Index i = 3; i < queries.rows(); ++i) ASSERT_TRUE(is_undisturbed(result, clean, i)) << "query " << i;
+    }
+}
+
 TEST_P(DivergenceTest, EveryRuleSeesANan) {
   Matrix<float> queries = copy(patterns_);
   queries(1, 15) = nan_value;

@@ -36,8 +36,9 @@ __device__ void finish_unstarted(const Job& job, Index query, Status status) {
   if (thread() == 0) write_outcome(job, query, 0, not_a_number, status);
 }
 
-/// For all threads of the block: copies a query into a row. Its largest |x|; not finite if some x isn't.
-__device__ float load_query(const Job& job, Index query, float* row) {
+/// For all threads of the block: copies a query into a row of `stride` elements. Its largest |x|; not finite if some x
+/// isn't. Past its end are zeros, whatever a query that diverged has left there.
+__device__ float load_query(const Job& job, Index query, float* row, Index stride) {
   const float* const from = job.queries.row(query);
   unsigned largest = 0;
   for (Index k = thread(); k < job.queries.columns; k += step_threads) {
@@ -45,6 +46,7 @@ __device__ float load_query(const Job& job, Index query, float* row) {
     // Bits of magnitudes are in the order of the magnitudes, infinity and then NaN the largest.
     largest = max(largest, __float_as_uint(fabsf(from[k])));
   }
+  for (Index k = job.queries.columns + thread(); k < stride; k += step_threads) row[k] = 0.0F;
   return __uint_as_float(reduce_block<step_threads>(largest, [](unsigned a, unsigned b) { return max(a, b); }));
 }
 
@@ -58,7 +60,7 @@ __device__ bool refill(const Job& job, const Slots& slots, int row, float* state
     __syncthreads();
     const Index query = next;
     const bool none = query >= job.queries.rows;
-    const float magnitude = none ? 0.0F : load_query(job, query, states + row * slots.stride);
+    const float magnitude = none ? 0.0F : load_query(job, query, states + row * slots.stride, slots.stride);
     if (isfinite(magnitude)) {
       if (thread() == 0)
         slots.slot[row] = Slot{.query = none ? -1 : query, .steps = 0, .magnitude = magnitude, .judge = {}};
