@@ -174,7 +174,7 @@ TEST_P(HugePatternTest, StatusDependsOnNothingElse) {
   Matrix<float> pattern(1, dimension);
   std::fill_n(pattern.data(), dimension, entry);
   Matrix<float> queries(3, dimension);
-  for (Index i = 0; i < queries.size(); ++i) queries.data()[i] = static_cast<float>(1 + i / dimension) * 0.5F;
+  for (Index i = 0; i < 3; ++i) std::fill_n(queries.row(i), dimension, static_cast<float>(1 + i) * 0.5F);
   const double field = static_cast<double>(entry) * static_cast<double>(entry);
   const bool overflows = field > static_cast<double>(std::numeric_limits<float>::max());
   for (const Update& update : {sign_update(), tanh_update(), tanh_update(0.0F)})
