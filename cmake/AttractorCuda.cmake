@@ -40,26 +40,26 @@ endfunction()
 function(attractor_add_cuda target)
   add_library(attractor_cuda OBJECT
     kernels/cuda/adaptive/adaptive_scores.cu
-    kernels/cuda/fit/column_sums.cu
-    kernels/cuda/streamed/compaction.cu
-    kernels/cuda/fit/cross_entropy.cpp
-    kernels/cuda/device/error.cpp
     kernels/cuda/adaptive/footprint.cu
+    kernels/cuda/device/error.cpp
+    kernels/cuda/device/pointer.cpp
+    kernels/cuda/device/usable.cu
     kernels/cuda/engine/job.cpp
     kernels/cuda/engine/memory.cpp
-    kernels/cuda/streamed/ordered_product.cu
-    kernels/cuda/streamed/separate.cu
-    kernels/cuda/device/pointer.cpp
-    kernels/cuda/fit/rank_gradient.cu
     kernels/cuda/engine/relax.cpp
+    kernels/cuda/fit/column_sums.cu
+    kernels/cuda/fit/cross_entropy.cpp
+    kernels/cuda/fit/rank_gradient.cu
+    kernels/cuda/fit/softmax_loss.cu
     kernels/cuda/resident/resident.cu
     kernels/cuda/softmax/retrieval.cu
     kernels/cuda/softmax/softmax_chunks.cu
-    kernels/cuda/fit/softmax_loss.cu
     kernels/cuda/softmax/softmax_scan.cu
+    kernels/cuda/streamed/compaction.cu
+    kernels/cuda/streamed/ordered_product.cu
+    kernels/cuda/streamed/separate.cu
     kernels/cuda/streamed/step.cu
     kernels/cuda/streamed/streamed.cu
-    kernels/cuda/device/usable.cu
   )
   target_compile_features(attractor_cuda PUBLIC cxx_std_20)
   target_include_directories(attractor_cuda

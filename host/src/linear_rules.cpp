@@ -170,14 +170,6 @@ std::vector<float> field_resolution(MatrixView<const float> factor, float scale)
   return result;
 }
 
-std::vector<float> power_resolution(MatrixView<const float> patterns, int order) {
-  std::vector<float> result(static_cast<std::size_t>(patterns.columns), 0.0F);
-  for (Index i = 0; i < patterns.rows; ++i)
-    for (std::size_t k = 0; k < result.size(); ++k) result[k] = std::max(result[k], std::abs(patterns.row(i)[k]));
-  for (float& value : result) value *= static_cast<float>(order) * 0x1p-21F;
-  return result;
-}
-
 std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling) {
   std::vector<float> diagonal(static_cast<std::size_t>(factor.columns), 0.0F);
   if (self_coupling) return diagonal;

@@ -24,10 +24,6 @@ std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_co
 /// core/attractor/update.hpp. Complexity: O(PD).
 std::vector<float> field_resolution(MatrixView<const float> factor, float scale);
 
-/// As field_resolution, of u = Σ p(h_μ) a_μ with weights p = hⁿ⁻¹, in units of Σ|p_μ| [D]: n·2⁻²¹ of the largest
-/// |a_μi|, 8n roundings, where a power takes about n of them and a sum seldom more than ten.
-std::vector<float> power_resolution(MatrixView<const float> patterns, int order);
-
 /// FᵀF [D × D], its diagonal zero unless `self_coupling`.
 Matrix<float> weights(MatrixView<const float> factor, bool self_coupling);
 

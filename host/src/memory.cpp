@@ -93,7 +93,7 @@ class FormMaker {
   Form operator()(const DenseAssociativeOptions& rule) const {
     const auto dimension = static_cast<float>(patterns_.columns);
     return PointwiseForm{.factor = patterns_,
-                         .resolution = power_resolution(patterns_, rule.order),
+                         .resolution = readout_resolution(patterns_, rule.order),
                          .separation = PolynomialSeparation{.order = rule.order, .rectified = rule.rectified},
                          .score_scale = 1.0F / dimension,
                          .energy_scale = dimension,

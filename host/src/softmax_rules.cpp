@@ -58,12 +58,12 @@ double norm_offset(MatrixView<const float> patterns, const std::vector<float>& c
   return 0.5 * largest - 0.5 * squared_norm(centre.data(), centre.size());
 }
 
-std::vector<float> readout_resolution(MatrixView<const float> patterns) {
+std::vector<float> readout_resolution(MatrixView<const float> patterns, int order) {
   const std::vector<double> size =
       reach(patterns, std::vector<float>(static_cast<std::size_t>(patterns.columns), 0.0F));
   std::vector<float> result(size.size());
   std::transform(size.begin(), size.end(), result.begin(),
-                 [](double value) { return static_cast<float>(0x1p-21 * value); });
+                 [&](double value) { return static_cast<float>(order * 0x1p-21 * value); });
   return result;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-/// What softmax memories take from their patterns beside the patterns.
+/// What memories that read patterns out take from them beside the patterns.
 
 #include <vector>
 
@@ -18,7 +18,8 @@ Matrix<float> less_centre(MatrixView<const float> patterns, const std::vector<fl
 /// ½ max‖a‖² − ½‖centre‖².
 double norm_offset(MatrixView<const float> patterns, const std::vector<float>& centre);
 
-/// The smallest readouts of these patterns that can be told from 0 [D], see core/attractor/update.hpp.
-std::vector<float> readout_resolution(MatrixView<const float> patterns);
+/// The smallest readouts of these patterns under weights that add up to 1 that can be told from 0 [D], see
+/// core/attractor/update.hpp. Weights that are powers of scores err by `order` times as much.
+std::vector<float> readout_resolution(MatrixView<const float> patterns, int order = 1);
 
 }  // namespace attractor::detail

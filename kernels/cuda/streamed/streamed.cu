@@ -99,6 +99,23 @@ class DenseStage {
   float* products_;
 };
 
+/// readouts [rows × contents.stride] = the weights of the `count` patterns from `begin` on, in rows of
+/// chunk_patterns(), times their contents.
+void launch_chunk_readout(const float* weights, int rows, const DeviceMatrix& contents, int begin, int count,
+                          float* readouts, cudaStream_t stream) {
+  launch_ordered_product({.rows = rows,
+                          .columns = contents.stride,
+                          .inner = count,
+                          .factor = 1.0F,
+                          .a = weights,
+                          .a_stride = chunk_patterns(),
+                          .b = contents.row(begin),
+                          .b_stride = contents.stride,
+                          .result = readouts,
+                          .result_stride = contents.stride},
+                         stream);
+}
+
 /// One chunk of patterns after another: scores, their weights, and what those read out.
 class PointwiseStage {
  public:
@@ -152,17 +169,7 @@ class PointwiseStage {
                      .first = begin == 0},
                     stream);
     float* const products = begin == 0 ? products_ : chunk_products_;
-    launch_ordered_product({.rows = rows,
-                            .columns = patterns.stride,
-                            .inner = count,
-                            .factor = 1.0F,
-                            .a = scores_,
-                            .a_stride = chunk_patterns(),
-                            .b = patterns.row(begin),
-                            .b_stride = patterns.stride,
-                            .result = products,
-                            .result_stride = patterns.stride},
-                           stream);
+    launch_chunk_readout(scores_, rows, patterns, begin, count, products, stream);
     if (begin > 0) launch_add(products_, products, rows, patterns.stride, stream);
   }
 
@@ -390,17 +397,7 @@ class AdaptiveStage {
         chunks,
         [&](int begin, int count) { launch_scores(memory_, states, rows, begin, count, chunks.scores, stream); },
         [&](int begin, int count, float* readouts) {
-          launch_ordered_product({.rows = rows,
-                                  .columns = contents.stride,
-                                  .inner = count,
-                                  .factor = 1.0F,
-                                  .a = chunks.scores,
-                                  .a_stride = chunks.chunk,
-                                  .b = contents.row(begin),
-                                  .b_stride = contents.stride,
-                                  .result = readouts,
-                                  .result_stride = contents.stride},
-                                 stream);
+          launch_chunk_readout(chunks.scores, rows, contents, begin, count, readouts, stream);
         },
         stream);
     SoftmaxReadout readout = chunks_.readout(contents.stride);
