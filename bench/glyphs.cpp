@@ -86,6 +86,7 @@ void run(const Job& job) {
   for (const char32_t code_point : glyphs.code_points) std::cout << utf8(code_point);
   std::cout << "\n\n" << std::flush;
   print_pictures(std::cout, Relaxer(memory, study.relaxer), shown(sets));
+  std::cout << std::flush;  // Something to look at while the rest is measured.
 
   // The last energy of a factored memory takes half a pass over it, that of a dense one a whole pass.
   const double halting_cost = memory.evaluation() == Evaluation::factored ? 0.5 : 1.0;
