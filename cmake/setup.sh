@@ -58,8 +58,9 @@ configure_and_build() {
   local preset=$1 options=$2
   shift 2
   if command -v ccache >/dev/null; then
-    # As variables they reach the projects that tests configure, too.
-    export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache
+    # As variables they reach the projects that tests configure, too. Paths relative to this folder are the same in all
+    # build folders, so that builds with and without CUDA share what both compile.
+    export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$PWD
   fi
   # shellcheck disable=SC2086  # several options are several words
   cmake --preset "$preset" $options ${ATTRACTOR_CMAKE_OPTIONS:-}
