@@ -58,6 +58,7 @@ function(attractor_add_cuda target)
     kernels/cuda/streamed/compaction.cu
     kernels/cuda/streamed/ordered_product.cu
     kernels/cuda/streamed/separate.cu
+    kernels/cuda/streamed/settle.cu
     kernels/cuda/streamed/step.cu
     kernels/cuda/streamed/streamed.cu
   )

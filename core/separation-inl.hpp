@@ -1,5 +1,6 @@
-// The formulas of the pointwise separations in core/attractor/separation.hpp. Included once per instruction set, like
-// core/update-inl.hpp. `Ops` offers set, mul, quotient (of two integers) and positive_part, which keeps NaN.
+// The formulas of the separations in core/attractor/separation.hpp. Included once per instruction set, like
+// core/update-inl.hpp. `Ops` offers set, mul, mul_add, sub, quotient (of two integers), positive_part, which keeps NaN,
+// and power (of a value that isn't negative, 0 for 0).
 
 template <class Ops, class V>
 ATTRACTOR_MATH V separate(const LinearSeparation& /*separation*/, const Ops& /*ops*/, V h) {
@@ -28,4 +29,21 @@ ATTRACTOR_MATH V separate(const PolynomialSeparation& separation, const Ops& ops
 template <class Ops, class V>
 ATTRACTOR_MATH V twice_potential(const PolynomialSeparation& separation, const Ops& ops, V h, V p) {
   return ops.mul(ops.quotient(2, separation.order), ops.mul(h, p));
+}
+
+// Entmax, by what a score lies below the largest one, distance = s − max ≤ 0, and with `rise` for what τ lies above the
+// least that it can be, (α−1)max − 1: weights are p = y^k, y = [1 + (α−1)·distance − rise]₊, k = 1/(α−1).
+
+/// y.
+template <class Ops, class V>
+ATTRACTOR_MATH V excess(const EntmaxSeparation& separation, const Ops& ops, V distance, V rise) {
+  return ops.positive_part(ops.mul_add(ops.set(separation.alpha - 1.0F), distance, ops.sub(ops.set(1.0F), rise)));
+}
+
+/// y^(k−1).
+template <class Ops, class V>
+ATTRACTOR_MATH V weight_slope(const EntmaxSeparation& separation, const Ops& ops, V y) {
+  if (separation.alpha == 1.5F) return y;
+  if (separation.alpha == 2.0F) return ops.sign_or(y, ops.set(0.0F));
+  return ops.power(y, 1.0F / (separation.alpha - 1.0F) - 1.0F);
 }

@@ -253,7 +253,8 @@ TEST_F(FilesTest, HaveTheLayoutOthersRead) {
        path_);
 
   const std::string header =
-      R"({"__metadata__":{"beta":"0.25","format":"attractor memory","rule":"modern_hopfield","version":"1"},)"
+      R"({"__metadata__":{"beta":"0.25","format":"attractor memory","rule":"modern_hopfield","separation":"softmax",)"
+      R"("version":"1"},)"
       R"("contents":{"data_offsets":[16,24],"dtype":"F32","shape":[2,1]},)"
       R"("patterns":{"data_offsets":[0,16],"dtype":"F32","shape":[2,2]}})";
   const std::string padding((8 - header.size() % 8) % 8, ' ');

@@ -1,8 +1,12 @@
 #pragma once
 
-/// Separations: how scores become weights of the readout. A pointwise one takes each score h to its own weight p = f(h)
-/// and has a potential F, F' = f; the formulas are in core/separation-inl.hpp, written once for every instruction set,
-/// device and the reference. Softmax needs all scores of a state and is a family of its own.
+/// Separations: how scores become weights of the readout. The formulas are in core/separation-inl.hpp, written once for
+/// every instruction set, device and the reference.
+///
+/// A pointwise one takes each score h to its own weight p = f(h) and has a potential F, F' = f. A normalised one needs
+/// all scores of a state: its weights are not negative and sum to 1, and it has a potential Ω*(s) whose gradient they
+/// are, the convex conjugate of a negative entropy Ω (a Fenchel–Young pair; Santos et al. 2024, Hopfield–Fenchel–Young
+/// networks).
 
 #include <variant>
 
@@ -20,5 +24,30 @@ struct PolynomialSeparation {
 
 /// One of the pointwise separations above.
 using PointwiseSeparation = std::variant<LinearSeparation, PolynomialSeparation>;
+
+/// p ∝ exp(s), Ω* = log Σ exp(s): modern Hopfield networks, attention (Ramsauer et al. 2020).
+struct SoftmaxSeparation {};
+
+/// p = [(α−1)s − τ]₊^(1/(α−1)) with the τ for which p sums to 1, Ω* = pᵀs − (Σ p^α − 1)/(α(α−1)): most weights are
+/// exactly 0, and so a stored pattern can be retrieved exactly. α = 2 is sparsemax (Martins, Astudillo 2016; Peters et
+/// al. 2019; sparse Hopfield networks, Hu et al. 2023); towards 1 it becomes softmax.
+struct EntmaxSeparation {
+  float alpha = 1.5F;  ///< α, 1.05 … 2
+};
+
+/// Softmax over the k patterns with the largest scores, those stored first where scores are equal; Ω* = log Σ exp(s)
+/// over them. k = 1 is the maximum (universal Hopfield networks, Millidge et al. 2022). Weights jump where the k-th
+/// score changes hands.
+struct TopSeparation {
+  int count = 1;  ///< k ≥ 1; more than there are patterns: all of them
+};
+
+/// One of the normalised separations above.
+using NormalisedSeparation = std::variant<SoftmaxSeparation, EntmaxSeparation, TopSeparation>;
+
+constexpr NormalisedSeparation softmax() { return SoftmaxSeparation{}; }
+constexpr NormalisedSeparation sparsemax() { return EntmaxSeparation{2.0F}; }
+constexpr NormalisedSeparation entmax(float alpha = 1.5F) { return EntmaxSeparation{alpha}; }
+constexpr NormalisedSeparation top(int count) { return TopSeparation{count}; }
 
 }  // namespace attractor

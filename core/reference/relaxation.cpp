@@ -7,6 +7,7 @@
 
 #include "core/double_ops.hpp"
 #include "core/end_judge.hpp"
+#include "core/reference/normalised.hpp"
 #include "core/reference/similarity.hpp"
 
 namespace attractor::reference {
@@ -75,16 +76,21 @@ Vector scores(const AdaptiveModel& model, std::span<const double> state) {
   return adaptive_scores(model.similarity, model.patterns, state);
 }
 
-/// softmax(scores)ᵀ·rows.
+Vector weights_of(const SoftmaxModel& model, std::span<const double> state) {
+  return weights(model.separation, scores(model, state));
+}
+
+Vector weights_of(const AdaptiveModel& model, std::span<const double> state) {
+  return weights(SoftmaxSeparation{}, scores(model, state));
+}
+
+/// pᵀ·rows.
 template <class RowMatrix>
-Vector soft_average(const Vector& values, const RowMatrix& rows, Index row_count, Index columns) {
-  const double normaliser = log_sum_exp(values);
+Vector average(const Vector& p, const RowMatrix& rows, Index row_count, Index columns) {
   Vector result(static_cast<std::size_t>(columns), 0.0);
-  for (Index i = 0; i < row_count; ++i) {
-    const double weight = std::exp(values[static_cast<std::size_t>(i)] - normaliser);
+  for (Index i = 0; i < row_count; ++i)
     for (Index j = 0; j < columns; ++j)
-      result[static_cast<std::size_t>(j)] += weight * static_cast<double>(rows.row(i)[j]);
-  }
+      result[static_cast<std::size_t>(j)] += p[static_cast<std::size_t>(i)] * static_cast<double>(rows.row(i)[j]);
   return result;
 }
 
@@ -193,7 +199,7 @@ Vector readout_of(const PointwiseModel& model, std::span<const double> state) {
 
 template <class Softmax>
 Vector readout_of(const Softmax& model, std::span<const double> state) {
-  return soft_average(scores(model, state), model.patterns, model.patterns.rows(), model.patterns.columns());
+  return average(weights_of(model, state), model.patterns, model.patterns.rows(), model.patterns.columns());
 }
 
 double energy_of(const LinearModel& model, std::span<const double> state) {
@@ -215,7 +221,8 @@ double energy_of(const SoftmaxModel& model, std::span<const double> state) {
   double largest_norm = 0.0;
   for (Index i = 0; i < model.patterns.rows(); ++i)
     largest_norm = std::max(largest_norm, dot(model.patterns.row(i), model.patterns.row(i), d));
-  return (std::log(static_cast<double>(model.patterns.rows())) - log_sum_exp(scores(model, state))) / model.beta +
+  const Vector zeros(static_cast<std::size_t>(model.patterns.rows()), 0.0);
+  return (potential(model.separation, zeros) - potential(model.separation, scores(model, state))) / model.beta +
          0.5 * dot(state.data(), state.data(), d) + 0.5 * largest_norm;
 }
 
@@ -233,12 +240,6 @@ bool sums_are_exact(MatrixView<const float> patterns) {
       largest = std::max(largest, std::abs(entry));
     }
   return largest * largest * static_cast<double>(patterns.rows) * static_cast<double>(patterns.columns) < 0x1p24;
-}
-
-Vector normalised(Vector values) {
-  const double normaliser = log_sum_exp(values);
-  for (double& value : values) value -= normaliser;
-  return values;
 }
 
 bool all_finite(std::span<const double> values) {
@@ -281,17 +282,21 @@ PointwiseModel dense_associative(MatrixView<const float> patterns, PolynomialSep
   return {to_double(patterns), separation};
 }
 
-SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta) { return {to_double(patterns), beta}; }
+SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta, NormalisedSeparation separation) {
+  return {to_double(patterns), beta, separation};
+}
 
 AdaptiveModel adaptive(MatrixView<const float> patterns, AdaptiveSimilarity similarity) {
   return {to_double(patterns), std::move(similarity)};
 }
 
-Vector log_posteriors(const SoftmaxModel& model, std::span<const double> state) {
-  return normalised(scores(model, state));
-}
+Vector weights(const SoftmaxModel& model, std::span<const double> state) { return weights_of(model, state); }
+
 Vector log_posteriors(const AdaptiveModel& model, std::span<const double> state) {
-  return normalised(scores(model, state));
+  Vector result = scores(model, state);
+  const double normaliser = log_sum_exp(result);
+  for (double& value : result) value -= normaliser;
+  return result;
 }
 
 Vector readout(const Model& model, std::span<const double> state) {
@@ -307,11 +312,11 @@ double energy(const Model& model, std::span<const double> state) {
 }
 
 Vector recall(const SoftmaxModel& model, MatrixView<const float> contents, std::span<const double> state) {
-  return soft_average(scores(model, state), contents, contents.rows, contents.columns);
+  return average(weights_of(model, state), contents, contents.rows, contents.columns);
 }
 
 Vector recall(const AdaptiveModel& model, MatrixView<const float> contents, std::span<const double> state) {
-  return soft_average(scores(model, state), contents, contents.rows, contents.columns);
+  return average(weights_of(model, state), contents, contents.rows, contents.columns);
 }
 
 Vector apply(const Update& update, std::span<const double> state, std::span<const double> field) {

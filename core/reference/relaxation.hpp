@@ -25,10 +25,11 @@ struct LinearModel {
   Vector resolution = {};  ///< [D] fields that count as 0 for sign updates, see core/attractor/update.hpp
 };
 
-/// u = softmax(βAx)ᵀA, E = −lse(β, Ax) + ½xᵀx + β⁻¹ log P + ½ max‖a‖² (Ramsauer et al. 2020, eq. 2 and 3).
+/// u = p(βAx)ᵀA, E = −β⁻¹Ω*(βAx) + ½xᵀx + β⁻¹Ω*(0) + ½ max‖a‖² (Ramsauer et al. 2020, eq. 2 and 3, for softmax).
 struct SoftmaxModel {
   Matrix<double> patterns;  ///< A [P × D]
   double beta = 1.0;
+  NormalisedSeparation separation = SoftmaxSeparation{};
 };
 
 /// u = softmax(s)ᵀA, E = −lse(s), with the scores s of an adaptive similarity (arXiv 2511.20609).
@@ -53,12 +54,15 @@ LinearModel projection(MatrixView<const float> patterns, double ridge = 0.0, boo
 
 PointwiseModel dense_associative(MatrixView<const float> patterns, PolynomialSeparation separation);
 
-SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta);
+SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta,
+                             NormalisedSeparation separation = SoftmaxSeparation{});
 
 AdaptiveModel adaptive(MatrixView<const float> patterns, AdaptiveSimilarity similarity);
 
-/// log p_μ of softmax memories: what softmax takes the exponential of, less its normaliser.
-Vector log_posteriors(const SoftmaxModel& model, std::span<const double> state);
+/// p_μ.
+Vector weights(const SoftmaxModel& model, std::span<const double> state);
+
+/// log p_μ: what softmax takes the exponential of, less its normaliser.
 Vector log_posteriors(const AdaptiveModel& model, std::span<const double> state);
 
 Vector readout(const Model& model, std::span<const double> state);
@@ -67,7 +71,7 @@ double energy(const Model& model, std::span<const double> state);
 /// What of a state's readout counts as 0 for sign updates [D]; `magnitude` is that of the state.
 Vector resolution(const Model& model, std::span<const double> state, double magnitude);
 
-/// softmax(s)ᵀC.
+/// pᵀC.
 Vector recall(const SoftmaxModel& model, MatrixView<const float> contents, std::span<const double> state);
 Vector recall(const AdaptiveModel& model, MatrixView<const float> contents, std::span<const double> state);
 

@@ -10,6 +10,7 @@
 #include <attractor/device.hpp>
 #include <attractor/export.hpp>
 #include <attractor/matrix.hpp>
+#include <attractor/separation.hpp>
 #include <attractor/similarity.hpp>
 
 namespace attractor {
@@ -59,8 +60,10 @@ struct DenseAssociativeOptions {
 };
 
 struct ModernHopfieldOptions {
-  float beta = 1.0F;  ///< inverse temperature β > 0 of softmax(β Ax)
-  /// P×M contents read out at the end of a relaxation, softmax(β A x)ᵀC; none: auto-associative.
+  float beta = 1.0F;  ///< inverse temperature β > 0 of the scores βAx
+  /// How scores become weights p: softmax(), sparsemax(), entmax(alpha) or top(count), see <attractor/separation.hpp>.
+  NormalisedSeparation separation = softmax();
+  /// P×M contents read out at the end of a relaxation, p(βAx)ᵀC; none: auto-associative.
   MatrixView<const float> contents = {};
 };
 
@@ -119,8 +122,15 @@ class ATTRACTOR_EXPORT Memory {
   /// readout is softmax(βAx)ᵀA. A vector common to all patterns changes no weight: columns that are large against their
   /// spread are read less their mean, so that their digits aren't lost.
   ///
+  /// With another separation its weights p take softmax's place and its potential Ω* that of log Σ exp: energy
+  /// −β⁻¹Ω*(βAx) + ½xᵀx + β⁻¹Ω*(0) + ½ max‖a‖², which readout updates never raise (sparse Hopfield networks, Hu et al.
+  /// 2023; Hopfield–Fenchel–Young networks, Santos et al. 2024; top(1): universal Hopfield networks' max, Millidge et
+  /// al. 2022). Entmax and top find their threshold in a few rounds over the scores that are near enough to the
+  /// largest; on the CPU, where these don't fit 65,536, they are made anew for each round.
+  ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
-  /// @throws InvalidArgument as `hebbian`, beta not positive and finite, or contents that don't have P rows.
+  /// @throws InvalidArgument as `hebbian`, beta not positive and finite, alpha outside [1.05, 2], a count below 1, or
+  /// contents that don't have P rows.
   /// Complexity: O(PD).
   static Memory modern_hopfield(const Device& device, MatrixView<const float> patterns,
                                 const ModernHopfieldOptions& options = {});

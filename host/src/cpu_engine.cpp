@@ -33,6 +33,7 @@ cpu::Field make_field(const SoftmaxForm& form) {
   return cpu::SoftmaxField{.patterns = cpu::PackedMatrix(form.patterns),
                            .centre = for_neurons(form.centre),
                            .resolution = for_neurons(form.resolution),
+                           .separation = form.separation,
                            .beta = form.beta,
                            .energy_offset = form.energy_offset};
 }

@@ -44,8 +44,8 @@ cuda::DeviceMemory make_memory(const PointwiseForm& form, int device) {
 }
 
 cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {
-  return cuda::DeviceMemory::softmax(device, form.patterns, form.contents, form.centre, form.resolution, form.beta,
-                                     form.energy_offset);
+  return cuda::DeviceMemory::softmax(device, form.patterns, form.contents, form.centre, form.resolution,
+                                     form.separation, form.beta, form.energy_offset);
 }
 
 cuda::DeviceMemory make_memory(const AdaptiveForm& form, int device) {

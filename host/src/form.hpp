@@ -28,15 +28,16 @@ struct PointwiseForm {
   Placement placement = Placement::automatic;
 };
 
-/// u = c + softmax(βAx)ᵀA, E = −lse(β, Ax) + ½‖x − c‖² + energy_offset with the patterns less a centre c, which changes
-/// neither weights nor energies; contents, where there are any, are read out at the end.
+/// u = c + pᵀA, E = −Ω*(βAx)/β + ½‖x − c‖² + energy_offset with the separation's p of βAx and the patterns less a
+/// centre c, which changes neither weights nor energies; contents, where there are any, are read out at the end.
 struct SoftmaxForm {
   MatrixView<const float> patterns;  ///< A [P × D], less the centre
   MatrixView<const float> contents;  ///< C [P × M] or empty
   std::vector<float> centre;         ///< c [D]
   std::vector<float> resolution;     ///< [D]
+  NormalisedSeparation separation = SoftmaxSeparation{};
   float beta = 1.0F;
-  double energy_offset = 0.0;  ///< β⁻¹ log P + ½ max‖a‖² − ½‖c‖², a with the centre
+  double energy_offset = 0.0;  ///< β⁻¹Ω*(0) + ½ max‖a‖² − ½‖c‖², a with the centre
 };
 
 /// u = softmax(s)ᵀA, E = −lse(s) with the scores of the similarity; contents as for SoftmaxForm.

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -104,12 +103,13 @@ class FormMaker {
     MatrixView<const float> patterns = patterns_;
     if (std::any_of(centre.begin(), centre.end(), [](float value) { return value != 0.0F; }))
       patterns = made_ = less_centre(patterns_, centre);
-    const double offset =
-        std::log(static_cast<double>(patterns_.rows)) / static_cast<double>(rule.beta) + norm_offset(patterns_, centre);
+    const double offset = potential_of_zeros(rule.separation, patterns_.rows) / static_cast<double>(rule.beta) +
+                          norm_offset(patterns_, centre);
     return SoftmaxForm{.patterns = patterns,
                        .contents = contents_,
                        .centre = std::move(centre),
                        .resolution = readout_resolution(patterns_),
+                       .separation = rule.separation,
                        .beta = rule.beta,
                        .energy_offset = offset};
   }

@@ -1,6 +1,8 @@
 #include "host/src/rule.hpp"
 
 #include <string>
+#include <type_traits>
+#include <variant>
 
 #include <attractor/error.hpp>
 
@@ -23,16 +25,24 @@ void check_parameter(const Parameter& parameter, T value) {
   }
 }
 
-}  // namespace
-
-void check_parameters(const Rule& rule) {
+/// The parameters of what is chosen, and of choices among them.
+template <class... Kinds>
+void check_choice(const std::variant<Kinds...>& choice) {
   std::visit(
       [](const auto& kind) {
-        TraitsOf<decltype(kind)>::visit_parameters(
-            kind, [](const Parameter& parameter, auto value) { check_parameter(parameter, value); });
+        TraitsOf<decltype(kind)>::visit_parameters(kind, [](const Parameter& parameter, const auto& value) {
+          if constexpr (is_choice<std::remove_cvref_t<decltype(value)>>)
+            check_choice(value);
+          else
+            check_parameter(parameter, value);
+        });
       },
-      rule);
+      choice);
 }
+
+}  // namespace
+
+void check_parameters(const Rule& rule) { check_choice(rule); }
 
 std::string describe(const Rule& rule) {
   return std::visit(

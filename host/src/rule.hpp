@@ -39,8 +39,9 @@ struct Parameter {
   bool in_all_files = true;     ///< else files of before there was such a parameter lack it, and its default holds
 };
 
-/// For each kind: its `name`; whether its readouts are averages under weights that sum to 1 (`normalised`); and
-/// `visit_parameters(rule, visit)`, which calls visit(parameter, member) for each of its parameters.
+/// For each kind, of rules and of separations that are a rule's parameter: its `name`; whether its readouts are
+/// averages under weights that sum to 1 (`normalised`); and `visit_parameters(rule, visit)`, which calls
+/// visit(parameter, member) for each of its parameters.
 template <class Kind>
 struct RuleTraits;
 
@@ -82,12 +83,40 @@ struct RuleTraits<DenseAssociativeOptions> {
 };
 
 template <>
+struct RuleTraits<SoftmaxSeparation> {
+  static constexpr std::string_view name = "softmax";
+  template <class Separation, class Visit>
+  static void visit_parameters(Separation& /*separation*/, const Visit& /*visit*/) {}
+};
+
+template <>
+struct RuleTraits<EntmaxSeparation> {
+  static constexpr std::string_view name = "entmax";
+  template <class Separation, class Visit>
+  static void visit_parameters(Separation& separation, const Visit& visit) {
+    constexpr Range range{.least = double{1.05F}, .most = 2.0, .words = "in [1.05, 2]"};
+    visit(Parameter{"alpha", range, "alpha of entmax"}, separation.alpha);
+  }
+};
+
+template <>
+struct RuleTraits<TopSeparation> {
+  static constexpr std::string_view name = "top";
+  template <class Separation, class Visit>
+  static void visit_parameters(Separation& separation, const Visit& visit) {
+    constexpr Range range{.least = 1.0, .words = "at least 1"};
+    visit(Parameter{"count", range, "number of top patterns"}, separation.count);
+  }
+};
+
+template <>
 struct RuleTraits<ModernHopfieldOptions> {
   static constexpr std::string_view name = "modern_hopfield";
   static constexpr bool normalised = true;
   template <class Options, class Visit>
   static void visit_parameters(Options& rule, const Visit& visit) {
     visit(Parameter{"beta", positive, "inverse temperature beta"}, rule.beta);
+    visit(Parameter{.name = "separation", .in_all_files = false}, rule.separation);
   }
 };
 

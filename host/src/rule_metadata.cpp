@@ -29,15 +29,25 @@ const std::string& value(const Metadata& metadata, const std::string& key) {
                             .append(", which has no meaning"));
 }
 
+/// False if the text is no value of that type.
+template <class Member>
+bool parse_into(const std::string& text, Member& member) {
+  if constexpr (is_choice<Member>) {
+    return parse_choice_into(text, member);
+  } else {
+    const auto parsed = from_text<Member>(text);
+    if (parsed) member = *parsed;
+    return parsed.has_value();
+  }
+}
+
 template <class Kind>
 Kind parse_parameters(const Metadata& metadata) {
   Kind rule;
   RuleTraits<Kind>::visit_parameters(rule, [&](const Parameter& parameter, auto& member) {
     const std::string key(parameter.name);
     if (!parameter.in_all_files && !metadata.contains(key)) return;
-    const auto parsed = from_text<std::remove_reference_t<decltype(member)>>(value(metadata, key));
-    if (!parsed) throw_meaningless(metadata, key);
-    member = *parsed;
+    if (!parse_into(value(metadata, key), member)) throw_meaningless(metadata, key);
   });
   return rule;
 }

@@ -2,6 +2,7 @@
 
 /// Values of a rule's parameters as text, and back.
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -9,9 +10,12 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <attractor/error.hpp>
 #include <attractor/memory.hpp>
+
+#include "host/src/rule.hpp"
 
 namespace attractor::detail {
 
@@ -38,6 +42,12 @@ struct ValueNames<TermPrecision> {
   static constexpr std::array<std::pair<std::string_view, TermPrecision>, 3> names = {
       {{"full", TermPrecision::full}, {"bits16", TermPrecision::bits16}, {"bits8", TermPrecision::bits8}}};
 };
+
+/// Whether T is a variant: one of several kinds, each with parameters of its own.
+template <class T>
+inline constexpr bool is_choice = false;
+template <class... Kinds>
+inline constexpr bool is_choice<std::variant<Kinds...>> = true;
 
 template <class T>
 inline constexpr bool is_number = std::is_arithmetic_v<T> && !std::is_same_v<T, bool>;
@@ -68,6 +78,58 @@ std::optional<T> from_text(std::string_view text) {
       if (name == text) return value;
     return std::nullopt;
   }
+}
+
+/// A choice with its parameters, as "entmax(1.5)"; without any, as "softmax".
+template <class... Kinds>
+std::string to_text(const std::variant<Kinds...>& choice) {
+  return std::visit(
+      [](const auto& kind) {
+        std::string list;
+        TraitsOf<decltype(kind)>::visit_parameters(kind, [&](const Parameter& /*parameter*/, auto value) {
+          list.append(list.empty() ? "(" : ", ").append(to_text(value));
+        });
+        return std::string(TraitsOf<decltype(kind)>::name).append(list).append(list.empty() ? "" : ")");
+      },
+      choice);
+}
+
+/// The part of a list up to the next comma, which is taken off it with that.
+inline std::string_view take_item(std::string_view& list) {
+  const std::size_t end = std::min(list.find(", "), list.size());
+  const std::string_view item = list.substr(0, end);
+  list.remove_prefix(std::min(end + 2, list.size()));
+  return item;
+}
+
+/// The kind, if the text is its name and parameters.
+template <class Kind>
+std::optional<Kind> parse_choice(std::string_view text) {
+  const std::size_t name_end = std::min(text.find('('), text.size());
+  if (text.substr(0, name_end) != RuleTraits<Kind>::name) return std::nullopt;
+  const bool has_list = name_end < text.size();
+  if (has_list && text.back() != ')') return std::nullopt;
+  std::string_view list = has_list ? text.substr(name_end + 1, text.size() - name_end - 2) : std::string_view();
+  Kind kind;
+  bool understood = true;
+  RuleTraits<Kind>::visit_parameters(kind, [&](const Parameter& /*parameter*/, auto& member) {
+    const auto value = from_text<std::remove_reference_t<decltype(member)>>(take_item(list));
+    understood = understood && value.has_value();
+    if (value) member = *value;
+  });
+  // What is left over, or an empty list where there should be none.
+  if (!understood || text != to_text(std::variant<Kind>(kind))) return std::nullopt;
+  return kind;
+}
+
+/// Reads a choice into `choice`; false if the text is none.
+template <class... Kinds>
+bool parse_choice_into(std::string_view text, std::variant<Kinds...>& choice) {
+  const auto take = [&](const auto& parsed) {
+    if (parsed) choice = *parsed;
+    return parsed.has_value();
+  };
+  return (take(parse_choice<Kinds>(text)) || ...);
 }
 
 }  // namespace attractor::detail

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <variant>
 
 namespace attractor::detail {
 namespace {
@@ -33,7 +34,22 @@ double squared_norm(const float* values, std::size_t count) {
   return sum;
 }
 
+double potential_of_zeros(const SoftmaxSeparation& /*separation*/, double count) { return std::log(count); }
+
+double potential_of_zeros(const EntmaxSeparation& separation, double count) {
+  const auto alpha = static_cast<double>(separation.alpha);
+  return (1.0 - std::pow(count, 1.0 - alpha)) / (alpha * (alpha - 1.0));
+}
+
+double potential_of_zeros(const TopSeparation& separation, double count) {
+  return std::log(std::min(count, static_cast<double>(separation.count)));
+}
+
 }  // namespace
+
+double potential_of_zeros(const NormalisedSeparation& separation, Index count) {
+  return std::visit([&](const auto& kind) { return potential_of_zeros(kind, static_cast<double>(count)); }, separation);
+}
 
 std::vector<float> centre_of(MatrixView<const float> patterns) {
   std::vector<float> centre = means(patterns);

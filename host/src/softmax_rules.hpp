@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <attractor/matrix.hpp>
+#include <attractor/separation.hpp>
 
 namespace attractor::detail {
 
@@ -17,6 +18,9 @@ Matrix<float> less_centre(MatrixView<const float> patterns, const std::vector<fl
 
 /// ½ max‖a‖² − ½‖centre‖².
 double norm_offset(MatrixView<const float> patterns, const std::vector<float>& centre);
+
+/// Ω* of so many scores of 0.
+double potential_of_zeros(const NormalisedSeparation& separation, Index count);
 
 /// The smallest readouts of these patterns under weights that add up to 1 that can be told from 0 [D], see
 /// core/attractor/update.hpp. Weights that are powers of scores err by `order` times as much.

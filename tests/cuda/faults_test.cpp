@@ -60,17 +60,20 @@ Subject linear_subject(const std::string& name, bool dense, cuda::Tier tier) {
 }
 
 /// A fixed number of steps: library products may round otherwise once some queries have left.
-Subject softmax_subject(const std::string& name, Index count, Index dimension, float beta) {
+Subject softmax_subject(const std::string& name, Index count, Index dimension, float beta,
+                        NormalisedSeparation separation = softmax()) {
   Rng rng(111);
   const auto patterns = std::make_shared<Matrix<float>>(random_gaussian(count, dimension, rng));
   const auto contents = std::make_shared<Matrix<float>>(random_gaussian(count, 5, rng));
-  return {
-      .name = name,
-      .memory =
-          [=] { return cuda::DeviceMemory::softmax(home(), patterns->view(), contents->view(), {}, {}, beta, 0.0); },
-      .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
-      .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
-      .content_columns = 5};
+  return {.name = name,
+          .memory =
+              [=] {
+                return cuda::DeviceMemory::softmax(home(), patterns->view(), contents->view(), {}, {}, separation, beta,
+                                                   0.0);
+              },
+          .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
+          .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
+          .content_columns = 5};
 }
 
 /// More patterns than are scored at a time.
@@ -121,6 +124,8 @@ std::vector<Subject> make_subjects() {
   subjects.push_back(pointwise_subject("pointwise"));
   subjects.push_back(softmax_subject("softmax_scan", 9, 16, 0.3F));
   subjects.push_back(softmax_subject("softmax_products", 70, long_dimension, 0.01F));
+  subjects.push_back(softmax_subject("entmax", 70, 16, 0.3F, entmax()));
+  subjects.push_back(softmax_subject("top", 9, 16, 0.3F, top(4)));
   subjects.push_back(adaptive_subject("adaptive_in_registers", 9, 16));
   subjects.push_back(adaptive_subject("adaptive_across_lanes", 9, 70));
   return subjects;

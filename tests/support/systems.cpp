@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <ostream>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <variant>
 
+#include "core/reference/normalised.hpp"
 #include "tests/support/device.hpp"
 
 namespace attractor::test {
@@ -77,12 +79,12 @@ SystemKind dense_associative_kind(const std::string& name, const DenseAssociativ
   return {.name = "dense_associative_" + name, .bounded_updates = true, .memory = memory, .system = system};
 }
 
-SystemKind modern_hopfield_kind(const std::string& name, float beta) {
+SystemKind modern_hopfield_kind(const std::string& name, float beta, NormalisedSeparation separation = softmax()) {
   const auto memory = [=](MatrixView<const float> patterns) {
-    return Memory::modern_hopfield(test_device(), patterns, {.beta = beta});
+    return Memory::modern_hopfield(test_device(), patterns, {.beta = beta, .separation = separation});
   };
   const auto system = [=](MatrixView<const float> patterns) -> System {
-    return {memory(patterns), reference::modern_hopfield(patterns, static_cast<double>(beta))};
+    return {memory(patterns), reference::modern_hopfield(patterns, static_cast<double>(beta), separation)};
   };
   return {.name = "modern_hopfield_" + name, .memory = memory, .system = system};
 }
@@ -154,20 +156,61 @@ RoundingBound bound_of(const PointwiseModel& model, const System& /*system*/, st
   return bound;
 }
 
+/// How far apart in all the weights of scores may be that differ by at most `error`, and by how much the weights of the
+/// largest score, relatively.
+struct WeightError {
+  double total;
+  double relative;
+};
+
+WeightError weight_error(const SoftmaxSeparation& /*separation*/, const Vector& scores, double error) {
+  const double relative = std::expm1(2.0 * error) + gamma(2 * std::ssize(scores) + 16);
+  return {relative, relative};
+}
+
+WeightError weight_error(const EntmaxSeparation& separation, const Vector& scores, double error) {
+  const auto alpha = static_cast<double>(separation.alpha);
+  const double excess_error = error + gamma(16) / (alpha - 1.0);
+  // Those that have a weight, or might have one.
+  const Vector p = reference::weights(separation, scores);
+  const auto best = static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+  const double threshold = scores[best] - std::pow(p[best], alpha - 1.0) / (alpha - 1.0);
+  const auto count = static_cast<double>(std::count_if(
+      scores.begin(), scores.end(), [&](double score) { return score > threshold - 4.0 * excess_error; }));
+  const double total = 2.0 * std::pow(count, alpha - 1.0) * excess_error + gamma(2 * std::ssize(scores) + 16);
+  return {total, total / p[best]};
+}
+
+/// Where another pattern may take the place of the last of the top ones, all of its weight may move.
+WeightError weight_error(const TopSeparation& separation, const Vector& scores, double error) {
+  Vector sorted = scores;
+  std::sort(sorted.begin(), sorted.end(), std::greater<>());
+  const auto count = static_cast<std::size_t>(separation.count);
+  const bool open = count < sorted.size() && sorted[count - 1] - sorted[count] <= 2.0 * error;
+  if (open) return {2.0, 2.0};
+  return weight_error(SoftmaxSeparation{}, scores, error);
+}
+
 RoundingBound bound_of(const SoftmaxModel& model, const System& /*system*/, std::span<const double> state) {
   const Index d = model.patterns.columns();
   const Index p = model.patterns.rows();
   double largest_norm = 0.0;
-  for (Index k = 0; k < p; ++k)
-    largest_norm = std::max(largest_norm, norm({model.patterns.row(k), static_cast<std::size_t>(d)}));
+  Vector scores(static_cast<std::size_t>(p));
+  for (Index k = 0; k < p; ++k) {
+    const std::span<const double> pattern(model.patterns.row(k), static_cast<std::size_t>(d));
+    largest_norm = std::max(largest_norm, norm(pattern));
+    scores[static_cast<std::size_t>(k)] = model.beta * dot(pattern, state);
+  }
   const double largest_score = model.beta * largest_norm * norm(state);
   const double score_error = gamma(d + 4) * largest_score;
   const double log_p = std::log(static_cast<double>(p));
   const double terms =
       0.5 * dot(state, state) + 0.5 * largest_norm * largest_norm + (largest_score + 2.0 * log_p) / model.beta;
+  const WeightError weights =
+      std::visit([&](const auto& kind) { return weight_error(kind, scores, score_error); }, model.separation);
   RoundingBound bound;
-  bound.weights = std::expm1(2.0 * score_error) + gamma(2 * p + 16);
-  bound.field = Vector(state.size(), bound.weights * largest_entry(model.patterns));
+  bound.weights = weights.relative;
+  bound.field = Vector(state.size(), weights.total * largest_entry(model.patterns));
   bound.energy = (score_error + gamma(2 * p + 16)) / model.beta + gamma(d + p + 16) * terms;
   return bound;
 }
@@ -264,6 +307,11 @@ const std::vector<SystemKind>& all_systems() {
     all.push_back(modern_hopfield_kind("flat", 0.05F));
     all.push_back(modern_hopfield_kind("soft", 1.0F));
     all.push_back(modern_hopfield_kind("sharp", 6.0F));
+    all.push_back(modern_hopfield_kind("sparsemax", 1.0F, sparsemax()));
+    all.push_back(modern_hopfield_kind("entmax", 0.3F, entmax()));
+    all.push_back(modern_hopfield_kind("entmax_near_softmax", 1.0F, entmax(1.2F)));
+    all.push_back(modern_hopfield_kind("top_3", 0.5F, top(3)));
+    all.push_back(modern_hopfield_kind("maximum", 1.0F, top(1)));
     all.push_back(adaptive_kind("plain", plain_similarity));
     all.push_back(adaptive_kind("ranked", [](Index dimension) { return ranked_similarity(dimension, 1); }));
     all.push_back(adaptive_kind(

@@ -72,6 +72,12 @@ std::ostream& operator<<(std::ostream& out, const NamedUpdate& update);
 /// γ_{2P+16} for exponentials, sums and rescaling; u is an average of pattern entries under these weights. The energy
 /// errs by what lse errs, over β, plus γ_{D+P+16} times the sum of the magnitudes of its terms.
 ///
+/// Entmax in place of softmax: its Jacobian is diag(q) − qqᵀ/Σq with q = p^(2−α) (Peters et al. 2019), so that errors
+/// of at most σ + γ_16/(α−1), in scores and their excesses, move weights by at most 2 Σ q ≤ 2n^(α−1) times as much in
+/// all, n of them having or nearly having one. Its potential errs by at most what scores do, being an average of them.
+/// Top: as softmax, unless errors of scores could change who is among the top: then weights are open, the potential
+/// isn't.
+///
 /// Adaptive memories. A term errs by at most 3u of itself, and so does a ranked one, for relative errors keep order
 /// statistics between monotone bounds. With R ranks, G groups and S the largest Σ |βv| |q| of a pattern, every weight
 /// taken for the largest, a score errs by at most γ_{R+G+12} S, and by what rounded terms add (TermPrecision).

@@ -14,6 +14,7 @@
 
 #include "kernels/cpu/adaptive/adaptive_scorer-inl.hpp"
 #include "kernels/cpu/adaptive/rounded_scorer-inl.hpp"
+#include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
 #include "kernels/cpu/softmax/retrieval-inl.hpp"
 #include "kernels/cpu/softmax/softmax_reader-inl.hpp"
 
@@ -89,13 +90,13 @@ class BlockScorer {
 }  // namespace
 
 std::unique_ptr<FieldKernel> make_adaptive_kernel(const AdaptiveField& field, const Update& update, Index width) {
-  return make_softmax_kernel<BlockScorer>(field, {.resolution = field.resolution.data(), .offset = field.energy_offset},
-                                          update, width);
+  return make_normalised_kernel<SoftmaxReader<BlockScorer>>(
+      field, {.resolution = field.resolution.data(), .offset = field.energy_offset}, update, width);
 }
 
 std::unique_ptr<RecallKernel> make_adaptive_recall(const AdaptiveField& field, const PackedMatrix& contents,
                                                    Index width) {
-  return std::make_unique<ContentsKernel<BlockScorer>>(field, contents, width);
+  return std::make_unique<ContentsKernel<SoftmaxReader<BlockScorer>>>(field, contents, width);
 }
 
 std::unique_ptr<RetrievalKernel> make_adaptive_retrieval(const AdaptiveField& field) {

@@ -34,11 +34,13 @@ struct DenseField {
   float scale = 1.0F;
 };
 
-/// Softmax memory: u = c + softmax(βAx)ᵀA, E = −lse(β, Ax) + ½‖x − c‖² + energy_offset.
+/// Normalised memory over products: u = c + pᵀA with the separation's p of βAx, E = −Ω*(βAx)/β + ½‖x − c‖² +
+/// energy_offset.
 struct SoftmaxField {
   PackedMatrix patterns;  ///< A [P × D], less the centre
   AlignedFloats centre;   ///< c [padded D]
   AlignedFloats resolution;
+  NormalisedSeparation separation = SoftmaxSeparation{};
   float beta = 1.0F;
   double energy_offset = 0.0;  ///< as in SoftmaxForm
 };

@@ -53,6 +53,10 @@ struct TaggedOps {
   HWY_INLINE V quotient(int a, int b) const { return set(static_cast<float>(a) / static_cast<float>(b)); }
   HWY_INLINE V positive_part(V value) const { return hn::IfThenZeroElse(hn::Lt(value, hn::Zero(Tag())), value); }
   HWY_INLINE V sub(V a, V b) const { return hn::Sub(a, b); }
+  HWY_INLINE V power(V base, float exponent) const {
+    const V result = hn::Exp(Tag(), hn::Mul(set(exponent), hn::Log(Tag(), base)));
+    return hn::IfThenElse(hn::Gt(base, hn::Zero(Tag())), result, base);
+  }
   HWY_INLINE V tanh(V value) const { return rational_tanh(*this, value); }
   /// The value comes second: the minimum and maximum of x86 return their second operand where one is NaN.
   HWY_INLINE V clamp(V value, float limit) const { return hn::Min(set(limit), hn::Max(set(-limit), value)); }

@@ -1,12 +1,7 @@
-// Softmax memories: p = softmax(s), u = pᵀA, online over blocks of patterns, whatever similarity makes the scores s.
+// Softmax: p = exp(s − max)/Σ, online over segments of patterns.
 //
-// Only candidates are kept: patterns whose weight could still matter to some lane. A weight below e^−cutoff of the
-// largest is zero, with the cutoff such that all weights dropped together stay below half a float ulp of the sum. In a
-// memory that has made up its mind nearly all patterns drop out, and the readout costs next to nothing.
-//
-// What happens to a lane depends on that lane alone: a row that is kept for another lane's sake has weight 0 here, and
-// adding 0 changes no bit. Segments, and the blocks of patterns whose readouts are summed apart, end at fixed patterns
-// for the same reason. Each block's sum is added to those before without loss: there may be millions of terms.
+// A weight below e^−cutoff of the largest is zero, with the cutoff such that all weights dropped together stay below
+// half a float ulp of the sum.
 
 #if defined(ATTRACTOR_CPU_SOFTMAX_READER_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTRACTOR_CPU_SOFTMAX_READER_INL
@@ -17,172 +12,62 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <vector>
 
-#include "kernels/cpu/engine/field_kernel.hpp"
-#include "kernels/cpu/simd/product-inl.hpp"
-#include "kernels/cpu/simd/readout_term.hpp"
-#include "kernels/cpu/simd/state_writer-inl.hpp"
-#include "kernels/sizes.hpp"
+#include "kernels/cpu/softmax/candidate_reader-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
-/// The weights of a tile's states and their readout from `contents`, which are the patterns unless recalled from.
-/// `Scorer` makes the scores s of block_rows patterns of its Field for a block of lanes, −∞ for the rows that pad the
-/// last panel.
+/// How far below the largest of so many scores one may be before softmax drops it.
+inline float softmax_cutoff(Index patterns) { return std::log(static_cast<float>(patterns)) + 25.0F * std::log(2.0F); }
+
 template <class Scorer>
-class SoftmaxReader {
+class SoftmaxReader : public CandidateReader<Scorer> {
+  using Base = CandidateReader<Scorer>;
+
  public:
   SoftmaxReader(const typename Scorer::Field& field, const PackedMatrix& contents, Index width)
-      : scorer_(field),
-        contents_(contents),
-        width_(width),
-        pattern_block_(block_of(contents.columns())),
-        segment_patterns_(std::min(detail::sizes().segment_patterns, contents.padded_rows())),
-        cutoff_(std::log(static_cast<float>(contents.rows())) + 25.0F * std::log(2.0F)),
-        scores_(hwy::AllocateAligned<float>(static_cast<std::size_t>(segment_patterns_ * width))),
-        partial_(contents.padded_columns() * width),
-        partial_rest_(contents.padded_columns() * width) {
-    if (!scores_) throw std::bad_alloc();
-    candidates_.reserve(static_cast<std::size_t>(segment_patterns_));
-    terms_.reserve(candidates_.capacity());
-    block_ends_.reserve(static_cast<std::size_t>(segment_patterns_ / pattern_block_ + 2));
-  }
+      : Base(field, contents, width, softmax_cutoff(contents.rows())) {}
 
   /// Scores and weighs all patterns; the readout of the last segment is left for later.
   void evaluate(const Tile& tile) {
-    start(tile);
+    this->start(tile);
+    weighed_maximum_ = maximum_;
     scorer_.take(tile);
     const Index pattern_count = contents_.rows();
     for (Index segment = 0; segment < pattern_count; segment += segment_patterns_) {
-      if (segment > 0) read_out_segment();
+      if (segment > 0) this->read_out_segment();
       const Index end = std::min(segment + segment_patterns_, pattern_count);
       for (Index first = segment; first < end; first += panel_rows)
-        score_panel(tile, first, std::min(first + panel_rows, end));
+        this->score_panel(tile, first, std::min(first + panel_rows, end));
       weigh(tile);
     }
   }
 
   /// log Σ exp(s) of an evaluated lane.
-  [[nodiscard]] double log_sum(Index lane) const {
+  [[nodiscard]] double potential(Index lane) const {
     return static_cast<double>(maximum_[static_cast<std::size_t>(lane)]) + std::log(normaliser_.value(lane));
   }
 
-  /// Call once before `readout`: drops the rows that only held lanes need, and reads out all blocks but the last.
-  void prepare_readout(const Tile& tile) {
-    lanes_ = tile.lanes;
-    collect_terms([&](const Candidate& candidate) { return !tile.any_held || matters(tile, candidate); });
-    while (blocks_left() > 1) read_out_block();
-  }
-
-  /// u for block_rows neurons and one block of lanes.
-  HWY_INLINE void readout(Index row, Index lane, Block& block) const {
-    if (blocks_left() > 0)
-      sum_block(row, lane, block);
-    else
-      clear(block);
-    if (has_partial_) add_partial(row, lane, block);
-    for (int v = 0; v < block_vectors; ++v) {
-      const Index at = lane + v * vector_lanes();
-      const Vector sum =
-          hn::Add(hn::Load(floats, normaliser_.high.data() + at), hn::Load(floats, normaliser_.low.data() + at));
-      const Vector inverse = hn::Div(hn::Set(floats, 1.0F), sum);
-      HWY_UNROLL(block_rows)
-      for (int r = 0; r < block_rows; ++r) block[r][v] = hn::Mul(block[r][v], inverse);
-    }
-  }
-
  private:
-  struct Candidate {
-    Index pattern;
-    Index row;  ///< of scores_
-  };
-
-  /// Patterns that are summed apart. Below 256 the sums of blocks would cost more than a tenth of those of patterns.
-  static Index block_of(Index columns) {
-    return std::min(detail::sizes().pattern_block, std::max<Index>(256, detail::sizes().block_floats / columns));
-  }
-
-  [[nodiscard]] float* scores(Index row) const { return scores_.get() + row * width_; }
-
-  void start(const Tile& tile) {
-    lanes_ = tile.lanes;
-    for (std::size_t i = 0; i < most_lanes; ++i) {
-      // No score exceeds an idle lane's maximum, so it keeps no candidate.
-      const bool idle = is_set(tile.idle[i]);
-      maximum_[i] = idle ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity();
-    }
-    weighed_maximum_ = maximum_;
-    normaliser_ = {};
-    candidates_.clear();
-    has_partial_ = false;
-  }
-
-  static bool is_set(float bits) { return std::signbit(bits); }
-
-  /// Scores the panel of patterns [first, end) and keeps those within the cutoff of the largest score so far of some
-  /// lane.
-  void score_panel(const Tile& tile, Index first, Index end) {
-    const auto base = static_cast<Index>(candidates_.size());
-    bool any = false;
-    for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
-      for (Index row = first; row < end; row += block_rows) any |= score(tile, row, lane, base + row - first);
-    if (!any) return;
-    for (Index pattern = first; pattern < end; ++pattern) {
-      const float* const from = scores(base + pattern - first);
-      if (!any_above_threshold(tile, from)) continue;
-      const auto row = static_cast<Index>(candidates_.size());
-      if (scores(row) != from) std::copy_n(from, width_, scores(row));
-      candidates_.push_back({pattern, row});
-    }
-  }
-
-  /// Scores block_rows patterns for one block of lanes. Whether one of them is within the cutoff of the lane's largest.
-  HWY_INLINE bool score(const Tile& tile, Index first, Index lane, Index to) {
-    Block block;
-    scorer_.score(tile, first, lane, block);
-    bool any = false;
-    for (int v = 0; v < block_vectors; ++v) {
-      const Index at = lane + v * vector_lanes();
-      Vector largest = block[0][v];
-      Vector sum = block[0][v];  // NaN if a score is: maxima may pass over one.
-      hn::Store(block[0][v], floats, scores(to) + at);
-      HWY_UNROLL(block_rows)
-      for (int r = 1; r < block_rows; ++r) {
-        hn::Store(block[r][v], floats, scores(to + r) + at);
-        largest = hn::Max(largest, block[r][v]);
-        sum = hn::Add(sum, block[r][v]);
-      }
-      hn::Store(hn::Max(hn::Load(floats, maximum_.data() + at), largest), floats, maximum_.data() + at);
-      any |= !hn::AllFalse(floats, hn::Or(may_matter(largest, at), hn::IsNaN(sum)));
-    }
-    return any;
-  }
-
-  /// Not far below the lane's largest score so far. NaN matters.
-  HWY_INLINE hn::Mask<Floats> may_matter(Vector score, Index lane) const {
-    return hn::Not(hn::Lt(score, threshold(lane)));
-  }
-
-  HWY_INLINE Vector threshold(Index lane) const {
-    return hn::Sub(hn::Load(floats, maximum_.data() + lane), hn::Set(floats, cutoff_));
-  }
-
-  HWY_INLINE bool any_above_threshold(const Tile& tile, const float* row) const {
-    bool any = false;
-    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes())
-      any |= !hn::AllFalse(floats, may_matter(hn::Load(floats, row + lane), lane));
-    return any;
-  }
+  using Base::candidates_;
+  using Base::contents_;
+  using Base::has_partial_;
+  using Base::maximum_;
+  using Base::normaliser_;
+  using Base::partial_;
+  using Base::partial_rest_;
+  using Base::scorer_;
+  using Base::segment_patterns_;
+  using Base::width_;
+  using typename Base::Candidate;
 
   /// Turns the candidates' scores into weights exp(s − maximum), and sums them.
   void weigh(const Tile& tile) {
     for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) rescale(lane);
     std::size_t kept = 0;
     for (const Candidate& candidate : candidates_)
-      if (weigh_row(tile, scores(candidate.row))) candidates_[kept++] = candidate;
+      if (weigh_row(tile, this->scores(candidate.row))) candidates_[kept++] = candidate;
     candidates_.resize(kept);
   }
 
@@ -209,7 +94,7 @@ class SoftmaxReader {
     bool any = false;
     for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
       const Vector score = hn::Load(floats, row + lane);
-      const auto matters = may_matter(score, lane);
+      const auto matters = this->may_matter(score, lane);
       if (hn::AllFalse(floats, matters)) {
         hn::Store(hn::Zero(floats), floats, row + lane);
         continue;
@@ -223,207 +108,8 @@ class SoftmaxReader {
     return any;
   }
 
-  /// Whether a candidate has weight in a lane that is about to move.
-  HWY_INLINE bool matters(const Tile& tile, const Candidate& candidate) const {
-    bool any = false;
-    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
-      const auto held = hn::MaskFromVec(hn::Load(floats, tile.held.data() + lane));
-      const Vector weight = hn::IfThenZeroElse(held, hn::Load(floats, scores(candidate.row) + lane));
-      any |= !hn::AllFalse(floats, hn::Gt(weight, hn::Zero(floats)));
-    }
-    return any;
-  }
-
-  /// Lists the candidates that are wanted, and where a block of patterns ends among them.
-  template <class Wanted>
-  void collect_terms(const Wanted& wanted) {
-    terms_.clear();
-    block_ends_.clear();
-    next_block_ = 0;
-    Index block = -1;
-    for (const Candidate& candidate : candidates_) {
-      if (!wanted(candidate)) continue;
-      const Index own = candidate.pattern / pattern_block_;
-      if (own != block && !terms_.empty()) block_ends_.push_back(term_count());
-      block = own;
-      terms_.push_back(
-          {.row_offset = contents_.row_offset(candidate.pattern), .weight_offset = candidate.row * width_});
-    }
-    if (!terms_.empty()) block_ends_.push_back(term_count());
-  }
-
-  [[nodiscard]] Index term_count() const { return static_cast<Index>(terms_.size()); }
-  [[nodiscard]] std::size_t blocks_left() const { return block_ends_.size() - next_block_; }
-
-  /// Σ p c of the next block's terms.
-  HWY_INLINE void sum_block(Index row, Index lane, Block& block) const {
-    const Index first = next_block_ == 0 ? 0 : block_ends_[next_block_ - 1];
-    clear(block);
-    multiply_terms(contents_.data() + row * panel_rows, scores_.get() + lane, terms_.data() + first,
-                   block_ends_[next_block_] - first, block);
-  }
-
-  /// Adds the sum of the blocks before.
-  HWY_INLINE void add_partial(Index row, Index lane, Block& block) const {
-    for (int r = 0; r < block_rows; ++r)
-      for (int v = 0; v < block_vectors; ++v) {
-        const Index at = (row + r) * width_ + lane + v * vector_lanes();
-        Vector high = hn::Load(floats, partial_.data() + at);
-        Vector low = hn::Load(floats, partial_rest_.data() + at);
-        add_exactly(block[r][v], high, low);
-        block[r][v] = hn::Add(high, low);
-      }
-  }
-
-  /// Adds the next block of patterns to the partial readout; its part of the memory stays in the second-level cache.
-  void read_out_block() {
-    for (Index lane = 0; lane < lanes_; lane += block_lanes())
-      for (Index row = 0; row < contents_.padded_columns(); row += block_rows) {
-        Block block;
-        sum_block(row, lane, block);
-        for (int r = 0; r < block_rows; ++r)
-          for (int v = 0; v < block_vectors; ++v) add_to_partial(row + r, lane + v * vector_lanes(), block[r][v]);
-      }
-    ++next_block_;
-    has_partial_ = true;
-  }
-
-  HWY_INLINE void add_to_partial(Index row, Index lane, Vector term) {
-    const Index at = row * width_ + lane;
-    Vector high = has_partial_ ? hn::Load(floats, partial_.data() + at) : hn::Zero(floats);
-    Vector low = has_partial_ ? hn::Load(floats, partial_rest_.data() + at) : hn::Zero(floats);
-    add_exactly(term, high, low);
-    hn::Store(high, floats, partial_.data() + at);
-    hn::Store(low, floats, partial_rest_.data() + at);
-  }
-
-  /// Reads out the weighed candidates for all lanes, and forgets them.
-  void read_out_segment() {
-    collect_terms([](const Candidate& /*candidate*/) { return true; });
-    while (blocks_left() > 0) read_out_block();
-    candidates_.clear();
-  }
-
-  Scorer scorer_;
-  const PackedMatrix& contents_;
-  Index width_;
-  Index pattern_block_;
-  Index segment_patterns_;
-  float cutoff_;
-  hwy::AlignedFreeUniquePtr<float[]> scores_;  ///< scores, then weights, of the candidates [segment × width]
-  AlignedFloats partial_;                      ///< readout of the blocks so far [padded columns × width],
-  AlignedFloats partial_rest_;                 ///< and what its rounding left
-  bool has_partial_ = false;
-  std::vector<Candidate> candidates_;
-  std::vector<ReadoutTerm> terms_;
-  std::vector<Index> block_ends_;  ///< of terms_
-  std::size_t next_block_ = 0;     ///< those before it are in partial_
-  Index lanes_ = 0;                ///< of the tile in use
-  LaneArray<float> maximum_;
   LaneArray<float> weighed_maximum_;  ///< maximum at the last weighing
-  LaneSums normaliser_;               ///< Σ exp(s − maximum)
 };
-
-/// What a softmax memory has beside its scores: u = c + softmax(s)ᵀA, E = −lse(s)/beta + ½‖x − c‖² + offset, the middle
-/// term only where there is a centre.
-struct SoftmaxTerms {
-  const float* resolution = nullptr;  ///< [padded D]
-  const float* centre = nullptr;      ///< c [padded D] or null
-  double beta = 1.0;
-  double offset = 0.0;
-};
-
-template <class UpdateRule, class Scorer>
-class SoftmaxKernel final : public FieldKernel {
- public:
-  SoftmaxKernel(const typename Scorer::Field& field, const SoftmaxTerms& terms, const UpdateRule& update, Index width)
-      : terms_(terms), update_(update), reader_(field, field.patterns, width) {}
-
-  void evaluate(Tile& tile) override {
-    reader_.evaluate(tile);
-    if (!tile.wants_energy) return;
-    for (Index lane = 0; lane < tile.lanes; ++lane) {
-      const double quadratic = terms_.centre != nullptr ? 0.5 * squared_norm(tile, lane) : 0.0;
-      tile.energy[static_cast<std::size_t>(lane)] = -reader_.log_sum(lane) / terms_.beta + quadratic + terms_.offset;
-    }
-  }
-
-  void advance(Tile& tile) override {
-    reader_.prepare_readout(tile);
-    for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
-      StateWriter<UpdateRule> writer(update_, tile, lane, {.centre = terms_.centre, .resolution = terms_.resolution});
-      for (Index row = 0; row < tile.rows; row += block_rows) {
-        Block block;
-        reader_.readout(row, lane, block);
-        if (terms_.centre != nullptr) add_centre(row, block);
-        writer.write(row, block);
-      }
-      writer.finish();
-    }
-  }
-
-  bool prepare(Tile& /*tile*/, std::span<const Arrival> /*arrivals*/) override { return false; }
-
- private:
-  HWY_INLINE void add_centre(Index row, Block& block) const {
-    for (int r = 0; r < block_rows; ++r)
-      for (int v = 0; v < block_vectors; ++v)
-        block[r][v] = hn::Add(block[r][v], hn::Set(floats, terms_.centre[row + r]));
-  }
-
-  /// ‖x − c‖², also where squares leave the range of float.
-  [[nodiscard]] double squared_norm(const Tile& tile, Index lane) const {
-    const double quick = tile.quadratic.value(lane);
-    if (std::isfinite(quick)) return quick;
-    double sum = 0.0;
-    for (Index k = 0; k < tile.dimension; ++k) {
-      const auto x = static_cast<double>(tile.state[k * tile.width + lane]) - static_cast<double>(terms_.centre[k]);
-      sum += x * x;
-    }
-    return sum;
-  }
-
-  SoftmaxTerms terms_;
-  UpdateRule update_;
-  SoftmaxReader<Scorer> reader_;
-};
-
-template <class Scorer>
-class ContentsKernel final : public RecallKernel {
- public:
-  ContentsKernel(const typename Scorer::Field& field, const PackedMatrix& contents, Index width)
-      : reader_(field, contents, width), rows_(contents.padded_columns()), width_(width), readout_(rows_ * width) {}
-
-  const float* recall(const Tile& tile) override {
-    reader_.evaluate(tile);
-    reader_.prepare_readout(tile);
-    for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
-      for (Index row = 0; row < rows_; row += block_rows) {
-        Block block;
-        reader_.readout(row, lane, block);
-        for (int r = 0; r < block_rows; ++r)
-          for (int v = 0; v < block_vectors; ++v)
-            hn::Store(block[r][v], floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
-      }
-    return readout_.data();
-  }
-
- private:
-  SoftmaxReader<Scorer> reader_;
-  Index rows_;
-  Index width_;
-  AlignedFloats readout_;
-};
-
-template <class Scorer>
-std::unique_ptr<FieldKernel> make_softmax_kernel(const typename Scorer::Field& field, const SoftmaxTerms& terms,
-                                                 const Update& update, Index width) {
-  return std::visit(
-      [&](const auto& rule) -> std::unique_ptr<FieldKernel> {
-        return std::make_unique<SoftmaxKernel<std::decay_t<decltype(rule)>, Scorer>>(field, terms, rule, width);
-      },
-      update);
-}
 
 }  // namespace attractor::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -25,6 +25,9 @@ struct FloatOps {
   }
   __device__ __forceinline__ float positive_part(float value) const { return value < 0.0F ? 0.0F : value; }
   __device__ __forceinline__ float sub(float a, float b) const { return a - b; }
+  __device__ __forceinline__ float power(float base, float exponent) const {
+    return base > 0.0F ? powf(base, exponent) : base;
+  }
   __device__ __forceinline__ float tanh(float value) const { return rational_tanh(*this, value); }
   /// NaN stays NaN, which fminf and fmaxf don't promise.
   __device__ __forceinline__ float clamp(float value, float limit) const {

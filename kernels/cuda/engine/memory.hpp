@@ -6,6 +6,7 @@
 #include <optional>
 #include <variant>
 
+#include <attractor/separation.hpp>
 #include <attractor/similarity.hpp>
 
 #include "kernels/cuda/engine/job.hpp"
@@ -33,10 +34,10 @@ class DeviceMemory {
   /// u = patternsᵀ·p(score_scale·patterns·x), E = −energy_scale·Σ F(h); the resolution is in units of Σ|p|.
   static DeviceMemory pointwise(int device, MatrixView<const float> patterns, std::span<const float> resolution,
                                 const PointwiseSeparation& separation, float score_scale, float energy_scale);
-  /// u = centre + softmax(β·patterns·x)ᵀpatterns; the patterns come less the centre, which may be empty: 0.
+  /// u = centre + patternsᵀ·p(β·patterns·x); the patterns come less the centre, which may be empty: 0.
   static DeviceMemory softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
-                              std::span<const float> centre, std::span<const float> resolution, float beta,
-                              double energy_offset);
+                              std::span<const float> centre, std::span<const float> resolution,
+                              const NormalisedSeparation& separation, float beta, double energy_offset);
   /// @throws NotSupported more ranks than the kernels sort.
   static DeviceMemory adaptive(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
                                std::span<const float> resolution, const AdaptiveSimilarity& similarity);

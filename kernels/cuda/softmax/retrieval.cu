@@ -9,26 +9,14 @@
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/device/quad.cuh"
 #include "kernels/cuda/softmax/softmax_chunks.hpp"
-#include "kernels/cuda/streamed/ordered_product.hpp"
+#include "kernels/cuda/streamed/settle.hpp"
 
 namespace attractor::cuda {
 namespace {
 
-/// Scores of a dot-product memory, whose bits don't depend on the other queries: products by cuBLAS don't promise that.
 void launch_scores(const StreamedSoftmax& memory, const float* states, int rows, int begin, int count, float* scores,
                    cudaStream_t stream) {
-  const DeviceMatrix& patterns = memory.patterns;
-  launch_transposed_ordered_product({.rows = rows,
-                                     .columns = count,
-                                     .inner = patterns.columns,
-                                     .factor = memory.beta,
-                                     .a = states,
-                                     .a_stride = patterns.stride,
-                                     .b = patterns.row(begin),
-                                     .b_stride = patterns.stride,
-                                     .result = scores,
-                                     .result_stride = chunk_patterns()},
-                                    stream);
+  launch_ordered_scores(memory, states, rows, begin, count, scores, chunk_patterns(), stream);
 }
 
 /// Each warp has a row.
@@ -61,24 +49,30 @@ __global__ void __launch_bounds__(pick_warps* warp_size)
 
 /// What a batch of queries needs on the device.
 struct Batch {
-  Batch(int most, const DeviceMatrix& memory_patterns)
+  Batch(int most, const DeviceMatrix& memory_patterns, int row_scores)
       : states(elements(most, memory_patterns.stride), "queries"),
-        scores(elements(most, chunk_patterns()), "scores"),
+        score_stride(row_scores),
+        scores(elements(most, row_scores), "scores"),
         maxima(elements(most), "maxima"),
         sums(elements(most), "sums"),
+        totals(elements(most), "sums of settled weights"),
+        potentials(elements(most), "potentials"),
         patterns(elements(most), "retrieved patterns"),
         host_sums(elements(most)) {}
 
   DeviceArray<float> states;  ///< columns from the dimension to the stride are zero
+  int score_stride;
   DeviceArray<float> scores;
   DeviceArray<float> maxima;
-  DeviceArray<double> sums;
+  DeviceArray<double> sums;  ///< Σ of the weights over the largest
+  DeviceArray<double> totals;
+  DeviceArray<double> potentials;
   DeviceArray<Index> patterns;
   std::vector<double> host_sums;
 };
 
 template <class Memory>
-void launch_batch(const Memory& memory, const Batch& batch, int rows, cudaStream_t stream) {
+void launch_softmax_batch(const Memory& memory, const Batch& batch, int rows, cudaStream_t stream) {
   const SoftmaxChunks chunks{.rows = rows,
                              .pattern_count = memory.patterns.rows,
                              .chunk = chunk_patterns(),
@@ -100,12 +94,51 @@ void launch_batch(const Memory& memory, const Batch& batch, int rows, cudaStream
       {}, stream);
 }
 
+void launch_settled_batch(const StreamedSoftmax& memory, const Batch& batch, int rows, cudaStream_t stream) {
+  launch_ordered_scores(memory, batch.states.data(), rows, 0, memory.patterns.rows, batch.scores.data(),
+                        batch.score_stride, stream);
+  launch_settle(memory.separation,
+                {.rows = rows,
+                 .patterns = memory.patterns.rows,
+                 .scores = batch.scores.data(),
+                 .stride = batch.score_stride,
+                 .maxima = batch.maxima.data(),
+                 .sums = batch.totals.data(),
+                 .potentials = batch.potentials.data(),
+                 .winners = batch.patterns.data(),
+                 .shares = batch.sums.data()},
+                stream);
+}
+
+void launch_batch(const StreamedAdaptive& memory, const Batch& batch, int rows, cudaStream_t stream) {
+  launch_softmax_batch(memory, batch, rows, stream);
+}
+void launch_batch(const StreamedSoftmax& memory, const Batch& batch, int rows, cudaStream_t stream) {
+  if (is_softmax(memory))
+    launch_softmax_batch(memory, batch, rows, stream);
+  else
+    launch_settled_batch(memory, batch, rows, stream);
+}
+
+/// Scores of a query that are kept at a time.
+int row_scores(const StreamedAdaptive& /*memory*/) { return chunk_patterns(); }
+int row_scores(const StreamedSoftmax& memory) {
+  return is_softmax(memory) ? chunk_patterns() : (memory.patterns.rows + 3) / 4 * 4;
+}
+
+/// Queries whose scores take no more than the scratch of a relaxation.
+Index batch_rows(int scores) {
+  const detail::Sizes& sizes = detail::sizes();
+  const Index affordable = sizes.scratch_bytes / (static_cast<Index>(sizeof(float)) * scores);
+  return std::clamp<Index>(affordable, 1, sizes.retrieval_rows);
+}
+
 template <class Memory>
 void retrieve_all(const Memory& memory, MatrixView<const float> queries, std::span<Index> patterns,
                   std::span<float> posteriors) {
   const DeviceMatrix& stored = memory.patterns;
-  const auto most = static_cast<int>(std::min(detail::sizes().retrieval_rows, queries.rows));
-  Batch batch(most, stored);
+  const auto most = static_cast<int>(std::min(batch_rows(row_scores(memory)), queries.rows));
+  Batch batch(most, stored, row_scores(memory));
   const Stream stream = make_stream();
   check(cudaMemsetAsync(batch.states.data(), 0, batch.states.bytes(), stream.get()), "cudaMemsetAsync of queries");
   for (Index first = 0; first < queries.rows; first += most) {

@@ -122,12 +122,13 @@ struct PointwiseReadout {
 inline constexpr int most_splits = 16;
 
 /// u = Σ_i e^(m_i − m) r_i / Σ_i e^(m_i − m) l_i over the splits i of the patterns, in order, with m their largest
-/// maximum, and the centre, if there is one, added; E = −lse/β + norm_weight·‖x − centre‖² + offset. Where no score is
-/// above −∞ both sums are 0 and u is NaN.
+/// maximum, and the centre, if there is one, added; E = −lse/β + norm_weight·‖x − centre‖² + offset, or with the
+/// separation's potential in place of log Σ. Where no score is above −∞ both sums are 0 and u is NaN.
 struct SoftmaxReadout {
-  const float* maxima;    ///< m_i [splits × capacity]
-  const double* sums;     ///< l_i [splits × capacity]
-  const float* readouts;  ///< r_i [splits × capacity × stride]
+  const float* maxima;       ///< m_i [splits × capacity]
+  const double* sums;        ///< l_i [splits × capacity]
+  const double* potentials;  ///< Ω* less the maximum [capacity]; null: log Σ
+  const float* readouts;     ///< r_i [splits × capacity × stride]
   Index capacity;
   Index stride;
   int splits;
@@ -139,8 +140,10 @@ struct SoftmaxReadout {
   float weights[most_splits] = {};
   float maximum = 0.0F;
   double total = 0.0;
+  double potential = 0.0;
 
   __device__ void begin(int row) {
+    if (potentials != nullptr) potential = potentials[row];
     maximum = -INFINITY;
     for (int i = 0; i < splits; ++i) maximum = fmaxf(maximum, maxima[i * capacity + row]);
     const float reference = finite_or_above(maximum);
@@ -179,7 +182,8 @@ struct SoftmaxReadout {
   /// An average of patterns, whatever the state.
   __device__ float rounding_magnitude(float /*state*/) const { return 1.0F; }
   __device__ double energy(double sum) const {
-    return -(static_cast<double>(maximum) + log(total)) / static_cast<double>(beta) + norm_weight * sum + energy_offset;
+    const double rest = potentials != nullptr ? potential : log(total);
+    return -(static_cast<double>(maximum) + rest) / static_cast<double>(beta) + norm_weight * sum + energy_offset;
   }
 };
 

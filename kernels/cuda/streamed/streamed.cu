@@ -15,6 +15,7 @@
 #include "kernels/cuda/streamed/product.hpp"
 #include "kernels/cuda/streamed/readout.cuh"
 #include "kernels/cuda/streamed/separate.hpp"
+#include "kernels/cuda/streamed/settle.hpp"
 #include "kernels/cuda/streamed/step.hpp"
 #include "kernels/sizes.hpp"
 
@@ -100,15 +101,15 @@ class DenseStage {
 };
 
 /// readouts [rows × contents.stride] = the weights of the `count` patterns from `begin` on, in rows of
-/// chunk_patterns(), times their contents.
-void launch_chunk_readout(const float* weights, int rows, const DeviceMatrix& contents, int begin, int count,
-                          float* readouts, cudaStream_t stream) {
+/// `weight_stride`, times their contents.
+void launch_chunk_readout(const float* weights, Index weight_stride, int rows, const DeviceMatrix& contents, int begin,
+                          int count, float* readouts, cudaStream_t stream) {
   launch_ordered_product({.rows = rows,
                           .columns = contents.stride,
                           .inner = count,
                           .factor = 1.0F,
                           .a = weights,
-                          .a_stride = chunk_patterns(),
+                          .a_stride = weight_stride,
                           .b = contents.row(begin),
                           .b_stride = contents.stride,
                           .result = readouts,
@@ -169,7 +170,7 @@ class PointwiseStage {
                      .first = begin == 0},
                     stream);
     float* const products = begin == 0 ? products_ : chunk_products_;
-    launch_chunk_readout(scores_, rows, patterns, begin, count, products, stream);
+    launch_chunk_readout(scores_, chunk_patterns(), rows, patterns, begin, count, products, stream);
     if (begin > 0) launch_add(products_, products, rows, patterns.stride, stream);
   }
 
@@ -374,6 +375,80 @@ class SoftmaxStage {
   std::optional<ChunkScratch> chunks_;
 };
 
+/// A dot-product memory whose separation needs all scores at once.
+class SettledStage {
+ public:
+  static int rows(const StreamedSoftmax& memory, Index queries) {
+    const Index readouts = Index{several(memory) ? 2 : 1} * largest_stride(memory);
+    return slot_count(queries, Index{2} * memory.patterns.stride + score_stride(memory) + readouts + 5);
+  }
+  SettledStage(const StreamedSoftmax& memory, Workspace& workspace, int rows)
+      : memory_(memory),
+        capacity_(rows),
+        scores_(workspace.take<float>(elements(rows, score_stride(memory)))),
+        maxima_(workspace.take<float>(elements(rows))),
+        sums_(workspace.take<double>(elements(rows))),
+        potentials_(workspace.take<double>(elements(rows))),
+        readouts_(workspace.take<float>(elements(rows, largest_stride(memory)))),
+        chunk_readouts_(workspace.take<float>(several(memory) ? elements(rows, largest_stride(memory)) : 0)) {}
+
+  SoftmaxReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t stream) const {
+    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, blas, stream);
+    readout.centre = memory_.centre.data();
+    return readout;
+  }
+
+  [[nodiscard]] float* passage() const { return readouts_; }
+
+  /// Readouts of `contents`, which has a row for every pattern.
+  SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t /*blas*/,
+                          cudaStream_t stream) const {
+    const int patterns = memory_.patterns.rows;
+    launch_ordered_scores(memory_, states, rows, 0, patterns, scores_, score_stride(memory_), stream);
+    launch_settle(memory_.separation,
+                  {.rows = rows,
+                   .patterns = patterns,
+                   .scores = scores_,
+                   .stride = score_stride(memory_),
+                   .maxima = maxima_,
+                   .sums = sums_,
+                   .potentials = potentials_},
+                  stream);
+    for (int begin = 0; begin < patterns; begin += chunk_patterns()) {
+      const int count = std::min(chunk_patterns(), patterns - begin);
+      float* const readouts = begin == 0 ? readouts_ : chunk_readouts_;
+      launch_chunk_readout(scores_ + begin, score_stride(memory_), rows, contents, begin, count, readouts, stream);
+      if (begin > 0) launch_add(readouts_, readouts, rows, contents.stride, stream);
+    }
+    SoftmaxReadout readout = {};
+    readout.maxima = maxima_;
+    readout.sums = sums_;
+    readout.potentials = potentials_;
+    readout.readouts = readouts_;
+    readout.capacity = capacity_;
+    readout.stride = contents.stride;
+    readout.splits = 1;
+    readout.beta = memory_.beta;
+    readout.norm_weight = 0.5;
+    readout.energy_offset = memory_.energy_offset;
+    readout.resolution = memory_.resolution.data();
+    return readout;
+  }
+
+ private:
+  static bool several(const StreamedSoftmax& memory) { return memory.patterns.rows > chunk_patterns(); }
+  static Index score_stride(const StreamedSoftmax& memory) { return padded(memory.patterns.rows); }
+
+  const StreamedSoftmax& memory_;
+  int capacity_;
+  float* scores_;
+  float* maxima_;
+  double* sums_;
+  double* potentials_;
+  float* readouts_;
+  float* chunk_readouts_;
+};
+
 class AdaptiveStage {
  public:
   static int rows(const StreamedAdaptive& memory, Index queries) {
@@ -397,7 +472,7 @@ class AdaptiveStage {
         chunks,
         [&](int begin, int count) { launch_scores(memory_, states, rows, begin, count, chunks.scores, stream); },
         [&](int begin, int count, float* readouts) {
-          launch_chunk_readout(chunks.scores, rows, contents, begin, count, readouts, stream);
+          launch_chunk_readout(chunks.scores, chunks.chunk, rows, contents, begin, count, readouts, stream);
         },
         stream);
     SoftmaxReadout readout = chunks_.readout(contents.stride);
@@ -543,6 +618,22 @@ void launch_scores(const StreamedAdaptive& memory, const float* states, int rows
                          stream);
 }
 
+void launch_ordered_scores(const StreamedSoftmax& memory, const float* states, int rows, int begin, int count,
+                           float* scores, Index score_stride, cudaStream_t stream) {
+  const DeviceMatrix& patterns = memory.patterns;
+  launch_transposed_ordered_product({.rows = rows,
+                                     .columns = count,
+                                     .inner = patterns.columns,
+                                     .factor = memory.beta,
+                                     .a = states,
+                                     .a_stride = patterns.stride,
+                                     .b = patterns.row(begin),
+                                     .b_stride = patterns.stride,
+                                     .result = scores,
+                                     .result_stride = score_stride},
+                                    stream);
+}
+
 std::size_t workspace_bytes(const StreamedFactored& memory, Index queries) {
   return measure<FactoredStage>(memory, memory.factor.stride, queries);
 }
@@ -553,7 +644,9 @@ std::size_t workspace_bytes(const StreamedPointwise& memory, Index queries) {
   return measure<PointwiseStage>(memory, memory.patterns.stride, queries);
 }
 std::size_t workspace_bytes(const StreamedSoftmax& memory, Index queries) {
-  return measure<SoftmaxStage>(memory, memory.patterns.stride, queries);
+  const Index stride = memory.patterns.stride;
+  return is_softmax(memory) ? measure<SoftmaxStage>(memory, stride, queries)
+                            : measure<SettledStage>(memory, stride, queries);
 }
 std::size_t workspace_bytes(const StreamedAdaptive& memory, Index queries) {
   return measure<AdaptiveStage>(memory, memory.patterns.stride, queries);
@@ -571,7 +664,11 @@ void relax(const StreamedPointwise& memory, const Job& job, void* workspace, Too
   relax_streamed<PointwiseStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
 }
 void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
-  relax_streamed<SoftmaxStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
+  const Index stride = memory.patterns.stride;
+  if (is_softmax(memory))
+    relax_streamed<SoftmaxStage>(memory, stride, job, workspace, tools, Products::exact, stream);
+  else
+    relax_streamed<SettledStage>(memory, stride, job, workspace, tools, Products::exact, stream);
 }
 void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
   relax_streamed<AdaptiveStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
@@ -579,7 +676,10 @@ void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Tool
 
 void recall(const StreamedSoftmax& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
             Toolbox& tools, cudaStream_t stream) {
-  recall_streamed<SoftmaxStage>(memory, states, contents, workspace, tools, stream);
+  if (is_softmax(memory))
+    recall_streamed<SoftmaxStage>(memory, states, contents, workspace, tools, stream);
+  else
+    recall_streamed<SettledStage>(memory, states, contents, workspace, tools, stream);
 }
 void recall(const StreamedAdaptive& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
             Toolbox& tools, cudaStream_t stream) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <variant>
 
 #include <attractor/separation.hpp>
 
@@ -58,9 +59,18 @@ struct StreamedSoftmax {
   DeviceMatrix contents;          ///< [P × M]; no rows where the memory is auto-associative
   DeviceArray<float> centre;      ///< [stride] or empty: 0
   DeviceArray<float> resolution;  ///< [stride] the rounding of readouts
+  NormalisedSeparation separation = SoftmaxSeparation{};
   float beta = 1.0F;
   double energy_offset = 0.0;
 };
+
+inline bool is_softmax(const StreamedSoftmax& memory) {
+  return std::holds_alternative<SoftmaxSeparation>(memory.separation);
+}
+
+/// Scores βA·state in one order of sums, whatever the number of rows, [rows × score_stride].
+void launch_ordered_scores(const StreamedSoftmax& memory, const float* states, int rows, int begin, int count,
+                           float* scores, Index score_stride, cudaStream_t stream);
 
 /// Rank weights of one base, β included, as the kernel of adaptive scores reads them.
 struct DeviceRankWeights {
@@ -110,8 +120,8 @@ void relax(const StreamedPointwise& memory, const Job& job, void* workspace, Too
 void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
 void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
 
-/// contents_i = softmax(s)ᵀC for every row, with the scores s = βA·state_i or adaptive ones; the workspace is that of a
-/// job of as many rows.
+/// contents_i = pᵀC for every row, with the weights p of the scores βA·state_i or of adaptive ones; the workspace is
+/// that of a job of as many rows.
 void recall(const StreamedSoftmax& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
             Toolbox& tools, cudaStream_t stream);
 void recall(const StreamedAdaptive& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,

@@ -1,0 +1,133 @@
+// Relaxes and recalls on memories whose weights are normalised; `Reader` is a CandidateReader that weighs.
+
+#if defined(ATTRACTOR_CPU_NORMALISED_KERNEL_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ATTRACTOR_CPU_NORMALISED_KERNEL_INL
+#undef ATTRACTOR_CPU_NORMALISED_KERNEL_INL
+#else
+#define ATTRACTOR_CPU_NORMALISED_KERNEL_INL
+#endif
+
+#include <cmath>
+#include <memory>
+
+#include "kernels/cpu/engine/field_kernel.hpp"
+#include "kernels/cpu/simd/state_writer-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+
+/// What a memory has beside its scores: u = c + pᵀA, E = −Ω*(s)/beta + ½‖x − c‖² + offset, the middle term only where
+/// there is a centre.
+struct NormalisedTerms {
+  const float* resolution = nullptr;  ///< [padded D]
+  const float* centre = nullptr;      ///< c [padded D] or null
+  double beta = 1.0;
+  double offset = 0.0;
+};
+
+template <class UpdateRule, class Reader>
+class NormalisedKernel final : public FieldKernel {
+ public:
+  template <class... Separation>
+  NormalisedKernel(const typename Reader::Field& field, const NormalisedTerms& terms, const UpdateRule& update,
+                   Index width, const Separation&... separation)
+      : terms_(terms), update_(update), reader_(field, field.patterns, width, separation...) {}
+
+  void evaluate(Tile& tile) override {
+    reader_.evaluate(tile);
+    if (!tile.wants_energy) return;
+    for (Index lane = 0; lane < tile.lanes; ++lane) {
+      const double quadratic = terms_.centre != nullptr ? 0.5 * squared_norm(tile, lane) : 0.0;
+      tile.energy[static_cast<std::size_t>(lane)] = -reader_.potential(lane) / terms_.beta + quadratic + terms_.offset;
+    }
+  }
+
+  void advance(Tile& tile) override {
+    reader_.prepare_readout(tile);
+    for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
+      StateWriter<UpdateRule> writer(update_, tile, lane, {.centre = terms_.centre, .resolution = terms_.resolution});
+      for (Index row = 0; row < tile.rows; row += block_rows) {
+        Block block;
+        reader_.readout(row, lane, block);
+        if (terms_.centre != nullptr) add_centre(row, block);
+        writer.write(row, block);
+      }
+      writer.finish();
+    }
+  }
+
+  bool prepare(Tile& /*tile*/, std::span<const Arrival> /*arrivals*/) override { return false; }
+
+ private:
+  HWY_INLINE void add_centre(Index row, Block& block) const {
+    for (int r = 0; r < block_rows; ++r)
+      for (int v = 0; v < block_vectors; ++v)
+        block[r][v] = hn::Add(block[r][v], hn::Set(floats, terms_.centre[row + r]));
+  }
+
+  /// ‖x − c‖², also where squares leave the range of float.
+  [[nodiscard]] double squared_norm(const Tile& tile, Index lane) const {
+    const double quick = tile.quadratic.value(lane);
+    if (std::isfinite(quick)) return quick;
+    double sum = 0.0;
+    for (Index k = 0; k < tile.dimension; ++k) {
+      const auto x = static_cast<double>(tile.state[k * tile.width + lane]) - static_cast<double>(terms_.centre[k]);
+      sum += x * x;
+    }
+    return sum;
+  }
+
+  NormalisedTerms terms_;
+  UpdateRule update_;
+  Reader reader_;
+};
+
+template <class Reader>
+class ContentsKernel final : public RecallKernel {
+ public:
+  template <class... Separation>
+  ContentsKernel(const typename Reader::Field& field, const PackedMatrix& contents, Index width,
+                 const Separation&... separation)
+      : reader_(field, contents, width, separation...),
+        rows_(contents.padded_columns()),
+        width_(width),
+        readout_(rows_ * width) {}
+
+  const float* recall(const Tile& tile) override {
+    reader_.evaluate(tile);
+    reader_.prepare_readout(tile);
+    for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+      for (Index row = 0; row < rows_; row += block_rows) {
+        Block block;
+        reader_.readout(row, lane, block);
+        for (int r = 0; r < block_rows; ++r)
+          for (int v = 0; v < block_vectors; ++v)
+            hn::Store(block[r][v], floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
+      }
+    return readout_.data();
+  }
+
+ private:
+  Reader reader_;
+  Index rows_;
+  Index width_;
+  AlignedFloats readout_;
+};
+
+/// `separation`: what the reader wants to know of it beside the field.
+template <class Reader, class... Separation>
+std::unique_ptr<FieldKernel> make_normalised_kernel(const typename Reader::Field& field, const NormalisedTerms& terms,
+                                                    const Update& update, Index width,
+                                                    const Separation&... separation) {
+  return std::visit(
+      [&](const auto& rule) -> std::unique_ptr<FieldKernel> {
+        return std::make_unique<NormalisedKernel<std::decay_t<decltype(rule)>, Reader>>(field, terms, rule, width,
+                                                                                        separation...);
+      },
+      update);
+}
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

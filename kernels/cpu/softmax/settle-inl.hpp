@@ -1,0 +1,185 @@
+// Normalised separations whose weights depend on all scores at once: every lane settles its own threshold in rounds
+// over the scores, each in the order of the patterns, and weighs them then.
+
+#if defined(ATTRACTOR_CPU_SETTLE_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ATTRACTOR_CPU_SETTLE_INL
+#undef ATTRACTOR_CPU_SETTLE_INL
+#else
+#define ATTRACTOR_CPU_SETTLE_INL
+#endif
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "core/entmax.hpp"
+#include "kernels/cpu/simd/vector_ops-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+
+// Each offers: `cutoff()`, such that scores further below the largest have no weight; `start(maximum)`; then rounds of
+// `begin_round()`, `count(lane, distance)` for all scores and `end_round(lanes)`, which is true if another must follow;
+// then `begin_weighing()` and `weigh(lane, distance)` for all. A distance is the score less the lane's largest.
+
+/// Weights y^k, y = [1 + (α−1)·distance − rise]₊: the rise by Newton's method, see core/entmax.hpp.
+class EntmaxLanes {
+ public:
+  EntmaxLanes(const EntmaxSeparation& separation, Index /*patterns*/) : separation_(separation) {}
+
+  [[nodiscard]] float cutoff() const { return (1.0F + 0x1p-20F) / (separation_.alpha - 1.0F); }
+
+  void start(const LaneArray<float>& /*maximum*/) { rise_ = {}; }
+
+  void begin_round() {
+    weights_ = {};
+    slopes_ = {};
+  }
+
+  HWY_INLINE void count(Index lane, Vector distance) {
+    const Vector y = excess(separation_, VectorOps{}, distance, hn::Load(floats, rise_.data() + lane));
+    const Vector slope = weight_slope(separation_, VectorOps{}, y);
+    add_to(weights_, lane, hn::Mul(y, slope));
+    add_to(slopes_, lane, slope);
+  }
+
+  bool end_round(Index lanes) {
+    bool moved = false;
+    for (Index lane = 0; lane < lanes; ++lane) {
+      float& rise = rise_[static_cast<std::size_t>(lane)];
+      const auto next =
+          static_cast<float>(detail::next_rise(static_cast<double>(separation_.alpha), static_cast<double>(rise),
+                                               weights_.value(lane), slopes_.value(lane)));
+      moved |= next != rise;
+      rise = next;
+    }
+    return moved;
+  }
+
+  void begin_weighing() { powers_ = {}; }
+
+  HWY_INLINE Vector weigh(Index lane, Vector distance) {
+    const Vector y = excess(separation_, VectorOps{}, distance, hn::Load(floats, rise_.data() + lane));
+    const Vector weight = hn::Mul(y, weight_slope(separation_, VectorOps{}, y));
+    add_to(powers_, lane, hn::Mul(weight, y));
+    return weight;
+  }
+
+  /// Of the largest score.
+  [[nodiscard]] double best_weight(Index lane) const {
+    const double y = 1.0 - static_cast<double>(rise_[static_cast<std::size_t>(lane)]);
+    return std::pow(y, 1.0 / (static_cast<double>(separation_.alpha) - 1.0));
+  }
+
+  /// Ω* less the largest score.
+  [[nodiscard]] double potential(Index lane, double /*normaliser*/) const {
+    return detail::entmax_potential(static_cast<double>(separation_.alpha),
+                                    static_cast<double>(rise_[static_cast<std::size_t>(lane)]), powers_.value(lane));
+  }
+
+ private:
+  EntmaxSeparation separation_;
+  LaneArray<float> rise_{};
+  LaneSums weights_;  ///< Σ y^k
+  LaneSums slopes_;   ///< Σ y^(k−1)
+  LaneSums powers_;   ///< Σ y^(k+1)
+};
+
+/// Weights exp(distance) of the k largest scores: the k-th of them by bisection.
+class TopLanes {
+ public:
+  TopLanes(const TopSeparation& separation, Index patterns)
+      : wanted_(separation.count),
+        cutoff_(std::log(static_cast<float>(patterns)) + 25.0F * std::log(2.0F)),
+        last_key_(hn::GetLane(key(hn::Set(floats, cutoff_))) - 1) {}
+
+  [[nodiscard]] float cutoff() const { return cutoff_; }
+
+  void start(const LaneArray<float>& maximum) {
+    bisects_ = true;
+    for (std::size_t i = 0; i < most_lanes; ++i) {
+      const bool idle = maximum[i] == std::numeric_limits<float>::infinity();
+      least_[i] = 0;
+      most_[i] = idle ? 0 : last_key_;
+    }
+    choose_middle();
+  }
+
+  void begin_round() { count_ = {}; }
+
+  HWY_INLINE void count(Index lane, Vector distance) {
+    const auto within = hn::Not(hn::Gt(key(distance), hn::Load(keys, middle_.data() + lane)));
+    std::int32_t* const counts = count_.data() + lane;
+    hn::Store(hn::Sub(hn::Load(keys, counts), hn::VecFromMask(keys, within)), keys, counts);
+  }
+
+  /// Rounds of bisection, and one that counts those nearer than the k-th.
+  bool end_round(Index lanes) {
+    if (!bisects_) {
+      for (std::size_t i = 0; i < most_lanes; ++i) equal_left_[i] = wanted_ - count_[i];
+      return false;
+    }
+    bisects_ = false;
+    for (Index lane = 0; lane < lanes; ++lane) bisects_ |= bisect(static_cast<std::size_t>(lane));
+    if (bisects_)
+      choose_middle();
+    else
+      for (std::size_t i = 0; i < most_lanes; ++i) middle_[i] = most_[i] - 1;
+    return true;
+  }
+
+  void begin_weighing() {}
+
+  HWY_INLINE Vector weigh(Index lane, Vector distance) {
+    const auto own = key(distance);
+    const auto last = hn::Load(keys, most_.data() + lane);
+    const auto equal = hn::Eq(own, last);
+    const auto left = hn::Load(keys, equal_left_.data() + lane);
+    const auto chosen = hn::Or(hn::Lt(own, last), hn::And(equal, hn::Gt(left, hn::Zero(keys))));
+    hn::Store(hn::Add(left, hn::VecFromMask(keys, equal)), keys, equal_left_.data() + lane);
+    const Vector weight = hn::IfThenElseZero(hn::RebindMask(floats, chosen), hn::Exp(floats, distance));
+    return hn::IfThenElse(hn::IsNaN(distance), distance, weight);
+  }
+
+  [[nodiscard]] double best_weight(Index /*lane*/) const { return 1.0; }
+  [[nodiscard]] double potential(Index /*lane*/, double normaliser) const { return std::log(normaliser); }
+
+ private:
+  using Keys = hn::RebindToSigned<Floats>;
+  static constexpr Keys keys{};
+
+  /// Integers in the order of distances from the largest score; NaN comes last.
+  static HWY_INLINE hn::Vec<Keys> key(Vector distance) { return hn::BitCast(keys, hn::Abs(distance)); }
+
+  /// Narrows a lane's range; whether there is more to narrow.
+  bool bisect(std::size_t i) {
+    if (least_[i] == most_[i]) return false;
+    if (count_[i] == wanted_)
+      least_[i] = most_[i] = middle_[i];
+    else if (count_[i] > wanted_)
+      most_[i] = middle_[i];
+    else
+      least_[i] = middle_[i] + 1;
+    return least_[i] != most_[i];
+  }
+
+  void choose_middle() {
+    for (std::size_t i = 0; i < most_lanes; ++i) middle_[i] = least_[i] + (most_[i] - least_[i]) / 2;
+  }
+
+  std::int32_t wanted_;
+  float cutoff_;
+  std::int32_t last_key_;  ///< scores from here on have no weight that matters
+  bool bisects_ = true;
+  // The key of the k-th score is from least_ to most_.
+  LaneArray<std::int32_t> least_{};
+  LaneArray<std::int32_t> most_{};
+  LaneArray<std::int32_t> middle_{};
+  LaneArray<std::int32_t> count_{};
+  LaneArray<std::int32_t> equal_left_{};  ///< to be chosen of those as near as the k-th
+};
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

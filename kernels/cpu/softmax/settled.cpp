@@ -1,0 +1,76 @@
+// Modern Hopfield memories under separations that need all scores at once.
+
+#include "kernels/cpu/softmax/settled.hpp"
+
+#include <variant>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/softmax/settled.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/cpu/softmax/dot_scorer-inl.hpp"
+#include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
+#include "kernels/cpu/softmax/settled_reader-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+namespace {
+
+template <class Lanes>
+using Reader = SettledReader<DotScorer, Lanes>;
+
+/// Calls make(separation, lanes of that separation) for the field's; `make` is told the type of its lanes alone.
+template <class Make>
+auto with_lanes(const SoftmaxField& field, const Make& make) {
+  if (const auto* const top = std::get_if<TopSeparation>(&field.separation))
+    return make.template operator()<TopLanes>(*top);
+  return make.template operator()<EntmaxLanes>(std::get<EntmaxSeparation>(field.separation));
+}
+
+}  // namespace
+
+std::unique_ptr<FieldKernel> make_settled(const SoftmaxField& field, const Update& update, Index width) {
+  return with_lanes(field, [&]<class Lanes>(const auto& separation) {
+    return make_normalised_kernel<Reader<Lanes>>(field, terms_of(field), update, width, separation);
+  });
+}
+
+std::unique_ptr<RecallKernel> make_settled_recall(const SoftmaxField& field, const PackedMatrix& contents,
+                                                  Index width) {
+  return with_lanes(field, [&]<class Lanes>(const auto& separation) -> std::unique_ptr<RecallKernel> {
+    return std::make_unique<ContentsKernel<Reader<Lanes>>>(field, contents, width, separation);
+  });
+}
+
+std::unique_ptr<RetrievalKernel> make_settled_retrieval(const SoftmaxField& field) {
+  return with_lanes(field, [&]<class Lanes>(const auto& separation) -> std::unique_ptr<RetrievalKernel> {
+    return std::make_unique<SettledRetrieval<Reader<Lanes>>>(field, field.patterns, most_lanes, separation);
+  });
+}
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attractor::cpu {
+
+HWY_EXPORT(make_settled);
+HWY_EXPORT(make_settled_recall);
+HWY_EXPORT(make_settled_retrieval);
+
+std::unique_ptr<FieldKernel> make_settled_kernel(const SoftmaxField& field, const Update& update, Index width) {
+  return HWY_DYNAMIC_DISPATCH(make_settled)(field, update, width);
+}
+
+std::unique_ptr<RecallKernel> make_settled_recall_kernel(const SoftmaxField& field, const PackedMatrix& contents,
+                                                         Index width) {
+  return HWY_DYNAMIC_DISPATCH(make_settled_recall)(field, contents, width);
+}
+
+std::unique_ptr<RetrievalKernel> make_settled_retrieval_kernel(const SoftmaxField& field) {
+  return HWY_DYNAMIC_DISPATCH(make_settled_retrieval)(field);
+}
+
+}  // namespace attractor::cpu
+#endif

@@ -1,0 +1,180 @@
+#include "kernels/cuda/streamed/settle.hpp"
+
+#include <climits>
+#include <variant>
+
+#include "core/entmax.hpp"
+#include "kernels/cuda/device/block_reduce.cuh"
+#include "kernels/cuda/device/launch.hpp"
+#include "kernels/cuda/device/math.cuh"
+
+namespace attractor::cuda {
+namespace {
+
+constexpr int threads = 256;
+
+/// The scores of a block's row, by what they lie below the largest.
+class Row {
+ public:
+  __device__ explicit Row(const SettledRows& rows)
+      : scores_(rows.scores + Index{blockIdx.x} * rows.stride), patterns_(rows.patterns) {
+    float largest = -INFINITY;
+    for_each([&](int i) { largest = fmaxf(largest, scores_[i]); });
+    maximum_ = reduce_block<threads>(largest, [](float a, float b) { return fmaxf(a, b); });
+  }
+
+  [[nodiscard]] __device__ float maximum() const { return maximum_; }
+  /// NaN where the score is, or the largest isn't finite: then some weight is, too.
+  [[nodiscard]] __device__ float distance(int i) const { return scores_[i] - maximum_; }
+  __device__ void set(int i, float weight) { scores_[i] = weight; }
+
+  /// Calls visit(i) for this thread's share of the patterns.
+  template <class Visit>
+  __device__ void for_each(const Visit& visit) const {
+    for (int i = static_cast<int>(threadIdx.x); i < patterns_; i += threads) visit(i);
+  }
+
+  /// Σ value(i) over all patterns, on every thread.
+  template <class T, class Value>
+  [[nodiscard]] __device__ T sum(const Value& value) const {
+    T own{};
+    for_each([&](int i) { own += value(i); });
+    return reduce_block<threads>(own, [](T a, T b) { return a + b; });
+  }
+
+ private:
+  float* scores_;
+  int patterns_;
+  float maximum_;
+};
+
+/// Weights y^k: the rise by Newton's method, see core/entmax.hpp.
+class EntmaxRow {
+ public:
+  __device__ EntmaxRow(const EntmaxSeparation& separation, const Row& row) : separation_(separation) {
+    for (;;) {
+      const double weights = row.sum<double>([&](int i) { return static_cast<double>(weight(row, i)); });
+      const double slopes = row.sum<double>([&](int i) { return static_cast<double>(slope(row, i)); });
+      const auto next = static_cast<float>(detail::next_rise(alpha(), static_cast<double>(rise_), weights, slopes));
+      if (next == rise_) return;
+      rise_ = next;
+    }
+  }
+
+  [[nodiscard]] __device__ float weight(const Row& row, int i) const {
+    const float y = at(row, i);
+    return y * weight_slope(separation_, FloatOps{}, y);
+  }
+
+  [[nodiscard]] __device__ double best_weight() const {
+    return pow(1.0 - static_cast<double>(rise_), 1.0 / (alpha() - 1.0));
+  }
+
+  /// Before the scores have become weights.
+  [[nodiscard]] __device__ double potential(const Row& row, double /*total*/) const {
+    const double powers =
+        row.sum<double>([&](int i) { return static_cast<double>(weight(row, i)) * static_cast<double>(at(row, i)); });
+    return detail::entmax_potential(alpha(), static_cast<double>(rise_), powers);
+  }
+
+ private:
+  [[nodiscard]] __device__ double alpha() const { return static_cast<double>(separation_.alpha); }
+  [[nodiscard]] __device__ float at(const Row& row, int i) const {
+    return excess(separation_, FloatOps{}, row.distance(i), rise_);
+  }
+  [[nodiscard]] __device__ float slope(const Row& row, int i) const {
+    return weight_slope(separation_, FloatOps{}, at(row, i));
+  }
+
+  EntmaxSeparation separation_;
+  float rise_ = 0.0F;
+};
+
+/// Weights exp(distance) of the k nearest to the largest score. The distance of the k-th is found by bisection, and
+/// among equal ones the last that is chosen.
+class TopRow {
+ public:
+  __device__ TopRow(const TopSeparation& separation, const Row& row) {
+    const int wanted = separation.count;
+    last_ = bisect(0, infinite_key, wanted,
+                   [&](int key) { return row.sum<int>([&](int i) { return own_key(row, i) <= key ? 1 : 0; }); });
+    const int nearer = row.sum<int>([&](int i) { return own_key(row, i) < last_ ? 1 : 0; });
+    last_pattern_ = bisect(0, INT_MAX, wanted - nearer, [&](int pattern) {
+      return row.sum<int>([&](int i) { return own_key(row, i) == last_ && i <= pattern ? 1 : 0; });
+    });
+  }
+
+  [[nodiscard]] __device__ float weight(const Row& row, int i) const {
+    const float distance = row.distance(i);
+    const int key = own_key(row, i);
+    const bool chosen = key < last_ || (key == last_ && i <= last_pattern_);
+    return chosen || isnan(distance) ? expf(distance) : 0.0F;
+  }
+
+  [[nodiscard]] __device__ double best_weight() const { return 1.0; }
+  [[nodiscard]] __device__ double potential(const Row& /*row*/, double total) const { return log(total); }
+
+ private:
+  static constexpr int infinite_key = 0x7f800000;
+
+  /// Integers in the order of distances from the largest score; NaN comes last.
+  static __device__ int own_key(const Row& row, int i) { return __float_as_int(fabsf(row.distance(i))); }
+
+  /// The least value from `least` to `most` up to which at least `wanted` are counted, or `most`.
+  template <class Count>
+  static __device__ int bisect(int least, int most, int wanted, const Count& count) {
+    while (least < most) {
+      const int middle = least + (most - least) / 2;
+      if (count(middle) >= wanted)
+        most = middle;
+      else
+        least = middle + 1;
+    }
+    return most;
+  }
+
+  int last_ = 0;
+  int last_pattern_ = 0;
+};
+
+/// One block for each row.
+template <class Settled, class Separation>
+__global__ void __launch_bounds__(threads) settle_kernel(Separation separation, SettledRows rows) {
+  const Index index = blockIdx.x;
+  Row row(rows);
+  const Settled settled(separation, row);
+  const double total = row.sum<double>([&](int i) { return static_cast<double>(settled.weight(row, i)); });
+  const double potential = settled.potential(row, total);
+  int winner = rows.patterns;
+  if (rows.winners != nullptr) {
+    row.for_each([&](int i) {
+      if (row.distance(i) == 0.0F) winner = min(winner, i);
+    });
+    winner = reduce_block<threads>(winner, [](int a, int b) { return min(a, b); });
+  }
+  row.for_each([&](int i) { row.set(i, settled.weight(row, i)); });
+  if (threadIdx.x != 0) return;
+  rows.maxima[index] = row.maximum();
+  rows.sums[index] = total;
+  rows.potentials[index] = potential;
+  if (rows.winners == nullptr) return;
+  rows.winners[index] = winner;
+  rows.shares[index] = total / settled.best_weight();
+}
+
+template <class Settled, class Separation>
+void launch(const Separation& separation, const SettledRows& rows, cudaStream_t stream) {
+  launch_kernel("settle_kernel", settle_kernel<Settled, Separation>, {static_cast<unsigned>(rows.rows), threads},
+                stream, separation, rows);
+}
+
+}  // namespace
+
+void launch_settle(const NormalisedSeparation& separation, const SettledRows& rows, cudaStream_t stream) {
+  if (const auto* const top = std::get_if<TopSeparation>(&separation))
+    launch<TopRow>(*top, rows, stream);
+  else
+    launch<EntmaxRow>(std::get<EntmaxSeparation>(separation), rows, stream);
+}
+
+}  // namespace attractor::cuda
