@@ -17,6 +17,7 @@ Jobs:
   adaptive-retrieval  the published study of adaptive similarity (A-Hop): fitted against fixed similarities
   adaptive-glyphs     the same on glyphs of the font, exact and grouped
   footprint           speed of adaptive scores against the machine's rate of minima and maxima
+  separations         what a step costs under each separation
   micro               micro-benchmarks beside matrix products of the same shapes
   memory              peak memory of relaxing up to ten million queries
   peers               against PyTorch; needs a Python that has it: --python PATH
@@ -127,6 +128,10 @@ case $job in
     require_micro_packages
     build_job bench_micro
     "$build/bench/micro" "$@"
+    ;;
+  separations)
+    build_job bench_separations
+    "$build/bench/separations" --output "$build/bench" "$@"
     ;;
   memory)
     build_job bench_memory_use

@@ -1,6 +1,5 @@
 #include "kernels/cuda/streamed/settle.hpp"
 
-#include <climits>
 #include <variant>
 
 #include "core/entmax.hpp"
@@ -11,7 +10,13 @@
 namespace attractor::cuda {
 namespace {
 
-constexpr int threads = 256;
+constexpr int threads = 128;
+
+/// The sum over all threads, on every thread.
+template <class T>
+__device__ T add_up(T own) {
+  return reduce_block<threads>(own, [](T a, T b) { return a + b; });
+}
 
 /// The scores of a block's row, by what they lie below the largest.
 class Row {
@@ -26,6 +31,7 @@ class Row {
   [[nodiscard]] __device__ float maximum() const { return maximum_; }
   /// NaN where the score is, or the largest isn't finite: then some weight is, too.
   [[nodiscard]] __device__ float distance(int i) const { return scores_[i] - maximum_; }
+  [[nodiscard]] __device__ int patterns() const { return patterns_; }
   __device__ void set(int i, float weight) { scores_[i] = weight; }
 
   /// Calls visit(i) for this thread's share of the patterns.
@@ -39,7 +45,7 @@ class Row {
   [[nodiscard]] __device__ T sum(const Value& value) const {
     T own{};
     for_each([&](int i) { own += value(i); });
-    return reduce_block<threads>(own, [](T a, T b) { return a + b; });
+    return add_up(own);
   }
 
  private:
@@ -53,8 +59,16 @@ class EntmaxRow {
  public:
   __device__ EntmaxRow(const EntmaxSeparation& separation, const Row& row) : separation_(separation) {
     for (;;) {
-      const double weights = row.sum<double>([&](int i) { return static_cast<double>(weight(row, i)); });
-      const double slopes = row.sum<double>([&](int i) { return static_cast<double>(slope(row, i)); });
+      double weights = 0.0;
+      double slopes = 0.0;
+      row.for_each([&](int i) {
+        const float y = at(row, i);
+        const float slope = weight_slope(separation_, FloatOps{}, y);
+        weights += static_cast<double>(y * slope);
+        slopes += static_cast<double>(slope);
+      });
+      weights = add_up(weights);
+      slopes = add_up(slopes);
       const auto next = static_cast<float>(detail::next_rise(alpha(), static_cast<double>(rise_), weights, slopes));
       if (next == rise_) return;
       rise_ = next;
@@ -82,9 +96,6 @@ class EntmaxRow {
   [[nodiscard]] __device__ float at(const Row& row, int i) const {
     return excess(separation_, FloatOps{}, row.distance(i), rise_);
   }
-  [[nodiscard]] __device__ float slope(const Row& row, int i) const {
-    return weight_slope(separation_, FloatOps{}, at(row, i));
-  }
 
   EntmaxSeparation separation_;
   float rise_ = 0.0F;
@@ -96,10 +107,10 @@ class TopRow {
  public:
   __device__ TopRow(const TopSeparation& separation, const Row& row) {
     const int wanted = separation.count;
-    last_ = bisect(0, infinite_key, wanted,
+    last_ = bisect(infinite_key, wanted,
                    [&](int key) { return row.sum<int>([&](int i) { return own_key(row, i) <= key ? 1 : 0; }); });
     const int nearer = row.sum<int>([&](int i) { return own_key(row, i) < last_ ? 1 : 0; });
-    last_pattern_ = bisect(0, INT_MAX, wanted - nearer, [&](int pattern) {
+    last_pattern_ = bisect(row.patterns(), wanted - nearer, [&](int pattern) {
       return row.sum<int>([&](int i) { return own_key(row, i) == last_ && i <= pattern ? 1 : 0; });
     });
   }
@@ -120,12 +131,15 @@ class TopRow {
   /// Integers in the order of distances from the largest score; NaN comes last.
   static __device__ int own_key(const Row& row, int i) { return __float_as_int(fabsf(row.distance(i))); }
 
-  /// The least value from `least` to `most` up to which at least `wanted` are counted, or `most`.
+  /// A value up to which exactly `wanted` are counted, the least with more, or `most` where there are fewer.
   template <class Count>
-  static __device__ int bisect(int least, int most, int wanted, const Count& count) {
+  static __device__ int bisect(int most, int wanted, const Count& count) {
+    int least = 0;
     while (least < most) {
       const int middle = least + (most - least) / 2;
-      if (count(middle) >= wanted)
+      const int counted = count(middle);
+      if (counted == wanted) return middle;
+      if (counted > wanted)
         most = middle;
       else
         least = middle + 1;
