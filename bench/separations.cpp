@@ -83,8 +83,9 @@ RelaxerOptions options_of(const Job& job, const Way& way, bool energies) {
 
 void time_all(const Job& job, const Device& device, MatrixView<const float> queries, std::vector<Way>& ways) {
   const std::unique_ptr<RelaxationTimer> timer = make_timer(device, queries);
-  ProgressLine progress(job.run.repetitions, job.run.progress);
+  ProgressLine progress(job.run.repetitions + 1, job.run.progress);
   for (int round = 0; round <= job.run.repetitions; ++round) {
+    progress.next_stage("round " + std::to_string(round));
     for (Way& way : ways) {
       const double plain = timer->seconds(Relaxer(way.memory, options_of(job, way, false)));
       const double with_energies = timer->seconds(Relaxer(way.memory, options_of(job, way, true)));
@@ -92,8 +93,8 @@ void time_all(const Job& job, const Device& device, MatrixView<const float> quer
       way.plain.push_back(plain);
       way.with_energies.push_back(with_energies);
     }
-    if (round > 0) progress.advance();
   }
+  progress.clear();
 }
 
 const Way& base_of(const Way& way, const std::vector<Way>& ways) {

@@ -184,7 +184,8 @@ TEST(DenseAssociativeTest, ReadoutsThatGrowWithoutBoundsDiverge) {
 TEST(DenseAssociativeTest, SaysItsRule) {
   const Matrix<float> patterns = matrix({{1, -1}});
   EXPECT_EQ(make_memory(patterns, 4, true).rule(), "dense_associative(order = 4, rectified = true)");
-  EXPECT_EQ(Memory::modern_hopfield(test_device(), patterns, {.beta = 0.5F}).rule(), "modern_hopfield(beta = 0.5)");
+  EXPECT_EQ(Memory::modern_hopfield(test_device(), patterns, {.beta = 0.5F}).rule(),
+            "modern_hopfield(beta = 0.5, separation = softmax)");
 }
 
 TEST(DenseAssociativeTest, RetrievesNoPatterns) {

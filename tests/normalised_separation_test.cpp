@@ -1,4 +1,5 @@
-/// Normalised separations other than softmax: what the literature says of them, and their formulas written out.
+/// Normalised separations other than softmax, and exponential memories: what the literature says of them, and their
+/// formulas written out.
 
 #include <algorithm>
 #include <array>
@@ -6,6 +7,7 @@
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -266,6 +268,85 @@ TEST(NormalisedSeparationTest, BadParametersAreNamed) {
   EXPECT_EQ(complaint(top(0)), "the number of top patterns is 0; it must be at least 1");
   EXPECT_EQ(complaint(entmax(1.05F)), "none");
   EXPECT_EQ(complaint(sparsemax()), "none");
+}
+
+/// The field of a sign update is that of exp(βξ·x): the sum written out, where it doesn't overflow.
+TEST(ExponentialTest, SignsAreThoseOfTheExponentialSum) {
+  Rng rng(310);
+  const Matrix<float> patterns = random_bipolar(60, 21, rng);
+  const Matrix<float> queries = random_bipolar(300, 21, rng);
+  const Relaxer relaxer(Memory::exponential(test_device(), patterns, {.beta = 0.25F}),
+                        {.halting = fixed_steps(), .max_steps = 1, .energies = true});
+
+  const Relaxation result = relaxer.relax(queries);
+
+  const auto overlap = [&](Index mu, std::span<const float> state) {
+    double sum = 0.0;
+    for (std::size_t k = 0; k < state.size(); ++k)
+      sum += static_cast<double>(patterns.row(mu)[k]) * static_cast<double>(state[k]);
+    return sum;
+  };
+  for (Index i = 0; i < queries.rows(); ++i) {
+    double energy = 0.0;
+    for (Index mu = 0; mu < 60; ++mu) energy -= std::exp(0.25 * overlap(mu, row_of(result.states, i)));
+    // The logarithm of the usual energy, in units of 1/β.
+    EXPECT_NEAR(static_cast<double>(result.energies[static_cast<std::size_t>(i)]), -4.0 * std::log(-energy), 1e-5);
+    for (Index k = 0; k < 21; ++k) {
+      double field = 0.0;
+      for (Index mu = 0; mu < 60; ++mu)
+        field += std::exp(0.25 * overlap(mu, row_of(queries, i))) * static_cast<double>(patterns(mu, k));
+      EXPECT_EQ(result.states(i, k), field > 0.0 ? 1.0F : -1.0F) << "query " << i << " neuron " << k;
+    }
+  }
+}
+
+/// Capacity grows exponentially with D (Demircigil et al. 2017): far more patterns than neurons, at overlaps whose
+/// exponentials no float holds.
+TEST(ExponentialTest, HoldsManyPatternsOfAnyDimension) {
+  for (const auto& [count, dimension] : {std::pair<Index, Index>{2000, 64}, {500, 1000}}) {
+    Rng rng(311);
+    const Matrix<float> patterns = random_bipolar(count, dimension, rng);
+    const Matrix<float> queries = flipped_copies(patterns, 200, 0.1, rng);
+
+    const Relaxation result = Relaxer(Memory::exponential(test_device(), patterns)).relax(queries);
+
+    for (Index i = 0; i < 200; ++i) {
+      EXPECT_TRUE(same_bits(row_of(result.states, i), row_of(patterns, i % count))) << "query " << i;
+      EXPECT_EQ(result.status[static_cast<std::size_t>(i)], Status::converged);
+    }
+  }
+}
+
+TEST(ExponentialTest, SignUpdatesNeverRaiseTheEnergy) {
+  Rng rng(312);
+  const Matrix<float> patterns = random_bipolar(90, 31, rng);
+  const Relaxer relaxer(Memory::exponential(test_device(), patterns, {.beta = 0.1F}),
+                        {.max_steps = 30, .energy_trace = true});
+
+  const Relaxation result = relaxer.relax(random_bipolar(100, 31, rng));
+
+  for (Index i = 0; i < 100; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    EXPECT_EQ(result.status[at], Status::converged) << "query " << i;
+    for (Index t = 1; t < result.steps[at]; ++t)
+      EXPECT_LE(result.energy_trace(i, t), result.energy_trace(i, t - 1) + 1e-4F) << "query " << i;
+  }
+}
+
+TEST(ExponentialTest, RetrievesAndRecallsAsAModernHopfieldMemoryDoes) {
+  Rng rng(313);
+  const Matrix<float> patterns = random_gaussian(30, 12, rng);
+  const Matrix<float> contents = random_gaussian(30, 4, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 50, 0.1F, 1.0F, rng);
+  const Memory exponential = Memory::exponential(test_device(), patterns, {.beta = 0.5F, .contents = contents});
+  const Memory modern = Memory::modern_hopfield(test_device(), patterns, {.beta = 0.5F, .contents = contents});
+  const RelaxerOptions options{.update = readout_update(), .halting = fixed_steps(), .max_steps = 2};
+
+  EXPECT_EQ(retrieve(exponential, queries).pattern, retrieve(modern, queries).pattern);
+  const Relaxation one = Relaxer(exponential, options).relax(queries);
+  const Relaxation other = Relaxer(modern, options).relax(queries);
+  for (Index i = 0; i < one.contents.size(); ++i) EXPECT_NEAR(one.contents.data()[i], other.contents.data()[i], 1e-5F);
+  EXPECT_EQ(exponential.rule(), "exponential(beta = 0.5)");
 }
 
 }  // namespace

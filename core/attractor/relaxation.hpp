@@ -16,13 +16,16 @@
 namespace attractor {
 
 struct RelaxerOptions {
-  /// How a state follows its readout. Default: sign for linear memories, readout for softmax ones.
+  /// How a state follows its readout. Default: sign where the literature has states of ±1, readout for modern Hopfield
+  /// and adaptive memories.
   std::optional<Update> update = std::nullopt;
   /// When a query halts. Default, by update and memory; none depends on what leaves the dynamics alone, as priors
   /// common to all patterns do:
   ///   sign                     state_stable(0): the state is unchanged
-  ///   others, linear memories  energy_stable(): |E_t − E_{t−1}| ≤ 1e-4·|E_t|
-  ///   others, softmax memories energy_stable({.absolute = 1e-4/β, .relative = 0}): 1e-4 nats (adaptive: β = 1)
+  ///   others, linear and dense associative memories
+  ///                            energy_stable(): |E_t − E_{t−1}| ≤ 1e-4·|E_t|
+  ///   others, memories with normalised weights
+  ///                            energy_stable({.absolute = 1e-4/β, .relative = 0}): 1e-4 nats (adaptive: β = 1)
   std::optional<Halting> halting = std::nullopt;
   int max_steps = 100;  ///< ≥ 1; the exact number of steps with fixed_steps()
   /// Final energies, also where the halting rule needs none; costs one more evaluation for each query. Halting by

@@ -217,6 +217,7 @@ double energy_of(const PointwiseModel& model, std::span<const double> state) {
 }
 
 double energy_of(const SoftmaxModel& model, std::span<const double> state) {
+  if (!model.quadratic) return -potential(model.separation, scores(model, state)) / model.beta;
   const Index d = model.patterns.columns();
   double largest_norm = 0.0;
   for (Index i = 0; i < model.patterns.rows(); ++i)
@@ -284,6 +285,10 @@ PointwiseModel dense_associative(MatrixView<const float> patterns, PolynomialSep
 
 SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta, NormalisedSeparation separation) {
   return {to_double(patterns), beta, separation};
+}
+
+SoftmaxModel exponential(MatrixView<const float> patterns, double beta) {
+  return {.patterns = to_double(patterns), .beta = beta, .quadratic = false};
 }
 
 AdaptiveModel adaptive(MatrixView<const float> patterns, AdaptiveSimilarity similarity) {

@@ -25,11 +25,13 @@ struct LinearModel {
   Vector resolution = {};  ///< [D] fields that count as 0 for sign updates, see core/attractor/update.hpp
 };
 
-/// u = p(βAx)ᵀA, E = −β⁻¹Ω*(βAx) + ½xᵀx + β⁻¹Ω*(0) + ½ max‖a‖² (Ramsauer et al. 2020, eq. 2 and 3, for softmax).
+/// u = p(βAx)ᵀA, E = −β⁻¹Ω*(βAx) + ½xᵀx + β⁻¹Ω*(0) + ½ max‖a‖² (Ramsauer et al. 2020, eq. 2 and 3, for softmax); of
+/// these terms only the first unless `quadratic`.
 struct SoftmaxModel {
   Matrix<double> patterns;  ///< A [P × D]
   double beta = 1.0;
   NormalisedSeparation separation = SoftmaxSeparation{};
+  bool quadratic = true;
 };
 
 /// u = softmax(s)ᵀA, E = −lse(s), with the scores s of an adaptive similarity (arXiv 2511.20609).
@@ -56,6 +58,8 @@ PointwiseModel dense_associative(MatrixView<const float> patterns, PolynomialSep
 
 SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta,
                              NormalisedSeparation separation = SoftmaxSeparation{});
+
+SoftmaxModel exponential(MatrixView<const float> patterns, double beta);
 
 AdaptiveModel adaptive(MatrixView<const float> patterns, AdaptiveSimilarity similarity);
 

@@ -67,6 +67,12 @@ struct ModernHopfieldOptions {
   MatrixView<const float> contents = {};
 };
 
+struct ExponentialOptions {
+  float beta = 1.0F;  ///< inverse temperature β > 0 of exp(β Ax)
+  /// P×M contents read out at the end of a relaxation, softmax(βAx)ᵀC; none: auto-associative.
+  MatrixView<const float> contents = {};
+};
+
 struct AdaptiveOptions {
   /// P×M contents read out at the end of a relaxation, softmax(s)ᵀC; none: auto-associative.
   MatrixView<const float> contents = {};
@@ -134,6 +140,19 @@ class ATTRACTOR_EXPORT Memory {
   /// Complexity: O(PD).
   static Memory modern_hopfield(const Device& device, MatrixView<const float> patterns,
                                 const ModernHopfieldOptions& options = {});
+
+  /// Exponential associative memory, the limit of dense ones of order n (Demircigil et al. 2017): weights exp(βAx), for
+  /// patterns of ±1 and sign updates. It stores about 2^(D/2) patterns.
+  ///
+  /// Exponentials of overlaps leave the range of float from D = 88 on. Weights are therefore divided by their sum,
+  /// which changes no sign: readout softmax(βAx)ᵀA. The energy is the logarithm of the usual one, −β⁻¹ log Σ exp(βξ·x)
+  /// for −Σ exp(βξ·x), in units of β⁻¹: it falls where that falls, and sign updates never raise it. Beside
+  /// `modern_hopfield` with the same β it lacks ½xᵀx.
+  ///
+  /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
+  /// @throws InvalidArgument as `modern_hopfield`. Complexity: O(PD).
+  static Memory exponential(const Device& device, MatrixView<const float> patterns,
+                            const ExponentialOptions& options = {});
 
   /// Adaptive Hopfield network: readout softmax(s)ᵀA with the scores s of an adaptive similarity, energy −lse(s)
   /// (A-Hop, arXiv 2511.20609). Weights come from `fit_similarity`; all ones are the plain squared distance or dot.

@@ -35,6 +35,7 @@ cpu::Field make_field(const SoftmaxForm& form) {
                            .resolution = for_neurons(form.resolution),
                            .separation = form.separation,
                            .beta = form.beta,
+                           .quadratic = form.quadratic,
                            .energy_offset = form.energy_offset};
 }
 

@@ -44,8 +44,11 @@ cuda::DeviceMemory make_memory(const PointwiseForm& form, int device) {
 }
 
 cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {
-  return cuda::DeviceMemory::softmax(device, form.patterns, form.contents, form.centre, form.resolution,
-                                     form.separation, form.beta, form.energy_offset);
+  const cuda::SoftmaxTerms terms{.separation = form.separation,
+                                 .beta = form.beta,
+                                 .quadratic = form.quadratic,
+                                 .energy_offset = form.energy_offset};
+  return cuda::DeviceMemory::softmax(device, form.patterns, form.contents, form.centre, form.resolution, terms);
 }
 
 cuda::DeviceMemory make_memory(const AdaptiveForm& form, int device) {

@@ -28,15 +28,17 @@ struct PointwiseForm {
   Placement placement = Placement::automatic;
 };
 
-/// u = c + pᵀA, E = −Ω*(βAx)/β + ½‖x − c‖² + energy_offset with the separation's p of βAx and the patterns less a
-/// centre c, which changes neither weights nor energies; contents, where there are any, are read out at the end.
+/// u = c + pᵀA, E = −Ω*(βAx)/β + ½‖x − c‖² + energy_offset, the middle term only if `quadratic`, with the separation's
+/// p of βAx and the patterns less a centre c, which changes neither weights nor energies; contents, where there are
+/// any, are read out at the end.
 struct SoftmaxForm {
   MatrixView<const float> patterns;  ///< A [P × D], less the centre
   MatrixView<const float> contents;  ///< C [P × M] or empty
-  std::vector<float> centre;         ///< c [D]
+  std::vector<float> centre = {};    ///< c [D]; unless `quadratic` empty: 0
   std::vector<float> resolution;     ///< [D]
   NormalisedSeparation separation = SoftmaxSeparation{};
   float beta = 1.0F;
+  bool quadratic = true;
   double energy_offset = 0.0;  ///< β⁻¹Ω*(0) + ½ max‖a‖² − ½‖c‖², a with the centre
 };
 

@@ -113,6 +113,14 @@ class FormMaker {
                        .beta = rule.beta,
                        .energy_offset = offset};
   }
+  /// The patterns as they are: their centre would be missing from the scores, which are all of the energy.
+  Form operator()(const ExponentialOptions& rule) const {
+    return SoftmaxForm{.patterns = patterns_,
+                       .contents = contents_,
+                       .resolution = readout_resolution(patterns_),
+                       .beta = rule.beta,
+                       .quadratic = false};
+  }
   Form operator()(const AdaptiveSimilarity& similarity) const {
     return AdaptiveForm{.patterns = patterns_,
                         .contents = contents_,
@@ -142,7 +150,11 @@ std::shared_ptr<const MemoryState> make_state(const Device& device, const Rule& 
 
 /// The rule without what a memory keeps apart from it.
 Rule without_contents(Rule rule) {
-  if (auto* const softmax = std::get_if<ModernHopfieldOptions>(&rule)) softmax->contents = {};
+  std::visit(
+      [](auto& kind) {
+        if constexpr (requires { kind.contents; }) kind.contents = {};
+      },
+      rule);
   return rule;
 }
 
@@ -225,6 +237,10 @@ Memory Memory::dense_associative(const Device& device, MatrixView<const float> p
 
 Memory Memory::modern_hopfield(const Device& device, MatrixView<const float> patterns,
                                const ModernHopfieldOptions& options) {
+  return detail::Access::make(device, options, patterns, options.contents);
+}
+
+Memory Memory::exponential(const Device& device, MatrixView<const float> patterns, const ExponentialOptions& options) {
   return detail::Access::make(device, options, patterns, options.contents);
 }
 

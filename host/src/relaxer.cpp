@@ -19,16 +19,15 @@ constexpr float default_nats = 1e-4F;
 Halting default_halting(const detail::Rule& rule, const Update& update) {
   if (std::holds_alternative<SignUpdate>(update)) return state_stable(0.0F);
   if (!detail::is_normalised(rule)) return energy_stable();
-  const auto* const softmax = std::get_if<ModernHopfieldOptions>(&rule);
-  const float beta = softmax != nullptr ? softmax->beta : 1.0F;
   // A β near 0 must not make it infinite.
   return energy_stable(
-      {.absolute = std::min(default_nats / beta, std::numeric_limits<float>::max()), .relative = 0.0F});
+      {.absolute = std::min(default_nats / detail::inverse_temperature(rule), std::numeric_limits<float>::max()),
+       .relative = 0.0F});
 }
 
 /// Fills in what depends on the memory or follows from other options.
 RelaxerOptions completed(RelaxerOptions options, const detail::MemoryState& memory) {
-  if (!options.update) options.update = detail::is_normalised(memory.rule) ? readout_update() : sign_update();
+  if (!options.update) options.update = detail::has_bipolar_states(memory.rule) ? sign_update() : readout_update();
   if (!options.halting) options.halting = default_halting(memory.rule, *options.update);
   options.energies |= options.energy_trace || options.halting->watch == Halting::Watch::energy;
   return options;

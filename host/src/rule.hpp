@@ -14,8 +14,8 @@
 namespace attractor::detail {
 
 /// A memory's options, or its similarity; contents are kept apart.
-using Rule =
-    std::variant<HebbianOptions, ProjectionOptions, DenseAssociativeOptions, ModernHopfieldOptions, AdaptiveSimilarity>;
+using Rule = std::variant<HebbianOptions, ProjectionOptions, DenseAssociativeOptions, ModernHopfieldOptions,
+                          ExponentialOptions, AdaptiveSimilarity>;
 
 /// What a numeric parameter may be, and how messages say so.
 struct Range {
@@ -39,9 +39,9 @@ struct Parameter {
   bool in_all_files = true;     ///< else files of before there was such a parameter lack it, and its default holds
 };
 
-/// For each kind, of rules and of separations that are a rule's parameter: its `name`; whether its readouts are
-/// averages under weights that sum to 1 (`normalised`); and `visit_parameters(rule, visit)`, which calls
-/// visit(parameter, member) for each of its parameters.
+/// For each kind, of rules and of separations that are a rule's parameter: its `name`; of rules whether
+/// readouts are averages under weights that sum to 1 (`normalised`) and whether their literature has states of ±1
+/// (`bipolar`); and `visit_parameters(rule, visit)`, which calls visit(parameter, member) for each of its parameters.
 template <class Kind>
 struct RuleTraits;
 
@@ -49,6 +49,7 @@ template <>
 struct RuleTraits<HebbianOptions> {
   static constexpr std::string_view name = "hebbian";
   static constexpr bool normalised = false;
+  static constexpr bool bipolar = true;
   template <class Options, class Visit>
   static void visit_parameters(Options& rule, const Visit& visit) {
     visit(Parameter{"self_coupling"}, rule.self_coupling);
@@ -62,6 +63,7 @@ template <>
 struct RuleTraits<ProjectionOptions> {
   static constexpr std::string_view name = "projection";
   static constexpr bool normalised = false;
+  static constexpr bool bipolar = true;
   template <class Options, class Visit>
   static void visit_parameters(Options& rule, const Visit& visit) {
     visit(Parameter{"self_coupling"}, rule.self_coupling);
@@ -75,6 +77,7 @@ template <>
 struct RuleTraits<DenseAssociativeOptions> {
   static constexpr std::string_view name = "dense_associative";
   static constexpr bool normalised = false;
+  static constexpr bool bipolar = true;
   template <class Options, class Visit>
   static void visit_parameters(Options& rule, const Visit& visit) {
     visit(Parameter{"order", {.least = 2, .most = 30, .words = "in [2, 30]"}}, rule.order);
@@ -113,10 +116,22 @@ template <>
 struct RuleTraits<ModernHopfieldOptions> {
   static constexpr std::string_view name = "modern_hopfield";
   static constexpr bool normalised = true;
+  static constexpr bool bipolar = false;
   template <class Options, class Visit>
   static void visit_parameters(Options& rule, const Visit& visit) {
     visit(Parameter{"beta", positive, "inverse temperature beta"}, rule.beta);
     visit(Parameter{.name = "separation", .in_all_files = false}, rule.separation);
+  }
+};
+
+template <>
+struct RuleTraits<ExponentialOptions> {
+  static constexpr std::string_view name = "exponential";
+  static constexpr bool normalised = true;
+  static constexpr bool bipolar = true;
+  template <class Options, class Visit>
+  static void visit_parameters(Options& rule, const Visit& visit) {
+    visit(Parameter{"beta", positive, "inverse temperature beta"}, rule.beta);
   }
 };
 
@@ -125,6 +140,7 @@ template <>
 struct RuleTraits<AdaptiveSimilarity> {
   static constexpr std::string_view name = "adaptive";
   static constexpr bool normalised = true;
+  static constexpr bool bipolar = false;
   template <class Options, class Visit>
   static void visit_parameters(Options& rule, const Visit& visit) {
     visit(Parameter{"beta_squared_distance"}, rule.beta_squared_distance);
@@ -140,6 +156,21 @@ using TraitsOf = RuleTraits<std::remove_cvref_t<Kind>>;
 /// Whether readouts are averages under weights that sum to 1.
 inline bool is_normalised(const Rule& rule) {
   return std::visit([](const auto& kind) { return TraitsOf<decltype(kind)>::normalised; }, rule);
+}
+
+/// Whether states are of ±1 unless an update is chosen.
+inline bool has_bipolar_states(const Rule& rule) {
+  return std::visit([](const auto& kind) { return TraitsOf<decltype(kind)>::bipolar; }, rule);
+}
+
+/// β of a normalised memory's energy, whose unit is its inverse.
+inline float inverse_temperature(const Rule& rule) {
+  return std::visit(
+      [](const auto& kind) {
+        if constexpr (requires { kind.beta; }) return kind.beta;
+        return 1.0F;
+      },
+      rule);
 }
 
 /// "hebbian", "modern_hopfield", …

@@ -68,8 +68,8 @@ Subject softmax_subject(const std::string& name, Index count, Index dimension, f
   return {.name = name,
           .memory =
               [=] {
-                return cuda::DeviceMemory::softmax(home(), patterns->view(), contents->view(), {}, {}, separation, beta,
-                                                   0.0);
+                return cuda::DeviceMemory::softmax(home(), patterns->view(), contents->view(), {}, {},
+                                                   {.separation = separation, .beta = beta});
               },
           .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
           .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),

@@ -75,7 +75,7 @@ Found retrieve(const cuda::DeviceMemory& memory, MatrixView<const float> queries
 }
 
 cuda::DeviceMemory softmax(MatrixView<const float> patterns, float beta, MatrixView<const float> contents = {}) {
-  return cuda::DeviceMemory::softmax(0, patterns, contents, {}, {}, attractor::softmax(), beta, 0.0);
+  return cuda::DeviceMemory::softmax(0, patterns, contents, {}, {}, {.beta = beta});
 }
 
 cuda::DeviceMemory adaptive(MatrixView<const float> patterns, const AdaptiveSimilarity& similarity) {

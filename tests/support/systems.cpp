@@ -89,6 +89,16 @@ SystemKind modern_hopfield_kind(const std::string& name, float beta, NormalisedS
   return {.name = "modern_hopfield_" + name, .memory = memory, .system = system};
 }
 
+SystemKind exponential_kind(const std::string& name, float beta) {
+  const auto memory = [=](MatrixView<const float> patterns) {
+    return Memory::exponential(test_device(), patterns, {.beta = beta});
+  };
+  const auto system = [=](MatrixView<const float> patterns) -> System {
+    return {memory(patterns), reference::exponential(patterns, static_cast<double>(beta))};
+  };
+  return {.name = "exponential" + name, .memory = memory, .system = system};
+}
+
 /// Squared distances alone; both bases with falling and rising weights; and ranks within groups.
 AdaptiveSimilarity plain_similarity(Index dimension) {
   return {.squared_distance = std::vector<float>(static_cast<std::size_t>(dimension), 0.5F)};
@@ -312,6 +322,7 @@ const std::vector<SystemKind>& all_systems() {
     all.push_back(modern_hopfield_kind("entmax", 0.3F, entmax()));
     all.push_back(modern_hopfield_kind("entmax_near_softmax", 1.0F, entmax(1.2F)));
     all.push_back(modern_hopfield_kind("top_3", 0.5F, top(3)));
+    all.push_back(exponential_kind("", 0.7F));
     all.push_back(adaptive_kind("plain", plain_similarity));
     all.push_back(adaptive_kind("ranked", [](Index dimension) { return ranked_similarity(dimension, 1); }));
     all.push_back(adaptive_kind(

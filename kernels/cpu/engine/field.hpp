@@ -35,13 +35,14 @@ struct DenseField {
 };
 
 /// Normalised memory over products: u = c + pᵀA with the separation's p of βAx, E = −Ω*(βAx)/β + ½‖x − c‖² +
-/// energy_offset.
+/// energy_offset, the middle term only if `quadratic`.
 struct SoftmaxField {
   PackedMatrix patterns;  ///< A [P × D], less the centre
-  AlignedFloats centre;   ///< c [padded D]
+  AlignedFloats centre;   ///< c [padded D]; unless `quadratic` none: 0
   AlignedFloats resolution;
   NormalisedSeparation separation = SoftmaxSeparation{};
   float beta = 1.0F;
+  bool quadratic = true;
   double energy_offset = 0.0;  ///< as in SoftmaxForm
 };
 

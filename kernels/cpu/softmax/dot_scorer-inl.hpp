@@ -39,7 +39,7 @@ class DotScorer {
 
 inline NormalisedTerms terms_of(const SoftmaxField& field) {
   return {.resolution = field.resolution.data(),
-          .centre = field.centre.data(),
+          .centre = field.quadratic ? field.centre.data() : nullptr,
           .beta = static_cast<double>(field.beta),
           .offset = field.energy_offset};
 }

@@ -139,7 +139,7 @@ DeviceMemory DeviceMemory::pointwise(int device, MatrixView<const float> pattern
 
 DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
                                    std::span<const float> centre, std::span<const float> resolution,
-                                   const NormalisedSeparation& separation, float beta, double energy_offset) {
+                                   const SoftmaxTerms& terms) {
   const DeviceScope scope(device);
   DeviceMatrix matrix(patterns, "the memory's patterns");
   DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
@@ -151,9 +151,7 @@ DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns,
                                   .contents = DeviceMatrix(contents, "the memory's contents"),
                                   .centre = std::move(centres),
                                   .resolution = std::move(resolutions),
-                                  .separation = separation,
-                                  .beta = beta,
-                                  .energy_offset = energy_offset}};
+                                  .terms = terms}};
 }
 
 DeviceMemory DeviceMemory::adaptive(int device, MatrixView<const float> patterns, MatrixView<const float> contents,

@@ -34,10 +34,10 @@ class DeviceMemory {
   /// u = patternsᵀ·p(score_scale·patterns·x), E = −energy_scale·Σ F(h); the resolution is in units of Σ|p|.
   static DeviceMemory pointwise(int device, MatrixView<const float> patterns, std::span<const float> resolution,
                                 const PointwiseSeparation& separation, float score_scale, float energy_scale);
-  /// u = centre + patternsᵀ·p(β·patterns·x); the patterns come less the centre, which may be empty: 0.
+  /// u = centre + patternsᵀ·p; the patterns come less the centre, which may be empty: 0.
   static DeviceMemory softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
                               std::span<const float> centre, std::span<const float> resolution,
-                              const NormalisedSeparation& separation, float beta, double energy_offset);
+                              const SoftmaxTerms& terms);
   /// @throws NotSupported more ranks than the kernels sort.
   static DeviceMemory adaptive(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
                                std::span<const float> resolution, const AdaptiveSimilarity& similarity);

@@ -97,7 +97,7 @@ void launch_softmax_batch(const Memory& memory, const Batch& batch, int rows, cu
 void launch_settled_batch(const StreamedSoftmax& memory, const Batch& batch, int rows, cudaStream_t stream) {
   launch_ordered_scores(memory, batch.states.data(), rows, 0, memory.patterns.rows, batch.scores.data(),
                         batch.score_stride, stream);
-  launch_settle(memory.separation,
+  launch_settle(memory.terms.separation,
                 {.rows = rows,
                  .patterns = memory.patterns.rows,
                  .scores = batch.scores.data(),

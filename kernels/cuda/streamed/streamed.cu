@@ -277,7 +277,7 @@ class ScanScratch {
                          .pattern_count = patterns.rows,
                          .dimension = patterns.columns,
                          .content_columns = contents.columns,
-                         .beta = memory.beta,
+                         .beta = memory.terms.beta,
                          .splits = splits_,
                          .maxima = maxima_,
                          .sums = sums_,
@@ -344,9 +344,9 @@ class SoftmaxStage {
                           cudaStream_t stream) const {
     SoftmaxReadout readout = scan_ ? scan_->launch(memory_, contents, states, rows, stream)
                                    : read_out_chunks(contents, states, rows, blas, stream);
-    readout.beta = memory_.beta;
-    readout.norm_weight = 0.5;
-    readout.energy_offset = memory_.energy_offset;
+    readout.beta = memory_.terms.beta;
+    readout.norm_weight = memory_.terms.quadratic ? 0.5 : 0.0;
+    readout.energy_offset = memory_.terms.energy_offset;
     readout.resolution = memory_.resolution.data();
     return readout;
   }
@@ -359,7 +359,7 @@ class SoftmaxStage {
     launch_softmax_chunks(
         chunks,
         [&](int begin, int count) {
-          multiply_transposed(blas, rows, count, patterns.stride, memory_.beta, states, patterns.stride,
+          multiply_transposed(blas, rows, count, patterns.stride, memory_.terms.beta, states, patterns.stride,
                               patterns.row(begin), patterns.stride, chunks.scores, chunks.chunk);
         },
         [&](int begin, int count, float* readouts) {
@@ -405,7 +405,7 @@ class SettledStage {
                           cudaStream_t stream) const {
     const int patterns = memory_.patterns.rows;
     launch_ordered_scores(memory_, states, rows, 0, patterns, scores_, score_stride(memory_), stream);
-    launch_settle(memory_.separation,
+    launch_settle(memory_.terms.separation,
                   {.rows = rows,
                    .patterns = patterns,
                    .scores = scores_,
@@ -428,9 +428,9 @@ class SettledStage {
     readout.capacity = capacity_;
     readout.stride = contents.stride;
     readout.splits = 1;
-    readout.beta = memory_.beta;
-    readout.norm_weight = 0.5;
-    readout.energy_offset = memory_.energy_offset;
+    readout.beta = memory_.terms.beta;
+    readout.norm_weight = memory_.terms.quadratic ? 0.5 : 0.0;
+    readout.energy_offset = memory_.terms.energy_offset;
     readout.resolution = memory_.resolution.data();
     return readout;
   }
@@ -624,7 +624,7 @@ void launch_ordered_scores(const StreamedSoftmax& memory, const float* states, i
   launch_transposed_ordered_product({.rows = rows,
                                      .columns = count,
                                      .inner = patterns.columns,
-                                     .factor = memory.beta,
+                                     .factor = memory.terms.beta,
                                      .a = states,
                                      .a_stride = patterns.stride,
                                      .b = patterns.row(begin),

@@ -54,18 +54,25 @@ struct StreamedPointwise {
   float energy_scale = 1.0F;
 };
 
+/// What a softmax memory has beside its matrices: p of βA·x, E = −Ω*(βA·x)/β + quadratic·½‖x − centre‖² +
+/// energy_offset.
+struct SoftmaxTerms {
+  NormalisedSeparation separation = SoftmaxSeparation{};
+  float beta = 1.0F;
+  bool quadratic = true;
+  double energy_offset = 0.0;
+};
+
 struct StreamedSoftmax {
   DeviceMatrix patterns;          ///< [P × D], less the centre
   DeviceMatrix contents;          ///< [P × M]; no rows where the memory is auto-associative
   DeviceArray<float> centre;      ///< [stride] or empty: 0
   DeviceArray<float> resolution;  ///< [stride] the rounding of readouts
-  NormalisedSeparation separation = SoftmaxSeparation{};
-  float beta = 1.0F;
-  double energy_offset = 0.0;
+  SoftmaxTerms terms;
 };
 
 inline bool is_softmax(const StreamedSoftmax& memory) {
-  return std::holds_alternative<SoftmaxSeparation>(memory.separation);
+  return std::holds_alternative<SoftmaxSeparation>(memory.terms.separation);
 }
 
 /// Scores βA·state in one order of sums, whatever the number of rows, [rows × score_stride].
