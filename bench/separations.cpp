@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/support/options.hpp"
@@ -124,7 +125,12 @@ void report(const Job& job, const Device& device, const std::vector<Way>& ways) 
   std::cout << job.patterns << " patterns, D = " << job.dimension << ", on " << device.description() << ":\n";
   table.print(std::cout);
   Record context = job.run.context();
-  context.insert(context.end(), {{"dimension", job.dimension}, {"patterns", job.patterns}, {"queries", job.queries}});
+  context.insert(context.end(), {{"dimension", job.dimension},
+                                 {"patterns", job.patterns},
+                                 {"queries", job.queries},
+                                 {"steps", std::int64_t{job.steps}},
+                                 {"beta", double{job.beta}},
+                                 {"noise", double{job.noise}}});
   write_csv(job.run.file("separations.csv"), records);
   write_json(job.run.file("separations.json"), context, {{"separations", records}});
 }

@@ -31,13 +31,13 @@ ATTRACTOR_MATH V twice_potential(const PolynomialSeparation& separation, const O
   return ops.mul(ops.quotient(2, separation.order), ops.mul(h, p));
 }
 
-// Entmax, by what a score lies below the largest one, distance = s − max ≤ 0, and with `rise` for what τ lies above the
-// least that it can be, (α−1)max − 1: weights are p = y^k, y = [1 + (α−1)·distance − rise]₊, k = 1/(α−1).
+// Entmax, by what a score lies below the largest one, distance = s − max ≤ 0, and the level, which is what the largest
+// lies above the threshold: weights are p = y^k, y = [level + (α−1)·distance]₊, k = 1/(α−1).
 
 /// y.
 template <class Ops, class V>
-ATTRACTOR_MATH V excess(const EntmaxSeparation& separation, const Ops& ops, V distance, V rise) {
-  return ops.positive_part(ops.mul_add(ops.set(separation.alpha - 1.0F), distance, ops.sub(ops.set(1.0F), rise)));
+ATTRACTOR_MATH V excess(const EntmaxSeparation& separation, const Ops& ops, V distance, V level) {
+  return ops.positive_part(ops.mul_add(ops.set(separation.alpha - 1.0F), distance, level));
 }
 
 /// y^(k−1).

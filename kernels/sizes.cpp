@@ -18,6 +18,7 @@ Sizes Sizes::tiny() {
           .chunk_bytes = 8000,
           .least_chunk = 16,
           .retrieval_rows = 3,
+          .product_columns = 64,
           .footprint_floats = 64,
           .fit_batch_scores = 100,
           .fit_batch_floats = 1000,

@@ -32,6 +32,7 @@ struct Sizes {
                                         ///< page-locking the buffers takes no longer than using them
   Index least_chunk = 4096;             ///< queries of a chunk that is cut for progress or to share among devices
   Index retrieval_rows = 4096;          ///< queries retrieved at a time
+  Index product_columns = Index{1} << 20;    ///< of an ordered product that a launch takes: grids have their limits
   Index footprint_floats = Index{16} << 20;  ///< of footprints that are on the device at a time
   Index fit_batch_scores = Index{16} << 20;  ///< of a batch of a fit's queries: 64 MiB. Cuts sums.
   Index fit_batch_floats = Index{8} << 20;   ///< of the queries themselves. Cuts sums.

@@ -333,6 +333,10 @@ TEST_F(FilesTest, WrongMetadataIsRefused) {
   refuse(R"("version":"1","rule":"modern_hopfield")", {"beta"});
   for (const std::string beta : {"", "two", "1x", "1e99", "-1", "nan", " 1"})
     refuse(R"("version":"1","rule":"modern_hopfield","beta":")" + beta + "\"", {"beta"});
+  for (const std::string separation :
+       {"", "entmax", "entmax(", "entmax()", "entmax(1.5", "entmax(1.5, 2)", "entmax(nan)", "entmax(3)", "softmax()",
+        "softmax(1)", "top(0)", "top(1e9)", "top(99999999999)", "top(1)x", "top((1))", "maximum", ")", "(", "top(1, )"})
+    refuse(R"("version":"1","rule":"modern_hopfield","beta":"1","separation":")" + separation + "\"", {});
   refuse(R"("version":"1","rule":"hebbian","self_coupling":"1","evaluation":"dense","placement":"resident")",
          {"self_coupling"});
   refuse(R"("version":"1","rule":"hebbian","self_coupling":"true","evaluation":"sparse","placement":"resident")",

@@ -131,28 +131,53 @@ TEST(NormalisedSeparationTest, ManyEqualScoresShareAlike) {
   }
 }
 
-/// A query whose scores are all equal keeps more candidates than there is room for. That changes nothing for others.
-TEST(NormalisedSeparationTest, ManyCandidatesOfOneQueryLeaveOthersAlone) {
-  detail::Sizes sizes = detail::sizes();
-  sizes.segment_patterns = 64;
-  sizes.pattern_block = 16;
-  const SizesScope scope(sizes);
+/// What there is room for shows in no bit: whether the candidates of all patterns are kept, early ones are dropped
+/// again as scores rise along the patterns, or all scores are made anew for every round.
+TEST(NormalisedSeparationTest, RoomForCandidatesChangesNoBits) {
   Rng rng(302);
-  const Matrix<float> patterns = random_gaussian(500, 20, rng);
-  const Matrix<float> queries = noisy_copies(patterns, 9, 0.1F, 1.0F, rng);
-  Matrix<float> zero(1, 20);
-  std::fill_n(zero.data(), 20, 0.0F);
-  for (const NormalisedSeparation& separation : {sparsemax(), entmax(1.5F), entmax(1.1F), top(2), top(40)})
+  Matrix<float> patterns = random_gaussian(500, 20, rng);
+  for (Index i = 0; i < 500; ++i) patterns(i, 0) = 0.25F * static_cast<float>(i);
+  Matrix<float> queries = noisy_copies(patterns, 9, 0.1F, 1.0F, rng);
+  for (Index i = 0; i < 9; ++i) queries(i, 0) = static_cast<float>(i % 3);  // Flat, rising, rising steeply.
+  std::fill_n(queries.row(0), 20, 0.0F);
+  detail::Sizes sizes = detail::sizes();
+  sizes.pattern_block = 16;
+  for (const NormalisedSeparation& separation : {sparsemax(), entmax(1.5F), entmax(1.1F), top(1), top(2), top(40)})
     for (const float beta : {0.2F, 1.0F}) {
       const Memory memory = make_memory(patterns, separation, beta);
-      const Relaxer relaxer(
-          memory, {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true});
+      const auto relax = [&](MatrixView<const float> some, Index room) {
+        sizes.segment_patterns = room;
+        const SizesScope scope(sizes);
+        const Relaxer relaxer(
+            memory, {.update = readout_update(), .halting = fixed_steps(), .max_steps = 2, .energy_trace = true});
+        return relaxer.relax(some);
+      };
+      const Relaxation all = relax(queries, 65536);
 
-      const Relaxation alone = relaxer.relax(queries);
-      const Relaxation beside = relaxer.relax(stack(queries, zero));
-
-      for (Index i = 0; i < queries.rows(); ++i) EXPECT_TRUE(same_row(alone, i, beside, i)) << memory.rule();
+      for (const Index room : {16, 64, 128, 400}) EXPECT_TRUE(same_results(all, relax(queries, room))) << memory.rule();
+      // A steep query alone needs little room.
+      const Matrix<float> steep = select(queries, std::vector<Index>{2, 5, 8});
+      const Relaxation apart = relax(steep, 64);
+      for (Index i = 0; i < 3; ++i) EXPECT_TRUE(same_row(apart, i, all, 3 * i + 2)) << memory.rule();
     }
+}
+
+/// Scores that differ: the threshold must be as exact as the smallest of many weights.
+TEST(NormalisedSeparationTest, WideSupportsAreAsExactAsNarrowOnes) {
+  const Index count = 20000;
+  Matrix<float> patterns(count, 1);
+  for (Index i = 0; i < count; ++i) patterns(i, 0) = static_cast<float>(i % 4096) * 0x1p-24F;
+  const Matrix<float> query = matrix({{1.0F}});
+  for (const NormalisedSeparation& separation : {sparsemax(), entmax(1.5F)}) {
+    const Memory memory = make_memory(patterns, separation);
+    const reference::Vector p =
+        reference::weights(reference::modern_hopfield(patterns, 1.0, separation), reference::Vector{1.0});
+
+    const Retrieval found = retrieve(memory, query);
+
+    EXPECT_EQ(found.pattern[0], 4095);
+    EXPECT_NEAR(static_cast<double>(found.posterior[0]) / p[4095], 1.0, 2e-5) << memory.rule();
+  }
 }
 
 /// Potentials are convex with the weights as their gradient: readout updates are those of the concave–convex procedure.

@@ -35,9 +35,9 @@ struct EntmaxSeparation {
   float alpha = 1.5F;  ///< α, 1.05 … 2
 };
 
-/// Softmax over the k patterns with the largest scores, those stored first where scores are equal; Ω* = log Σ exp(s)
-/// over them. k = 1 is the maximum (universal Hopfield networks, Millidge et al. 2022). Weights jump where the k-th
-/// score changes hands.
+/// Softmax over the k patterns with the largest scores, those stored first where scores are equal up to the rounding of
+/// what they lie below the largest; Ω* = log Σ exp(s) over them. k = 1 is the maximum (universal Hopfield networks,
+/// Millidge et al. 2022). Weights jump where the k-th score changes hands.
 struct TopSeparation {
   int count = 1;  ///< k ≥ 1; more than there are patterns: all of them
 };

@@ -20,8 +20,8 @@ struct TanhUpdate {
 /// of that (errors of many roundings grow like the square root of their number: Higham, Mary 2019); 16 is six times
 /// their standard deviation. max|x| is that of the query, and after its first step at least 1. With
 /// Hebb's rule and bipolar patterns, PD < 2²⁴, it is at most 1/(2D): fields of bipolar states are integers over D,
-/// summed without rounding. Of dense associative memories of order n it is 2⁻²¹ n max_μ|a_μi| Σ|p_μ|, of softmax
-/// memories, whose readouts average patterns, 2⁻²¹ max_μ|a_μi|.
+/// summed without rounding. Of dense associative memories of order n it is 2⁻²¹ n max_μ|a_μi| Σ|p_μ|, of memories
+/// with normalised weights, whose readouts average patterns, 2⁻²¹ max_μ|a_μi|.
 struct SignUpdate {};
 
 /// x' = u. With softmax separation this is the update of modern Hopfield networks (Ramsauer et al. 2020, eq. 3).

@@ -131,8 +131,9 @@ class ATTRACTOR_EXPORT Memory {
   /// With another separation its weights p take softmax's place and its potential Ω* that of log Σ exp: energy
   /// −β⁻¹Ω*(βAx) + ½xᵀx + β⁻¹Ω*(0) + ½ max‖a‖², which readout updates never raise (sparse Hopfield networks, Hu et al.
   /// 2023; Hopfield–Fenchel–Young networks, Santos et al. 2024; top(1): universal Hopfield networks' max, Millidge et
-  /// al. 2022). Entmax and top find their threshold in a few rounds over the scores that are near enough to the
-  /// largest; on the CPU, where these don't fit 65,536, they are made anew for each round.
+  /// al. 2022). Entmax finds its threshold in a few rounds over the scores that are near enough to the largest, top in
+  /// up to 31. On the CPU, where more than 32,768 of over 65,536 patterns are that near for the queries in flight,
+  /// scores are made anew for each round; on CUDA all scores of the queries in flight are kept.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @throws InvalidArgument as `hebbian`, beta not positive and finite, alpha outside [1.05, 2], a count below 1, or
@@ -144,7 +145,7 @@ class ATTRACTOR_EXPORT Memory {
   /// Exponential associative memory, the limit of dense ones of order n (Demircigil et al. 2017): weights exp(βAx), for
   /// patterns of ±1 and sign updates. It stores about 2^(D/2) patterns.
   ///
-  /// Exponentials of overlaps leave the range of float from D = 88 on. Weights are therefore divided by their sum,
+  /// Exponentials of overlaps leave the range of float from D = 89 on. Weights are therefore divided by their sum,
   /// which changes no sign: readout softmax(βAx)ᵀA. The energy is the logarithm of the usual one, −β⁻¹ log Σ exp(βξ·x)
   /// for −Σ exp(βξ·x), in units of β⁻¹: it falls where that falls, and sign updates never raise it. Beside
   /// `modern_hopfield` with the same β it lacks ½xᵀx.

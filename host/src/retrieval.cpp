@@ -13,7 +13,7 @@ Retrieval retrieve(const Memory& memory, MatrixView<const float> queries, const 
   const detail::MemoryState& state = detail::Access::state(memory);
   if (!detail::is_normalised(state.rule))
     throw NotSupported("the weights of a " + std::string(detail::name_of(state.rule)) +
-                       " memory are no probabilities; only softmax memories retrieve patterns");
+                       " memory are no probabilities; only memories whose weights sum to 1 retrieve patterns");
   detail::check_queries(queries, memory.dimension());
   detail::check_on_host(queries, "queries");
   detail::check_threads(options.threads);

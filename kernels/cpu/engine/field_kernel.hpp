@@ -38,7 +38,7 @@ std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& 
 std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update, Index width);
 std::unique_ptr<FieldKernel> make_kernel(const AdaptiveField& field, const Update& update, Index width);
 
-/// Reads contents out of a softmax memory. One object per thread.
+/// Reads contents out of a normalised memory. One object per thread.
 class RecallKernel {
  public:
   RecallKernel() = default;
@@ -48,7 +48,7 @@ class RecallKernel {
   RecallKernel& operator=(RecallKernel&&) = delete;
   virtual ~RecallKernel() = default;
 
-  /// softmax(s)ᵀC of the tile's states, [padded M × width], valid until the next call.
+  /// pᵀC of the tile's states, [padded M × width], valid until the next call.
   virtual const float* recall(const Tile& tile) = 0;
 };
 

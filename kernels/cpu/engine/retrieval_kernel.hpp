@@ -1,6 +1,6 @@
 #pragma once
 
-/// What hard retrieval asks of a softmax memory. One object per thread.
+/// What hard retrieval asks of a normalised memory. One object per thread.
 
 #include <cstdint>
 #include <memory>
@@ -13,7 +13,7 @@ namespace attractor::cpu {
 /// The best pattern of every lane.
 struct LaneWinners {
   LaneArray<std::int32_t> pattern{};
-  LaneArray<float> posterior{};  ///< its softmax(s); NaN where a score is none, or the largest isn't finite
+  LaneArray<float> posterior{};  ///< its weight; NaN where a score is none, or the largest isn't finite
 };
 
 class RetrievalKernel {

@@ -22,6 +22,7 @@
 
 #include "kernels/cpu/simd/product-inl.hpp"
 #include "kernels/cpu/simd/readout_term.hpp"
+#include "kernels/negligible.hpp"
 #include "kernels/sizes.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -73,8 +74,11 @@ class CandidateReader {
     if (!scores_) throw std::bad_alloc();
     candidates_.reserve(static_cast<std::size_t>(segment_patterns_));
     terms_.reserve(candidates_.capacity());
-    block_ends_.reserve(static_cast<std::size_t>(segment_patterns_ / pattern_block_ + 2));
+    reserve_blocks(segment_patterns_ / pattern_block_ + 2);
   }
+
+  /// No thread allocates once it works.
+  void reserve_blocks(Index count) { block_ends_.reserve(static_cast<std::size_t>(count)); }
 
   struct Candidate {
     Index pattern;
@@ -124,8 +128,13 @@ class CandidateReader {
     Block block;
     scorer_.score(tile, first, lane, block);
     bool any = false;
+    const Vector never = hn::Set(floats, -std::numeric_limits<float>::infinity());
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
+      // Whatever a lane without a query holds must not make candidates: it may be NaN.
+      const auto idle = hn::MaskFromVec(hn::Load(floats, tile.idle.data() + at));
+      HWY_UNROLL(block_rows)
+      for (int r = 0; r < block_rows; ++r) block[r][v] = hn::IfThenElse(idle, never, block[r][v]);
       Vector largest = block[0][v];
       Vector sum = block[0][v];  // NaN if a score is: maxima may pass over one.
       hn::Store(block[0][v], floats, scores(to) + at);

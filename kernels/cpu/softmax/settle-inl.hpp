@@ -14,6 +14,7 @@
 
 #include "core/entmax.hpp"
 #include "kernels/cpu/simd/vector_ops-inl.hpp"
+#include "kernels/negligible.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
@@ -22,14 +23,14 @@ namespace attractor::cpu::HWY_NAMESPACE {
 // `begin_round()`, `count(lane, distance)` for all scores and `end_round(lanes)`, which is true if another must follow;
 // then `begin_weighing()` and `weigh(lane, distance)` for all. A distance is the score less the lane's largest.
 
-/// Weights y^k, y = [1 + (α−1)·distance − rise]₊: the rise by Newton's method, see core/entmax.hpp.
+/// Weights y^k, y = [level + (α−1)·distance]₊: the level by Newton's method, see core/entmax.hpp.
 class EntmaxLanes {
  public:
   EntmaxLanes(const EntmaxSeparation& separation, Index /*patterns*/) : separation_(separation) {}
 
   [[nodiscard]] float cutoff() const { return (1.0F + 0x1p-20F) / (separation_.alpha - 1.0F); }
 
-  void start(const LaneArray<float>& /*maximum*/) { rise_ = {}; }
+  void start(const LaneArray<float>& /*maximum*/) { level_.fill(1.0F); }
 
   void begin_round() {
     weights_ = {};
@@ -37,7 +38,7 @@ class EntmaxLanes {
   }
 
   HWY_INLINE void count(Index lane, Vector distance) {
-    const Vector y = excess(separation_, VectorOps{}, distance, hn::Load(floats, rise_.data() + lane));
+    const Vector y = excess(separation_, VectorOps{}, distance, hn::Load(floats, level_.data() + lane));
     const Vector slope = weight_slope(separation_, VectorOps{}, y);
     add_to(weights_, lane, hn::Mul(y, slope));
     add_to(slopes_, lane, slope);
@@ -46,12 +47,12 @@ class EntmaxLanes {
   bool end_round(Index lanes) {
     bool moved = false;
     for (Index lane = 0; lane < lanes; ++lane) {
-      float& rise = rise_[static_cast<std::size_t>(lane)];
+      float& level = level_[static_cast<std::size_t>(lane)];
       const auto next =
-          static_cast<float>(detail::next_rise(static_cast<double>(separation_.alpha), static_cast<double>(rise),
-                                               weights_.value(lane), slopes_.value(lane)));
-      moved |= next != rise;
-      rise = next;
+          static_cast<float>(detail::next_level(static_cast<double>(separation_.alpha), static_cast<double>(level),
+                                                weights_.value(lane), slopes_.value(lane)));
+      moved |= next != level;
+      level = next;
     }
     return moved;
   }
@@ -59,7 +60,7 @@ class EntmaxLanes {
   void begin_weighing() { powers_ = {}; }
 
   HWY_INLINE Vector weigh(Index lane, Vector distance) {
-    const Vector y = excess(separation_, VectorOps{}, distance, hn::Load(floats, rise_.data() + lane));
+    const Vector y = excess(separation_, VectorOps{}, distance, hn::Load(floats, level_.data() + lane));
     const Vector weight = hn::Mul(y, weight_slope(separation_, VectorOps{}, y));
     add_to(powers_, lane, hn::Mul(weight, y));
     return weight;
@@ -67,19 +68,19 @@ class EntmaxLanes {
 
   /// Of the largest score.
   [[nodiscard]] double best_weight(Index lane) const {
-    const double y = 1.0 - static_cast<double>(rise_[static_cast<std::size_t>(lane)]);
-    return std::pow(y, 1.0 / (static_cast<double>(separation_.alpha) - 1.0));
+    return std::pow(static_cast<double>(level_[static_cast<std::size_t>(lane)]),
+                    1.0 / (static_cast<double>(separation_.alpha) - 1.0));
   }
 
   /// Ω* less the largest score.
   [[nodiscard]] double potential(Index lane, double /*normaliser*/) const {
     return detail::entmax_potential(static_cast<double>(separation_.alpha),
-                                    static_cast<double>(rise_[static_cast<std::size_t>(lane)]), powers_.value(lane));
+                                    static_cast<double>(level_[static_cast<std::size_t>(lane)]), powers_.value(lane));
   }
 
  private:
   EntmaxSeparation separation_;
-  LaneArray<float> rise_{};
+  LaneArray<float> level_{};
   LaneSums weights_;  ///< Σ y^k
   LaneSums slopes_;   ///< Σ y^(k−1)
   LaneSums powers_;   ///< Σ y^(k+1)
@@ -90,7 +91,7 @@ class TopLanes {
  public:
   TopLanes(const TopSeparation& separation, Index patterns)
       : wanted_(separation.count),
-        cutoff_(std::log(static_cast<float>(patterns)) + 25.0F * std::log(2.0F)),
+        cutoff_(detail::softmax_cutoff(patterns)),
         last_key_(hn::GetLane(key(hn::Set(floats, cutoff_))) - 1) {}
 
   [[nodiscard]] float cutoff() const { return cutoff_; }
@@ -100,7 +101,8 @@ class TopLanes {
     for (std::size_t i = 0; i < most_lanes; ++i) {
       const bool idle = maximum[i] == std::numeric_limits<float>::infinity();
       least_[i] = 0;
-      most_[i] = idle ? 0 : last_key_;
+      // The first of them needs no search.
+      most_[i] = idle || wanted_ == 1 ? 0 : last_key_;
     }
     choose_middle();
   }

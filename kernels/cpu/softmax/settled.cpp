@@ -20,7 +20,7 @@ namespace {
 template <class Lanes>
 using Reader = SettledReader<DotScorer, Lanes>;
 
-/// Calls make(separation, lanes of that separation) for the field's; `make` is told the type of its lanes alone.
+/// Calls make<Lanes>(separation) for the field's separation and its lanes.
 template <class Make>
 auto with_lanes(const SoftmaxField& field, const Make& make) {
   if (const auto* const top = std::get_if<TopSeparation>(&field.separation))

@@ -75,9 +75,12 @@ class SettledReader : public CandidateReader<Scorer> {
 
   SettledReader(const typename Scorer::Field& field, const PackedMatrix& contents, Index width, Lanes lanes)
       : Base(field, contents, width, lanes.cutoff()), separation_(std::move(lanes)) {
+    if (segment_patterns_ == contents.padded_rows()) return;  // There is room for all.
     // Blocks of patterns don't straddle segments, or it would show whether there are any.
     pattern_block_ = std::max(panel_rows, std::min(pattern_block_, segment_patterns_) / panel_rows * panel_rows);
     segment_patterns_ = std::max(pattern_block_, segment_patterns_ / pattern_block_ * pattern_block_);
+    // Candidates of all patterns may be read out at once.
+    this->reserve_blocks(std::min(segment_patterns_, contents.rows() / pattern_block_ + 1));
   }
 
   /// Scores all patterns, and keeps the candidates of all; false: there are too many.

@@ -18,16 +18,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
-/// How far below the largest of so many scores one may be before softmax drops it.
-inline float softmax_cutoff(Index patterns) { return std::log(static_cast<float>(patterns)) + 25.0F * std::log(2.0F); }
-
 template <class Scorer>
 class SoftmaxReader : public CandidateReader<Scorer> {
   using Base = CandidateReader<Scorer>;
 
  public:
   SoftmaxReader(const typename Scorer::Field& field, const PackedMatrix& contents, Index width)
-      : Base(field, contents, width, softmax_cutoff(contents.rows())) {}
+      : Base(field, contents, width, detail::softmax_cutoff(contents.rows())) {}
 
   /// Scores and weighs all patterns; the readout of the last segment is left for later.
   void evaluate(const Tile& tile) {

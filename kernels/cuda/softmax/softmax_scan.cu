@@ -10,6 +10,7 @@
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/softmax/softmax_scan.hpp"
 #include "kernels/cuda/softmax/softmax_scan_block.cuh"
+#include "kernels/negligible.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -85,11 +86,6 @@ const Kernel& choose_kernel(const SoftmaxScan& scan) {
   return *best;
 }
 
-/// All weights below e^−cutoff together are less than half an ulp of the sum, so they count as 0.
-float weight_cutoff(Index pattern_count) {
-  return std::log(static_cast<float>(pattern_count)) + 25.0F * std::log(2.0F);
-}
-
 }  // namespace
 
 bool softmax_scan_takes_runs(Index pattern_count, int splits, Index run_patterns) {
@@ -119,7 +115,7 @@ void launch_softmax_scan(const SoftmaxScan& scan, cudaStream_t stream) {
                   static_cast<unsigned>(scan.splits),
                   static_cast<unsigned>(column_blocks(kernel, scan.content_columns)));
   launch_kernel("softmax_scan", kernel.function, {grid, static_cast<unsigned>(kernel.threads), bytes}, stream, scan,
-                layout, weight_cutoff(scan.pattern_count));
+                layout, detail::softmax_cutoff(scan.pattern_count));
 }
 
 }  // namespace attractor::cuda

@@ -54,7 +54,7 @@ class Row {
   float maximum_;
 };
 
-/// Weights y^k: the rise by Newton's method, see core/entmax.hpp.
+/// Weights y^k: the level by Newton's method, see core/entmax.hpp.
 class EntmaxRow {
  public:
   __device__ EntmaxRow(const EntmaxSeparation& separation, const Row& row) : separation_(separation) {
@@ -69,9 +69,9 @@ class EntmaxRow {
       });
       weights = add_up(weights);
       slopes = add_up(slopes);
-      const auto next = static_cast<float>(detail::next_rise(alpha(), static_cast<double>(rise_), weights, slopes));
-      if (next == rise_) return;
-      rise_ = next;
+      const auto next = static_cast<float>(detail::next_level(alpha(), static_cast<double>(level_), weights, slopes));
+      if (next == level_) return;
+      level_ = next;
     }
   }
 
@@ -81,24 +81,24 @@ class EntmaxRow {
   }
 
   [[nodiscard]] __device__ double best_weight() const {
-    return pow(1.0 - static_cast<double>(rise_), 1.0 / (alpha() - 1.0));
+    return pow(static_cast<double>(level_), 1.0 / (alpha() - 1.0));
   }
 
   /// Before the scores have become weights.
   [[nodiscard]] __device__ double potential(const Row& row, double /*total*/) const {
     const double powers =
         row.sum<double>([&](int i) { return static_cast<double>(weight(row, i)) * static_cast<double>(at(row, i)); });
-    return detail::entmax_potential(alpha(), static_cast<double>(rise_), powers);
+    return detail::entmax_potential(alpha(), static_cast<double>(level_), powers);
   }
 
  private:
   [[nodiscard]] __device__ double alpha() const { return static_cast<double>(separation_.alpha); }
   [[nodiscard]] __device__ float at(const Row& row, int i) const {
-    return excess(separation_, FloatOps{}, row.distance(i), rise_);
+    return excess(separation_, FloatOps{}, row.distance(i), level_);
   }
 
   EntmaxSeparation separation_;
-  float rise_ = 0.0F;
+  float level_ = 1.0F;
 };
 
 /// Weights exp(distance) of the k nearest to the largest score. The distance of the k-th is found by bisection, and
@@ -107,7 +107,7 @@ class TopRow {
  public:
   __device__ TopRow(const TopSeparation& separation, const Row& row) {
     const int wanted = separation.count;
-    last_ = bisect(infinite_key, wanted,
+    last_ = bisect(wanted == 1 ? 0 : infinite_key, wanted,
                    [&](int key) { return row.sum<int>([&](int i) { return own_key(row, i) <= key ? 1 : 0; }); });
     const int nearer = row.sum<int>([&](int i) { return own_key(row, i) < last_ ? 1 : 0; });
     last_pattern_ = bisect(row.patterns(), wanted - nearer, [&](int pattern) {

@@ -27,8 +27,9 @@ constexpr std::size_t scratch_share = 16;
 
 constexpr int padded(Index columns) { return static_cast<int>((columns + 3) / 4 * 4); }
 
-/// Slots of a job whose every row takes about `row_floats` floats of scratch.
-int slot_count(Index queries, Index row_floats) {
+/// Slots of a job whose every row takes about `row_floats` floats of scratch; at least `least`, even if those take more
+/// than they should.
+int slot_count(Index queries, Index row_floats, Index least = detail::sizes().least_slots) {
   std::size_t left = 0;
   std::size_t total = 0;
   check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
@@ -36,7 +37,7 @@ int slot_count(Index queries, Index row_floats) {
   // What is left may differ when the scratch is used; the total doesn't.
   const std::size_t budget = std::min(static_cast<std::size_t>(sizes.scratch_bytes), total / scratch_share);
   const auto affordable = static_cast<Index>(budget / (sizeof(float) * static_cast<std::size_t>(row_floats)));
-  return static_cast<int>(std::clamp<Index>(queries, 1, std::clamp(affordable, sizes.least_slots, sizes.most_slots)));
+  return static_cast<int>(std::clamp<Index>(queries, 1, std::clamp(affordable, least, sizes.most_slots)));
 }
 
 /// The products of a step, by form: what each takes of the workspace, and how it launches them.
@@ -380,7 +381,8 @@ class SettledStage {
  public:
   static int rows(const StreamedSoftmax& memory, Index queries) {
     const Index readouts = Index{several(memory) ? 2 : 1} * largest_stride(memory);
-    return slot_count(queries, Index{2} * memory.patterns.stride + score_stride(memory) + readouts + 5);
+    // Rows are as long as there are patterns.
+    return slot_count(queries, Index{2} * memory.patterns.stride + score_stride(memory) + readouts + 5, 1);
   }
   SettledStage(const StreamedSoftmax& memory, Workspace& workspace, int rows)
       : memory_(memory),
@@ -621,17 +623,19 @@ void launch_scores(const StreamedAdaptive& memory, const float* states, int rows
 void launch_ordered_scores(const StreamedSoftmax& memory, const float* states, int rows, int begin, int count,
                            float* scores, Index score_stride, cudaStream_t stream) {
   const DeviceMatrix& patterns = memory.patterns;
-  launch_transposed_ordered_product({.rows = rows,
-                                     .columns = count,
-                                     .inner = patterns.columns,
-                                     .factor = memory.terms.beta,
-                                     .a = states,
-                                     .a_stride = patterns.stride,
-                                     .b = patterns.row(begin),
-                                     .b_stride = patterns.stride,
-                                     .result = scores,
-                                     .result_stride = score_stride},
-                                    stream);
+  const auto most = static_cast<int>(detail::sizes().product_columns);
+  for (int first = 0; first < count; first += most)
+    launch_transposed_ordered_product({.rows = rows,
+                                       .columns = std::min(most, count - first),
+                                       .inner = patterns.columns,
+                                       .factor = memory.terms.beta,
+                                       .a = states,
+                                       .a_stride = patterns.stride,
+                                       .b = patterns.row(begin + first),
+                                       .b_stride = patterns.stride,
+                                       .result = scores + first,
+                                       .result_stride = score_stride},
+                                      stream);
 }
 
 std::size_t workspace_bytes(const StreamedFactored& memory, Index queries) {
