@@ -106,6 +106,11 @@ class CandidateReader {
 
   static bool is_set(float bits) { return std::signbit(bits); }
 
+  /// Scores the patterns [first, end), whose candidates there is room for.
+  void score_patterns(const Tile& tile, Index first, Index end) {
+    for (; first < end; first += panel_rows) score_panel(tile, first, std::min(first + panel_rows, end));
+  }
+
   /// Scores the panel of patterns [first, end) and keeps those within the cutoff of the largest score so far of some
   /// lane.
   void score_panel(const Tile& tile, Index first, Index end) {

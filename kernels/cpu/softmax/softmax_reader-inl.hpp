@@ -34,9 +34,7 @@ class SoftmaxReader : public CandidateReader<Scorer> {
     const Index pattern_count = contents_.rows();
     for (Index segment = 0; segment < pattern_count; segment += segment_patterns_) {
       if (segment > 0) this->read_out_segment();
-      const Index end = std::min(segment + segment_patterns_, pattern_count);
-      for (Index first = segment; first < end; first += panel_rows)
-        this->score_panel(tile, first, std::min(first + panel_rows, end));
+      this->score_patterns(tile, segment, std::min(segment + segment_patterns_, pattern_count));
       weigh(tile);
     }
   }

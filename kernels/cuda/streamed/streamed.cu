@@ -246,6 +246,14 @@ int largest_stride(const Memory& memory) {
   return std::max(memory.patterns.stride, memory.contents.stride);
 }
 
+/// What the readouts and energies of a dot-product memory need beside what its weights come to.
+void add_terms(const StreamedSoftmax& memory, SoftmaxReadout& readout) {
+  readout.beta = memory.terms.beta;
+  readout.norm_weight = memory.terms.quadratic ? 0.5 : 0.0;
+  readout.energy_offset = memory.terms.energy_offset;
+  readout.resolution = memory.resolution.data();
+}
+
 /// A dot-product memory whose scores don't leave the multiprocessor.
 class ScanScratch {
  public:
@@ -345,10 +353,7 @@ class SoftmaxStage {
                           cudaStream_t stream) const {
     SoftmaxReadout readout = scan_ ? scan_->launch(memory_, contents, states, rows, stream)
                                    : read_out_chunks(contents, states, rows, blas, stream);
-    readout.beta = memory_.terms.beta;
-    readout.norm_weight = memory_.terms.quadratic ? 0.5 : 0.0;
-    readout.energy_offset = memory_.terms.energy_offset;
-    readout.resolution = memory_.resolution.data();
+    add_terms(memory_, readout);
     return readout;
   }
 
@@ -430,10 +435,7 @@ class SettledStage {
     readout.capacity = capacity_;
     readout.stride = contents.stride;
     readout.splits = 1;
-    readout.beta = memory_.terms.beta;
-    readout.norm_weight = memory_.terms.quadratic ? 0.5 : 0.0;
-    readout.energy_offset = memory_.terms.energy_offset;
-    readout.resolution = memory_.resolution.data();
+    add_terms(memory_, readout);
     return readout;
   }
 
