@@ -53,6 +53,7 @@ function(attractor_add_cuda target)
     kernels/cuda/fit/softmax_loss.cu
     kernels/cuda/resident/resident.cu
     kernels/cuda/softmax/retrieval.cu
+    kernels/cuda/softmax/score_terms.cu
     kernels/cuda/softmax/softmax_chunks.cu
     kernels/cuda/softmax/softmax_scan.cu
     kernels/cuda/streamed/compaction.cu
@@ -61,6 +62,8 @@ function(attractor_add_cuda target)
     kernels/cuda/streamed/settle.cu
     kernels/cuda/streamed/step.cu
     kernels/cuda/streamed/streamed.cu
+    kernels/cuda/streamed/sweep.cu
+    kernels/cuda/streamed/swept.cu
   )
   target_compile_features(attractor_cuda PUBLIC cxx_std_20)
   target_include_directories(attractor_cuda

@@ -1,6 +1,6 @@
 #pragma once
 
-/// The operations of core/*-inl.hpp on double.
+/// The operations of core/*-inl.hpp on double, as far as the reference uses them.
 
 #include <cmath>
 

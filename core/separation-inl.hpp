@@ -1,6 +1,6 @@
 // The formulas of the separations in core/attractor/separation.hpp. Included once per instruction set, like
-// core/update-inl.hpp. `Ops` offers set, mul, mul_add, sub, quotient (of two integers), positive_part, which keeps NaN,
-// and power (of a value that isn't negative, 0 for 0).
+// core/update-inl.hpp. `Ops` offers set, mul, mul_add, add, sub, div, abs, min, max, quotient (of two integers),
+// positive_part, which keeps NaN, and power (of a value that isn't negative, 0 for 0).
 
 template <class Ops, class V>
 ATTRACTOR_MATH V separate(const LinearSeparation& /*separation*/, const Ops& /*ops*/, V h) {
@@ -29,6 +29,36 @@ ATTRACTOR_MATH V separate(const PolynomialSeparation& separation, const Ops& ops
 template <class Ops, class V>
 ATTRACTOR_MATH V twice_potential(const PolynomialSeparation& separation, const Ops& ops, V h, V p) {
   return ops.mul(ops.quotient(2, separation.order), ops.mul(h, p));
+}
+
+/// The mean of f over [h − |step|, h + |step|], which is (F(h + step) − F(h − step))/(2 step): what a score of h ± step
+/// changes F by, without the difference that would lose its digits: (aⁿ − bⁿ)/(a − b) = Σ aᵏ bⁿ⁻¹⁻ᵏ. Of a rectified
+/// range of which a part counts, the rest has weight 0.
+template <class Ops, class V>
+ATTRACTOR_MATH V mean_weight(const PolynomialSeparation& separation, const Ops& ops, V h, V step) {
+  const V half = ops.abs(step);
+  V upper = ops.add(h, half);
+  V lower = ops.sub(h, half);
+  if (separation.rectified) {
+    upper = ops.positive_part(upper);
+    lower = ops.positive_part(lower);
+  }
+  V sum = ops.set(1.0F);
+  V power = lower;
+  for (int k = 1; k < separation.order; ++k) {
+    sum = ops.mul_add(upper, sum, power);
+    power = ops.mul(power, lower);
+  }
+  const V mean = ops.mul(ops.quotient(1, separation.order), sum);
+  if (!separation.rectified) return mean;
+  const V width = ops.max(ops.add(half, half), ops.set(1e-30F));
+  return ops.mul(mean, ops.min(ops.div(upper, width), ops.set(1.0F)));
+}
+
+/// How large the rounding of a sum of mean weights may be, relative to that of their magnitudes: that of n powers.
+ATTRACTOR_MATH float relative_rounding(const LinearSeparation& /*separation*/) { return 0x1p-20F; }
+ATTRACTOR_MATH float relative_rounding(const PolynomialSeparation& separation) {
+  return 0x1p-21F * static_cast<float>(separation.order);
 }
 
 // Entmax, by what a score lies below the largest one, distance = s − max ≤ 0, and the level, which is what the largest

@@ -15,6 +15,11 @@ ATTRACTOR_MATH V apply_update(const SignUpdate& /*update*/, const Ops& ops, V x,
 }
 
 template <class Ops, class V>
+ATTRACTOR_MATH V apply_update(const AsynchronousSignUpdate& /*update*/, const Ops& ops, V x, V u) {
+  return ops.sign_or(u, x);
+}
+
+template <class Ops, class V>
 ATTRACTOR_MATH V apply_update(const ReadoutUpdate& /*update*/, const Ops& /*ops*/, V /*x*/, V u) {
   return u;
 }

@@ -127,6 +127,8 @@ std::vector<Kind> all_kinds() {
          return Memory::projection(test_device(), patterns,
                                    {.self_coupling = true, .ridge = 0.1F, .evaluation = Evaluation::factored});
        }},
+      {"Storkey", [](View patterns,
+                     View) { return Memory::storkey(test_device(), patterns, {.placement = Placement::streamed}); }},
       {"ModernHopfield",
        [](View patterns, View) { return Memory::modern_hopfield(test_device(), patterns, {.beta = 1.0F / 3.0F}); }},
       {"ModernHopfieldWithContents",
@@ -253,7 +255,7 @@ TEST_F(FilesTest, HaveTheLayoutOthersRead) {
        path_);
 
   const std::string header =
-      R"({"__metadata__":{"beta":"0.25","format":"attractor memory","rule":"modern_hopfield","separation":"softmax",)"
+      R"({"__metadata__":{"beta":"0.25","format":"attractor memory","rule":"modern_hopfield","separation":"softmax","similarity":"dot",)"
       R"("version":"1"},)"
       R"("contents":{"data_offsets":[16,24],"dtype":"F32","shape":[2,1]},)"
       R"("patterns":{"data_offsets":[0,16],"dtype":"F32","shape":[2,2]}})";

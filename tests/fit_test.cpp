@@ -475,5 +475,19 @@ TEST(BadFitTest, MoreRanksThanACudaDeviceSortsAreNamed) {
   }
 }
 
+TEST(CrossEntropyTest, RefusesPriorsThatDontFit) {
+  const Matrix<float> patterns = matrix({{1.0F, 0.0F}, {0.0F, 1.0F}, {1.0F, 1.0F}});
+  const std::vector<Index> origins = {2};
+  const auto loss = [&](const std::vector<float>& prior) {
+    return cross_entropy(test_device(), patterns, {.dot = {1.0F, 1.0F}, .log_prior = prior},
+                         patterns.view().slice(2, 1), origins, nullptr);
+  };
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_TRUE(std::isfinite(loss({0.0F, -infinity, 0.0F})));
+  EXPECT_THROW(static_cast<void>(loss({0.0F})), InvalidArgument);
+  EXPECT_THROW(static_cast<void>(loss({0.0F, infinity, 0.0F})), InvalidArgument);
+  EXPECT_THROW(static_cast<void>(loss({0.0F, std::nanf(""), 0.0F})), InvalidArgument);
+}
+
 }  // namespace
 }  // namespace attractor::test

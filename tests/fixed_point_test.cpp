@@ -239,5 +239,35 @@ TEST(OscillationTest, DoesNotDependOnTheBatch) {
   });
 }
 
+/// Storkey 1997: more random patterns than Hebb's rule holds, of which each is a fixed point.
+TEST(StorkeyTest, HoldsMorePatternsThanHebb) {
+  Rng rng(240);
+  const Matrix<float> patterns = random_bipolar(25, 100, rng);
+  const auto kept = [&](const Memory& memory) {
+    const Relaxation result = Relaxer(memory).relax(patterns);
+    Index count = 0;
+    for (Index i = 0; i < 25; ++i) count += same_bits(row_of(result.states, i), row_of(patterns, i)) ? 1 : 0;
+    return count;
+  };
+  EXPECT_EQ(kept(Memory::storkey(test_device(), patterns)), 25);
+  EXPECT_LT(kept(Memory::hebbian(test_device(), patterns)), 10);
+}
+
+TEST(StorkeyTest, LearnsTheFirstPatternAsHebbDoes) {
+  Rng rng(241);
+  const Matrix<float> pattern = random_bipolar(1, 40, rng);
+  const Matrix<float> queries = flipped_copies(pattern, 50, 0.45, rng);
+  const RelaxerOptions options{.energies = true};
+  const Relaxation storkey = Relaxer(Memory::storkey(test_device(), pattern), options).relax(queries);
+  const Relaxation hebb = Relaxer(Memory::hebbian(test_device(), pattern), options).relax(queries);
+  EXPECT_TRUE(same_bits(storkey.states, hebb.states));
+  for (std::size_t i = 0; i < 50; ++i) EXPECT_NEAR(storkey.energies[i], hebb.energies[i], 1e-5F);
+}
+
+TEST(StorkeyTest, RefusesPatternsWhoseWeightsOverflow) {
+  EXPECT_THROW(Memory::storkey(test_device(), matrix({{1e15F, 1e15F, -1e15F}, {1e15F, -1e15F, 1e15F}})),
+               InvalidArgument);
+}
+
 }  // namespace
 }  // namespace attractor::test

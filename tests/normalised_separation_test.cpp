@@ -252,10 +252,13 @@ TEST(NormalisedSeparationTest, OverflowingScoresDiverge) {
 TEST(NormalisedSeparationTest, RulesNameTheirSeparation) {
   const Matrix<float> patterns = axes(3);
 
-  EXPECT_EQ(make_memory(patterns, softmax(), 2.0F).rule(), "modern_hopfield(beta = 2, separation = softmax)");
-  EXPECT_EQ(make_memory(patterns, sparsemax()).rule(), "modern_hopfield(beta = 1, separation = entmax(2))");
-  EXPECT_EQ(make_memory(patterns, entmax(1.25F)).rule(), "modern_hopfield(beta = 1, separation = entmax(1.25))");
-  EXPECT_EQ(make_memory(patterns, top(7)).rule(), "modern_hopfield(beta = 1, separation = top(7))");
+  EXPECT_EQ(make_memory(patterns, softmax(), 2.0F).rule(),
+            "modern_hopfield(beta = 2, similarity = dot, separation = softmax)");
+  EXPECT_EQ(make_memory(patterns, sparsemax()).rule(),
+            "modern_hopfield(beta = 1, similarity = dot, separation = entmax(2))");
+  EXPECT_EQ(make_memory(patterns, entmax(1.25F)).rule(),
+            "modern_hopfield(beta = 1, similarity = dot, separation = entmax(1.25))");
+  EXPECT_EQ(make_memory(patterns, top(7)).rule(), "modern_hopfield(beta = 1, similarity = dot, separation = top(7))");
 }
 
 TEST(NormalisedSeparationTest, FilesKeepTheSeparation) {

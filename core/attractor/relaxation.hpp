@@ -53,6 +53,13 @@ struct Progress {
 struct RelaxCall {
   /// [B × D]; neurons with a nonzero entry are known and keep the query's value. Empty: none.
   MatrixView<const std::uint8_t> clamped = {};
+  /// Patterns that take part, [1 × P] for all queries or [B × P], of memories whose weights are normalised: those with
+  /// a zero are as if they weren't stored. Empty: all. A query for which none takes part diverges.
+  MatrixView<const std::uint8_t> valid_patterns = {};
+  /// Added to the scores of such memories, [1 × P] or [B × P]; −∞: as if the pattern weren't stored. Empty: 0. A query
+  /// with a NaN or +∞ for a pattern that takes part diverges. They are taken as they are: what they have in common
+  /// costs the scores' digits, and is part of the energy.
+  MatrixView<const float> log_prior = {};
   /// Called about 200 times, at least once at the end, by whichever thread has just finished queries: the caller's or
   /// one of the library's, in which signals are blocked; never by two at a time. What it throws cancels the call and is
   /// rethrown from it.

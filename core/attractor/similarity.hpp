@@ -1,12 +1,12 @@
 #pragma once
 
-/// Adaptive similarity: how alike a pattern ξ and a state x are, by the ranks of their entrywise agreement (A-Hop,
-/// arXiv 2511.20609).
+/// Similarities: how alike a pattern ξ and a state x are.
 ///
-/// A base compares entry by entry, q_i = −(ξ_i − x_i)² or q_i = ξ_i x_i. Its terms in descending order q̃ are the
-/// ranked terms, their running sums the footprint. A score is a weighted sum of a footprint, Σ_k w_k Σ_{i≤k} q̃_i, which
-/// is Σ_i v_i q̃_i with rank weights v_i = Σ_{k≥i} w_k: scoring needs the ranked terms alone. With all v_i = 1 it is the
-/// negative squared distance, or the dot product.
+/// The adaptive one goes by the ranks of their entrywise agreement (A-Hop, arXiv 2511.20609). A base compares entry by
+/// entry, q_i = −(ξ_i − x_i)² or q_i = ξ_i x_i. Its terms in descending order q̃ are the ranked terms, their running
+/// sums the footprint. A score is a weighted sum of a footprint, Σ_k w_k Σ_{i≤k} q̃_i, which is Σ_i v_i q̃_i with rank
+/// weights v_i = Σ_{k≥i} w_k: scoring needs the ranked terms alone. With all v_i = 1 it is the negative squared
+/// distance, or the dot product.
 
 #include <span>
 #include <vector>
@@ -14,6 +14,15 @@
 #include <attractor/matrix_view.hpp>
 
 namespace attractor {
+
+/// The similarities that have no parameters; scores are β times them (universal Hopfield networks, Millidge et al.
+/// 2022).
+enum class Similarity : unsigned char {
+  dot,               ///< ξ·x
+  squared_distance,  ///< −½‖ξ − x‖²: with softmax the posterior of Gaussians of variance 1/β around the patterns
+  manhattan,         ///< −‖ξ − x‖₁
+  cosine,            ///< ξ·x/(‖ξ‖‖x‖), 0 where either is 0
+};
 
 /// How a footprint compares entries.
 enum class FootprintBase : unsigned char {

@@ -3,6 +3,8 @@
 /// Updates x' = g(x, u): how a state x follows its readout u. The formulas are in core/update-inl.hpp, written once
 /// for every instruction set and device.
 
+#include <cstdint>
+#include <optional>
 #include <variant>
 
 namespace attractor {
@@ -20,9 +22,27 @@ struct TanhUpdate {
 /// of that (errors of many roundings grow like the square root of their number: Higham, Mary 2019); 16 is six times
 /// their standard deviation. max|x| is that of the query, and after its first step at least 1. With
 /// Hebb's rule and bipolar patterns, PD < 2²⁴, it is at most 1/(2D): fields of bipolar states are integers over D,
-/// summed without rounding. Of dense associative memories of order n it is 2⁻²¹ n max_μ|a_μi| Σ|p_μ|, of memories
-/// with normalised weights, whose readouts average patterns, 2⁻²¹ max_μ|a_μi|.
+/// summed without rounding. Of Storkey's rule, whose W has no F, it is 2⁻²⁰ |W_i| √D max|x|. Of dense associative
+/// memories of order n it is 2⁻²¹ n max_μ|a_μi| Σ|p_μ|, of memories with normalised weights, whose readouts average
+/// patterns, 2⁻²¹ max_μ|a_μi|.
 struct SignUpdate {};
+
+/// Sign updates of one neuron after another, each of which sees what those before it have become: a step is a sweep
+/// over all neurons that aren't clamped. A neuron takes the sign of E(x_i = −1) − E(x_i = +1), and keeps its state
+/// where that is 0. On linear memories without self-coupling this is x_i' = sign(u_i) (Hopfield 1982), with it the
+/// diagonal's share of u counts too; on dense associative ones it is the rule of Krotov, Hopfield 2016, eq. 3. From the
+/// first sweep on no step raises the energy, so that every query ends in a fixed point. (With self-coupling: where the
+/// diagonal of W isn't negative, as with all learning rules here.)
+///
+/// 0 is what can't be told from it: of linear memories as for SignUpdate, of dense associative ones of order n 2⁻²¹ n
+/// times what its terms, the differences of F for each pattern, add up to in magnitude; max|x| is at least 1 here. The
+/// products Ax (or Wx) of the queries in flight are kept: 128 bytes for each pattern (or neuron) and thread. A neuron
+/// costs O(P), or on dense linear memories O(D) where it changes: overlaps follow each change.
+struct AsynchronousSignUpdate {
+  /// None: neurons come as they are numbered. Else in an order that follows from this and D alone, the same for every
+  /// query and sweep.
+  std::optional<std::uint64_t> seed = std::nullopt;
+};
 
 /// x' = u. With softmax separation this is the update of modern Hopfield networks (Ramsauer et al. 2020, eq. 3).
 struct ReadoutUpdate {};
@@ -33,12 +53,16 @@ struct BlendUpdate {
 };
 
 /// One of the updates above.
-using Update = std::variant<TanhUpdate, SignUpdate, ReadoutUpdate, BlendUpdate>;
+using Update = std::variant<TanhUpdate, SignUpdate, AsynchronousSignUpdate, ReadoutUpdate, BlendUpdate>;
 
 /// x' = tanh(x + gain·u).
 inline Update tanh_update(float gain = 0.5F) { return TanhUpdate{gain}; }
 /// x' = sign(u).
 inline Update sign_update() { return SignUpdate{}; }
+/// x_i' = sign(u_i), one neuron after another.
+inline Update asynchronous_sign_update(std::optional<std::uint64_t> seed = std::nullopt) {
+  return AsynchronousSignUpdate{seed};
+}
 /// x' = u.
 inline Update readout_update() { return ReadoutUpdate{}; }
 /// x' = x + rate·(u − x).

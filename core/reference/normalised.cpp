@@ -53,8 +53,12 @@ double potential_of(const EntmaxSeparation& separation, const Vector& scores) {
   const auto alpha = static_cast<double>(separation.alpha);
   const Vector p = weights_of(separation, scores);
   double powers = 0.0;
-  for (const double weight : p) powers += std::pow(weight, alpha);
-  return std::inner_product(p.begin(), p.end(), scores.begin(), 0.0) - (powers - 1.0) / (alpha * (alpha - 1.0));
+  double mean = 0.0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    powers += std::pow(p[i], alpha);
+    if (p[i] > 0.0) mean += p[i] * scores[i];  // Others may be −∞.
+  }
+  return mean - (powers - 1.0) / (alpha * (alpha - 1.0));
 }
 
 /// The scores of the top patterns, −∞ for the others.

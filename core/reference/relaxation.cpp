@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "core/end_judge.hpp"
 #include "core/reference/normalised.hpp"
 #include "core/reference/similarity.hpp"
+#include "core/sweep_order.hpp"
 
 namespace attractor::reference {
 namespace {
@@ -63,25 +65,48 @@ void solve(Matrix<double>& g, Matrix<double>& b) {
   }
 }
 
-/// βAx.
-Vector scores(const SoftmaxModel& model, std::span<const double> state) {
-  Vector result(static_cast<std::size_t>(model.patterns.rows()));
+double similarity_of(Similarity similarity, std::span<const double> pattern, std::span<const double> state) {
+  double product = 0.0;
+  double squared = 0.0;
+  double absolute = 0.0;
+  double pattern_norm = 0.0;
+  double state_norm = 0.0;
+  for (std::size_t k = 0; k < state.size(); ++k) {
+    product += pattern[k] * state[k];
+    squared += (pattern[k] - state[k]) * (pattern[k] - state[k]);
+    absolute += std::abs(pattern[k] - state[k]);
+    pattern_norm += pattern[k] * pattern[k];
+    state_norm += state[k] * state[k];
+  }
+  switch (similarity) {
+    case Similarity::dot: return product;
+    case Similarity::squared_distance: return -0.5 * squared;
+    case Similarity::manhattan: return -absolute;
+    case Similarity::cosine: break;
+  }
+  const double norms = std::sqrt(pattern_norm) * std::sqrt(state_norm);
+  return norms == 0.0 ? 0.0 : product / norms;
+}
+
+Vector scores_of(const SoftmaxModel& model, std::span<const double> state) {
+  Vector result(model.log_prior.begin(), model.log_prior.end());
+  result.resize(static_cast<std::size_t>(model.patterns.rows()), 0.0);
   for (Index i = 0; i < model.patterns.rows(); ++i)
-    result[static_cast<std::size_t>(i)] =
-        model.beta * dot(model.patterns.row(i), state.data(), model.patterns.columns());
+    result[static_cast<std::size_t>(i)] +=
+        model.beta * similarity_of(model.similarity, {model.patterns.row(i), state.size()}, state);
   return result;
 }
 
-Vector scores(const AdaptiveModel& model, std::span<const double> state) {
+Vector scores_of(const AdaptiveModel& model, std::span<const double> state) {
   return adaptive_scores(model.similarity, model.patterns, state);
 }
 
 Vector weights_of(const SoftmaxModel& model, std::span<const double> state) {
-  return weights(model.separation, scores(model, state));
+  return weights(model.separation, scores_of(model, state));
 }
 
 Vector weights_of(const AdaptiveModel& model, std::span<const double> state) {
-  return weights(SoftmaxSeparation{}, scores(model, state));
+  return weights(SoftmaxSeparation{}, scores_of(model, state));
 }
 
 /// pᵀ·rows.
@@ -207,28 +232,32 @@ double energy_of(const LinearModel& model, std::span<const double> state) {
   return -0.5 * dot(state.data(), field.data(), model.weights.rows());
 }
 
+/// F(h).
+double potential_of(const PointwiseModel& model, double h) {
+  return 0.5 * std::visit([&](const auto& kind) { return twice_potential(kind, DoubleOps{}, h, weight(model, h)); },
+                          model.separation);
+}
+
 double energy_of(const PointwiseModel& model, std::span<const double> state) {
-  double twice = 0.0;
-  for (const double h : overlaps(model, state))
-    twice += std::visit(
-        [&](const auto& separation) { return twice_potential(separation, DoubleOps{}, h, weight(model, h)); },
-        model.separation);
-  return -0.5 * static_cast<double>(model.patterns.columns()) * twice;
+  double sum = 0.0;
+  for (const double h : overlaps(model, state)) sum += potential_of(model, h);
+  return -static_cast<double>(model.patterns.columns()) * sum;
 }
 
 double energy_of(const SoftmaxModel& model, std::span<const double> state) {
-  if (!model.quadratic) return -potential(model.separation, scores(model, state)) / model.beta;
+  const double potential_of_state = potential(model.separation, scores_of(model, state));
+  if (!model.quadratic || model.similarity != Similarity::dot) return -potential_of_state / model.beta;
   const Index d = model.patterns.columns();
   double largest_norm = 0.0;
   for (Index i = 0; i < model.patterns.rows(); ++i)
     largest_norm = std::max(largest_norm, dot(model.patterns.row(i), model.patterns.row(i), d));
   const Vector zeros(static_cast<std::size_t>(model.patterns.rows()), 0.0);
-  return (potential(model.separation, zeros) - potential(model.separation, scores(model, state))) / model.beta +
+  return (potential(model.separation, zeros) - potential_of_state) / model.beta +
          0.5 * dot(state.data(), state.data(), d) + 0.5 * largest_norm;
 }
 
 double energy_of(const AdaptiveModel& model, std::span<const double> state) {
-  return -log_sum_exp(scores(model, state));
+  return -log_sum_exp(scores_of(model, state));
 }
 
 /// Whether float sums of these patterns and bipolar states have no rounding.
@@ -241,6 +270,55 @@ bool sums_are_exact(MatrixView<const float> patterns) {
       largest = std::max(largest, std::abs(entry));
     }
   return largest * largest * static_cast<double>(patterns.rows) * static_cast<double>(patterns.columns) < 0x1p24;
+}
+
+/// What decides a neuron's sign: what E changes by from x_i = +1 to −1, in units of u; and the least of it that can be
+/// told from 0.
+struct Decision {
+  double field;
+  double least;
+};
+
+Decision decision(const LinearModel& model, const Vector& state, double magnitude, std::size_t i) {
+  return {model.scale * dot(model.weights.row(static_cast<Index>(i)), state.data(), model.weights.rows()),
+          magnitude * model.resolution[i]};
+}
+
+Decision decision(const PointwiseModel& model, Vector state, double /*magnitude*/, std::size_t i) {
+  state[i] = 1.0;
+  const Vector up = overlaps(model, state);
+  state[i] = -1.0;
+  const Vector down = overlaps(model, state);
+  double change = 0.0;
+  double size = 0.0;
+  for (std::size_t mu = 0; mu < up.size(); ++mu) {
+    const double term = potential_of(model, up[mu]) - potential_of(model, down[mu]);
+    change += term;
+    size += std::abs(term);
+  }
+  const double half = 0.5 * static_cast<double>(state.size());
+  const double rounding = std::visit([](const auto& kind) { return relative_rounding(kind); }, model.separation);
+  return {half * change, half * rounding * size};
+}
+
+/// Memories with normalised weights have no asynchronous updates.
+template <class Softmax>
+Decision decision(const Softmax& /*model*/, const Vector& /*state*/, double /*magnitude*/, std::size_t /*i*/) {
+  return {std::numeric_limits<double>::quiet_NaN(), 0.0};
+}
+
+/// A sweep over all neurons; the fields that decided.
+Vector sweep(const Model& model, const AsynchronousSignUpdate& update, double magnitude,
+             std::span<const std::uint8_t> clamped, Vector& state) {
+  Vector fields(state.size(), 0.0);
+  for (const int neuron : detail::sweep_order(update, static_cast<Index>(state.size()))) {
+    const auto i = static_cast<std::size_t>(neuron);
+    if (!clamped.empty() && clamped[i] != 0) continue;
+    const Decision made = std::visit([&](const auto& m) { return decision(m, state, magnitude, i); }, model);
+    fields[i] = std::abs(made.field) <= made.least ? 0.0 : made.field;
+    state[i] = apply_update(update, DoubleOps{}, state[i], fields[i]);
+  }
+  return fields;
 }
 
 bool all_finite(std::span<const double> values) {
@@ -279,6 +357,33 @@ LinearModel projection(MatrixView<const float> patterns, double ridge, bool self
   return model;
 }
 
+LinearModel storkey(MatrixView<const float> patterns) {
+  const Index d = patterns.columns;
+  LinearModel model{Matrix<double>(d, d)};
+  std::fill_n(model.weights.data(), model.weights.size(), 0.0);
+  const Matrix<double> a = to_double(patterns);
+  for (Index mu = 0; mu < a.rows(); ++mu) {
+    Matrix<double> learned(d, d);
+    const auto local_field = [&](Index i, Index j) {
+      double sum = 0.0;
+      for (Index k = 0; k < d; ++k)
+        if (k != i && k != j) sum += model.weights(i, k) * a(mu, k);
+      return sum;
+    };
+    for (Index i = 0; i < d; ++i)
+      for (Index j = 0; j < d; ++j)
+        learned(i, j) = i == j ? 0.0
+                               : model.weights(i, j) + (a(mu, i) * a(mu, j) - a(mu, i) * local_field(j, i) -
+                                                        local_field(i, j) * a(mu, j)) /
+                                                           static_cast<double>(d);
+    model.weights = std::move(learned);
+  }
+  for (Index i = 0; i < d; ++i)
+    model.resolution.push_back(0x1p-20 *
+                               std::sqrt(dot(model.weights.row(i), model.weights.row(i), d) * static_cast<double>(d)));
+  return model;
+}
+
 PointwiseModel dense_associative(MatrixView<const float> patterns, PolynomialSeparation separation) {
   return {to_double(patterns), separation};
 }
@@ -295,10 +400,12 @@ AdaptiveModel adaptive(MatrixView<const float> patterns, AdaptiveSimilarity simi
   return {to_double(patterns), std::move(similarity)};
 }
 
+Vector scores(const SoftmaxModel& model, std::span<const double> state) { return scores_of(model, state); }
+
 Vector weights(const SoftmaxModel& model, std::span<const double> state) { return weights_of(model, state); }
 
 Vector log_posteriors(const AdaptiveModel& model, std::span<const double> state) {
-  Vector result = scores(model, state);
+  Vector result = scores_of(model, state);
   const double normaliser = log_sum_exp(result);
   for (double& value : result) value -= normaliser;
   return result;
@@ -339,7 +446,9 @@ Outcome relax(const Model& model, const Settings& settings, std::span<const floa
   Outcome outcome{.state = Vector(query.begin(), query.end())};
   detail::EndJudge judge;
   const bool signs = std::holds_alternative<SignUpdate>(settings.update);
+  const auto* const sweeps = std::get_if<AsynchronousSignUpdate>(&settings.update);
   double magnitude = largest_magnitude(outcome.state);
+  if (sweeps != nullptr) magnitude = std::max(magnitude, 1.0);
   const detail::EndRule rule{.halting = settings.halting,
                              .max_steps = settings.max_steps,
                              .wants_energy = true,
@@ -348,11 +457,17 @@ Outcome relax(const Model& model, const Settings& settings, std::span<const floa
   bool ended = !all_finite(outcome.state);
   outcome.status = ended ? Status::diverged : Status::max_steps;
   while (!ended) {
-    Vector field = readout(model, outcome.state);
-    if (signs) clear_rounding(resolution(model, outcome.state, magnitude), field);
-    Vector next = apply(settings.update, outcome.state, field);
-    for (std::size_t i = 0; i < clamped.size(); ++i)
-      if (clamped[i] != 0) next[i] = outcome.state[i];
+    Vector next = outcome.state;
+    Vector field;
+    if (sweeps != nullptr) {
+      field = sweep(model, *sweeps, magnitude, clamped, next);
+    } else {
+      field = readout(model, outcome.state);
+      if (signs) clear_rounding(resolution(model, outcome.state, magnitude), field);
+      next = apply(settings.update, outcome.state, field);
+      for (std::size_t i = 0; i < clamped.size(); ++i)
+        if (clamped[i] != 0) next[i] = outcome.state[i];
+    }
     const int t = ++outcome.steps;
     const double squared_change = squared_distance(next, outcome.state);
     const bool returned = next == earlier;

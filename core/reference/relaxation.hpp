@@ -25,12 +25,14 @@ struct LinearModel {
   Vector resolution = {};  ///< [D] fields that count as 0 for sign updates, see core/attractor/update.hpp
 };
 
-/// u = p(βAx)ᵀA, E = −β⁻¹Ω*(βAx) + ½xᵀx + β⁻¹Ω*(0) + ½ max‖a‖² (Ramsauer et al. 2020, eq. 2 and 3, for softmax); of
-/// these terms only the first unless `quadratic`.
+/// u = p(s)ᵀA with the scores s_μ = β sim(a_μ, x) + b_μ, E = −β⁻¹Ω*(s). For dot products, if `quadratic`, E has ½xᵀx +
+/// β⁻¹Ω*(0) + ½ max‖a‖² beside (Ramsauer et al. 2020, eq. 2 and 3, for softmax).
 struct SoftmaxModel {
   Matrix<double> patterns;  ///< A [P × D]
   double beta = 1.0;
   NormalisedSeparation separation = SoftmaxSeparation{};
+  Similarity similarity = Similarity::dot;
+  std::vector<float> log_prior = {};  ///< b [P]; empty: 0
   bool quadratic = true;
 };
 
@@ -54,6 +56,9 @@ LinearModel hebbian(MatrixView<const float> patterns, bool self_coupling = false
 /// W = Aᵀ(AAᵀ/D + ridge·I)⁻¹A/D by Gauss–Jordan elimination; the diagonal is zero unless `self_coupling`.
 LinearModel projection(MatrixView<const float> patterns, double ridge = 0.0, bool self_coupling = false);
 
+/// Storkey's rule, one pattern after another.
+LinearModel storkey(MatrixView<const float> patterns);
+
 PointwiseModel dense_associative(MatrixView<const float> patterns, PolynomialSeparation separation);
 
 SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta,
@@ -62,6 +67,9 @@ SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta,
 SoftmaxModel exponential(MatrixView<const float> patterns, double beta);
 
 AdaptiveModel adaptive(MatrixView<const float> patterns, AdaptiveSimilarity similarity);
+
+/// s_μ.
+Vector scores(const SoftmaxModel& model, std::span<const double> state);
 
 /// p_μ.
 Vector weights(const SoftmaxModel& model, std::span<const double> state);

@@ -6,6 +6,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include <attractor/export.hpp>
@@ -31,6 +32,9 @@ struct CudaCall {
   std::span<std::byte> workspace = {};
   /// [B × D] on the device; neurons with a nonzero entry are known and keep the query's value. Empty: none.
   MatrixView<const std::uint8_t> clamped = {};
+  /// Patterns that take part, [1 × P] or [B × P] on the device, and what is added to their scores: as in RelaxCall.
+  MatrixView<const std::uint8_t> valid_patterns = {};
+  MatrixView<const float> log_prior = {};
 };
 
 /// Scratch that `relax_async` needs for so many queries, in bytes. Bounded however many there are.
@@ -39,8 +43,8 @@ struct CudaCall {
 ATTRACTOR_EXPORT std::size_t workspace_bytes(const Relaxer& relaxer, Index queries);
 
 /// Whether `relax_async` is a single launch (one for every 2²⁴ queries) that can be captured in a CUDA graph: the
-/// memory fits into a multiprocessor's shared memory. Otherwise the host takes part in every step, and the call returns
-/// when the last one is on the stream.
+/// memory fits into a multiprocessor's shared memory, and the update is none of one neuron after another. Otherwise the
+/// host takes part in every step, and the call returns when the last one is on the stream.
 ///
 /// @throws NotSupported the relaxer's memory isn't on one CUDA device.
 ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
@@ -54,8 +58,8 @@ ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
 ///
 /// @throws InvalidArgument as Relaxer::relax; data on the host or on another device; a workspace
 ///         too small, misaligned, on the host, or missing while the stream is being captured.
-/// @throws NotSupported the memory isn't on one CUDA device; the stream is being captured and the memory needs the
-/// host.
+/// @throws NotSupported the memory isn't on one CUDA device; the stream is being captured and the memory, or an
+/// asynchronous update, needs the host; valid patterns or log-priors on a memory whose weights aren't normalised.
 /// @throws DeviceError a CUDA or cuBLAS call failed; the relaxer stays usable.
 ATTRACTOR_EXPORT void relax_async(const Relaxer& relaxer, MatrixView<const float> queries,
                                   const RelaxationView& results, const CudaCall& call = {});

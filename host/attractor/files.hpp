@@ -13,7 +13,8 @@ namespace attractor {
 
 /// Writes a memory: its patterns as the tensor `patterns` F32 [P, D], `contents` F32 [P, M] where it has some, and of
 /// an adaptive memory `similarity.squared_distance` and `similarity.dot` F32 [R] or [P, R], and `similarity.log_prior`
-/// F32 [P], each if it is used. The rule and its options are strings in the header's `__metadata__`.
+/// F32 [P], each if it is used; log-priors of other memories are `log_prior` F32 [P]. The rule and its options are
+/// strings in the header's `__metadata__`.
 ///
 /// The file is written under a temporary name beside `path`, brought to the disk and then renamed: whoever reads
 /// `path`, be it after a crash, finds the old file or the new one, never a part. A link stands for the file that it

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <attractor/device.hpp>
 #include <attractor/export.hpp>
@@ -31,7 +32,8 @@ enum class Evaluation : unsigned char {
 /// on the CPU it means nothing.
 enum class Placement : unsigned char {
   automatic,  ///< resident where it fits
-  resident,   ///< the shared memory of each multiprocessor: a call is one launch
+  resident,   ///< the shared memory of each multiprocessor: a call is one launch; what asynchronous updates read is
+              ///< kept in device memory beside
   streamed,   ///< device memory, through products by cuBLAS: any size
 };
 
@@ -54,16 +56,24 @@ struct ProjectionOptions {
   Placement placement = Placement::automatic;
 };
 
+struct StorkeyOptions {
+  Placement placement = Placement::automatic;
+};
+
 struct DenseAssociativeOptions {
   int order = 3;           ///< n of the energy's powers, 2 … 30
   bool rectified = false;  ///< patterns with a negative overlap count for nothing, as with F(h) = max(h, 0)ⁿ/n
 };
 
 struct ModernHopfieldOptions {
-  float beta = 1.0F;  ///< inverse temperature β > 0 of the scores βAx
+  float beta = 1.0F;  ///< inverse temperature β > 0 of the scores s = β sim(A, x) + b
+  Similarity similarity = Similarity::dot;
   /// How scores become weights p: softmax(), sparsemax(), entmax(alpha) or top(count), see <attractor/separation.hpp>.
   NormalisedSeparation separation = softmax();
-  /// P×M contents read out at the end of a relaxation, p(βAx)ᵀC; none: auto-associative.
+  /// b [P]; empty: all 0. Finite, or −∞ for patterns that are never retrieved, but not for all. A constant common to
+  /// all changes nothing but the energy's zero.
+  std::vector<float> log_prior = {};
+  /// P×M contents read out at the end of a relaxation, p(s)ᵀC; none: auto-associative.
   MatrixView<const float> contents = {};
 };
 
@@ -109,6 +119,16 @@ class ATTRACTOR_EXPORT Memory {
   static Memory projection(const Device& device, MatrixView<const float> patterns,
                            const ProjectionOptions& options = {});
 
+  /// Storkey's rule: patterns are learned one after another, each less what the weights so far make of it, W += (ξξᵀ −
+  /// ξhᵀ − hξᵀ)/D with the local fields h_ij = Σ_{k≠i,j} W_ik ξ_k; zero diagonal, energy −½xᵀWx (Storkey 1997). It
+  /// needs no more than the neurons that a weight joins, as Hebb's does, and stores about D/√(2 ln D) patterns,
+  /// correlated ones too, to Hebb's D/(2 ln D). What it learns depends on the order of the patterns; weights are dense.
+  ///
+  /// @param patterns [P × D] of about ±1 on the host or, for a CUDA device, on that; finite, copied.
+  /// @throws InvalidArgument as `hebbian`, or weights that leave the range of float, as entries far above 1 make them.
+  /// @throws NotSupported, DeviceError, OutOfDeviceMemory as `hebbian`. Complexity: O(PD²) in double precision.
+  static Memory storkey(const Device& device, MatrixView<const float> patterns, const StorkeyOptions& options = {});
+
   /// Dense associative memory of order n: energy −D Σ_μ F(h_μ) with the overlaps h = Ax/D and F(h) = hⁿ/n, readout
   /// Aᵀhⁿ⁻¹ (Krotov, Hopfield 2016). It stores about Dⁿ⁻¹ patterns; n = 2 is Hebb's rule with
   /// self-coupling. For odd n −ξ isn't an attractor where ξ is; for even n, not rectified, it is.
@@ -135,9 +155,15 @@ class ATTRACTOR_EXPORT Memory {
   /// up to 31. On the CPU, where more than 32,768 of over 65,536 patterns are that near for the queries in flight,
   /// scores are made anew for each round; on CUDA all scores of the queries in flight are kept.
   ///
+  /// Universal Hopfield networks (Millidge et al. 2022) have other similarities too, u = p(β sim(A, x) + b)ᵀA with the
+  /// energy −β⁻¹Ω*(s). That of squared distances falls along u − x, which is its negative gradient (with softmax the
+  /// score of a mixture of Gaussians around the patterns), and readout updates never raise it; those of the Manhattan
+  /// distance and of cosines are no more than watched. Distances are found from products, to about 1e-6 of ‖x‖² + ‖a‖²;
+  /// cosines too, which lengths beyond 1e-18 to 1e18 take out of float's range.
+  ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
-  /// @throws InvalidArgument as `hebbian`, beta not positive and finite, alpha outside [1.05, 2], a count below 1, or
-  /// contents that don't have P rows.
+  /// @throws InvalidArgument as `hebbian`, beta not positive and finite, alpha outside [1.05, 2], a count below 1,
+  /// log-priors that are not [P], NaN, +∞ or all −∞, or contents that don't have P rows.
   /// Complexity: O(PD).
   static Memory modern_hopfield(const Device& device, MatrixView<const float> patterns,
                                 const ModernHopfieldOptions& options = {});
@@ -170,7 +196,7 @@ class ATTRACTOR_EXPORT Memory {
   /// Stores more patterns after those already there. A relaxer made before keeps the memory it was made with.
   ///
   /// @param patterns [Q × D], finite, copied. @param contents [Q × M], given exactly if the memory has contents.
-  /// @throws as the function that made this memory; NotSupported an adaptive memory has weights or priors for each
+  /// @throws as the function that made this memory; NotSupported the memory has weights or priors for each
   ///         pattern, which the new ones lack. Complexity: that of making the memory anew.
   void imprint(MatrixView<const float> patterns, MatrixView<const float> contents = {});
 
@@ -201,7 +227,7 @@ class ATTRACTOR_EXPORT Memory {
   /// other memories. Valid as long as `patterns()`.
   [[nodiscard]] const AdaptiveSimilarity* similarity() const;
 
-  /// The rule and its parameters, as "modern_hopfield(beta = 1)".
+  /// The rule and its parameters, as "exponential(beta = 1)".
   [[nodiscard]] std::string rule() const;
 
   /// The form in use, never `automatic`; only linear memories may be `dense`.

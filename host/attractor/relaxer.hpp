@@ -30,6 +30,7 @@ class ATTRACTOR_EXPORT Relaxer {
  public:
   /// Keeps the memory as it is now; later changes to `memory` have no effect on this relaxer.
   ///
+  /// @throws NotSupported an asynchronous update on a memory whose weights are normalised.
   /// @throws InvalidArgument max_steps or patience below 1, a tolerance, gain or rate that is negative or NaN, a blend
   ///         rate outside (0, 1], a negative number of threads.
   explicit Relaxer(Memory memory, const RelaxerOptions& options = {});
@@ -52,15 +53,19 @@ class ATTRACTOR_EXPORT Relaxer {
 
   /// Relaxes every row of `queries` [B × D] and returns the results. B = 0 returns empty results.
   ///
-  /// @throws InvalidArgument null data, other than D columns, a stride below D, a clamp mask of another shape.
-  /// Queries, clamp mask and results may each be on the host or, for a memory on a CUDA device, on that device; host
-  /// data stream through the device in chunks, so that neither queries nor results need fit its memory. Data on a
-  /// device may still be on their way on its default stream, or on that of the calling thread, on other streams not.
+  /// @throws InvalidArgument null data, other than D columns, a stride below D, a clamp mask of another shape, valid
+  ///         patterns or log-priors that are neither [1 × P] nor [B × P].
+  /// @throws NotSupported valid patterns or log-priors on a memory whose weights aren't normalised.
+  /// Queries, what comes with the call, and results may each be on the host or, for a memory on a CUDA device, on that
+  /// device; host data stream through the device in chunks, so that neither queries nor results need fit its memory.
+  /// Data on a device may still be on their way on its default stream, or on that of the calling thread, on other
+  /// streams not.
   /// @throws std::bad_alloc
   /// @throws DeviceError a call to the device failed; OutOfDeviceMemory it has no room. The relaxer stays usable.
   /// @throws NotSupported data on a device while an application's stream that waits for the default stream is captured.
-  /// Blocks until done. Extra memory: a few tiles of states for each thread, on CUDA two chunks in flight for each
-  /// device; independent of B. The memory keeps the latter for the next calls, up to 1 GiB on each device.
+  /// Blocks until done. Extra memory: a few tiles of states for each thread (asynchronous updates: see there), on CUDA
+  /// two chunks in flight for each device; independent of B. The memory keeps the latter for the next calls, up to 1
+  /// GiB on each device.
   [[nodiscard]] Relaxation relax(MatrixView<const float> queries, const RelaxCall& call = {}) const;
   /// With empty braces, which could be a call or results: a call.
   [[nodiscard]] Relaxation relax(MatrixView<const float> queries, std::initializer_list<Empty> /*call*/) const {
@@ -69,8 +74,8 @@ class ATTRACTOR_EXPORT Relaxer {
 
   /// The same into the caller's buffers.
   ///
-  /// @throws InvalidArgument also for an output of the wrong shape, one that overlaps the queries, the clamp mask or
-  ///         another output, or one that these options do not produce.
+  /// @throws InvalidArgument also for an output of the wrong shape, one that overlaps the queries, what comes with the
+  ///         call or another output, or one that these options do not produce.
   void relax(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call = {}) const;
 
   [[nodiscard]] const Memory& memory() const { return memory_; }

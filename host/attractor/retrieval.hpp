@@ -1,7 +1,8 @@
 #pragma once
 
-/// Hard retrieval: which stored pattern a query most likely comes from.
+/// Hard retrieval: which stored patterns a query most likely comes from.
 
+#include <cstdint>
 #include <vector>
 
 #include <attractor/export.hpp>
@@ -11,28 +12,35 @@
 namespace attractor {
 
 struct RetrievalOptions {
+  Index count = 1;  ///< k, patterns for each query, 1 to P
+  /// Patterns that take part, and what is added to their scores: as in RelaxCall.
+  MatrixView<const std::uint8_t> valid_patterns = {};
+  MatrixView<const float> log_prior = {};
   int threads = 0;  ///< of the CPU, at most 1024; 0: see RelaxerOptions
 };
 
 /// Results, in the order of the queries.
 struct Retrieval {
-  /// [B] argmax s, the first of equals; −1 where the query or the largest score isn't finite (scores overflow where
+  /// [B × k] those with the largest scores s, the best first, of equals those stored first; −1 where there are no more
+  /// whose score is above −∞, and where the query or the largest score isn't finite (scores overflow where
   /// coordinates are beyond some 1e19, or their inverse temperature times them is), or a score is not a number.
   std::vector<Index> pattern;
-  /// [B] its weight, softmax(s) or that of the memory's other separation, right to about 1e-6 for any P; NaN where the
-  /// pattern is −1.
+  /// [B × k] their weights, softmax(s) or that of the memory's other separation, right to about 1e-6 for any P; NaN
+  /// where the pattern is −1.
   std::vector<float> posterior;
 };
 
-/// The pattern of the largest score for each query, and its weight among all. With fitted log-priors this is
+/// The patterns of the largest scores for each query, and their weights among all. With fitted log-priors this is
 /// maximum a posteriori retrieval.
 ///
-/// @param queries [B × D] on the host.
-/// @throws InvalidArgument null data, other than D columns, a stride below D.
+/// @param queries [B × D] on the host, as what the options say of patterns.
+/// @throws InvalidArgument null data, other than D columns, a stride below D, a count outside [1, P]; valid patterns or
+///         log-priors that are neither [1 × P] nor [B × P].
 /// @throws NotSupported the memory is linear or dense associative: its weights are no probabilities.
 /// @throws DeviceError, OutOfDeviceMemory
-/// Complexity: the scores of one step. Extra memory doesn't depend on B, nor on P beyond 65,536 patterns; on CUDA
-/// entmax and top keep all scores of a query.
+/// Complexity: the scores of one step, of two with entmax and top for k > 1 on the CPU; on CUDA k > 1 takes k passes
+/// over the scores of a query beside. Extra memory doesn't depend on B, nor on P beyond 65,536 patterns, but takes 1
+/// KiB k for each thread of the CPU; on CUDA entmax, top and k > 1 keep all scores of a query.
 ATTRACTOR_EXPORT Retrieval retrieve(const Memory& memory, MatrixView<const float> queries,
                                     const RetrievalOptions& options = {});
 

@@ -1,3 +1,4 @@
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -17,9 +18,8 @@ cpu::AlignedFloats for_neurons(const std::vector<float>& values) {
 
 cpu::Field make_field(const PointwiseForm& form) {
   if (form.evaluation == Evaluation::dense)
-    return cpu::DenseField{.weights = cpu::PackedMatrix(weights(form.factor, form.self_coupling)),
-                           .resolution = for_neurons(form.resolution),
-                           .scale = form.scale};
+    return cpu::DenseField{
+        .weights = cpu::PackedMatrix(weights(form)), .resolution = for_neurons(form.resolution), .scale = form.scale};
   return cpu::FactoredField{.factor = cpu::PackedMatrix(form.factor),
                             .diagonal = for_neurons(removed_diagonal(form.factor, form.self_coupling)),
                             .resolution = for_neurons(form.resolution),
@@ -29,10 +29,22 @@ cpu::Field make_field(const PointwiseForm& form) {
                             .energy_scale = form.energy_scale};
 }
 
+/// A value for each pattern, and `last` for the rows that pad the last panel.
+cpu::AlignedFloats for_patterns(const std::vector<float>& values, Index count, float otherwise, float last) {
+  cpu::AlignedFloats result(cpu::padded(count));
+  for (Index i = 0; i < cpu::padded(count); ++i)
+    result[i] = i >= count ? last : values.empty() ? otherwise : values[static_cast<std::size_t>(i)];
+  return result;
+}
+
 cpu::Field make_field(const SoftmaxForm& form) {
+  const Index count = form.patterns.rows;
   return cpu::SoftmaxField{.patterns = cpu::PackedMatrix(form.patterns),
                            .centre = for_neurons(form.centre),
                            .resolution = for_neurons(form.resolution),
+                           .scale = for_patterns(form.scale, count, form.beta, form.beta),
+                           .offset = for_patterns(form.offset, count, 0.0F, -std::numeric_limits<float>::infinity()),
+                           .similarity = form.similarity,
                            .separation = form.separation,
                            .beta = form.beta,
                            .quadratic = form.quadratic,
@@ -57,16 +69,16 @@ class CpuEngine final : public Engine {
   }
 
   void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
-             const RelaxCall& call) const override {
-    const Index taken = cpu::relax(field_, options, queries, results, call);
+             const RelaxCall& call, const PatternTerms& terms) const override {
+    const Index taken = cpu::relax(field_, options, queries, results, call, terms);
     if (!results.contents.empty())
-      cpu::recall(field_, *contents_, results.states.slice(0, taken), results.contents.slice(0, taken),
-                  options.threads);
+      cpu::recall(field_, *contents_, results.states.slice(0, taken), terms.slice(0, taken),
+                  results.contents.slice(0, taken), options.threads);
   }
 
-  void retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors,
-                int threads) const override {
-    cpu::retrieve(field_, queries, patterns, posteriors, threads);
+  void retrieve(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<Index> patterns,
+                MatrixView<float> posteriors, int threads) const override {
+    cpu::retrieve(field_, queries, terms, patterns, posteriors, threads);
   }
 
  private:

@@ -17,6 +17,7 @@ double cross_entropy(const Device& device, MatrixView<const float> patterns, con
                      int threads) {
   detail::check_patterns_and_queries(patterns, queries);
   detail::check_similarity(similarity, patterns.rows, patterns.columns);
+  detail::check_log_prior(similarity.log_prior, patterns.rows);
   detail::check_origins(origins, queries.rows, patterns.rows);
   detail::check_origin_priors(similarity, origins);
   detail::check_squares(patterns, queries);

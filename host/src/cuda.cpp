@@ -3,6 +3,7 @@
 #include <attractor/relaxer.hpp>
 
 #include "host/src/access.hpp"
+#include "host/src/call_terms.hpp"
 #include "host/src/cuda_engine.hpp"
 #include "host/src/validation.hpp"
 #include "kernels/cuda/engine/relax.hpp"
@@ -24,25 +25,29 @@ const cuda::DeviceMemory& device_memory(const Relaxer& relaxer) {
   return static_cast<const detail::CudaEngine&>(*detail::Access::state(relaxer.memory()).engine).memory();
 }
 
+bool sweeps(const Relaxer& relaxer) { return cuda::to_rule(*relaxer.options().update).sweeps(); }
+
 }  // namespace
 
 std::size_t workspace_bytes(const Relaxer& relaxer, Index queries) {
   const cuda::DeviceMemory& memory = device_memory(relaxer);
   detail::check_count(queries, relaxer.memory().dimension(), "queries");
   const cuda::DeviceScope scope(memory.device());
-  return memory.workspace_bytes(queries);
+  return memory.workspace_bytes(queries, sweeps(relaxer));
 }
 
-bool relaxes_in_one_launch(const Relaxer& relaxer) { return device_memory(relaxer).is_resident(); }
+bool relaxes_in_one_launch(const Relaxer& relaxer) { return device_memory(relaxer).is_resident() && !sweeps(relaxer); }
 
 void relax_async(const Relaxer& relaxer, MatrixView<const float> queries, const RelaxationView& results,
                  const CudaCall& call) {
   const cuda::DeviceMemory& memory = device_memory(relaxer);
-  const RelaxCall checked{.clamped = call.clamped};
+  const RelaxCall checked{.clamped = call.clamped, .valid_patterns = call.valid_patterns, .log_prior = call.log_prior};
   detail::check_call(queries, checked, relaxer.memory().dimension());
+  const detail::PatternTerms terms = detail::call_terms(detail::Access::state(relaxer.memory()), queries.rows, checked);
   detail::check_results(results, queries, checked, relaxer.options(), relaxer.memory().contents().columns);
   if (queries.rows == 0) return;
-  cuda::relax_async(memory, relaxer.options(), queries, results, call.clamped, call.workspace, call.stream);
+  cuda::relax_async(memory, relaxer.options(), queries, results, {.clamped = call.clamped, .patterns = terms},
+                    call.workspace, call.stream);
 }
 
 }  // namespace attractor

@@ -37,18 +37,20 @@ cuda::DeviceMemory make_memory(const PointwiseForm& form, int device) {
     return cuda::DeviceMemory::pointwise(device, form.factor, form.resolution, form.separation, form.score_scale,
                                          form.energy_scale);
   if (form.evaluation == Evaluation::dense)
-    return cuda::DeviceMemory::dense(device, weights(form.factor, form.self_coupling), form.resolution, form.scale,
-                                     tier(form.placement));
+    return cuda::DeviceMemory::dense(device, weights(form), form.resolution, form.scale, tier(form.placement));
   return cuda::DeviceMemory::factored(device, form.factor, removed_diagonal(form.factor, form.self_coupling),
                                       form.resolution, form.scale, tier(form.placement));
 }
 
 cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {
-  const cuda::SoftmaxTerms terms{.separation = form.separation,
+  const cuda::SoftmaxTerms terms{.similarity = form.similarity,
+                                 .separation = form.separation,
                                  .beta = form.beta,
                                  .quadratic = form.quadratic,
                                  .energy_offset = form.energy_offset};
-  return cuda::DeviceMemory::softmax(device, form.patterns, form.contents, form.centre, form.resolution, terms);
+  return cuda::DeviceMemory::softmax(
+      device, form.patterns, form.contents,
+      {.centre = form.centre, .resolution = form.resolution, .scale = form.scale, .offset = form.offset}, terms);
 }
 
 cuda::DeviceMemory make_memory(const AdaptiveForm& form, int device) {
@@ -61,14 +63,14 @@ CudaEngine::CudaEngine(const Form& form, int device)
     : memory_(std::visit([&](const auto& f) { return make_memory(f, device); }, form)) {}
 
 void CudaEngine::relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
-                       const RelaxCall& call) const {
+                       const RelaxCall& call, const PatternTerms& terms) const {
   const cuda::DeviceMemory* const replica = &memory_;
-  cuda::relax({&replica, 1}, options, queries, results, call);
+  cuda::relax({&replica, 1}, options, queries, results, call, terms);
 }
 
-void CudaEngine::retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors,
-                          int /*threads*/) const {
-  memory_.retrieve(queries, patterns, posteriors);
+void CudaEngine::retrieve(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<Index> patterns,
+                          MatrixView<float> posteriors, int /*threads*/) const {
+  memory_.retrieve(queries, terms, patterns, posteriors);
 }
 
 int cuda_device_count() { return cuda::device_count(); }
@@ -134,11 +136,12 @@ FitLoss make_cuda_fit_loss(int device, MatrixView<const float> patterns, Index g
 }
 
 void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options,
-                   MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) {
+                   MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
+                   const PatternTerms& terms) {
   std::vector<const cuda::DeviceMemory*> memories;
   for (const Engine* const engine : replicas)
     memories.push_back(&static_cast<const CudaEngine*>(engine)->memory());  // NOLINT: every replica is on CUDA
-  cuda::relax(memories, options, queries, results, call);
+  cuda::relax(memories, options, queries, results, call, terms);
 }
 
 }  // namespace attractor::detail

@@ -12,9 +12,9 @@ class CudaEngine final : public Engine {
   CudaEngine(const Form& form, int device);
 
   void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
-             const RelaxCall& call) const override;
-  void retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors,
-                int threads) const override;
+             const RelaxCall& call, const PatternTerms& terms) const override;
+  void retrieve(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<Index> patterns,
+                MatrixView<float> posteriors, int threads) const override;
 
   [[nodiscard]] const cuda::DeviceMemory& memory() const { return memory_; }
 

@@ -3,11 +3,11 @@
 /// What a kind of device does with a memory: holds it in the layout that its kernels read, and relaxes queries on it.
 
 #include <memory>
-#include <span>
 
 #include <attractor/relaxation.hpp>
 
 #include "host/src/form.hpp"
+#include "kernels/pattern_terms.hpp"
 
 namespace attractor::detail {
 
@@ -19,14 +19,16 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
   virtual ~Engine() = default;
 
-  /// Arguments are valid and there is at least one query. Results are complete, contents too, when it returns.
+  /// `terms` is what the call says of patterns. Arguments are valid and there is at least one query. Results are
+  /// complete, contents too, when it returns.
   virtual void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
-                     const RelaxCall& call) const = 0;
+                     const RelaxCall& call, const PatternTerms& terms) const = 0;
 
-  /// The first pattern with the largest score of each query, and its softmax(s); −1 and NaN where a query isn't finite.
-  /// The memory is a softmax one, arguments are valid and there is at least one query.
-  virtual void retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors,
-                        int threads) const = 0;
+  /// The patterns with the largest scores of each query, as many as there are columns, and their weights; −1 and NaN
+  /// where a query isn't finite or has no more of them. The memory's weights are normalised, arguments are valid and
+  /// there is at least one query.
+  virtual void retrieve(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<Index> patterns,
+                        MatrixView<float> posteriors, int threads) const = 0;
 };
 
 std::unique_ptr<const Engine> make_cpu_engine(const Form& form);

@@ -17,7 +17,11 @@ constexpr const char* patterns_name = "patterns";
 constexpr const char* contents_name = "contents";
 constexpr const char* squared_distance_name = "similarity.squared_distance";
 constexpr const char* dot_name = "similarity.dot";
-constexpr const char* log_prior_name = "similarity.log_prior";
+
+/// An adaptive similarity is one tensor among others of its name.
+const char* log_prior_name(const Rule& rule) {
+  return std::holds_alternative<AdaptiveSimilarity>(rule) ? "similarity.log_prior" : "log_prior";
+}
 
 TensorView tensor(const std::string& name, MatrixView<const float> matrix) {
   return {name, {matrix.rows, matrix.columns}, matrix.data};
@@ -33,14 +37,15 @@ TensorView tensor(const std::string& name, const std::vector<float>& weights, In
 std::vector<TensorView> tensors(const Memory& memory) {
   std::vector<TensorView> result = {tensor(patterns_name, memory.patterns())};
   if (!memory.contents().empty()) result.push_back(tensor(contents_name, memory.contents()));
+  const Rule& rule = Access::state(memory).rule;
+  if (const std::vector<float>* const log_prior = log_prior_of(rule); log_prior != nullptr && !log_prior->empty())
+    result.push_back({log_prior_name(rule), {memory.pattern_count()}, log_prior->data()});
   const AdaptiveSimilarity* const similarity = memory.similarity();
   if (similarity == nullptr) return result;
   const Index ranks = rank_count(memory.dimension(), similarity->groups);
   if (!similarity->squared_distance.empty())
     result.push_back(tensor(squared_distance_name, similarity->squared_distance, ranks));
   if (!similarity->dot.empty()) result.push_back(tensor(dot_name, similarity->dot, ranks));
-  if (!similarity->log_prior.empty())
-    result.push_back({log_prior_name, {memory.pattern_count()}, similarity->log_prior.data()});
   return result;
 }
 
@@ -56,11 +61,16 @@ std::vector<float> read_values(SafetensorsReader& file, const std::string& name)
 
 /// Fills in what a rule has in tensors.
 void read_arrays(SafetensorsReader& file, Rule& rule) {
+  const std::string prior = log_prior_name(rule);
+  std::visit(
+      [&](auto& kind) {
+        if constexpr (requires { kind.log_prior; }) kind.log_prior = read_values(file, prior);
+      },
+      rule);
   auto* const similarity = std::get_if<AdaptiveSimilarity>(&rule);
   if (similarity == nullptr) return;
   similarity->squared_distance = read_values(file, squared_distance_name);
   similarity->dot = read_values(file, dot_name);
-  similarity->log_prior = read_values(file, log_prior_name);
 }
 
 Memory read_memory(const Device& device, SafetensorsReader& file) {

@@ -17,8 +17,9 @@ namespace attractor::detail {
 /// Memories whose scores each make a weight of their own: u = scale·(Fᵀp(score_scale·Fx) − diag∘x), E =
 /// −energy_scale·(Σ F(h) − ½ Σ diag·x²), diag that of FᵀF unless `self_coupling`.
 struct PointwiseForm {
-  MatrixView<const float> factor;  ///< F [P × D]
-  std::vector<float> resolution;   ///< [D], in units of u
+  MatrixView<const float> factor;        ///< F [P × D]; empty where there are weights
+  MatrixView<const float> weights = {};  ///< W [D × D] of linear memories that have no factor: dense, scale 1
+  std::vector<float> resolution;         ///< [D], in units of u
   PointwiseSeparation separation = LinearSeparation{};
   float score_scale = 1.0F;  ///< 1 where the separation is linear
   float scale = 1.0F;
@@ -28,18 +29,22 @@ struct PointwiseForm {
   Placement placement = Placement::automatic;
 };
 
-/// u = c + pᵀA, E = −Ω*(βAx)/β + ½‖x − c‖² + energy_offset, the middle term only if `quadratic`, with the separation's
-/// p of βAx and the patterns less a centre c, which changes neither weights nor energies; contents, where there are
-/// any, are read out at the end.
+/// u = c + pᵀA, E = −Ω*(s)/β + ½‖x − c‖² + energy_offset, the middle term only if `quadratic`, with the separation's p
+/// of the scores s, and the patterns less a centre c, which changes neither weights nor energies; contents, where there
+/// are any, are read out at the end. Scores are s_μ = scale_μ g(a_μ, x) + offset_μ: g is −‖a − x‖₁ for the Manhattan
+/// distance, a·x/‖x‖ for cosines, and else a·x.
 struct SoftmaxForm {
   MatrixView<const float> patterns;  ///< A [P × D], less the centre
   MatrixView<const float> contents;  ///< C [P × M] or empty
   std::vector<float> centre = {};    ///< c [D]; unless `quadratic` empty: 0
   std::vector<float> resolution;     ///< [D]
+  Similarity similarity = Similarity::dot;
   NormalisedSeparation separation = SoftmaxSeparation{};
   float beta = 1.0F;
+  std::vector<float> scale = {};   ///< [P] or empty: β
+  std::vector<float> offset = {};  ///< [P] or empty: 0; the largest is 0
   bool quadratic = true;
-  double energy_offset = 0.0;  ///< β⁻¹Ω*(0) + ½ max‖a‖² − ½‖c‖², a with the centre
+  double energy_offset = 0.0;
 };
 
 /// u = softmax(s)ᵀA, E = −lse(s) with the scores of the similarity; contents as for SoftmaxForm.

@@ -178,10 +178,60 @@ std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_co
   return diagonal;
 }
 
-Matrix<float> weights(MatrixView<const float> factor, bool self_coupling) {
-  Matrix<float> result = cpu::gram(factor);
-  if (!self_coupling)
-    for (Index i = 0; i < factor.columns; ++i) result(i, i) = 0.0F;
+Matrix<float> storkey_weights(MatrixView<const float> patterns) {
+  const Index d = patterns.columns;
+  Matrix<double> w(d, d);
+  std::fill_n(w.data(), w.size(), 0.0);
+  std::vector<double> fields(static_cast<std::size_t>(d));
+  for (Index mu = 0; mu < patterns.rows; ++mu) {
+    const float* const pattern = patterns.row(mu);
+    const auto entry = [&](Index i) { return static_cast<double>(pattern[i]); };
+    const auto field = [&](Index i) { return fields[static_cast<std::size_t>(i)]; };
+    for_rows(0, d, d, [&](Index i) {
+      double sum = 0.0;
+      for (Index k = 0; k < d; ++k) sum += w(i, k) * entry(k);
+      fields[static_cast<std::size_t>(i)] = sum;
+    });
+    // The fields leave out what i and j tell one another: w_ij is still that of before, and the diagonal is 0.
+    for_rows(0, d, d, [&](Index i) {
+      for (Index j = 0; j < d; ++j) {
+        if (i == j) continue;
+        const double own = w(i, j);
+        w(i, j) +=
+            (entry(i) * entry(j) - entry(i) * (field(j) - own * entry(i)) - (field(i) - own * entry(j)) * entry(j)) /
+            static_cast<double>(d);
+      }
+    });
+  }
+  Matrix<float> result(d, d);
+  for (Index i = 0; i < d; ++i)
+    for (Index j = 0; j < d; ++j) {
+      // Sums of the two halves need not be the same in the last digit.
+      result(i, j) = static_cast<float>(i < j ? w(i, j) : w(j, i));
+      if (!std::isfinite(result(i, j)))
+        throw InvalidArgument("Storkey's rule makes weights of " + std::to_string(patterns.rows) +
+                              " patterns that leave the range of float; entries should be about ±1");
+    }
+  return result;
+}
+
+std::vector<float> weight_resolution(MatrixView<const float> weights) {
+  std::vector<float> result;
+  for (Index i = 0; i < weights.rows; ++i)
+    result.push_back(static_cast<float>(0x1p-20 * std::sqrt(dot(weights.row(i), weights.row(i), weights.columns) *
+                                                            static_cast<double>(weights.columns))));
+  return result;
+}
+
+Matrix<float> weights(const PointwiseForm& form) {
+  if (!form.weights.empty()) {
+    Matrix<float> result(form.weights.rows, form.weights.columns);
+    for (Index i = 0; i < result.rows(); ++i) std::copy_n(form.weights.row(i), result.columns(), result.row(i));
+    return result;
+  }
+  Matrix<float> result = cpu::gram(form.factor);
+  if (!form.self_coupling)
+    for (Index i = 0; i < form.factor.columns; ++i) result(i, i) = 0.0F;
   return result;
 }
 

@@ -1,10 +1,12 @@
 #pragma once
 
-/// The learning rules of linear memories. Every rule gives a factor F and a scale with W = scale·FᵀF.
+/// The learning rules of linear memories. All but Storkey's give a factor F and a scale with W = scale·FᵀF.
 
 #include <vector>
 
 #include <attractor/matrix.hpp>
+
+#include "host/src/form.hpp"
 
 namespace attractor::detail {
 
@@ -24,7 +26,15 @@ std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_co
 /// core/attractor/update.hpp. Complexity: O(PD).
 std::vector<float> field_resolution(MatrixView<const float> factor, float scale);
 
-/// FᵀF [D × D], its diagonal zero unless `self_coupling`.
-Matrix<float> weights(MatrixView<const float> factor, bool self_coupling);
+/// W of Storkey's rule [D × D], see Memory::storkey.
+///
+/// @throws InvalidArgument it leaves the range of float.
+Matrix<float> storkey_weights(MatrixView<const float> patterns);
+
+/// The same for weights that have no factor [D]: by Cauchy and Schwarz |W_i x| is at most |W_i| √D max|x|.
+std::vector<float> weight_resolution(MatrixView<const float> weights);
+
+/// The weights of a dense linear memory [D × D], without its scale.
+Matrix<float> weights(const PointwiseForm& form);
 
 }  // namespace attractor::detail

@@ -88,6 +88,14 @@ class FormMaker {
                          .evaluation = cheaper(rule.evaluation, made_),
                          .placement = rule.placement};
   }
+  Form operator()(const StorkeyOptions& rule) const {
+    made_ = storkey_weights(patterns_);
+    return PointwiseForm{.factor = {},
+                         .weights = made_,
+                         .resolution = weight_resolution(made_),
+                         .evaluation = Evaluation::dense,
+                         .placement = rule.placement};
+  }
   /// Overlaps h = Ax/D are at most 1 for states of ±1, so that no power of them overflows.
   Form operator()(const DenseAssociativeOptions& rule) const {
     const auto dimension = static_cast<float>(patterns_.columns);
@@ -99,18 +107,26 @@ class FormMaker {
                          .self_coupling = true};
   }
   Form operator()(const ModernHopfieldOptions& rule) const {
-    std::vector<float> centre = centre_of(patterns_);
+    const bool is_dot = rule.similarity == Similarity::dot;
+    const bool quadratic = is_dot || rule.similarity == Similarity::squared_distance;
+    std::vector<float> centre = quadratic ? centre_of(patterns_) : std::vector<float>();
     MatrixView<const float> patterns = patterns_;
     if (std::any_of(centre.begin(), centre.end(), [](float value) { return value != 0.0F; }))
       patterns = made_ = less_centre(patterns_, centre);
-    const double offset = potential_of_zeros(rule.separation, patterns_.rows) / static_cast<double>(rule.beta) +
-                          norm_offset(patterns_, centre);
+    ScoreTerms terms = score_terms(rule, patterns_, centre);
+    const auto beta = static_cast<double>(rule.beta);
+    double offset = -terms.largest_offset / beta;
+    if (is_dot) offset += potential_of_zeros(rule.separation, patterns_.rows) / beta + norm_offset(patterns_, centre);
     return SoftmaxForm{.patterns = patterns,
                        .contents = contents_,
                        .centre = std::move(centre),
                        .resolution = readout_resolution(patterns_),
+                       .similarity = rule.similarity,
                        .separation = rule.separation,
                        .beta = rule.beta,
+                       .scale = std::move(terms.scale),
+                       .offset = std::move(terms.offset),
+                       .quadratic = quadratic,
                        .energy_offset = offset};
   }
   /// The patterns as they are: their centre would be missing from the scores, which are all of the energy.
@@ -162,12 +178,17 @@ Rule without_contents(Rule rule) {
 void check_arrays(const Rule& rule, Index pattern_count, Index dimension) {
   if (const auto* const similarity = std::get_if<AdaptiveSimilarity>(&rule))
     check_similarity(*similarity, pattern_count, dimension);
+  if (const std::vector<float>* const log_prior = log_prior_of(rule)) check_log_prior(*log_prior, pattern_count);
 }
 
 /// Whether the patterns have rows of weights, or priors, of their own.
-bool has_rows(const AdaptiveSimilarity& similarity, Index dimension) {
-  const auto ranks = static_cast<std::size_t>(rank_count(dimension, similarity.groups));
-  return similarity.squared_distance.size() > ranks || similarity.dot.size() > ranks || !similarity.log_prior.empty();
+bool has_rows(const Rule& rule, Index dimension) {
+  const std::vector<float>* const log_prior = log_prior_of(rule);
+  if (log_prior != nullptr && !log_prior->empty()) return true;
+  const auto* const similarity = std::get_if<AdaptiveSimilarity>(&rule);
+  if (similarity == nullptr) return false;
+  const auto ranks = static_cast<std::size_t>(rank_count(dimension, similarity->groups));
+  return similarity->squared_distance.size() > ranks || similarity->dot.size() > ranks;
 }
 
 /// The rows of `values` with these indices; values that are shared by all `row_count` rows stay.
@@ -186,8 +207,12 @@ Rule select(Rule rule, Index count, Index dimension, const std::vector<Index>& r
     const Index ranks = rank_count(dimension, similarity->groups);
     similarity->squared_distance = select(similarity->squared_distance, ranks, count, rows);
     similarity->dot = select(similarity->dot, ranks, count, rows);
-    similarity->log_prior = select(similarity->log_prior, 1, count, rows);
   }
+  std::visit(
+      [&](auto& kind) {
+        if constexpr (requires { kind.log_prior; }) kind.log_prior = select(kind.log_prior, 1, count, rows);
+      },
+      rule);
   return rule;
 }
 
@@ -230,6 +255,10 @@ Memory Memory::projection(const Device& device, MatrixView<const float> patterns
   return detail::Access::make(device, options, patterns, {});
 }
 
+Memory Memory::storkey(const Device& device, MatrixView<const float> patterns, const StorkeyOptions& options) {
+  return detail::Access::make(device, options, patterns, {});
+}
+
 Memory Memory::dense_associative(const Device& device, MatrixView<const float> patterns,
                                  const DenseAssociativeOptions& options) {
   return detail::Access::make(device, options, patterns, {});
@@ -254,7 +283,7 @@ void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const floa
   if (new_patterns.columns != dimension())
     throw InvalidArgument("patterns have " + std::to_string(new_patterns.columns) +
                           " columns, the memory's dimension is " + std::to_string(dimension()));
-  if (similarity() != nullptr && detail::has_rows(*similarity(), dimension()))
+  if (detail::has_rows(state_->rule, dimension()))
     throw NotSupported("the memory has weights or priors for each of its " + std::to_string(pattern_count()) +
                        " patterns, and none for new ones; make it anew");
   const bool given = new_contents.data != nullptr || !new_contents.empty();

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 #include <utility>
 
 #include <attractor/error.hpp>
 
+#include "core/sweep_order.hpp"
 #include "host/src/access.hpp"
+#include "host/src/call_terms.hpp"
 #include "host/src/cuda_backend.hpp"
 #include "host/src/validation.hpp"
 
@@ -17,7 +20,7 @@ namespace {
 constexpr float default_nats = 1e-4F;
 
 Halting default_halting(const detail::Rule& rule, const Update& update) {
-  if (std::holds_alternative<SignUpdate>(update)) return state_stable(0.0F);
+  if (detail::makes_signs(update)) return state_stable(0.0F);
   if (!detail::is_normalised(rule)) return energy_stable();
   // A β near 0 must not make it infinite.
   return energy_stable(
@@ -31,6 +34,17 @@ RelaxerOptions completed(RelaxerOptions options, const detail::MemoryState& memo
   if (!options.halting) options.halting = default_halting(memory.rule, *options.update);
   options.energies |= options.energy_trace || options.halting->watch == Halting::Watch::energy;
   return options;
+}
+
+void check_update(const RelaxerOptions& options, const detail::Rule& rule) {
+  if (options.update && std::holds_alternative<AsynchronousSignUpdate>(*options.update) && detail::is_normalised(rule))
+    throw NotSupported("asynchronous sign updates are for memories whose energy is a sum over patterns; that of a " +
+                       std::string(detail::name_of(rule)) + " memory is none");
+}
+
+void check_inputs(MatrixView<const float> queries, const RelaxCall& call, const Memory& memory) {
+  detail::check_call(queries, call, memory.dimension());
+  static_cast<void>(detail::call_terms(detail::Access::state(memory), queries.rows, call));  // Checks.
 }
 
 /// Room for the results of one call.
@@ -70,6 +84,7 @@ void check_devices(std::span<const Device> devices) {
 Relaxer::Relaxer(Memory memory, const RelaxerOptions& options)
     : memory_(std::move(memory)), devices_{memory_.device()}, options_(options) {
   detail::check_options(options_);
+  check_update(options_, detail::Access::state(memory_).rule);
   options_ = completed(options_, detail::Access::state(memory_));
 }
 
@@ -80,17 +95,18 @@ Relaxer::Relaxer(std::span<const Device> devices, const Memory& memory, const Re
 }
 
 void Relaxer::run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const {
+  const detail::MemoryState& memory = detail::Access::state(memory_);
   if (queries.rows == 0) return;
-  if (memory_.device().kind() == Device::Kind::cpu) detail::check_on_host(queries, results, call);
-  const detail::Engine& engine = *detail::Access::state(memory_).engine;
-  if (replicas_.empty()) return engine.relax(options_, queries, results, call);
-  std::vector<const detail::Engine*> engines = {&engine};
+  const detail::PatternTerms terms = detail::call_terms(memory, queries.rows, call);
+  if (memory_.device().kind() == Device::Kind::cpu) detail::check_on_host(queries, results, call, terms);
+  if (replicas_.empty()) return memory.engine->relax(options_, queries, results, call, terms);
+  std::vector<const detail::Engine*> engines = {memory.engine.get()};
   for (const Memory& replica : replicas_) engines.push_back(detail::Access::state(replica).engine.get());
-  detail::relax_sharded(engines, options_, queries, results, call);
+  detail::relax_sharded(engines, options_, queries, results, call, terms);
 }
 
 Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call) const {
-  detail::check_call(queries, call, memory_.dimension());
+  check_inputs(queries, call, memory_);
   Relaxation results = allocate(queries, options_, memory_.contents().columns);
   const RelaxationView view{.states = results.states,
                             .steps = results.steps,
@@ -103,7 +119,7 @@ Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call
 }
 
 void Relaxer::relax(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const {
-  detail::check_call(queries, call, memory_.dimension());
+  check_inputs(queries, call, memory_);
   detail::check_results(results, queries, call, options_, memory_.contents().columns);
   run(queries, results, call);
 }

@@ -17,9 +17,17 @@ Retrieval retrieve(const Memory& memory, MatrixView<const float> queries, const 
   detail::check_queries(queries, memory.dimension());
   detail::check_on_host(queries, "queries");
   detail::check_threads(options.threads);
-  const auto count = static_cast<std::size_t>(queries.rows);
+  detail::check_retrieval_count(options.count, memory.pattern_count());
+  const detail::PatternTerms terms =
+      detail::checked_pattern_terms(options.valid_patterns, options.log_prior, queries.rows, memory.pattern_count());
+  detail::check_on_host(terms.valid, "valid patterns");
+  detail::check_on_host(terms.log_prior, "log-priors");
+  detail::check_count(queries.rows, options.count, "retrieved patterns");
+  const auto count = static_cast<std::size_t>(queries.rows * options.count);
   Retrieval result{.pattern = std::vector<Index>(count), .posterior = std::vector<float>(count)};
-  if (count > 0) state.engine->retrieve(queries, result.pattern, result.posterior, options.threads);
+  if (queries.rows > 0)
+    state.engine->retrieve(queries, terms, {result.pattern.data(), queries.rows, options.count},
+                           {result.posterior.data(), queries.rows, options.count}, options.threads);
   return result;
 }
 

@@ -22,6 +22,8 @@ void check_parameter(const Parameter& parameter, T value) {
                               .append(to_text(value))
                               .append("; it must be ")
                               .append(parameter.range.words));
+  } else {
+    to_text(value);  // Has one.
   }
 }
 

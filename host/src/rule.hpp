@@ -8,14 +8,15 @@
 #include <string_view>
 #include <type_traits>
 #include <variant>
+#include <vector>
 
 #include <attractor/memory.hpp>
 
 namespace attractor::detail {
 
 /// A memory's options, or its similarity; contents are kept apart.
-using Rule = std::variant<HebbianOptions, ProjectionOptions, DenseAssociativeOptions, ModernHopfieldOptions,
-                          ExponentialOptions, AdaptiveSimilarity>;
+using Rule = std::variant<HebbianOptions, ProjectionOptions, StorkeyOptions, DenseAssociativeOptions,
+                          ModernHopfieldOptions, ExponentialOptions, AdaptiveSimilarity>;
 
 /// What a numeric parameter may be, and how messages say so.
 struct Range {
@@ -74,6 +75,17 @@ struct RuleTraits<ProjectionOptions> {
 };
 
 template <>
+struct RuleTraits<StorkeyOptions> {
+  static constexpr std::string_view name = "storkey";
+  static constexpr bool normalised = false;
+  static constexpr bool bipolar = true;
+  template <class Options, class Visit>
+  static void visit_parameters(Options& rule, const Visit& visit) {
+    visit(Parameter{"placement"}, rule.placement);
+  }
+};
+
+template <>
 struct RuleTraits<DenseAssociativeOptions> {
   static constexpr std::string_view name = "dense_associative";
   static constexpr bool normalised = false;
@@ -120,6 +132,7 @@ struct RuleTraits<ModernHopfieldOptions> {
   template <class Options, class Visit>
   static void visit_parameters(Options& rule, const Visit& visit) {
     visit(Parameter{"beta", positive, "inverse temperature beta"}, rule.beta);
+    visit(Parameter{.name = "similarity", .in_all_files = false}, rule.similarity);
     visit(Parameter{.name = "separation", .in_all_files = false}, rule.separation);
   }
 };
@@ -152,6 +165,16 @@ struct RuleTraits<AdaptiveSimilarity> {
 
 template <class Kind>
 using TraitsOf = RuleTraits<std::remove_cvref_t<Kind>>;
+
+/// b of the scores, where the rule has such: one for each pattern, or none.
+inline const std::vector<float>* log_prior_of(const Rule& rule) {
+  return std::visit(
+      [](const auto& kind) -> const std::vector<float>* {
+        if constexpr (requires { kind.log_prior; }) return &kind.log_prior;
+        return nullptr;
+      },
+      rule);
+}
 
 /// Whether readouts are averages under weights that sum to 1.
 inline bool is_normalised(const Rule& rule) {

@@ -38,6 +38,14 @@ struct ValueNames<Placement> {
       {{"automatic", Placement::automatic}, {"resident", Placement::resident}, {"streamed", Placement::streamed}}};
 };
 template <>
+struct ValueNames<Similarity> {
+  static constexpr std::array<std::pair<std::string_view, Similarity>, 4> names = {
+      {{"dot", Similarity::dot},
+       {"squared_distance", Similarity::squared_distance},
+       {"manhattan", Similarity::manhattan},
+       {"cosine", Similarity::cosine}}};
+};
+template <>
 struct ValueNames<TermPrecision> {
   static constexpr std::array<std::pair<std::string_view, TermPrecision>, 3> names = {
       {{"full", TermPrecision::full}, {"bits16", TermPrecision::bits16}, {"bits8", TermPrecision::bits8}}};
@@ -61,7 +69,8 @@ std::string to_text(T value) {
   } else {
     for (const auto& [text, named] : ValueNames<T>::names)
       if (named == value) return std::string(text);
-    throw InvalidArgument("an option of the memory has no name");
+    throw InvalidArgument("an option of the memory has a value without a name: " +
+                          std::to_string(static_cast<int>(value)));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <variant>
 
 namespace attractor::detail {
@@ -45,7 +46,42 @@ double potential_of_zeros(const TopSeparation& separation, double count) {
   return std::log(std::min(count, static_cast<double>(separation.count)));
 }
 
+/// b_μ, and for squared distances what −½β‖a − x‖² has beside β(a − c)·x and what all patterns share.
+std::vector<double> offsets(const ModernHopfieldOptions& rule, MatrixView<const float> patterns,
+                            const std::vector<float>& centre) {
+  std::vector<double> result(rule.log_prior.begin(), rule.log_prior.end());
+  if (rule.similarity != Similarity::squared_distance) return result;
+  result.resize(static_cast<std::size_t>(patterns.rows), 0.0);
+  const double shared = squared_norm(centre.data(), centre.size());
+  for (Index i = 0; i < patterns.rows; ++i)
+    result[static_cast<std::size_t>(i)] -=
+        0.5 * static_cast<double>(rule.beta) * (squared_norm(patterns.row(i), centre.size()) - shared);
+  return result;
+}
+
+/// β/‖a‖, 0 where that is 0.
+std::vector<float> inverse_norms(MatrixView<const float> patterns, float beta) {
+  std::vector<float> result;
+  for (Index i = 0; i < patterns.rows; ++i) {
+    const double norm = std::sqrt(squared_norm(patterns.row(i), static_cast<std::size_t>(patterns.columns)));
+    result.push_back(norm == 0.0 ? 0.0F : static_cast<float>(static_cast<double>(beta) / norm));
+  }
+  return result;
+}
+
 }  // namespace
+
+ScoreTerms score_terms(const ModernHopfieldOptions& rule, MatrixView<const float> patterns,
+                       const std::vector<float>& centre) {
+  ScoreTerms terms;
+  if (rule.similarity == Similarity::cosine) terms.scale = inverse_norms(patterns, rule.beta);
+  const std::vector<double> offset = offsets(rule, patterns, centre);
+  if (offset.empty()) return terms;
+  terms.largest_offset = *std::max_element(offset.begin(), offset.end());
+  std::transform(offset.begin(), offset.end(), std::back_inserter(terms.offset),
+                 [&](double value) { return static_cast<float>(value - terms.largest_offset); });
+  return terms;
+}
 
 double potential_of_zeros(const NormalisedSeparation& separation, Index count) {
   return std::visit([&](const auto& kind) { return potential_of_zeros(kind, static_cast<double>(count)); }, separation);

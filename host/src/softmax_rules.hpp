@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <attractor/matrix.hpp>
+#include <attractor/memory.hpp>
 #include <attractor/separation.hpp>
 
 namespace attractor::detail {
@@ -18,6 +19,16 @@ Matrix<float> less_centre(MatrixView<const float> patterns, const std::vector<fl
 
 /// ½ max‖a‖² − ½‖centre‖².
 double norm_offset(MatrixView<const float> patterns, const std::vector<float>& centre);
+
+/// What makes products or distances scores: see SoftmaxForm.
+struct ScoreTerms {
+  std::vector<float> scale = {};   ///< [P] or empty: β
+  std::vector<float> offset = {};  ///< [P] or empty: 0; less the largest
+  double largest_offset = 0.0;
+};
+
+ScoreTerms score_terms(const ModernHopfieldOptions& rule, MatrixView<const float> patterns,
+                       const std::vector<float>& centre);
 
 /// Ω* of so many scores of 0.
 double potential_of_zeros(const NormalisedSeparation& separation, Index count);

@@ -44,6 +44,17 @@ void check_layout(MatrixView<T> matrix, const std::string& what) {
   require(matrix.data != nullptr || matrix.rows == 0, what + " have null data");
 }
 
+/// A row for each query, or one for all, as a view of one for each.
+template <class T>
+MatrixView<T> pattern_rows(MatrixView<T> matrix, const std::string& what, Index query_count, Index pattern_count) {
+  if (matrix.data == nullptr && matrix.empty()) return {};
+  check_layout(matrix, what);
+  require(matrix.columns == pattern_count && (matrix.rows == 1 || matrix.rows == query_count),
+          what + " have the shape " + shape(matrix.rows, matrix.columns) + "; it must be " + shape(1, pattern_count) +
+              " or " + shape(query_count, pattern_count));
+  return {matrix.data, query_count, pattern_count, matrix.rows == query_count ? matrix.row_stride : 0};
+}
+
 double largest_magnitude(MatrixView<const float> matrix) {
   double largest = 0.0;
   for (Index i = 0; i < matrix.rows; ++i)
@@ -61,6 +72,7 @@ struct UpdateCheck {
             "the blend update's rate is " + number(update.rate) + "; it must be in (0, 1]");
   }
   void operator()(const SignUpdate& /*update*/) const {}
+  void operator()(const AsynchronousSignUpdate& /*update*/) const {}
   void operator()(const ReadoutUpdate& /*update*/) const {}
 };
 
@@ -169,22 +181,34 @@ void check_similarity(const AdaptiveSimilarity& similarity, Index pattern_count,
   if (!similarity.squared_distance.empty())
     check_rows(similarity.squared_distance, "rank weights of the squared distance", ranks, pattern_count);
   if (!similarity.dot.empty()) check_rows(similarity.dot, "rank weights of the dot product", ranks, pattern_count);
-  if (!similarity.log_prior.empty()) {
-    require(static_cast<Index>(similarity.log_prior.size()) == pattern_count,
-            "a similarity has " + std::to_string(similarity.log_prior.size()) + " log-priors for " +
-                std::to_string(pattern_count) + " patterns");
-    for (const float prior : similarity.log_prior)
-      require(prior < std::numeric_limits<float>::infinity(),
-              "log-priors must be finite, or -inf for patterns that are never retrieved; one is " + number(prior));
-    require(std::any_of(similarity.log_prior.begin(), similarity.log_prior.end(),
-                        [](float prior) { return std::isfinite(prior); }),
-            "all " + std::to_string(pattern_count) + " log-priors are -inf; one pattern must have some probability");
-  }
   require(std::isfinite(similarity.beta_squared_distance),
           "beta_squared_distance must be finite; it is " + number(similarity.beta_squared_distance));
   require(std::isfinite(similarity.beta_dot), "beta_dot must be finite; it is " + number(similarity.beta_dot));
   check_products(similarity.squared_distance, similarity.beta_squared_distance, "squared_distance");
   check_products(similarity.dot, similarity.beta_dot, "dot");
+}
+
+void check_log_prior(const std::vector<float>& log_prior, Index pattern_count) {
+  if (log_prior.empty()) return;
+  require(static_cast<Index>(log_prior.size()) == pattern_count, "a memory has " + std::to_string(log_prior.size()) +
+                                                                     " log-priors for " +
+                                                                     std::to_string(pattern_count) + " patterns");
+  for (const float prior : log_prior)
+    require(prior < std::numeric_limits<float>::infinity(),
+            "log-priors must be finite, or -inf for patterns that are never retrieved; one is " + number(prior));
+  require(std::any_of(log_prior.begin(), log_prior.end(), [](float prior) { return std::isfinite(prior); }),
+          "all " + std::to_string(pattern_count) + " log-priors are -inf; one pattern must have some probability");
+}
+
+void check_retrieval_count(Index count, Index pattern_count) {
+  require(count >= 1 && count <= pattern_count,
+          std::to_string(count) + " patterns were asked for; the memory has " + std::to_string(pattern_count));
+}
+
+PatternTerms checked_pattern_terms(MatrixView<const std::uint8_t> valid, MatrixView<const float> log_prior,
+                                   Index query_count, Index pattern_count) {
+  return {.valid = pattern_rows(valid, "valid patterns", query_count, pattern_count),
+          .log_prior = pattern_rows(log_prior, "log-priors", query_count, pattern_count)};
 }
 
 void check_origins(std::span<const Index> origins, Index query_count, Index pattern_count) {
@@ -290,8 +314,11 @@ void check_call(MatrixView<const float> queries, const RelaxCall& call, Index di
               shape(queries.rows, queries.columns));
 }
 
-void check_on_host(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) {
+void check_on_host(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
+                   const PatternTerms& terms) {
   check_on_host(queries, "queries");
+  check_on_host(terms.valid, "valid patterns");
+  check_on_host(terms.log_prior, "log-priors");
   check_on_host(call.clamped, "clamped neurons");
   check_on_host(results.states, "states");
   check_on_host(results.steps, "steps");
@@ -315,7 +342,8 @@ void check_results(const RelaxationView& results, MatrixView<const float> querie
   check_result(results.energy_trace, "energy traces", count, options.max_steps, options.energy_trace,
                "the options ask for none");
   check_result(results.contents, "contents", count, content_columns, content_columns > 0, "the memory has none");
-  check_apart({region("queries", queries), region("clamped neurons", call.clamped)},
+  check_apart({region("queries", queries), region("clamped neurons", call.clamped),
+               region("valid patterns", call.valid_patterns), region("log-priors", call.log_prior)},
               {region("states", results.states), region("steps", results.steps), region("energies", results.energies),
                region("status", results.status), region("energy traces", results.energy_trace),
                region("contents", results.contents)});

@@ -2,14 +2,18 @@
 
 /// Checks of arguments: each throws InvalidArgument with the values that disagree, or does nothing.
 
+#include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <attractor/fit.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
 #include <attractor/relaxation.hpp>
 #include <attractor/variants.hpp>
+
+#include "kernels/pattern_terms.hpp"
 
 namespace attractor::detail {
 
@@ -26,8 +30,19 @@ void check_options(const FitOptions& options, Index dimension);
 /// That many rows of `columns` can be asked for.
 void check_count(Index count, Index columns, const std::string& what);
 
-/// The similarity fits so many patterns of this dimension.
+/// The similarity fits so many patterns of this dimension; its priors are `check_log_prior`'s.
 void check_similarity(const AdaptiveSimilarity& similarity, Index pattern_count, Index dimension);
+
+/// None, or one for each pattern: finite or −∞, not all −∞.
+void check_log_prior(const std::vector<float>& log_prior, Index pattern_count);
+
+/// Between 1 and all.
+void check_retrieval_count(Index count, Index pattern_count);
+
+/// What a call says of patterns, a row for each query: each of the two has one row, or one for each query, and
+/// `pattern_count` columns, or isn't there.
+PatternTerms checked_pattern_terms(MatrixView<const std::uint8_t> valid, MatrixView<const float> log_prior,
+                                   Index query_count, Index pattern_count);
 
 /// A row of `pattern_count` patterns for each query.
 void check_origins(std::span<const Index> origins, Index query_count, Index pattern_count);
@@ -56,7 +71,8 @@ void check_pairs(MatrixView<const float> patterns, MatrixView<const float> queri
 void check_call(MatrixView<const float> queries, const RelaxCall& call, Index dimension);
 
 /// All data of a call on the host.
-void check_on_host(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call);
+void check_on_host(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
+                   const PatternTerms& terms);
 
 /// Results have the shapes of this call, are all produced by these options, and overlap nothing.
 void check_results(const RelaxationView& results, MatrixView<const float> queries, const RelaxCall& call,

@@ -1,5 +1,6 @@
 /// Relaxation on the caller's streams: its order, its refusals, CUDA graphs, many calls at once.
 
+#include <optional>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -381,6 +382,36 @@ TEST_P(CudaGraphTest, SurvivesRefusedArguments) {
   });
 
   EXPECT_EQ(node_count(graph), 0U);
+}
+
+/// They take the host for every sweep, also where the memory fits shared memory.
+TEST(CudaSweepsTest, RelaxOnStreamsButNotInGraphs) {
+  Rng rng(91);
+  const Matrix<float> patterns = random_bipolar(5, kind_dimension, rng);
+  const Matrix<float> queries = kind_queries(70);
+  const Memory memory = Memory::hebbian(Device::cuda(), patterns);
+  EXPECT_TRUE(relaxes_in_one_launch(Relaxer(memory)));
+  for (const std::optional<std::uint64_t>& seed : {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(4)}) {
+    const Relaxer relaxer(memory, {.update = asynchronous_sign_update(seed), .max_steps = 5, .energy_trace = true});
+    const Relaxation expected = relaxer.relax(queries);
+    const Scratch scratch(relaxer, 70);
+    const DeviceData data(queries, expected);
+    const cuda::Stream stream = cuda::make_stream();
+
+    EXPECT_FALSE(relaxes_in_one_launch(relaxer));
+    relax_async(relaxer, data.queries.view(), data.results.view(),
+                {.stream = stream.get(), .workspace = scratch.span()});
+
+    synchronise(stream);
+    EXPECT_TRUE(same_results(data.results.read(), expected));
+    cuda::check(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    EXPECT_THROW(relax_async(relaxer, data.queries.view(), data.results.view(),
+                             {.stream = stream.get(), .workspace = scratch.span()}),
+                 NotSupported);
+    cudaGraph_t graph = nullptr;
+    cuda::check(cudaStreamEndCapture(stream.get(), &graph), "cudaStreamEndCapture");
+    cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+  }
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ struct Subject {
   std::function<cuda::DeviceMemory()> memory;
   RelaxerOptions options;
   Matrix<float> queries;
+  Matrix<float> log_prior = {};  ///< of the call; empty: none
   Index content_columns = 0;
 };
 
@@ -61,18 +62,19 @@ Subject linear_subject(const std::string& name, bool dense, cuda::Tier tier) {
 
 /// A fixed number of steps: library products may round otherwise once some queries have left.
 Subject softmax_subject(const std::string& name, Index count, Index dimension, float beta,
-                        NormalisedSeparation separation = softmax()) {
+                        NormalisedSeparation separation = softmax(), Similarity similarity = Similarity::dot) {
   Rng rng(111);
   const auto patterns = std::make_shared<Matrix<float>>(random_gaussian(count, dimension, rng));
   const auto contents = std::make_shared<Matrix<float>>(random_gaussian(count, 5, rng));
   return {.name = name,
           .memory =
               [=] {
-                return cuda::DeviceMemory::softmax(home(), patterns->view(), contents->view(), {}, {},
-                                                   {.separation = separation, .beta = beta});
+                return cuda::DeviceMemory::softmax(home(), patterns->view(), contents->view(), {},
+                                                   {.similarity = similarity, .separation = separation, .beta = beta});
               },
           .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
           .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
+          .log_prior = random_gaussian(6, count, rng),
           .content_columns = 5};
 }
 
@@ -122,10 +124,15 @@ std::vector<Subject> make_subjects() {
   subjects.push_back(linear_subject("streamed_factored", false, cuda::Tier::streamed));
   subjects.push_back(linear_subject("streamed_dense", true, cuda::Tier::streamed));
   subjects.push_back(pointwise_subject("pointwise"));
+  for (const bool dense : {false, true}) {
+    subjects.push_back(linear_subject(dense ? "swept_dense" : "swept_factored", dense, cuda::Tier::either));
+    subjects.back().options.update = asynchronous_sign_update(3);
+  }
   subjects.push_back(softmax_subject("softmax_scan", 9, 16, 0.3F));
   subjects.push_back(softmax_subject("softmax_products", 70, long_dimension, 0.01F));
   subjects.push_back(softmax_subject("entmax", 70, 16, 0.3F, entmax()));
   subjects.push_back(softmax_subject("top", 9, 16, 0.3F, top(4)));
+  subjects.push_back(softmax_subject("manhattan", 70, 16, 0.3F, softmax(), Similarity::manhattan));
   subjects.push_back(adaptive_subject("adaptive_in_registers", 9, 16));
   subjects.push_back(adaptive_subject("adaptive_across_lanes", 9, 70));
   return subjects;
@@ -162,6 +169,10 @@ Relaxation empty_results(const Subject& subject) {
           .contents = subject.content_columns > 0 ? Matrix<float>(rows, subject.content_columns) : Matrix<float>()};
 }
 
+detail::PatternTerms terms_of(const Subject& subject, MatrixView<const float> log_prior) {
+  return subject.log_prior.empty() ? detail::PatternTerms{} : detail::PatternTerms{.log_prior = log_prior};
+}
+
 /// One way of relaxing a subject's queries, over and over.
 class Calls {
  public:
@@ -169,15 +180,17 @@ class Calls {
       : subject_(subject),
         way_(way),
         queries_(place(), subject.queries.view()),
+        log_prior_(subject.log_prior.empty() ? PlacedRows<float>()
+                                             : PlacedRows<float>(place(), subject.log_prior.view())),
         results_({place()}, empty_results(subject)) {}
 
   void relax(const cuda::DeviceMemory& memory, cudaStream_t stream = nullptr) const {
     if (way_ == Way::async) {
-      cuda::relax_async(memory, subject_.options, queries_.view(), results_.view(), {}, {}, stream);
+      cuda::relax_async(memory, subject_.options, queries_.view(), results_.view(), {.patterns = terms()}, {}, stream);
       return;
     }
     const cuda::DeviceMemory* const replica = &memory;
-    cuda::relax({&replica, 1}, subject_.options, queries_.view(), results_.view(), {});
+    cuda::relax({&replica, 1}, subject_.options, queries_.view(), results_.view(), {}, terms());
   }
 
   /// Waits, too.
@@ -187,13 +200,25 @@ class Calls {
   }
 
  private:
+  [[nodiscard]] detail::PatternTerms terms() const { return terms_of(subject_, log_prior_.view()); }
   [[nodiscard]] Place place() const { return way_ == Way::from_host ? Place::pageable : Place::device; }
 
   const Subject& subject_;
   Way way_;
   PlacedRows<float> queries_;
+  PlacedRows<float> log_prior_;
   PlacedResults results_;
 };
+
+/// The best patterns of a subject's queries.
+void retrieve(const cuda::DeviceMemory& memory, const Subject& subject, std::vector<Index>& patterns,
+              std::vector<float>& posteriors, Index count = 1) {
+  const Index rows = subject.queries.rows();
+  patterns.resize(static_cast<std::size_t>(rows * count));
+  posteriors.resize(patterns.size());
+  memory.retrieve(subject.queries, terms_of(subject, subject.log_prior.view()), {patterns.data(), rows, count},
+                  {posteriors.data(), rows, count});
+}
 
 /// What the message must have: a kernel is named instead of its launch.
 std::string words_for(std::string call) {
@@ -463,9 +488,9 @@ TEST_P(CudaCaptureTest, OfAnotherThreadIsNotSpoiled) {
     const cuda::DeviceMemory memory = subject_.memory();
     calls.relax(memory);
     device_calls.relax(memory, stream.get());
-    std::vector<Index> patterns(static_cast<std::size_t>(subject_.queries.rows()));
-    std::vector<float> posteriors(patterns.size());
-    if (subject_.content_columns > 0) memory.retrieve(subject_.queries, patterns, posteriors);
+    std::vector<Index> patterns;
+    std::vector<float> posteriors;
+    if (subject_.content_columns > 0) retrieve(memory, subject_, patterns, posteriors);
   }
 
   EXPECT_EQ(record.spoilers(), std::set<std::string>());
@@ -589,12 +614,14 @@ TEST(CudaRetrievalFaultsTest, RetrievingSurvivesThem) {
     if (subject.content_columns == 0) continue;  // Linear memories retrieve nothing.
     SCOPED_TRACE(subject.name);
     const cuda::DeviceMemory memory = subject.memory();
-    std::vector<Index> patterns(static_cast<std::size_t>(subject.queries.rows()));
-    std::vector<float> posteriors(patterns.size());
-    const auto retrieve = [&] { memory.retrieve(subject.queries, patterns, posteriors); };
-    retrieve();
-    const std::vector<Index> expected = patterns;
-    expect_survival(retrieve, [&] { EXPECT_EQ(patterns, expected); });
+    for (const Index count : {1, 2}) {
+      std::vector<Index> patterns;
+      std::vector<float> posteriors;
+      const auto find = [&] { retrieve(memory, subject, patterns, posteriors, count); };
+      find();
+      const std::vector<Index> expected = patterns;
+      expect_survival(find, [&] { EXPECT_EQ(patterns, expected); });
+    }
   }
 }
 

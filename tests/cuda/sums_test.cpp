@@ -70,12 +70,12 @@ struct Found {
 Found retrieve(const cuda::DeviceMemory& memory, MatrixView<const float> queries) {
   Found found{.pattern = std::vector<Index>(Results::size(queries.rows)),
               .posterior = std::vector<float>(Results::size(queries.rows))};
-  memory.retrieve(queries, found.pattern, found.posterior);
+  memory.retrieve(queries, {}, {found.pattern.data(), queries.rows, 1}, {found.posterior.data(), queries.rows, 1});
   return found;
 }
 
 cuda::DeviceMemory softmax(MatrixView<const float> patterns, float beta, MatrixView<const float> contents = {}) {
-  return cuda::DeviceMemory::softmax(0, patterns, contents, {}, {}, {.beta = beta});
+  return cuda::DeviceMemory::softmax(0, patterns, contents, {}, {.beta = beta});
 }
 
 cuda::DeviceMemory adaptive(MatrixView<const float> patterns, const AdaptiveSimilarity& similarity) {

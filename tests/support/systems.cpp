@@ -69,6 +69,24 @@ SystemKind projection_kind(const std::string& name, const ProjectionOptions& opt
           .system = system};
 }
 
+/// No weight is larger than the roots of the largest of its row and of its column, as those of a factor are than the
+/// roots of their diagonal.
+SystemKind storkey_kind(const std::string& name, Placement placement) {
+  const auto memory = [=](MatrixView<const float> patterns) {
+    return Memory::storkey(test_device(), patterns, {.placement = placement});
+  };
+  const auto system = [=](MatrixView<const float> patterns) -> System {
+    LinearModel model = reference::storkey(patterns);
+    Vector largest(static_cast<std::size_t>(patterns.columns), 0.0);
+    for (Index i = 0; i < patterns.columns; ++i)
+      for (Index j = 0; j < patterns.columns; ++j)
+        largest[static_cast<std::size_t>(i)] =
+            std::max(largest[static_cast<std::size_t>(i)], std::abs(model.weights(i, j)));
+    return {memory(patterns), std::move(model), std::move(largest)};
+  };
+  return {.name = name, .batch_invariant = placement != Placement::streamed, .memory = memory, .system = system};
+}
+
 SystemKind dense_associative_kind(const std::string& name, const DenseAssociativeOptions& options) {
   const auto memory = [=](MatrixView<const float> patterns) {
     return Memory::dense_associative(test_device(), patterns, options);
@@ -79,12 +97,14 @@ SystemKind dense_associative_kind(const std::string& name, const DenseAssociativ
   return {.name = "dense_associative_" + name, .bounded_updates = true, .memory = memory, .system = system};
 }
 
-SystemKind modern_hopfield_kind(const std::string& name, float beta, NormalisedSeparation separation = softmax()) {
+SystemKind modern_hopfield_kind(const std::string& name, const ModernHopfieldOptions& options) {
   const auto memory = [=](MatrixView<const float> patterns) {
-    return Memory::modern_hopfield(test_device(), patterns, {.beta = beta, .separation = separation});
+    return Memory::modern_hopfield(test_device(), patterns, options);
   };
   const auto system = [=](MatrixView<const float> patterns) -> System {
-    return {memory(patterns), reference::modern_hopfield(patterns, static_cast<double>(beta), separation)};
+    SoftmaxModel model = reference::modern_hopfield(patterns, static_cast<double>(options.beta), options.separation);
+    model.similarity = options.similarity;
+    return {memory(patterns), std::move(model)};
   };
   return {.name = "modern_hopfield_" + name, .memory = memory, .system = system};
 }
@@ -202,21 +222,44 @@ WeightError weight_error(const TopSeparation& separation, const Vector& scores, 
   return weight_error(SoftmaxSeparation{}, scores, error);
 }
 
+/// How large the terms of scores are, and how far float arithmetic may take those, before β.
+struct ScoreSize {
+  double largest;
+  double error;
+};
+
+ScoreSize score_size(Similarity similarity, const Matrix<double>& patterns, std::span<const double> state) {
+  const Index d = patterns.columns();
+  double norm_of_patterns = 0.0;
+  double sum_of_patterns = 0.0;
+  for (Index k = 0; k < patterns.rows(); ++k) {
+    const std::span<const double> pattern(patterns.row(k), state.size());
+    norm_of_patterns = std::max(norm_of_patterns, norm(pattern));
+    double sum = 0.0;
+    for (const double entry : pattern) sum += std::abs(entry);
+    sum_of_patterns = std::max(sum_of_patterns, sum);
+  }
+  double largest = norm_of_patterns * norm(state);
+  if (similarity == Similarity::squared_distance) largest += norm_of_patterns * norm_of_patterns;
+  if (similarity == Similarity::cosine) largest = 1.0;
+  if (similarity == Similarity::manhattan) {
+    largest = sum_of_patterns;
+    for (const double x : state) largest += std::abs(x);
+  }
+  return {largest, gamma(d + 8) * largest};
+}
+
 RoundingBound bound_of(const SoftmaxModel& model, const System& /*system*/, std::span<const double> state) {
   const Index d = model.patterns.columns();
   const Index p = model.patterns.rows();
   double largest_norm = 0.0;
-  Vector scores(static_cast<std::size_t>(p));
-  for (Index k = 0; k < p; ++k) {
-    const std::span<const double> pattern(model.patterns.row(k), static_cast<std::size_t>(d));
-    largest_norm = std::max(largest_norm, norm(pattern));
-    scores[static_cast<std::size_t>(k)] = model.beta * dot(pattern, state);
-  }
-  const double largest_score = model.beta * largest_norm * norm(state);
-  const double score_error = gamma(d + 4) * largest_score;
+  for (Index k = 0; k < p; ++k) largest_norm = std::max(largest_norm, norm({model.patterns.row(k), state.size()}));
+  const Vector scores = reference::scores(model, state);
+  const ScoreSize size = score_size(model.similarity, model.patterns, state);
+  const double score_error = model.beta * size.error;
   const double log_p = std::log(static_cast<double>(p));
   const double terms =
-      0.5 * dot(state, state) + 0.5 * largest_norm * largest_norm + (largest_score + 2.0 * log_p) / model.beta;
+      0.5 * dot(state, state) + 0.5 * largest_norm * largest_norm + size.largest + 2.0 * log_p / model.beta;
   const WeightError weights =
       std::visit([&](const auto& kind) { return weight_error(kind, scores, score_error); }, model.separation);
   RoundingBound bound;
@@ -315,13 +358,21 @@ const std::vector<SystemKind>& all_systems() {
     std::vector<SystemKind> all = linear_kinds("", Placement::automatic);
     if (test_device().kind() == Device::Kind::cuda)
       for (SystemKind& kind : linear_kinds("_streamed", Placement::streamed)) all.push_back(std::move(kind));
-    all.push_back(modern_hopfield_kind("flat", 0.05F));
-    all.push_back(modern_hopfield_kind("soft", 1.0F));
-    all.push_back(modern_hopfield_kind("sharp", 6.0F));
-    all.push_back(modern_hopfield_kind("sparsemax", 1.0F, sparsemax()));
-    all.push_back(modern_hopfield_kind("entmax", 0.3F, entmax()));
-    all.push_back(modern_hopfield_kind("entmax_near_softmax", 1.0F, entmax(1.2F)));
-    all.push_back(modern_hopfield_kind("top_3", 0.5F, top(3)));
+    all.push_back(storkey_kind("storkey", Placement::automatic));
+    if (test_device().kind() == Device::Kind::cuda)
+      all.push_back(storkey_kind("storkey_streamed", Placement::streamed));
+    all.push_back(modern_hopfield_kind("flat", {.beta = 0.05F}));
+    all.push_back(modern_hopfield_kind("soft", {.beta = 1.0F}));
+    all.push_back(modern_hopfield_kind("sharp", {.beta = 6.0F}));
+    all.push_back(modern_hopfield_kind("sparsemax", {.beta = 1.0F, .separation = sparsemax()}));
+    all.push_back(modern_hopfield_kind("entmax", {.beta = 0.3F, .separation = entmax()}));
+    all.push_back(modern_hopfield_kind("entmax_near_softmax", {.beta = 1.0F, .separation = entmax(1.2F)}));
+    all.push_back(modern_hopfield_kind("top_3", {.beta = 0.5F, .separation = top(3)}));
+    all.push_back(modern_hopfield_kind("squared_distance", {.beta = 0.4F, .similarity = Similarity::squared_distance}));
+    all.push_back(modern_hopfield_kind("manhattan", {.beta = 0.03F, .similarity = Similarity::manhattan}));
+    all.push_back(modern_hopfield_kind("manhattan_entmax",
+                                       {.beta = 0.2F, .similarity = Similarity::manhattan, .separation = entmax()}));
+    all.push_back(modern_hopfield_kind("cosine", {.beta = 5.0F, .similarity = Similarity::cosine}));
     all.push_back(exponential_kind("", 0.7F));
     all.push_back(adaptive_kind("plain", plain_similarity));
     all.push_back(adaptive_kind("ranked", [](Index dimension) { return ranked_similarity(dimension, 1); }));

@@ -68,9 +68,11 @@ std::ostream& operator<<(std::ostream& out, const NamedUpdate& update);
 /// changes between |h| and |h| + η, and by γ_{2n+4} of that for its powers; summing adds γ_P Σ|p a|. An energy errs by
 /// D times the same of F.
 ///
-/// Softmax memories. A score βa·x errs by at most σ = γ_{D+4} β max‖a‖ ‖x‖, hence each weight relatively by 2σ, plus
-/// γ_{2P+16} for exponentials, sums and rescaling; u is an average of pattern entries under these weights. The energy
-/// errs by what lse errs, over β, plus γ_{D+P+16} times the sum of the magnitudes of its terms.
+/// Softmax memories. A score βa·x errs by at most σ = γ_{D+8} β max‖a‖ ‖x‖, likewise one of another similarity by
+/// γ_{D+8} times the magnitudes of its terms: those of −½‖a − x‖² beside the product max‖a‖², those of the Manhattan
+/// distance max‖a‖₁ + ‖x‖₁, those of a cosine 1. Hence each weight relatively by 2σ, plus γ_{2P+16} for exponentials,
+/// sums and rescaling; u is an average of pattern entries under these weights. The energy errs by what lse errs, over
+/// β, plus γ_{D+P+16} times the sum of the magnitudes of its terms.
 ///
 /// Entmax in place of softmax: its Jacobian is diag(q) − qqᵀ/Σq with q = p^(2−α) (Peters et al. 2019), so that errors
 /// of at most σ + γ_16/(α−1), in scores and their excesses, move weights by at most 2 Σ q ≤ 2n^(α−1) times as much in

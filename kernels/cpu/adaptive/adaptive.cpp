@@ -99,8 +99,8 @@ std::unique_ptr<RecallKernel> make_adaptive_recall(const AdaptiveField& field, c
   return std::make_unique<ContentsKernel<SoftmaxReader<BlockScorer>>>(field, contents, width);
 }
 
-std::unique_ptr<RetrievalKernel> make_adaptive_retrieval(const AdaptiveField& field) {
-  return std::make_unique<LaneRetrieval<BlockScorer>>(field);
+std::unique_ptr<RetrievalKernel> make_adaptive_retrieval(const AdaptiveField& field, const RankingSize& size) {
+  return std::make_unique<LaneRetrieval<BlockScorer>>(field, size);
 }
 
 }  // namespace attractor::cpu::HWY_NAMESPACE
@@ -122,8 +122,8 @@ std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, con
   return HWY_DYNAMIC_DISPATCH(make_adaptive_recall)(field, contents, width);
 }
 
-std::unique_ptr<RetrievalKernel> make_retrieval_kernel(const AdaptiveField& field) {
-  return HWY_DYNAMIC_DISPATCH(make_adaptive_retrieval)(field);
+std::unique_ptr<RetrievalKernel> make_retrieval_kernel(const AdaptiveField& field, const RankingSize& size) {
+  return HWY_DYNAMIC_DISPATCH(make_adaptive_retrieval)(field, size);
 }
 
 }  // namespace attractor::cpu

@@ -1,5 +1,7 @@
 // Scores of adaptive memories, in a file of their own: sorting networks take long to compile.
 
+#include <limits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/adaptive/adaptive_scorer.cpp"
 #include <hwy/foreach_target.h>
@@ -18,7 +20,10 @@ Vector AdaptiveScorer::weigh(Index pattern, Index lane, const RankWeights& weigh
 }
 
 void AdaptiveScorer::score(Index pattern, Index lane, float* scores) {
-  Vector sum = hn::Set(floats, field_.log_prior[static_cast<std::size_t>(pattern)]);
+  const float prior = field_.log_prior[static_cast<std::size_t>(pattern)];
+  Vector sum = hn::Set(floats, prior);
+  // Never retrieved, whatever the terms.
+  if (prior == -std::numeric_limits<float>::infinity()) return hn::Store(sum, floats, scores);
   if (field_.squared_distance.used())
     sum = hn::Add(sum, weigh<FootprintBase::squared_distance>(pattern, lane, field_.squared_distance));
   if (field_.dot.used()) sum = hn::Add(sum, weigh<FootprintBase::dot>(pattern, lane, field_.dot));

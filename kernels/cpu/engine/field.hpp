@@ -34,16 +34,19 @@ struct DenseField {
   float scale = 1.0F;
 };
 
-/// Normalised memory over products: u = c + pᵀA with the separation's p of βAx, E = −Ω*(βAx)/β + ½‖x − c‖² +
-/// energy_offset, the middle term only if `quadratic`.
+/// Normalised memory: u = c + pᵀA with the separation's p of the scores s, E = −Ω*(s)/β + ½‖x − c‖² + energy_offset,
+/// the middle term only if `quadratic`. Scores are scale_μ g(a_μ, x) + offset_μ, g as in SoftmaxForm.
 struct SoftmaxField {
   PackedMatrix patterns;  ///< A [P × D], less the centre
   AlignedFloats centre;   ///< c [padded D]; unless `quadratic` none: 0
   AlignedFloats resolution;
+  AlignedFloats scale;   ///< [padded P]
+  AlignedFloats offset;  ///< [padded P]; past the last pattern −∞
+  Similarity similarity = Similarity::dot;
   NormalisedSeparation separation = SoftmaxSeparation{};
   float beta = 1.0F;
   bool quadratic = true;
-  double energy_offset = 0.0;  ///< as in SoftmaxForm
+  double energy_offset = 0.0;
 };
 
 /// Weights of the ranks.

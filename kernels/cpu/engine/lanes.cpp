@@ -69,6 +69,12 @@ void copy_lane(const float* from, float* to, Index rows, Index width) {
   for (Index i = 0; i < rows; ++i) to[i * width] = from[i * width];
 }
 
+void set_pattern_terms(Tile& tile, Index lane, const detail::PatternTerms& terms, Index query) {
+  const auto at = static_cast<std::size_t>(lane);
+  tile.valid[at] = terms.valid.data == nullptr ? nullptr : terms.valid.row(query);
+  tile.log_prior[at] = terms.log_prior.data == nullptr ? nullptr : terms.log_prior.row(query);
+}
+
 void load_clamps(const std::uint8_t* row, Index count, float* lane, Index width) {
   for (Index i = 0; i < count; ++i) lane[i * width] = mask_bits(row[i] != 0);
 }

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "kernels/cpu/engine/tile.hpp"
+#include "kernels/pattern_terms.hpp"
 
 namespace attractor::cpu {
 
@@ -39,5 +40,8 @@ void copy_lane(const float* from, float* to, Index rows, Index width);
 
 /// Marks the neurons with a nonzero byte as clamped, the others as free.
 void load_clamps(const std::uint8_t* row, Index count, float* lane, Index width);
+
+/// Points the lane to what the call says of patterns for its query.
+void set_pattern_terms(Tile& tile, Index lane, const detail::PatternTerms& terms, Index query);
 
 }  // namespace attractor::cpu

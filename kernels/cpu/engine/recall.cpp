@@ -26,9 +26,10 @@ struct MakeRecall {
 };
 
 struct MakeRetrieval {
+  RankingSize size;
   template <class Normalised>
   std::unique_ptr<RetrievalKernel> operator()(const Normalised& field) const {
-    return make_retrieval_kernel(field);
+    return make_retrieval_kernel(field, size);
   }
   std::unique_ptr<RetrievalKernel> operator()(const FactoredField& /*field*/) const { return nullptr; }
   std::unique_ptr<RetrievalKernel> operator()(const DenseField& /*field*/) const { return nullptr; }
@@ -42,10 +43,14 @@ class Batch {
   }
 
   /// At most most_lanes states, one in each lane.
-  const Tile& fill(MatrixView<const float> states) {
+  const Tile& fill(MatrixView<const float> states, const detail::PatternTerms& terms) {
     arrivals_.clear();
     for (Index i = 0; i < most_lanes; ++i) set_mask(tile_.idle, i, i >= states.rows);
-    for (Index i = 0; i < states.rows; ++i) arrivals_.push_back({i, states.row(i)});
+    for (Index i = 0; i < states.rows; ++i) {
+      arrivals_.push_back({i, states.row(i)});
+      set_pattern_terms(tile_, i, terms, i);
+    }
+    tile_.has_pattern_terms = !terms.empty();
     tile_.lanes = states.rows;
     load_lanes(arrivals_, tile_);
     return tile_;
@@ -64,10 +69,10 @@ class RecallWorker {
     departures_.reserve(static_cast<std::size_t>(most_lanes));
   }
 
-  void run(MatrixView<const float> states, MatrixView<float> readouts) {
+  void run(MatrixView<const float> states, const detail::PatternTerms& terms, MatrixView<float> readouts) {
     departures_.clear();
     for (Index i = 0; i < states.rows; ++i) departures_.push_back({i, readouts.row(i)});
-    store_lanes(departures_, kernel_->recall(batch_.fill(states)), readouts.columns, most_lanes);
+    store_lanes(departures_, kernel_->recall(batch_.fill(states, terms)), readouts.columns, most_lanes);
   }
 
  private:
@@ -78,16 +83,20 @@ class RecallWorker {
 
 class RetrievalWorker {
  public:
-  RetrievalWorker(const Field& field, Index dimension)
-      : kernel_(std::visit(MakeRetrieval{}, field)), batch_(dimension) {}
+  RetrievalWorker(const Field& field, Index dimension, const RankingSize& size)
+      : kernel_(std::visit(MakeRetrieval{size}, field)), batch_(dimension) {}
 
-  void run(MatrixView<const float> states, std::span<Index> patterns, std::span<float> posteriors) {
-    const LaneWinners& winners = kernel_->retrieve(batch_.fill(states));
-    for (std::size_t i = 0; i < patterns.size(); ++i) {
-      const bool finite =
-          all_finite(states.row(static_cast<Index>(i)), states.columns) && std::isfinite(winners.posterior[i]);
-      patterns[i] = finite ? winners.pattern[i] : -1;
-      posteriors[i] = finite ? winners.posterior[i] : std::numeric_limits<float>::quiet_NaN();
+  void run(MatrixView<const float> states, const detail::PatternTerms& terms, MatrixView<Index> patterns,
+           MatrixView<float> posteriors) {
+    const LaneRanking& ranking = kernel_->retrieve(batch_.fill(states, terms));
+    for (Index i = 0; i < states.rows; ++i) {
+      const bool finite = all_finite(states.row(i), states.columns);
+      for (Index rank = 0; rank < ranking.count; ++rank) {
+        const auto at = static_cast<std::size_t>(i * ranking.count + rank);
+        const bool found = finite && std::isfinite(ranking.posterior[at]);
+        patterns(i, rank) = found ? ranking.pattern[at] : -1;
+        posteriors(i, rank) = found ? ranking.posterior[at] : std::numeric_limits<float>::quiet_NaN();
+      }
     }
   }
 
@@ -110,21 +119,21 @@ void for_batches(Index states, int threads, const Run& run, const Arguments&... 
 }  // namespace
 
 void recall(const Field& field, const PackedMatrix& contents, MatrixView<const float> states,
-            MatrixView<float> readouts, int threads) {
+            const detail::PatternTerms& terms, MatrixView<float> readouts, int threads) {
   const auto run = [&](RecallWorker& worker, Index first, Index rows) {
-    worker.run(states.slice(first, rows), readouts.slice(first, rows));
+    worker.run(states.slice(first, rows), terms.slice(first, rows), readouts.slice(first, rows));
   };
   for_batches<RecallWorker>(states.rows, threads, run, field, contents, states.columns);
 }
 
-void retrieve(const Field& field, MatrixView<const float> states, std::span<Index> patterns,
-              std::span<float> posteriors, int threads) {
+void retrieve(const Field& field, MatrixView<const float> states, const detail::PatternTerms& terms,
+              MatrixView<Index> patterns, MatrixView<float> posteriors, int threads) {
   const auto run = [&](RetrievalWorker& worker, Index first, Index rows) {
-    const auto at = static_cast<std::size_t>(first);
-    const auto count = static_cast<std::size_t>(rows);
-    worker.run(states.slice(first, rows), patterns.subspan(at, count), posteriors.subspan(at, count));
+    worker.run(states.slice(first, rows), terms.slice(first, rows), patterns.slice(first, rows),
+               posteriors.slice(first, rows));
   };
-  for_batches<RetrievalWorker>(states.rows, threads, run, field, states.columns);
+  const RankingSize size{.ranks = patterns.columns, .lanes = std::min(states.rows, most_lanes)};
+  for_batches<RetrievalWorker>(states.rows, threads, run, field, states.columns, size);
 }
 
 }  // namespace attractor::cpu

@@ -1,23 +1,23 @@
 #pragma once
 
-/// What softmax memories give for states that stay where they are: contents, or the most likely pattern.
-
-#include <cstdint>
-#include <span>
+/// What memories with normalised weights give for states that stay where they are: contents, or the most likely
+/// patterns.
 
 #include <attractor/matrix.hpp>
 
 #include "kernels/cpu/engine/field.hpp"
+#include "kernels/pattern_terms.hpp"
 
 namespace attractor::cpu {
 
-/// contents_i = softmax(s)ᵀC for every row. The memory is a softmax one.
+/// contents_i = pᵀC for every row. The weights of the memory are normalised.
 void recall(const Field& field, const PackedMatrix& contents, MatrixView<const float> states,
-            MatrixView<float> readouts, int threads);
+            const detail::PatternTerms& terms, MatrixView<float> readouts, int threads);
 
-/// The first pattern with the largest score of every row, and its softmax(s); −1 and NaN where a row isn't finite. The
-/// memory is a softmax one.
-void retrieve(const Field& field, MatrixView<const float> states, std::span<Index> patterns,
-              std::span<float> posteriors, int threads);
+/// The patterns with the largest scores of every row, as many as `patterns` and `posteriors` have columns, and their
+/// weights; −1 and NaN where a row isn't finite or no more patterns have a score. The weights of the memory are
+/// normalised.
+void retrieve(const Field& field, MatrixView<const float> states, const detail::PatternTerms& terms,
+              MatrixView<Index> patterns, MatrixView<float> posteriors, int threads);
 
 }  // namespace attractor::cpu

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/end_judge.hpp"
+#include "core/sweep_order.hpp"
 #include "kernels/cpu/engine/field_kernel.hpp"
 #include "kernels/cpu/engine/lanes.hpp"
 #include "kernels/cpu/engine/query_queue.hpp"
@@ -34,8 +35,10 @@ struct Job {
   MatrixView<const float> queries;
   const RelaxationView& results;
   const RelaxCall& call;
+  const detail::PatternTerms& patterns;
   detail::EndRule end;
-  bool signs;  ///< the update is a sign update
+  bool signs;   ///< updates leave states of ±1
+  bool sweeps;  ///< one neuron after another
 };
 
 /// One thread's share: keeps the lanes of its tile filled and steps them until no query is left.
@@ -50,6 +53,7 @@ class TileWorker {
         lanes_(static_cast<std::size_t>(most_lanes)) {
     for (Index i = 0; i < most_lanes; ++i) mark_idle(i);
     tile_.wants_energy = job.end.wants_energy;
+    tile_.has_pattern_terms = !job.patterns.empty();
     tile_.wants_change = job.end.halting.watch == Halting::Watch::state;
     arrivals_.reserve(static_cast<std::size_t>(most_lanes));
     departures_.reserve(static_cast<std::size_t>(most_lanes));
@@ -112,7 +116,7 @@ class TileWorker {
     if (lane.judge.state_ends(job_.end, lane.steps, step)) retire(i, lane.judge.status());
   }
 
-  /// From a sign update's first step on states hold ±1, beside entries of the query.
+  /// From a sign update's first step on states hold ±1, beside entries of the query; in a sweep from its first neuron.
   void raise_magnitude(Index i) {
     float& magnitude = tile_.magnitude[static_cast<std::size_t>(i)];
     magnitude = std::max(magnitude, 1.0F);
@@ -166,6 +170,8 @@ class TileWorker {
     if (tile_.clamped) load_clamps(job_.call.clamped.row(query), tile_.dimension, tile_.clamps.data() + i, tile_.width);
     lane_at(i) = Lane{.query = query, .fresh = true};
     if (job_.signs) tile_.magnitude[static_cast<std::size_t>(i)] = largest_magnitude(row, tile_.dimension);
+    if (job_.sweeps) raise_magnitude(i);
+    set_pattern_terms(tile_, i, job_.patterns, query);
     set_mask(tile_.idle, i, false);
     tile_.lanes = std::max(tile_.lanes, i + 1);
     arrivals_.push_back({i, row});
@@ -211,6 +217,8 @@ class TileWorker {
     if (job_.end.watches_cycles)
       copy_lane(tile_.earlier.data() + from, tile_.earlier.data() + to, tile_.rows, tile_.width);
     tile_.magnitude[t] = tile_.magnitude[f];
+    tile_.valid[t] = tile_.valid[f];
+    tile_.log_prior[t] = tile_.log_prior[f];
     tile_.quadratic.high[t] = tile_.quadratic.high[f];
     tile_.quadratic.low[t] = tile_.quadratic.low[f];
     lanes_[t] = lanes_[f];
@@ -261,29 +269,36 @@ void cancel_untaken(const RelaxationView& results, Index first) {
 /// Lanes of each thread's tile: many, to spread a pass over the memory and the exchange of lanes over more queries; but
 /// few where a wide tile would be refilled fewer than about eight times, for then the end, when lanes run empty, weighs
 /// more.
-Index tile_width(int threads, Index queries) { return queries < 8 * most_lanes * threads ? least_lanes : most_lanes; }
+Index tile_width(const Update& update, int threads, Index queries) {
+  // Sweeps keep a value for each pattern and lane.
+  if (std::holds_alternative<AsynchronousSignUpdate>(update)) return least_lanes;
+  return queries < 8 * most_lanes * threads ? least_lanes : most_lanes;
+}
 
 }  // namespace
 
 Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
-            const RelaxationView& results, const RelaxCall& call) {
-  const bool signs = std::holds_alternative<SignUpdate>(*options.update);
+            const RelaxationView& results, const RelaxCall& call, const detail::PatternTerms& patterns) {
+  const bool synchronous_signs = std::holds_alternative<SignUpdate>(*options.update);
   const Job job{.options = options,
                 .queries = queries,
                 .results = results,
                 .call = call,
+                .patterns = patterns,
                 .end = {.halting = *options.halting,
                         .max_steps = options.max_steps,
                         .wants_energy = options.energies,
-                        .watches_cycles = signs && options.halting->watch == Halting::Watch::state},
-                .signs = signs};
+                        .watches_cycles = synchronous_signs && options.halting->watch == Halting::Watch::state},
+                .signs = detail::makes_signs(*options.update),
+                .sweeps = std::holds_alternative<AsynchronousSignUpdate>(*options.update)};
   const int threads = team_size(options.threads, queries.rows, least_lanes);
   QueryQueue queue(queries.rows, threads);
   detail::ProgressMeter meter(call, queries.rows);
   // All memory is taken before any thread starts: a failure here leaves nothing half done.
   std::vector<std::unique_ptr<TileWorker>> workers;
   for (int i = 0; i < threads; ++i)
-    workers.push_back(std::make_unique<TileWorker>(job, field, queue, meter, tile_width(threads, queries.rows)));
+    workers.push_back(
+        std::make_unique<TileWorker>(job, field, queue, meter, tile_width(*options.update, threads, queries.rows)));
   run_team(threads, [&](int share) { workers[static_cast<std::size_t>(share)]->run(); });
   cancel_untaken(results, queue.taken());
   meter.finish();

@@ -5,13 +5,15 @@
 #include <attractor/relaxation.hpp>
 
 #include "kernels/cpu/engine/field.hpp"
+#include "kernels/pattern_terms.hpp"
 
 namespace attractor::cpu {
 
-/// The result of query i goes to row i. Arguments are valid (host/ has checked them) and `options.update` is set.
+/// `patterns` is what the call says of them. The result of query i goes to row i. Arguments are valid (host/ has
+/// checked them) and `options.update` is set.
 ///
 /// @return how many queries have a state, the first so many: all, unless the call was cancelled.
 Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
-            const RelaxationView& results, const RelaxCall& call);
+            const RelaxationView& results, const RelaxCall& call, const detail::PatternTerms& patterns);
 
 }  // namespace attractor::cpu

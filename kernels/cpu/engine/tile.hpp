@@ -3,6 +3,7 @@
 /// A tile: the queries that one thread relaxes at a time.
 
 #include <array>
+#include <cstdint>
 
 #include "kernels/cpu/engine/packed_matrix.hpp"
 
@@ -56,6 +57,11 @@ struct Tile {
   LaneArray<float> idle{};       ///< all bits set: no query here
   LaneArray<float> magnitude{};  ///< of the states, at least: the unit of what sign updates take for 0
   bool any_held = false;
+
+  /// Rows of what the call says of patterns [P], for each lane with a query; null: nothing.
+  LaneArray<const std::uint8_t*> valid{};  ///< 0: as if the pattern weren't stored
+  LaneArray<const float*> log_prior{};     ///< added to the scores
+  bool has_pattern_terms = false;          ///< one of these is there
 
   bool wants_energy = false;  ///< evaluate is to write `energy`
   bool wants_change = false;  ///< advance is to write `squared_change`

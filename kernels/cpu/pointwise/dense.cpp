@@ -1,7 +1,10 @@
 // Linear memories through their weights: u = scale·Wx.
 
 #include <cmath>
+#include <type_traits>
+#include <vector>
 
+#include "core/sweep_order.hpp"
 #include "kernels/cpu/engine/field_kernel.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -9,6 +12,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/cpu/pointwise/sweep-inl.hpp"
 #include "kernels/cpu/simd/product-inl.hpp"
 #include "kernels/cpu/simd/state_writer-inl.hpp"
 
@@ -20,7 +24,9 @@ template <class UpdateRule>
 class DenseKernel final : public FieldKernel {
  public:
   DenseKernel(const DenseField& field, const UpdateRule& update, Index width)
-      : field_(field), update_(update), width_(width), readout_(field.weights.padded_rows() * width) {}
+      : field_(field), update_(update), width_(width), readout_(field.weights.padded_rows() * width) {
+    if constexpr (sweeps) order_ = detail::sweep_order(update, field.weights.rows());
+  }
 
   /// Rows outside, lanes inside: a panel of weights is read from memory once for the whole tile.
   void evaluate(Tile& tile) override {
@@ -36,29 +42,70 @@ class DenseKernel final : public FieldKernel {
   }
 
   void advance(Tile& tile) override {
-    for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
-      StateWriter<UpdateRule> writer(update_, tile, lane,
-                                     {.resolution = field_.resolution.data(), .unit = tile.magnitude.data()});
-      for (Index row = 0; row < tile.rows; row += block_rows) {
-        Block readout;
-        for (int r = 0; r < block_rows; ++r)
-          for (int v = 0; v < block_vectors; ++v)
-            readout[r][v] = hn::Load(floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
-        writer.write(row, readout);
-      }
-      writer.finish();
-    }
+    const NeuronTerms terms{.resolution = field_.resolution.data(), .unit = tile.magnitude.data()};
+    for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+      if constexpr (sweeps)
+        sweep_lanes(tile, lane, order_, Fields{*this, terms, lane});
+      else
+        write_states(tile, lane, terms);
   }
 
   bool prepare(Tile& /*tile*/, std::span<const Arrival> /*arrivals*/) override { return false; }
 
  private:
+  static constexpr bool sweeps = std::is_same_v<UpdateRule, AsynchronousSignUpdate>;
+
+  /// All neurons of a block of lanes at once.
+  void write_states(Tile& tile, Index lane, const NeuronTerms& terms) {
+    StateWriter<UpdateRule> writer(update_, tile, lane, terms);
+    for (Index row = 0; row < tile.rows; row += block_rows) {
+      Block readout;
+      for (int r = 0; r < block_rows; ++r)
+        for (int v = 0; v < block_vectors; ++v)
+          readout[r][v] = hn::Load(floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
+      writer.write(row, readout);
+    }
+    writer.finish();
+  }
+
+  /// The products of a block of lanes, which follow each change; in integers where patterns and states are ±1, so that
+  /// no rounding adds up.
+  struct Fields {
+    DenseKernel& kernel;
+    const NeuronTerms& terms;
+    Index lane;
+
+    HWY_INLINE void of(Index neuron, const LaneBlock& /*state*/, LaneBlock& field, LaneBlock& least) const {
+      for (int v = 0; v < block_vectors; ++v) {
+        field[v] = hn::Mul(hn::Set(floats, kernel.field_.scale), hn::Load(floats, at(neuron) + v * vector_lanes()));
+        least[v] = least_field(terms, neuron, lane + v * vector_lanes());
+      }
+    }
+    HWY_INLINE void follow(Index neuron, const LaneBlock& change) const {
+      const PackedMatrix& weights = kernel.field_.weights;
+      const float* const row = weights.data() + weights.row_offset(neuron);
+      for (Index k = 0; k < weights.columns(); ++k) {
+        const Vector weight = hn::Set(floats, row[k * panel_rows]);
+        for (int v = 0; v < block_vectors; ++v) {
+          float* const product = at(k) + v * vector_lanes();
+          const Vector before = hn::Load(floats, product);
+          // A weight may be infinite: lanes that stay must not hear of it.
+          const auto stays = hn::Eq(change[v], hn::Zero(floats));
+          hn::Store(hn::IfThenElse(stays, before, hn::MulAdd(weight, change[v], before)), floats, product);
+        }
+      }
+    }
+    [[nodiscard]] HWY_INLINE float* at(Index neuron) const {
+      return kernel.readout_.data() + neuron * kernel.width_ + lane;
+    }
+  };
+
   /// Σ x·u where products leave the range of float.
   [[nodiscard]] double wide_sum(const Tile& tile, Index lane) const {
     double sum = 0.0;
     for (Index row = 0; row < tile.dimension; ++row)
       sum += static_cast<double>(tile.state[row * width_ + lane]) * static_cast<double>(readout_[row * width_ + lane]);
-    return sum;
+    return sweeps ? static_cast<double>(field_.scale) * sum : sum;
   }
 
   HWY_INLINE void read_out(const Tile& tile, Index row, Index lane) {
@@ -73,7 +120,7 @@ class DenseKernel final : public FieldKernel {
       for (int r = 0; r < block_rows; ++r) {
         const Index at = (row + r) * width_ + first;
         const Vector readout = hn::Mul(scale, product[r][v]);
-        hn::Store(readout, floats, readout_.data() + at);
+        hn::Store(sweeps ? product[r][v] : readout, floats, readout_.data() + at);
         sum = hn::MulAdd(hn::Load(floats, tile.state.data() + at), readout, sum);
       }
       if (tile.wants_energy) add_to(twice_energy_, first, sum);
@@ -83,8 +130,9 @@ class DenseKernel final : public FieldKernel {
   const DenseField& field_;
   UpdateRule update_;
   Index width_;
-  AlignedFloats readout_;  ///< u [padded D × width]
-  LaneSums twice_energy_;  ///< Σ x·u
+  AlignedFloats readout_;   ///< u, in sweeps Wx [padded D × width]
+  LaneSums twice_energy_;   ///< Σ x·u
+  std::vector<int> order_;  ///< of the neurons in a sweep
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/double_ops.hpp"
+#include "core/sweep_order.hpp"
 #include "kernels/cpu/engine/field_kernel.hpp"
 #include "kernels/cpu/simd/readout_term.hpp"
 #include "kernels/sizes.hpp"
@@ -19,6 +20,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/cpu/pointwise/sweep-inl.hpp"
 #include "kernels/cpu/simd/product-inl.hpp"
 #include "kernels/cpu/simd/state_writer-inl.hpp"
 
@@ -34,9 +36,11 @@ class FactoredKernel final : public FieldKernel {
         update_(update),
         separation_(separation),
         width_(width),
-        part_(std::min(padded(detail::sizes().weighed_patterns), field.factor.padded_rows())),
+        part_(sweeps ? field.factor.padded_rows()
+                     : std::min(padded(detail::sizes().weighed_patterns), field.factor.padded_rows())),
         weights_(part_ * width),
         readout_(is_whole() ? 0 : field.factor.padded_columns() * width) {
+    if constexpr (sweeps) order_ = detail::sweep_order(update, field.factor.columns());
     for (Index i = 0; i < std::min(part_, field.factor.rows()); ++i)
       terms_.push_back({.row_offset = field.factor.row_offset(i), .weight_offset = i * width});
   }
@@ -59,23 +63,16 @@ class FactoredKernel final : public FieldKernel {
   }
 
   void advance(Tile& tile) override {
+    const NeuronTerms terms{.quadratic_weights = field_.diagonal.data(),
+                            .resolution = field_.resolution.data(),
+                            .unit = (is_linear ? tile.magnitude : total_weight_).data()};
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
-      StateWriter<UpdateRule> writer(update_, tile, lane,
-                                     {.quadratic_weights = field_.diagonal.data(),
-                                      .resolution = field_.resolution.data(),
-                                      .unit = (is_linear ? tile.magnitude : total_weight_).data()});
-      for (Index row = 0; row < tile.rows; row += block_rows) {
-        Block readout;
-        if (is_whole()) {
-          clear(readout);
-          add_readout(0, row, lane, readout);
-        } else {
-          load(row, lane, readout);
-        }
-        subtract_diagonal(tile, row, lane, readout);
-        writer.write(row, readout);
+      if constexpr (sweeps) {
+        sweep_lanes(tile, lane, order_, Fields{*this, terms, lane});
+        if (tile.wants_energy) add_up_quadratic(tile, lane, field_.diagonal.data());
+      } else {
+        write_states(tile, lane, terms);
       }
-      writer.finish();
     }
   }
 
@@ -95,6 +92,9 @@ class FactoredKernel final : public FieldKernel {
 
  private:
   static constexpr bool is_linear = std::is_same_v<Separation, LinearSeparation>;
+  /// Neurons are updated one after another: the products Fx are kept, for they follow each change; in integers where
+  /// patterns and states are ±1, so that no rounding adds up.
+  static constexpr bool sweeps = std::is_same_v<UpdateRule, AsynchronousSignUpdate>;
   /// Sign updates measure what they take for 0 by the weights.
   static constexpr bool totals_weights = !is_linear && std::is_same_v<UpdateRule, SignUpdate>;
 
@@ -152,6 +152,89 @@ class FactoredKernel final : public FieldKernel {
     return sum;
   }
 
+  /// The products of a block of lanes, which follow each change.
+  struct Fields {
+    FactoredKernel& kernel;
+    const NeuronTerms& terms;
+    Index lane;
+
+    /// Sums of every fourth pattern don't wait for one another.
+    HWY_INLINE void of(Index neuron, const LaneBlock& state, LaneBlock& field, LaneBlock& least) const {
+      constexpr int chains = 4;
+      Vector sums[chains][block_vectors];
+      Vector sizes[chains][block_vectors];
+      for (int c = 0; c < chains; ++c)
+        for (int v = 0; v < block_vectors; ++v) sums[c][v] = sizes[c][v] = hn::Zero(floats);
+      const Index patterns = kernel.field_.factor.rows();
+      Index first = 0;
+      for (; first + chains <= patterns; first += chains)
+        for (int c = 0; c < chains; ++c) add(neuron, first + c, state, sums[c], sizes[c]);
+      for (; first < patterns; ++first) add(neuron, first, state, sums[0], sizes[0]);
+      const Vector diagonal = hn::Set(floats, kernel.field_.diagonal[neuron]);
+      for (int v = 0; v < block_vectors; ++v) {
+        const Vector sum = whole(sums, v);
+        field[v] = hn::Mul(hn::Set(floats, kernel.field_.scale), hn::NegMulAdd(diagonal, state[v], sum));
+        least[v] = is_linear ? least_field(terms, neuron, lane + v * vector_lanes())
+                             : hn::Mul(hn::Set(floats, relative_rounding(kernel.separation_)), whole(sizes, v));
+      }
+    }
+
+    static HWY_INLINE Vector whole(const Vector (&sums)[4][block_vectors], int v) {
+      return hn::Add(hn::Add(sums[0][v], sums[1][v]), hn::Add(sums[2][v], sums[3][v]));
+    }
+
+    /// What a pattern adds: a·f(h), with f's mean between the neuron's two states.
+    HWY_INLINE void add(Index neuron, Index pattern, const LaneBlock& state, LaneBlock& sums, LaneBlock& sizes) const {
+      const Vector entry = hn::Set(floats, entry_at(neuron, pattern));
+      const Vector step = hn::Mul(hn::Set(floats, kernel.field_.score_scale), entry);
+      for (int v = 0; v < block_vectors; ++v) {
+        const Vector product = hn::Load(floats, products(pattern) + v * vector_lanes());
+        if constexpr (is_linear) {
+          sums[v] = hn::MulAdd(entry, product, sums[v]);
+        } else {
+          const Vector without = kernel.scaled(VectorOps{}, hn::NegMulAdd(entry, state[v], product));
+          const Vector term = hn::Mul(entry, mean_weight(kernel.separation_, VectorOps{}, without, step));
+          sums[v] = hn::Add(sums[v], term);
+          sizes[v] = hn::Add(sizes[v], hn::Abs(term));
+        }
+      }
+    }
+
+    HWY_INLINE void follow(Index neuron, const LaneBlock& change) const {
+      for (Index pattern = 0; pattern < kernel.field_.factor.rows(); ++pattern) {
+        const Vector entry = hn::Set(floats, entry_at(neuron, pattern));
+        for (int v = 0; v < block_vectors; ++v) {
+          float* const product = products(pattern) + v * vector_lanes();
+          hn::Store(hn::MulAdd(entry, change[v], hn::Load(floats, product)), floats, product);
+        }
+      }
+    }
+
+    [[nodiscard]] HWY_INLINE float entry_at(Index neuron, Index pattern) const {
+      return kernel.field_.factor.data()[kernel.field_.factor.row_offset(pattern) + neuron * panel_rows];
+    }
+    [[nodiscard]] HWY_INLINE float* products(Index pattern) const {
+      return kernel.weights_.data() + pattern * kernel.width_ + lane;
+    }
+  };
+
+  /// All neurons of a block of lanes at once.
+  void write_states(Tile& tile, Index lane, const NeuronTerms& terms) {
+    StateWriter<UpdateRule> writer(update_, tile, lane, terms);
+    for (Index row = 0; row < tile.rows; row += block_rows) {
+      Block readout;
+      if (is_whole()) {
+        clear(readout);
+        add_readout(0, row, lane, readout);
+      } else {
+        load(row, lane, readout);
+      }
+      subtract_diagonal(tile, row, lane, readout);
+      writer.write(row, readout);
+    }
+    writer.finish();
+  }
+
   [[nodiscard]] Index panels() const { return field_.factor.padded_rows() / panel_rows; }
 
   /// Weights of block_rows patterns of the part that starts at `first`, for one block of lanes.
@@ -168,7 +251,7 @@ class FactoredKernel final : public FieldKernel {
         const Vector weight = separate(separation_, VectorOps{}, h);
         potential = hn::Add(potential, twice_potential(separation_, VectorOps{}, h, weight));
         if constexpr (totals_weights) add_weight(at, weight);
-        hn::Store(weight, floats, weights_.data() + (row - first + r) * width_ + at);
+        hn::Store(sweeps ? scores[r][v] : weight, floats, weights_.data() + (row - first + r) * width_ + at);
       }
       if (tile.wants_energy) add_to(potential_, at, potential);
     }
@@ -226,14 +309,17 @@ class FactoredKernel final : public FieldKernel {
   };
 
   HWY_INLINE void store_weights(Index lane, Index panel, const PanelScores& scores) {
-    alignas(64) float values[panel_rows];
-    for (std::size_t v = 0; v < PanelScores::count; ++v)
-      hn::Store(separate(separation_, TaggedOps<PanelTag>{}, scaled(TaggedOps<PanelTag>{}, scores.values[v])),
-                PanelTag(), values + v * PanelScores::step);
+    alignas(64) float products[panel_rows];
+    alignas(64) float weights[panel_rows];
+    for (std::size_t v = 0; v < PanelScores::count; ++v) {
+      const auto h = scaled(TaggedOps<PanelTag>{}, scores.values[v]);
+      hn::Store(scores.values[v], PanelTag(), products + v * PanelScores::step);
+      hn::Store(separate(separation_, TaggedOps<PanelTag>{}, h), PanelTag(), weights + v * PanelScores::step);
+    }
     float* const column = weights_.data() + panel * panel_rows * width_ + lane;
     for (Index i = 0; i < panel_rows; ++i) {
-      column[i * width_] = values[i];
-      if constexpr (totals_weights) total_weight_[static_cast<std::size_t>(lane)] += std::abs(values[i]);
+      column[i * width_] = sweeps ? products[i] : weights[i];
+      if constexpr (totals_weights) total_weight_[static_cast<std::size_t>(lane)] += std::abs(weights[i]);
     }
   }
 
@@ -256,10 +342,11 @@ class FactoredKernel final : public FieldKernel {
   Index width_;
   Index part_;  ///< patterns whose weights are kept
   std::vector<ReadoutTerm> terms_;
-  AlignedFloats weights_;            ///< p [part × width]
+  AlignedFloats weights_;            ///< p, in sweeps Fx [part × width]
   AlignedFloats readout_;            ///< Σ p_μ F_μ [padded D × width], where the patterns are taken in parts
   LaneSums potential_;               ///< Σ 2F(h)
   LaneArray<float> total_weight_{};  ///< Σ |p|, where it is wanted
+  std::vector<int> order_;           ///< of the neurons in a sweep
 };
 
 }  // namespace

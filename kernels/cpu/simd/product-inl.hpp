@@ -24,8 +24,8 @@ HWY_INLINE void clear(Block& block) {
     for (Vector& value : row) value = hn::Zero(floats);
 }
 
-/// block[r][v] += matrix[r · row_step] · x[v].
-template <int row_step>
+/// block[r][v] += matrix[r · row_step] · x[v], or what entries add to another similarity.
+template <int row_step, Similarity similarity = Similarity::dot>
 HWY_INLINE void multiply_add(const float* HWY_RESTRICT matrix, const float* HWY_RESTRICT x, Block& block) {
   Vector values[block_vectors];
   HWY_UNROLL(block_vectors)
@@ -34,7 +34,8 @@ HWY_INLINE void multiply_add(const float* HWY_RESTRICT matrix, const float* HWY_
   for (int r = 0; r < block_rows; ++r) {
     const Vector element = hn::Set(floats, matrix[Index{r} * row_step]);
     HWY_UNROLL(block_vectors)
-    for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::MulAdd(element, values[v], block[r][v]);
+    for (int v = 0; v < block_vectors; ++v)
+      block[r][v] = add_entries<similarity>(VectorOps{}, block[r][v], element, values[v]);
   }
 }
 
@@ -42,6 +43,7 @@ HWY_INLINE void multiply_add(const float* HWY_RESTRICT matrix, const float* HWY_
 ///
 /// Sums of `score_chunk` products are added up: short chains keep the error of a long score, and with it the noise of
 /// the energy, several times below that of one chain.
+template <Similarity similarity = Similarity::dot>
 HWY_INLINE void multiply_rows(const float* HWY_RESTRICT panel, const float* HWY_RESTRICT x, Index width, Index count,
                               Block& block) {
   clear(block);
@@ -49,7 +51,7 @@ HWY_INLINE void multiply_rows(const float* HWY_RESTRICT panel, const float* HWY_
     const Index end = HWY_MIN(first + score_chunk, count);
     Block chunk;
     clear(chunk);
-    for (Index k = first; k < end; ++k) multiply_add<1>(panel + k * panel_rows, x + k * width, chunk);
+    for (Index k = first; k < end; ++k) multiply_add<1, similarity>(panel + k * panel_rows, x + k * width, chunk);
     for (int r = 0; r < block_rows; ++r)
       for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::Add(block[r][v], chunk[r][v]);
   }

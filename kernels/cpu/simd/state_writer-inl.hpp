@@ -23,6 +23,17 @@ struct NeuronTerms {
   const float* unit = nullptr;               ///< times this of each lane [lanes]; null: 1
 };
 
+/// The unit of what sign updates take for 0 of the lanes from `lane` on. Finite, or nothing could be told from 0.
+HWY_INLINE Vector unit_of(const NeuronTerms& terms, Index lane) {
+  if (terms.unit == nullptr) return hn::Set(floats, 1.0F);
+  return hn::Min(hn::Load(floats, terms.unit + lane), hn::Set(floats, std::numeric_limits<float>::max()));
+}
+
+/// The least field of a neuron that can be told from 0.
+HWY_INLINE Vector least_field(const NeuronTerms& terms, Index neuron, Index lane) {
+  return hn::Mul(hn::Set(floats, terms.resolution[neuron]), unit_of(terms, lane));
+}
+
 /// Writes the new states of the lanes [lane, lane + block_lanes()) of a tile, block after block of neurons.
 template <class UpdateRule>
 class StateWriter {
@@ -47,7 +58,7 @@ class StateWriter {
       const Index first = lane + v * vector_lanes();
       hn::Store(hn::Zero(floats), floats, tile.quadratic.high.data() + first);
       hn::Store(hn::Zero(floats), floats, tile.quadratic.low.data() + first);
-      unit_[v] = unit_at(first);
+      unit_[v] = unit_of(terms, first);
     }
   }
 
@@ -86,12 +97,6 @@ class StateWriter {
 
  private:
   static constexpr bool signs = std::is_same_v<UpdateRule, SignUpdate>;
-
-  /// Finite, or nothing could be told from 0.
-  HWY_INLINE Vector unit_at(Index lane) const {
-    if (terms_.unit == nullptr) return hn::Set(floats, 1.0F);
-    return hn::Min(hn::Load(floats, terms_.unit + lane), hn::Set(floats, std::numeric_limits<float>::max()));
-  }
 
   /// The readout, 0 where a sign update can't tell it from that.
   HWY_INLINE Vector told_from_zero(Index row, int v, Vector readout) const {

@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include <attractor/separation.hpp>
+#include <attractor/similarity.hpp>
 #include <attractor/update.hpp>
 
 #include "kernels/cpu/engine/tile.hpp"
@@ -24,6 +25,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #define ATTRACTOR_MATH HWY_INLINE
 #include "core/separation-inl.hpp"
+#include "core/similarity-inl.hpp"
 #include "core/tanh-inl.hpp"
 #include "core/update-inl.hpp"
 #undef ATTRACTOR_MATH
@@ -43,7 +45,7 @@ HWY_INLINE Index block_lanes() { return block_vectors * vector_lanes(); }
 /// A block of `block_rows` rows by `block_vectors` vectors.
 using Block = Vector[block_rows][block_vectors];
 
-/// The operations of core/update-inl.hpp and core/separation-inl.hpp on vectors of float.
+/// The operations of core/*-inl.hpp on vectors of float.
 template <class Tag>
 struct TaggedOps {
   using V = hn::Vec<Tag>;
@@ -52,7 +54,12 @@ struct TaggedOps {
   HWY_INLINE V mul_add(V a, V b, V c) const { return hn::MulAdd(a, b, c); }
   HWY_INLINE V quotient(int a, int b) const { return set(static_cast<float>(a) / static_cast<float>(b)); }
   HWY_INLINE V positive_part(V value) const { return hn::IfThenZeroElse(hn::Lt(value, hn::Zero(Tag())), value); }
+  HWY_INLINE V add(V a, V b) const { return hn::Add(a, b); }
   HWY_INLINE V sub(V a, V b) const { return hn::Sub(a, b); }
+  HWY_INLINE V div(V a, V b) const { return hn::Div(a, b); }
+  HWY_INLINE V min(V a, V b) const { return hn::Min(a, b); }
+  HWY_INLINE V max(V a, V b) const { return hn::Max(a, b); }
+  HWY_INLINE V abs(V value) const { return hn::Abs(value); }
   HWY_INLINE V power(V base, float exponent) const {
     const V result = hn::Exp(Tag(), hn::Mul(set(exponent), hn::Log(Tag(), base)));
     return hn::IfThenElse(hn::Gt(base, hn::Zero(Tag())), result, base);

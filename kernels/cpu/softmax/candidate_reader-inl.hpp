@@ -22,6 +22,7 @@
 
 #include "kernels/cpu/simd/product-inl.hpp"
 #include "kernels/cpu/simd/readout_term.hpp"
+#include "kernels/cpu/softmax/pattern_terms-inl.hpp"
 #include "kernels/negligible.hpp"
 #include "kernels/sizes.hpp"
 
@@ -131,7 +132,7 @@ class CandidateReader {
   /// Scores block_rows patterns for one block of lanes. Whether one of them is within the cutoff of the lane's largest.
   HWY_INLINE bool score(const Tile& tile, Index first, Index lane, Index to) {
     Block block;
-    scorer_.score(tile, first, lane, block);
+    score_block(scorer_, tile, first, contents_.rows(), lane, block);
     bool any = false;
     const Vector never = hn::Set(floats, -std::numeric_limits<float>::infinity());
     for (int v = 0; v < block_vectors; ++v) {

@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <memory>
+#include <type_traits>
 
 #include "kernels/cpu/engine/field_kernel.hpp"
 #include "kernels/cpu/simd/state_writer-inl.hpp"
@@ -121,8 +122,11 @@ std::unique_ptr<FieldKernel> make_normalised_kernel(const typename Reader::Field
                                                     const Separation&... separation) {
   return std::visit(
       [&](const auto& rule) -> std::unique_ptr<FieldKernel> {
-        return std::make_unique<NormalisedKernel<std::decay_t<decltype(rule)>, Reader>>(field, terms, rule, width,
-                                                                                        separation...);
+        using Rule = std::decay_t<decltype(rule)>;
+        if constexpr (std::is_same_v<Rule, AsynchronousSignUpdate>)
+          return nullptr;  // The host asks for none.
+        else
+          return std::make_unique<NormalisedKernel<Rule, Reader>>(field, terms, rule, width, separation...);
       },
       update);
 }

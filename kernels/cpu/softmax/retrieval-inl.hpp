@@ -1,4 +1,4 @@
-// Hard retrieval: the largest score of every lane and its share of the softmax, online over blocks of patterns.
+// Hard retrieval: the largest scores of every lane and their shares of the softmax, online over blocks of patterns.
 
 #if defined(ATTRACTOR_CPU_RETRIEVAL_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTRACTOR_CPU_RETRIEVAL_INL
@@ -7,24 +7,47 @@
 #define ATTRACTOR_CPU_RETRIEVAL_INL
 #endif
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
+#include <span>
 
+#include "kernels/cpu/engine/best_scores.hpp"
 #include "kernels/cpu/engine/retrieval_kernel.hpp"
-#include "kernels/cpu/simd/vector_ops-inl.hpp"
+#include "kernels/cpu/softmax/pattern_terms-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
-/// `Scorer` as in SoftmaxReader.
+/// Notes the scores of block_rows patterns that are among a lane's best.
+HWY_INLINE void note_best(const Block& block, Index first, Index lane, Index lanes, BestScores& best) {
+  for (int r = 0; r < block_rows; ++r)
+    for (int v = 0; v < block_vectors; ++v) {
+      const Index at = lane + v * vector_lanes();
+      if (hn::AllFalse(floats, hn::Gt(block[r][v], hn::Load(floats, best.least() + at)))) continue;
+      alignas(64) float scores[hn::MaxLanes(Floats())];
+      hn::Store(block[r][v], floats, scores);
+      for (Index i = 0; i < std::min(vector_lanes(), lanes - at); ++i)
+        if (scores[i] > best.least()[at + i]) best.add(at + i, first + r, scores[i]);
+    }
+}
+
+/// `Scorer` as in CandidateReader.
 template <class Scorer>
 class LaneRetrieval final : public RetrievalKernel {
  public:
-  explicit LaneRetrieval(const typename Scorer::Field& field) : scorer_(field), pattern_count_(field.patterns.rows()) {}
+  LaneRetrieval(const typename Scorer::Field& field, const RankingSize& size)
+      : scorer_(field),
+        pattern_count_(field.patterns.rows()),
+        ranking_(size),
+        best_(size.ranks > 1 ? size.ranks : 0, size.lanes) {}
 
-  const LaneWinners& retrieve(const Tile& tile) override {
+  const LaneRanking& retrieve(const Tile& tile) override {
     scorer_.take(tile);
+    best_.start();
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) retrieve(tile, lane);
-    return winners_;
+    for (Index lane = 0; lane < tile.lanes; ++lane) rank(lane);
+    return ranking_;
   }
 
  private:
@@ -44,15 +67,30 @@ class LaneRetrieval final : public RetrievalKernel {
     }
     for (Index first = 0; first < pattern_count_; first += block_rows) {
       Block block;
-      scorer_.score(tile, first, lane, block);
+      score_block(scorer_, tile, first, pattern_count_, lane, block);
       for (int v = 0; v < block_vectors; ++v) add(block, v, first, best[v], normaliser[v], rest[v], winner[v]);
+      if (ranking_.count > 1) note_best(block, first, lane, tile.lanes, best_);
     }
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
-      hn::Store(winner[v], Indices(), winners_.pattern.data() + at);
+      hn::Store(winner[v], Indices(), winner_.data() + at);
       // 0 · score: not a number where the best score isn't finite.
       const Vector posterior = hn::Div(hn::Set(floats, 1.0F), hn::Add(normaliser[v], rest[v]));
-      hn::Store(hn::MulAdd(best[v], hn::Zero(floats), posterior), floats, winners_.posterior.data() + at);
+      hn::Store(hn::MulAdd(best[v], hn::Zero(floats), posterior), floats, posterior_.data() + at);
+    }
+  }
+
+  void rank(Index lane) {
+    const auto i = static_cast<std::size_t>(lane);
+    ranking_.set(lane, 0, winner_[i], posterior_[i]);
+    if (ranking_.count == 1) return;
+    const std::span<const PatternScore> scores = best_.sort(lane);
+    for (Index r = 1; r < ranking_.count; ++r) {
+      const bool exists = r < std::ssize(scores);
+      const PatternScore own = exists ? scores[static_cast<std::size_t>(r)] : PatternScore{-1, 0.0F};
+      ranking_.set(lane, r, own.pattern,
+                   exists ? posterior_[i] * std::exp(own.score - scores.front().score)
+                          : std::numeric_limits<float>::quiet_NaN());
     }
   }
 
@@ -89,7 +127,10 @@ class LaneRetrieval final : public RetrievalKernel {
 
   Scorer scorer_;
   Index pattern_count_;
-  LaneWinners winners_;
+  LaneRanking ranking_;
+  BestScores best_;  ///< where more than one is asked for
+  LaneArray<std::int32_t> winner_{};
+  LaneArray<float> posterior_{};  ///< of the winner
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

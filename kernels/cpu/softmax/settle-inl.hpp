@@ -8,6 +8,7 @@
 #define ATTRACTOR_CPU_SETTLE_INL
 #endif
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -21,7 +22,8 @@ namespace attractor::cpu::HWY_NAMESPACE {
 
 // Each offers: `cutoff()`, such that scores further below the largest have no weight; `start(maximum)`; then rounds of
 // `begin_round()`, `count(lane, distance)` for all scores and `end_round(lanes)`, which is true if another must follow;
-// then `begin_weighing()` and `weigh(lane, distance)` for all. A distance is the score less the lane's largest.
+// then `begin_weighing()` and `weigh(lane, distance)` for all, and `weight_of(lane, rank, distance)` for single ones,
+// of which the largest has rank 0. A distance is the score less the lane's largest.
 
 /// Weights y^k, y = [level + (α−1)·distance]₊: the level by Newton's method, see core/entmax.hpp.
 class EntmaxLanes {
@@ -66,10 +68,11 @@ class EntmaxLanes {
     return weight;
   }
 
-  /// Of the largest score.
-  [[nodiscard]] double best_weight(Index lane) const {
-    return std::pow(static_cast<double>(level_[static_cast<std::size_t>(lane)]),
-                    1.0 / (static_cast<double>(separation_.alpha) - 1.0));
+  /// Of any score.
+  [[nodiscard]] double weight_of(Index lane, Index /*rank*/, float distance) const {
+    const double step = static_cast<double>(separation_.alpha) - 1.0;
+    const double y = static_cast<double>(level_[static_cast<std::size_t>(lane)]) + step * static_cast<double>(distance);
+    return std::pow(std::max(y, 0.0), 1.0 / step);
   }
 
   /// Ω* less the largest score.
@@ -143,7 +146,9 @@ class TopLanes {
     return hn::IfThenElse(hn::IsNaN(distance), distance, weight);
   }
 
-  [[nodiscard]] double best_weight(Index /*lane*/) const { return 1.0; }
+  [[nodiscard]] double weight_of(Index /*lane*/, Index rank, float distance) const {
+    return rank < Index{wanted_} ? std::exp(static_cast<double>(distance)) : 0.0;
+  }
   [[nodiscard]] double potential(Index /*lane*/, double normaliser) const { return std::log(normaliser); }
 
  private:

@@ -9,8 +9,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "kernels/cpu/softmax/dot_scorer-inl.hpp"
 #include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
+#include "kernels/cpu/softmax/pattern_scorer-inl.hpp"
 #include "kernels/cpu/softmax/settled_reader-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -18,7 +18,7 @@ namespace attractor::cpu::HWY_NAMESPACE {
 namespace {
 
 template <class Lanes>
-using Reader = SettledReader<DotScorer, Lanes>;
+using Reader = SettledReader<PatternScorer, Lanes>;
 
 /// Calls make<Lanes>(separation) for the field's separation and its lanes.
 template <class Make>
@@ -43,9 +43,9 @@ std::unique_ptr<RecallKernel> make_settled_recall(const SoftmaxField& field, con
   });
 }
 
-std::unique_ptr<RetrievalKernel> make_settled_retrieval(const SoftmaxField& field) {
+std::unique_ptr<RetrievalKernel> make_settled_retrieval(const SoftmaxField& field, const RankingSize& size) {
   return with_lanes(field, [&]<class Lanes>(const auto& separation) -> std::unique_ptr<RetrievalKernel> {
-    return std::make_unique<SettledRetrieval<Reader<Lanes>>>(field, field.patterns, most_lanes, separation);
+    return std::make_unique<SettledRetrieval<Reader<Lanes>>>(size, field, field.patterns, most_lanes, separation);
   });
 }
 
@@ -68,8 +68,8 @@ std::unique_ptr<RecallKernel> make_settled_recall_kernel(const SoftmaxField& fie
   return HWY_DYNAMIC_DISPATCH(make_settled_recall)(field, contents, width);
 }
 
-std::unique_ptr<RetrievalKernel> make_settled_retrieval_kernel(const SoftmaxField& field) {
-  return HWY_DYNAMIC_DISPATCH(make_settled_retrieval)(field);
+std::unique_ptr<RetrievalKernel> make_settled_retrieval_kernel(const SoftmaxField& field, const RankingSize& size) {
+  return HWY_DYNAMIC_DISPATCH(make_settled_retrieval)(field, size);
 }
 
 }  // namespace attractor::cpu

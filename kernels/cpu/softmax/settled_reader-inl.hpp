@@ -13,10 +13,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
+#include <span>
 #include <utility>
 
-#include "kernels/cpu/engine/retrieval_kernel.hpp"
 #include "kernels/cpu/softmax/candidate_reader-inl.hpp"
+#include "kernels/cpu/softmax/retrieval-inl.hpp"
 #include "kernels/cpu/softmax/settle-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -58,8 +60,26 @@ class SettledReader : public CandidateReader<Scorer> {
   /// The first pattern with the largest score.
   [[nodiscard]] std::int32_t winner(Index lane) const { return winner_[static_cast<std::size_t>(lane)] - 1; }
 
-  /// Its weight; NaN where scores aren't numbers.
-  [[nodiscard]] double posterior(Index lane) const { return separation_.best_weight(lane) / normaliser_.value(lane); }
+  /// The weight of the rank-th best pattern, which has this score; NaN where scores aren't numbers.
+  [[nodiscard]] double posterior(Index lane, Index rank, float score) const {
+    const float distance = score - maximum_[static_cast<std::size_t>(lane)];
+    return separation_.weight_of(lane, rank, distance) / normaliser_.value(lane);
+  }
+  /// Of the best one.
+  [[nodiscard]] double posterior(Index lane) const {
+    return posterior(lane, 0, maximum_[static_cast<std::size_t>(lane)]);
+  }
+
+  /// Makes the scores again, and notes the best of them.
+  void find_best(const Tile& tile, BestScores& best) {
+    best.start();
+    for (Index first = 0; first < contents_.rows(); first += block_rows)
+      for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
+        Block block;
+        score_block(scorer_, tile, first, contents_.rows(), lane, block);
+        note_best(block, first, lane, tile.lanes, best);
+      }
+  }
 
  private:
   using Base::candidates_;
@@ -145,7 +165,7 @@ class SettledReader : public CandidateReader<Scorer> {
     for (Index first = 0; first < contents_.rows(); first += block_rows)
       for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
         Block block;
-        scorer_.score(tile, first, lane, block);
+        score_block(scorer_, tile, first, contents_.rows(), lane, block);
         for (int r = 0; r < block_rows; ++r)
           for (int v = 0; v < block_vectors; ++v) visit(lane + v * vector_lanes(), block[r][v]);
       }
@@ -200,21 +220,35 @@ template <class Reader>
 class SettledRetrieval final : public RetrievalKernel {
  public:
   template <class... Arguments>
-  explicit SettledRetrieval(const Arguments&... arguments) : reader_(arguments...) {}
+  explicit SettledRetrieval(const RankingSize& size, const Arguments&... arguments)
+      : reader_(arguments...), ranking_(size), best_(size.ranks > 1 ? size.ranks : 0, size.lanes) {}
 
-  const LaneWinners& retrieve(const Tile& tile) override {
+  const LaneRanking& retrieve(const Tile& tile) override {
     reader_.evaluate(tile);
+    if (ranking_.count > 1) reader_.find_best(tile, best_);
     for (Index lane = 0; lane < tile.lanes; ++lane) {
-      const auto i = static_cast<std::size_t>(lane);
-      winners_.pattern[i] = reader_.winner(lane);
-      winners_.posterior[i] = static_cast<float>(reader_.posterior(lane));
+      ranking_.set(lane, 0, reader_.winner(lane), static_cast<float>(reader_.posterior(lane)));
+      if (ranking_.count > 1) rank_others(lane);
     }
-    return winners_;
+    return ranking_;
   }
 
  private:
+  void rank_others(Index lane) {
+    const std::span<const PatternScore> best = best_.sort(lane);
+    for (Index r = 1; r < ranking_.count; ++r) {
+      if (r >= std::ssize(best)) {
+        ranking_.set(lane, r, -1, std::numeric_limits<float>::quiet_NaN());
+        continue;
+      }
+      const PatternScore& own = best[static_cast<std::size_t>(r)];
+      ranking_.set(lane, r, own.pattern, static_cast<float>(reader_.posterior(lane, r, own.score)));
+    }
+  }
+
   Reader reader_;
-  LaneWinners winners_;
+  LaneRanking ranking_;
+  BestScores best_;  ///< where more than one is asked for
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

@@ -11,8 +11,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "kernels/cpu/softmax/dot_scorer-inl.hpp"
 #include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
+#include "kernels/cpu/softmax/pattern_scorer-inl.hpp"
 #include "kernels/cpu/softmax/retrieval-inl.hpp"
 #include "kernels/cpu/softmax/softmax_reader-inl.hpp"
 
@@ -20,16 +20,16 @@ HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
 std::unique_ptr<FieldKernel> make_softmax(const SoftmaxField& field, const Update& update, Index width) {
-  return make_normalised_kernel<SoftmaxReader<DotScorer>>(field, terms_of(field), update, width);
+  return make_normalised_kernel<SoftmaxReader<PatternScorer>>(field, terms_of(field), update, width);
 }
 
 std::unique_ptr<RecallKernel> make_softmax_recall(const SoftmaxField& field, const PackedMatrix& contents,
                                                   Index width) {
-  return std::make_unique<ContentsKernel<SoftmaxReader<DotScorer>>>(field, contents, width);
+  return std::make_unique<ContentsKernel<SoftmaxReader<PatternScorer>>>(field, contents, width);
 }
 
-std::unique_ptr<RetrievalKernel> make_softmax_retrieval(const SoftmaxField& field) {
-  return std::make_unique<LaneRetrieval<DotScorer>>(field);
+std::unique_ptr<RetrievalKernel> make_softmax_retrieval(const SoftmaxField& field, const RankingSize& size) {
+  return std::make_unique<LaneRetrieval<PatternScorer>>(field, size);
 }
 
 }  // namespace attractor::cpu::HWY_NAMESPACE
@@ -52,9 +52,9 @@ std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, cons
   return HWY_DYNAMIC_DISPATCH(make_softmax_recall)(field, contents, width);
 }
 
-std::unique_ptr<RetrievalKernel> make_retrieval_kernel(const SoftmaxField& field) {
-  if (!is_softmax(field)) return make_settled_retrieval_kernel(field);
-  return HWY_DYNAMIC_DISPATCH(make_softmax_retrieval)(field);
+std::unique_ptr<RetrievalKernel> make_retrieval_kernel(const SoftmaxField& field, const RankingSize& size) {
+  if (!is_softmax(field)) return make_settled_retrieval_kernel(field, size);
+  return HWY_DYNAMIC_DISPATCH(make_softmax_retrieval)(field, size);
 }
 
 }  // namespace attractor::cpu

@@ -3,6 +3,7 @@
 /// The formulas of core/ on the device, in float.
 
 #include <attractor/separation.hpp>
+#include <attractor/similarity.hpp>
 #include <attractor/update.hpp>
 
 #include "kernels/cuda/engine/job.hpp"
@@ -11,6 +12,7 @@ namespace attractor::cuda {
 
 #define ATTRACTOR_MATH __device__ __forceinline__
 #include "core/separation-inl.hpp"
+#include "core/similarity-inl.hpp"
 #include "core/tanh-inl.hpp"
 #include "core/update-inl.hpp"
 #undef ATTRACTOR_MATH
@@ -24,7 +26,12 @@ struct FloatOps {
     return static_cast<float>(a) / static_cast<float>(b);
   }
   __device__ __forceinline__ float positive_part(float value) const { return value < 0.0F ? 0.0F : value; }
+  __device__ __forceinline__ float add(float a, float b) const { return a + b; }
   __device__ __forceinline__ float sub(float a, float b) const { return a - b; }
+  __device__ __forceinline__ float div(float a, float b) const { return a / b; }
+  __device__ __forceinline__ float min(float a, float b) const { return fminf(a, b); }
+  __device__ __forceinline__ float max(float a, float b) const { return fmaxf(a, b); }
+  __device__ __forceinline__ float abs(float value) const { return fabsf(value); }
   __device__ __forceinline__ float power(float base, float exponent) const {
     return base > 0.0F ? powf(base, exponent) : base;
   }
@@ -71,6 +78,8 @@ __device__ __forceinline__ void visit_update(UpdateRule rule, Body&& body) {
   switch (rule.kind) {
     case UpdateRule::Kind::tanh: return body(TanhUpdate{rule.parameter});
     case UpdateRule::Kind::sign: return body(SignUpdate{});
+    // What is read out is what a sweep has left.
+    case UpdateRule::Kind::asynchronous_sign:
     case UpdateRule::Kind::readout: return body(ReadoutUpdate{});
     case UpdateRule::Kind::blend: return body(BlendUpdate{rule.parameter});
   }

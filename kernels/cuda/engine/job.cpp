@@ -6,6 +6,9 @@ namespace {
 struct ToRule {
   UpdateRule operator()(const TanhUpdate& update) const { return {UpdateRule::Kind::tanh, update.gain}; }
   UpdateRule operator()(const SignUpdate& /*update*/) const { return {UpdateRule::Kind::sign, 0.0F}; }
+  UpdateRule operator()(const AsynchronousSignUpdate& update) const {
+    return {UpdateRule::Kind::asynchronous_sign, 0.0F, update};
+  }
   UpdateRule operator()(const ReadoutUpdate& /*update*/) const { return {UpdateRule::Kind::readout, 0.0F}; }
   UpdateRule operator()(const BlendUpdate& update) const { return {UpdateRule::Kind::blend, update.rate}; }
 };
@@ -28,6 +31,7 @@ Job Job::slice(Index first, Index count) const {
   Job part = *this;
   part.queries = slice_of(queries, first, count);
   part.clamped = slice_of(clamped, first, count);
+  part.patterns = patterns.slice(first, count);
   part.states = slice_of(states, first, count);
   part.steps = slice_of(steps, first);
   part.energies = slice_of(energies, first);

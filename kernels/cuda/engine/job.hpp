@@ -11,14 +11,19 @@
 #include <attractor/update.hpp>
 
 #include "core/end_judge.hpp"
+#include "kernels/pattern_terms.hpp"
 
 namespace attractor::cuda {
 
 /// An Update that a kernel can take apart.
 struct UpdateRule {
-  enum class Kind : unsigned char { tanh, sign, readout, blend };
+  enum class Kind : unsigned char { tanh, sign, asynchronous_sign, readout, blend };
   Kind kind = Kind::sign;
-  float parameter = 0.0F;  ///< gain or rate
+  float parameter = 0.0F;             ///< gain or rate
+  AsynchronousSignUpdate sweep = {};  ///< where that is the kind
+
+  /// Neurons are updated one after another.
+  [[nodiscard]] bool sweeps() const { return kind == Kind::asynchronous_sign; }
 };
 
 UpdateRule to_rule(const Update& update);
@@ -27,6 +32,7 @@ UpdateRule to_rule(const Update& update);
 struct Job {
   MatrixView<const float> queries;         ///< [B × D]
   MatrixView<const std::uint8_t> clamped;  ///< [B × D] or null
+  detail::PatternTerms patterns = {};      ///< what the call says of them
   MatrixView<float> states;                ///< [B × D]
   std::int32_t* steps = nullptr;           ///< [B] or null
   float* energies = nullptr;               ///< [B] or null

@@ -14,6 +14,7 @@ namespace {
 
 struct WorkspaceBytes {
   Index queries;
+  std::size_t operator()(std::monostate /*none*/) const { return 0; }
   std::size_t operator()(const ResidentMemory& /*memory*/) const { return resident_workspace_bytes; }
   template <class Streamed>
   std::size_t operator()(const Streamed& memory) const {
@@ -28,6 +29,7 @@ struct Relax {
   ToolboxPool& tools;
   cudaStream_t stream;
 
+  void operator()(std::monostate /*none*/) const {}
   void operator()(const ResidentMemory& memory) const { launch_resident(memory, job, workspace, stream); }
   void operator()(const StreamedPointwise& memory) const { relax_exactly(memory); }
   void operator()(const StreamedSoftmax& memory) const { relax_exactly(memory); }
@@ -46,8 +48,33 @@ struct Relax {
   }
 };
 
+struct SweepBytes {
+  Index queries;
+  template <class Form>
+  std::size_t operator()(const Form& memory) const {
+    if constexpr (requires { sweep_workspace_bytes(memory, queries); }) return sweep_workspace_bytes(memory, queries);
+    return 0;  // The host asks for no sweeps on such.
+  }
+};
+
+struct Sweep {
+  const Job& job;
+  void* workspace;
+  ToolboxPool& tools;
+  cudaStream_t stream;
+
+  template <class Form>
+  void operator()(const Form& memory) const {
+    if constexpr (requires(Toolbox & own) { relax_by_sweeps(memory, job, workspace, own, stream); }) {
+      const ToolboxPool::Loan loan = tools.take();
+      relax_by_sweeps(memory, job, workspace, *loan, stream);
+    }
+  }
+};
+
 struct Recall {
   MatrixView<const float> states;
+  const detail::PatternTerms& terms;
   MatrixView<float> contents;
   void* workspace;
   ToolboxPool& tools;
@@ -64,17 +91,18 @@ struct Recall {
   template <class Softmax>
   void recall(const Softmax& memory) const {
     const ToolboxPool::Loan loan = tools.take();
-    cuda::recall(memory, states, contents, workspace, *loan, stream);
+    cuda::recall(memory, states, terms, contents, workspace, *loan, stream);
   }
 };
 
 struct Retrieve {
   MatrixView<const float> queries;
-  std::span<Index> patterns;
-  std::span<float> posteriors;
+  const detail::PatternTerms& terms;
+  MatrixView<Index> patterns;
+  MatrixView<float> posteriors;
 
-  void operator()(const StreamedSoftmax& memory) const { retrieve(memory, queries, patterns, posteriors); }
-  void operator()(const StreamedAdaptive& memory) const { retrieve(memory, queries, patterns, posteriors); }
+  void operator()(const StreamedSoftmax& memory) const { retrieve(memory, queries, terms, patterns, posteriors); }
+  void operator()(const StreamedAdaptive& memory) const { retrieve(memory, queries, terms, patterns, posteriors); }
   template <class Pointwise>
   void operator()(const Pointwise& /*memory*/) const {
     // The weights of pointwise memories are no probabilities.
@@ -89,40 +117,41 @@ struct Retrieve {
 
 }  // namespace
 
-DeviceMemory::DeviceMemory(int device, Form form)
+DeviceMemory::DeviceMemory(int device, Form form, Form swept)
     : device_(device),
       form_(std::move(form)),
+      swept_(std::move(swept)),
       tools_(std::make_unique<ToolboxPool>(device)),
       lanes_(std::make_unique<LanePool>(device)) {}
 
 DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, std::span<const float> diagonal,
                                     std::span<const float> resolution, float scale, Tier tier) {
   const DeviceScope scope(device);
-  if (tier != Tier::streamed) {
-    if (std::optional<ResidentMemory> resident = make_resident_factored(factor, diagonal, resolution, scale))
-      return {device, std::move(*resident)};
-    if (tier == Tier::resident) refuse_residence(device, factor, why_not_resident_factored(factor));
-  }
+  std::optional<ResidentMemory> resident;
+  if (tier != Tier::streamed) resident = make_resident_factored(factor, diagonal, resolution, scale);
+  if (tier == Tier::resident && !resident) refuse_residence(device, factor, why_not_resident_factored(factor));
   DeviceMatrix matrix(factor, "the memory's factor");
   DeviceArray<float> diagonals = upload_neurons(diagonal, matrix, "the memory's diagonal");
   DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
-  return {device, StreamedFactored{.factor = std::move(matrix),
-                                   .diagonal = std::move(diagonals),
-                                   .resolution = std::move(resolutions),
-                                   .scale = scale}};
+  StreamedFactored streamed{.factor = std::move(matrix),
+                            .diagonal = std::move(diagonals),
+                            .resolution = std::move(resolutions),
+                            .scale = scale};
+  if (resident) return {device, std::move(*resident), std::move(streamed)};
+  return {device, std::move(streamed)};
 }
 
 DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, std::span<const float> resolution,
                                  float scale, Tier tier) {
   const DeviceScope scope(device);
-  if (tier != Tier::streamed) {
-    if (std::optional<ResidentMemory> resident = make_resident_dense(weights, resolution, scale))
-      return {device, std::move(*resident)};
-    if (tier == Tier::resident) refuse_residence(device, weights, why_not_resident_dense(weights));
-  }
+  std::optional<ResidentMemory> resident;
+  if (tier != Tier::streamed) resident = make_resident_dense(weights, resolution, scale);
+  if (tier == Tier::resident && !resident) refuse_residence(device, weights, why_not_resident_dense(weights));
   DeviceMatrix matrix(weights, "the memory's weights");
   DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
-  return {device, StreamedDense{.weights = std::move(matrix), .resolution = std::move(resolutions), .scale = scale}};
+  StreamedDense streamed{.weights = std::move(matrix), .resolution = std::move(resolutions), .scale = scale};
+  if (resident) return {device, std::move(*resident), std::move(streamed)};
+  return {device, std::move(streamed)};
 }
 
 DeviceMemory DeviceMemory::pointwise(int device, MatrixView<const float> patterns, std::span<const float> resolution,
@@ -138,16 +167,17 @@ DeviceMemory DeviceMemory::pointwise(int device, MatrixView<const float> pattern
 }
 
 DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
-                                   std::span<const float> centre, std::span<const float> resolution,
-                                   const SoftmaxTerms& terms) {
+                                   const SoftmaxVectors& vectors, const SoftmaxTerms& terms) {
   const DeviceScope scope(device);
   DeviceMatrix matrix(patterns, "the memory's patterns");
-  DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
+  DeviceArray<float> resolutions = upload_neurons(vectors.resolution, matrix, "the memory's resolution");
   // Without one the step has a vector less to read.
   DeviceArray<float> centres;
-  if (std::any_of(centre.begin(), centre.end(), [](float value) { return value != 0.0F; }))
-    centres = upload_neurons(centre, matrix, "the memory's centre");
+  if (std::any_of(vectors.centre.begin(), vectors.centre.end(), [](float value) { return value != 0.0F; }))
+    centres = upload_neurons(vectors.centre, matrix, "the memory's centre");
   return {device, StreamedSoftmax{.patterns = std::move(matrix),
+                                  .scale = upload(vectors.scale, "the memory's scales of scores"),
+                                  .offset = upload(vectors.offset, "the memory's offsets of scores"),
                                   .contents = DeviceMatrix(contents, "the memory's contents"),
                                   .centre = std::move(centres),
                                   .resolution = std::move(resolutions),
@@ -178,21 +208,26 @@ DeviceMemory DeviceMemory::adaptive(int device, MatrixView<const float> patterns
               .groups = static_cast<int>(similarity.groups)}};
 }
 
-std::size_t DeviceMemory::workspace_bytes(Index queries) const { return std::visit(WorkspaceBytes{queries}, form_); }
+std::size_t DeviceMemory::workspace_bytes(Index queries, bool sweeps) const {
+  return sweeps ? std::visit(SweepBytes{queries}, swept_form()) : std::visit(WorkspaceBytes{queries}, form_);
+}
 
 void DeviceMemory::relax(const Job& job, Products products, void* workspace, cudaStream_t stream) const {
-  std::visit(Relax{job, products, workspace, *tools_, stream}, form_);
+  if (job.update.sweeps())
+    std::visit(Sweep{job, workspace, *tools_, stream}, swept_form());
+  else
+    std::visit(Relax{job, products, workspace, *tools_, stream}, form_);
 }
 
-void DeviceMemory::recall(MatrixView<const float> states, MatrixView<float> contents, void* workspace,
-                          cudaStream_t stream) const {
-  std::visit(Recall{states, contents, workspace, *tools_, stream}, form_);
+void DeviceMemory::recall(MatrixView<const float> states, const detail::PatternTerms& terms, MatrixView<float> contents,
+                          void* workspace, cudaStream_t stream) const {
+  std::visit(Recall{states, terms, contents, workspace, *tools_, stream}, form_);
 }
 
-void DeviceMemory::retrieve(MatrixView<const float> queries, std::span<Index> patterns,
-                            std::span<float> posteriors) const {
+void DeviceMemory::retrieve(MatrixView<const float> queries, const detail::PatternTerms& terms,
+                            MatrixView<Index> patterns, MatrixView<float> posteriors) const {
   const DeviceScope scope(device_);
-  std::visit(Retrieve{queries, patterns, posteriors}, form_);
+  std::visit(Retrieve{queries, terms, patterns, posteriors}, form_);
 }
 
 }  // namespace attractor::cuda

@@ -19,6 +19,14 @@ namespace attractor::cuda {
 /// Which tier a linear memory is for; either: resident where it fits.
 enum class Tier : unsigned char { either, resident, streamed };
 
+/// Of a softmax memory; each may be empty.
+struct SoftmaxVectors {
+  std::span<const float> centre = {};      ///< [D]
+  std::span<const float> resolution = {};  ///< [D]
+  std::span<const float> scale = {};       ///< [P]
+  std::span<const float> offset = {};      ///< [P]
+};
+
 /// Immutable once made, and shared by all threads.
 class DeviceMemory {
  public:
@@ -34,10 +42,9 @@ class DeviceMemory {
   /// u = patternsᵀ·p(score_scale·patterns·x), E = −energy_scale·Σ F(h); the resolution is in units of Σ|p|.
   static DeviceMemory pointwise(int device, MatrixView<const float> patterns, std::span<const float> resolution,
                                 const PointwiseSeparation& separation, float score_scale, float energy_scale);
-  /// u = centre + patternsᵀ·p; the patterns come less the centre, which may be empty: 0.
+  /// u = centre + patternsᵀ·p; the patterns come less the centre.
   static DeviceMemory softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
-                              std::span<const float> centre, std::span<const float> resolution,
-                              const SoftmaxTerms& terms);
+                              const SoftmaxVectors& vectors, const SoftmaxTerms& terms);
   /// @throws NotSupported more ranks than the kernels sort.
   static DeviceMemory adaptive(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
                                std::span<const float> resolution, const AdaptiveSimilarity& similarity);
@@ -45,6 +52,7 @@ class DeviceMemory {
   [[nodiscard]] int device() const { return device_; }
 
   /// Whether a relaxation is one launch, which never waits for the host.
+  /// Asynchronous updates never are.
   [[nodiscard]] bool is_resident() const { return std::holds_alternative<ResidentMemory>(form_); }
 
   /// Whether a result may depend on how many others are relaxed with it, since library products round as they like.
@@ -55,27 +63,34 @@ class DeviceMemory {
   /// Streams and buffers of waiting calls, for the next ones.
   [[nodiscard]] LanePool& lanes() const { return *lanes_; }
 
-  /// Scratch of `relax` and `recall`, for so many queries.
-  [[nodiscard]] std::size_t workspace_bytes(Index queries) const;
+  /// Scratch of `relax` and `recall`, for so many queries; with asynchronous updates if `sweeps`.
+  [[nodiscard]] std::size_t workspace_bytes(Index queries, bool sweeps = false) const;
 
   /// Enqueues the relaxation of all queries. Its device is current. Resident memories return at once, others when the
   /// last step has been handed to the stream.
   void relax(const Job& job, Products products, void* workspace, cudaStream_t stream) const;
 
-  /// contents_i = softmax(s)ᵀC with the scores s of state_i, for every row; for memories that have contents.
-  void recall(MatrixView<const float> states, MatrixView<float> contents, void* workspace, cudaStream_t stream) const;
+  /// contents_i = pᵀC with the weights p of state_i, for every row; for memories that have contents.
+  void recall(MatrixView<const float> states, const detail::PatternTerms& terms, MatrixView<float> contents,
+              void* workspace, cudaStream_t stream) const;
 
-  /// The first pattern with the largest score of each query and its softmax(s), from host memory to host memory; −1 and
-  /// NaN where the scores aren't finite. For softmax memories.
-  void retrieve(MatrixView<const float> queries, std::span<Index> patterns, std::span<float> posteriors) const;
+  /// The patterns with the largest scores of each query, as many as there are columns, and their weights, from host
+  /// memory to host memory; −1 and NaN where scores aren't finite. For memories whose weights are normalised.
+  void retrieve(MatrixView<const float> queries, const detail::PatternTerms& terms, MatrixView<Index> patterns,
+                MatrixView<float> posteriors) const;
 
  private:
   using Form = std::variant<ResidentMemory, StreamedFactored, StreamedDense, StreamedPointwise, StreamedSoftmax,
-                            StreamedAdaptive>;
-  DeviceMemory(int device, Form form);
+                            StreamedAdaptive, std::monostate>;
+  DeviceMemory(int device, Form form, Form swept = std::monostate{});
+
+  [[nodiscard]] const Form& swept_form() const {
+    return std::holds_alternative<std::monostate>(swept_) ? form_ : swept_;
+  }
 
   int device_;
   Form form_;
+  Form swept_;  ///< what asynchronous updates take in place of `form_`, where that is resident
   std::unique_ptr<ToolboxPool> tools_;
   std::unique_ptr<LanePool> lanes_;
 };

@@ -48,6 +48,8 @@ MatrixView<T> column(std::span<T> values) {
 struct Arrays {
   Placed<const float> queries;
   Placed<const std::uint8_t> clamped;
+  Placed<const std::uint8_t> valid_patterns;
+  Placed<const float> log_prior;
   Placed<float> states;
   Placed<std::int32_t> steps;
   Placed<float> energies;
@@ -55,10 +57,11 @@ struct Arrays {
   Placed<float> energy_trace;
   Placed<float> contents;
 
-  Arrays(MatrixView<const float> query_rows, MatrixView<const std::uint8_t> clamp_rows, const RelaxationView& results,
-         int device)
+  Arrays(MatrixView<const float> query_rows, const CallInputs& inputs, const RelaxationView& results, int device)
       : queries(query_rows, device, "the queries"),
-        clamped(clamp_rows, device, "the clamped neurons"),
+        clamped(inputs.clamped, device, "the clamped neurons"),
+        valid_patterns(inputs.patterns.valid, device, "the valid patterns"),
+        log_prior(inputs.patterns.log_prior, device, "the log-priors"),
         states(results.states, device, "the states"),
         steps(column(results.steps), device, "the steps"),
         energies(column(results.energies), device, "the energies"),
@@ -74,6 +77,8 @@ struct Arrays {
     };
     visit_present(queries);
     visit_present(clamped);
+    visit_present(valid_patterns);
+    visit_present(log_prior);
     visit_present(states);
     visit_present(steps);
     visit_present(energies);
@@ -95,17 +100,18 @@ struct Arrays {
   [[nodiscard]] Index staged_row_bytes() const {
     Index bytes = 0;
     for_each([&](const auto& array) {
-      if (array.location != Location::device)
+      if (array.location != Location::device && array.matrix.row_stride > 0)
         bytes += array.matrix.columns * static_cast<Index>(sizeof(*array.matrix.data));
     });
     return bytes;
   }
 };
 
-Job make_job(const RelaxerOptions& options, MatrixView<const float> queries, MatrixView<const std::uint8_t> clamped,
+Job make_job(const RelaxerOptions& options, MatrixView<const float> queries, const CallInputs& inputs,
              const RelaxationView& results) {
   return {.queries = queries,
-          .clamped = clamped,
+          .clamped = inputs.clamped,
+          .patterns = inputs.patterns,
           .states = results.states,
           .steps = results.steps.data(),
           .energies = results.energies.data(),
@@ -126,6 +132,7 @@ struct Call {
   std::atomic<Index> next = 0;
   std::atomic<bool> failed = false;
 
+  [[nodiscard]] bool sweeps() const { return to_rule(*options.update).sweeps(); }
   [[nodiscard]] Index total() const { return arrays.queries.matrix.rows; }
   /// Queries of the chunks that lanes have taken: the first so many.
   [[nodiscard]] Index taken() const { return std::min(next.load(), total()); }
@@ -133,16 +140,18 @@ struct Call {
 
 /// A chunk of each of the caller's arrays, and scratch.
 struct Staging {
-  Staging(const DeviceMemory& memory, const Arrays& arrays, Index rows, StagingSpace& space)
+  Staging(const DeviceMemory& memory, const Arrays& arrays, Index rows, bool sweeps, StagingSpace& space)
       : queries(arrays.queries, rows, space, "queries"),
         clamped(arrays.clamped, rows, space, "clamped neurons"),
+        valid_patterns(arrays.valid_patterns, rows, space, "valid patterns"),
+        log_prior(arrays.log_prior, rows, space, "log-priors"),
         states(arrays.states, rows, space, "states"),
         steps(arrays.steps, rows, space, "steps"),
         energies(arrays.energies, rows, space, "energies"),
         status(arrays.status, rows, space, "statuses"),
         energy_trace(arrays.energy_trace, rows, space, "energy traces"),
         contents(arrays.contents, rows, space, "contents"),
-        scratch(space.device.take<std::byte>(memory.workspace_bytes(rows))) {}
+        scratch(space.device.take<std::byte>(memory.workspace_bytes(rows, sweeps))) {}
 
   template <class Visit>
   void for_each_result(Visit&& visit) const {
@@ -156,6 +165,8 @@ struct Staging {
 
   StagedRows<const float> queries;
   StagedRows<const std::uint8_t> clamped;
+  StagedRows<const std::uint8_t> valid_patterns;
+  StagedRows<const float> log_prior;
   StagedRows<float> states;
   StagedRows<std::int32_t> steps;
   StagedRows<float> energies;
@@ -167,10 +178,10 @@ struct Staging {
 
 Staging make_staging(const DeviceMemory& memory, const Call& call, LaneBuffers& buffers) {
   StagingSpace needed;
-  static_cast<void>(Staging(memory, call.arrays, call.chunk_rows, needed));  // Measures.
+  static_cast<void>(Staging(memory, call.arrays, call.chunk_rows, call.sweeps(), needed));  // Measures.
   buffers.reserve(needed.device.used(), needed.pinned.used());
   StagingSpace space{Workspace(buffers.device()), Workspace(buffers.pinned())};
-  return {memory, call.arrays, call.chunk_rows, space};
+  return {memory, call.arrays, call.chunk_rows, call.sweeps(), space};
 }
 
 /// Takes one chunk after another from the host to the device and its results back.
@@ -214,10 +225,12 @@ class Lane {
     cudaStream_t stream = buffers_->stream();
     staging_.queries.upload(first, count, stream);
     staging_.clamped.upload(first, count, stream);
+    staging_.valid_patterns.upload(first, count, stream);
+    staging_.log_prior.upload(first, count, stream);
     const Job job = make_chunk_job(first, count);
     memory_.relax(job, products(call_.options), staging_.scratch, stream);
     const MatrixView<float> contents = staging_.contents.on_device(first, count);
-    if (contents.data != nullptr) memory_.recall(job.states, contents, staging_.scratch, stream);
+    if (contents.data != nullptr) memory_.recall(job.states, job.patterns, contents, staging_.scratch, stream);
     staging_.for_each_result([&](const auto& rows) { rows.download(first, count, stream); });
     check(cudaStreamSynchronize(stream),
           "cudaStreamSynchronize after the relaxation of " + std::to_string(count) + " queries");
@@ -229,7 +242,10 @@ class Lane {
     const auto vector = [&](const auto& rows) {
       return std::span(rows.on_device(first, count).data, static_cast<std::size_t>(count));
     };
-    return make_job(call_.options, staging_.queries.on_device(first, count), staging_.clamped.on_device(first, count),
+    return make_job(call_.options, staging_.queries.on_device(first, count),
+                    {.clamped = staging_.clamped.on_device(first, count),
+                     .patterns = {.valid = staging_.valid_patterns.on_device(first, count),
+                                  .log_prior = staging_.log_prior.on_device(first, count)}},
                     {.states = staging_.states.on_device(first, count),
                      .steps = vector(staging_.steps),
                      .energies = vector(staging_.energies),
@@ -359,8 +375,9 @@ void check_workspace(std::span<std::byte> workspace, std::size_t needed, int dev
 }  // namespace
 
 void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options,
-           MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) {
-  const Arrays arrays(queries, call.clamped, results, replicas.front()->device());
+           MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
+           const detail::PatternTerms& terms) {
+  const Arrays arrays(queries, {.clamped = call.clamped, .patterns = terms}, results, replicas.front()->device());
   const std::string on_device = arrays.one(true);
   if (replicas.size() > 1 && !on_device.empty())
     throw InvalidArgument("a relaxer on several devices takes data on the host; " + on_device + " are on a device");
@@ -375,28 +392,30 @@ void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& 
 }
 
 void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, MatrixView<const float> queries,
-                 const RelaxationView& results, MatrixView<const std::uint8_t> clamped, std::span<std::byte> workspace,
+                 const RelaxationView& results, const CallInputs& inputs, std::span<std::byte> workspace,
                  cudaStream_t stream) {
   const DeviceScope scope(memory.device());
-  const std::string on_host = Arrays(queries, clamped, results, memory.device()).one(false);
+  const std::string on_host = Arrays(queries, inputs, results, memory.device()).one(false);
   if (!on_host.empty())
     throw InvalidArgument("an asynchronous relaxation takes data on the memory's device; " + on_host +
                           " are on the host");
   cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
   check(cudaStreamIsCapturing(stream, &capture), "cudaStreamIsCapturing");
-  if (capture != cudaStreamCaptureStatusNone && !memory.is_resident())
-    throw NotSupported("only memories that fit into shared memory relax within a CUDA graph");
+  const bool sweeps = to_rule(*options.update).sweeps();
+  if (capture != cudaStreamCaptureStatusNone && (!memory.is_resident() || sweeps))
+    throw NotSupported("only synchronous updates of memories that fit into shared memory relax within a CUDA graph");
   if (capture != cudaStreamCaptureStatusNone && workspace.empty())
     throw InvalidArgument("a relaxation within a CUDA graph needs a workspace of " +
-                          std::to_string(memory.workspace_bytes(queries.rows)) +
+                          std::to_string(memory.workspace_bytes(queries.rows, sweeps)) +
                           " bytes, which each launch of the graph uses");
-  const std::size_t needed = memory.workspace_bytes(queries.rows);
+  const std::size_t needed = memory.workspace_bytes(queries.rows, sweeps);
   if (!workspace.empty()) check_workspace(workspace, needed, memory.device());
   const PooledScratch own(workspace.empty() ? needed : 0, stream);
   void* const scratch = workspace.empty() ? own.data() : workspace.data();
-  const Job job = make_job(options, queries, clamped, results);
+  const Job job = make_job(options, queries, inputs, results);
   memory.relax(job, products(options), scratch, stream);
-  if (results.contents.data != nullptr) memory.recall(results.states, results.contents, scratch, stream);
+  if (results.contents.data != nullptr)
+    memory.recall(results.states, inputs.patterns, results.contents, scratch, stream);
 }
 
 }  // namespace attractor::cuda

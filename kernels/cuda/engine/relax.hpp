@@ -11,6 +11,12 @@
 
 namespace attractor::cuda {
 
+/// What a call may bring beside queries.
+struct CallInputs {
+  MatrixView<const std::uint8_t> clamped = {};  ///< [B × D] or null
+  detail::PatternTerms patterns = {};
+};
+
 /// Arguments are valid but for where their data are (host/ has checked them) and `options.update` is set. Returns when
 /// all results are there.
 ///
@@ -18,18 +24,20 @@ namespace attractor::cuda {
 /// overlap. What is on the device may still be on its way there on the default stream, not on others. The chunks'
 /// streams and buffers stay with the memory, so that the next call neither makes any nor, by a release, waits for what
 /// else the devices do.
+/// @param terms what the call says of patterns.
 /// @param replicas the same memory on one or more devices; with several, all data must be on the host.
 /// @throws InvalidArgument data on another device. @throws NotSupported data on the device while a stream that waits
 /// for the default stream is being captured. @throws DeviceError
 void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options,
-           MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call);
+           MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
+           const detail::PatternTerms& terms = {});
 
 /// As above for data on the memory's device; only enqueues. Without workspace, takes some from the device's pool.
 ///
 /// @throws InvalidArgument data on the host; too small a workspace, or none while the stream is being captured.
-/// @throws NotSupported the stream is being captured and the memory isn't resident.
+/// @throws NotSupported the stream is being captured and the memory isn't resident, or the update asynchronous.
 void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, MatrixView<const float> queries,
-                 const RelaxationView& results, MatrixView<const std::uint8_t> clamped, std::span<std::byte> workspace,
+                 const RelaxationView& results, const CallInputs& inputs, std::span<std::byte> workspace,
                  cudaStream_t stream);
 
 }  // namespace attractor::cuda

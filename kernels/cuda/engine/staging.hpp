@@ -38,7 +38,7 @@ struct StagingSpace {
   Workspace pinned;
 };
 
-/// The part of a matrix that one lane works on.
+/// The part of a matrix that one lane works on. A row stride of 0 means one row for all.
 template <class T>
 class StagedRows {
  public:
@@ -48,7 +48,7 @@ class StagedRows {
   StagedRows(const Placed<T>& placed, Index rows, StagingSpace& space, std::string name)
       : placed_(placed), name_(std::move(name)) {
     if (placed.location == Location::device) return;
-    const std::size_t count = elements(rows, placed.matrix.columns);
+    const std::size_t count = elements(is_shared() ? 1 : rows, placed.matrix.columns);
     device_ = space.device.take<Element>(count);
     if (placed.location == Location::pageable) pinned_ = space.pinned.take<Element>(count);
   }
@@ -58,15 +58,16 @@ class StagedRows {
   [[nodiscard]] MatrixView<T> on_device(Index first, Index count) const {
     if (placed_.matrix.data == nullptr) return {};
     if (placed_.location == Location::device) return placed_.matrix.slice(first, count);
-    return staged(device_, count);
+    return {device_, count, placed_.matrix.columns, is_shared() ? 0 : placed_.matrix.columns};
   }
 
   void upload(Index first, Index count, cudaStream_t stream) const {
     if (placed_.location == Location::device) return;
-    const MatrixView<T> from = placed_.matrix.slice(first, count);
+    const Index rows = is_shared() ? 1 : count;
+    const MatrixView<T> from(placed_.matrix.row(first), rows, placed_.matrix.columns, stride());
     if (placed_.location == Location::pageable)
-      for (Index i = 0; i < count; ++i) std::copy_n(from.row(i), from.columns, pinned_ + i * from.columns);
-    copy_rows(staged(device_, count), placed_.location == Location::pinned ? from : staged(pinned_, count),
+      for (Index i = 0; i < rows; ++i) std::copy_n(from.row(i), from.columns, pinned_ + i * from.columns);
+    copy_rows(staged(device_, rows), placed_.location == Location::pinned ? from : staged(pinned_, rows),
               cudaMemcpyHostToDevice, stream, name_);
   }
 
@@ -84,6 +85,10 @@ class StagedRows {
   }
 
  private:
+  /// All rows of the matrix are one.
+  [[nodiscard]] bool is_shared() const { return placed_.matrix.row_stride == 0; }
+  [[nodiscard]] Index stride() const { return is_shared() ? placed_.matrix.columns : placed_.matrix.row_stride; }
+
   [[nodiscard]] MatrixView<Element> staged(Element* data, Index count) const {
     return {data, count, placed_.matrix.columns};
   }

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <cstdint>
 #include <string>
-#include <vector>
 
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/device/quad.cuh"
@@ -13,11 +12,6 @@
 
 namespace attractor::cuda {
 namespace {
-
-void launch_scores(const StreamedSoftmax& memory, const float* states, int rows, int begin, int count, float* scores,
-                   cudaStream_t stream) {
-  launch_ordered_scores(memory, states, rows, begin, count, scores, chunk_patterns(), stream);
-}
 
 /// Each warp has a row.
 constexpr int pick_warps = 4;
@@ -47,32 +41,75 @@ __global__ void __launch_bounds__(pick_warps* warp_size)
   if (lane == 0 && (begin == 0 || largest > chunks.maxima[row])) patterns[row] = begin + first;
 }
 
+/// The winner's share of the softmax is 1/Σ exp(s − max). 0: no score is above −∞. NaN: the largest is +∞, or one is
+/// NaN.
+__global__ void __launch_bounds__(pick_warps* warp_size)
+    share_kernel(const double* sums, int rows, Index* patterns, float* shares) {
+  const Index row = Index{blockIdx.x} * (pick_warps * warp_size) + threadIdx.x;
+  if (row >= rows) return;
+  const double sum = sums[row];
+  const bool scored = isfinite(sum) && sum > 0.0;
+  if (!scored) patterns[row] = -1;
+  shares[row] = scored ? static_cast<float>(1.0 / sum) : NAN;
+}
+
+unsigned blocks(int rows, int block_rows) { return static_cast<unsigned>((rows + block_rows - 1) / block_rows); }
+
+/// A call, and whether all scores of its queries are kept.
+struct Call {
+  MatrixView<const float> queries;
+  const detail::PatternTerms& terms;  ///< on the host
+  int ranks;
+  bool keeps_scores;
+};
+
+/// How many rows of a matrix of terms a batch needs: all may be one.
+template <class T>
+Index term_rows(MatrixView<const T> terms, Index rows) {
+  return terms.data == nullptr ? 0 : terms.row_stride == 0 ? 1 : rows;
+}
+
 /// What a batch of queries needs on the device.
 struct Batch {
-  Batch(int most, const DeviceMatrix& memory_patterns, int row_scores)
-      : states(elements(most, memory_patterns.stride), "queries"),
+  Batch(int most, const DeviceMatrix& stored, const Call& call, int row_scores)
+      : states(elements(most, stored.stride), "queries"),
         score_stride(row_scores),
         scores(elements(most, row_scores), "scores"),
         maxima(elements(most), "maxima"),
-        sums(elements(most), "sums"),
-        totals(elements(most), "sums of settled weights"),
-        potentials(elements(most), "potentials"),
-        patterns(elements(most), "retrieved patterns"),
-        host_sums(elements(most)) {}
+        sums(elements(most), "sums of weights"),
+        potentials(call.keeps_scores ? elements(most) : 0, "potentials"),
+        patterns(elements(most, call.ranks), "retrieved patterns"),
+        shares(elements(most, call.ranks), "posteriors"),
+        valid(elements(term_rows(call.terms.valid, most), stored.rows), "valid patterns"),
+        log_prior(elements(term_rows(call.terms.log_prior, most), stored.rows), "log-priors") {}
 
   DeviceArray<float> states;  ///< columns from the dimension to the stride are zero
   int score_stride;
   DeviceArray<float> scores;
   DeviceArray<float> maxima;
-  DeviceArray<double> sums;  ///< Σ of the weights over the largest
-  DeviceArray<double> totals;
+  DeviceArray<double> sums;
   DeviceArray<double> potentials;
   DeviceArray<Index> patterns;
-  std::vector<double> host_sums;
+  DeviceArray<float> shares;
+  DeviceArray<std::uint8_t> valid;
+  DeviceArray<float> log_prior;
 };
 
+/// Copies the rows of terms of a batch to `to`; how they lie there.
+template <class T>
+MatrixView<const T> upload_terms(MatrixView<const T> terms, DeviceArray<T>& to, cudaStream_t stream,
+                                 const std::string& what) {
+  if (terms.data == nullptr) return {};
+  const Index rows = term_rows(terms, terms.rows);
+  copy_rows(MatrixView<T>(to.data(), rows, terms.columns),
+            MatrixView<const T>(terms.data, rows, terms.columns, std::max(terms.row_stride, terms.columns)),
+            cudaMemcpyHostToDevice, stream, what);
+  return {to.data(), terms.rows, terms.columns, terms.row_stride == 0 ? 0 : terms.columns};
+}
+
 template <class Memory>
-void launch_softmax_batch(const Memory& memory, const Batch& batch, int rows, cudaStream_t stream) {
+void launch_softmax_batch(const Memory& memory, const Batch& batch, int rows, const RowTerms& terms,
+                          cudaStream_t stream) {
   const SoftmaxChunks chunks{.rows = rows,
                              .pattern_count = memory.patterns.rows,
                              .chunk = chunk_patterns(),
@@ -86,95 +123,96 @@ void launch_softmax_batch(const Memory& memory, const Batch& batch, int rows, cu
   launch_softmax_chunks(
       chunks,
       [&](int begin, int count) {
-        launch_scores(memory, batch.states.data(), rows, begin, count, chunks.scores, stream);
-        launch_kernel("pick_kernel", pick_kernel,
-                      {static_cast<unsigned>((rows + pick_warps - 1) / pick_warps), pick_warps * warp_size}, stream,
-                      chunks, begin, count, batch.patterns.data());
+        launch_scores(memory, {batch.states.data(), rows, terms, begin, count, chunks.scores, chunks.chunk}, stream);
+        launch_kernel("pick_kernel", pick_kernel, {blocks(rows, pick_warps), pick_warps * warp_size}, stream, chunks,
+                      begin, count, batch.patterns.data());
       },
       {}, stream);
+  launch_kernel("share_kernel", share_kernel, {blocks(rows, pick_warps * warp_size), pick_warps * warp_size}, stream,
+                batch.sums.data(), rows, batch.patterns.data(), batch.shares.data());
 }
 
-void launch_settled_batch(const StreamedSoftmax& memory, const Batch& batch, int rows, cudaStream_t stream) {
-  launch_ordered_scores(memory, batch.states.data(), rows, 0, memory.patterns.rows, batch.scores.data(),
-                        batch.score_stride, stream);
-  launch_settle(memory.terms.separation,
+NormalisedSeparation separation_of(const StreamedSoftmax& memory) { return memory.terms.separation; }
+NormalisedSeparation separation_of(const StreamedAdaptive& /*memory*/) { return SoftmaxSeparation{}; }
+
+template <class Memory>
+void launch_settled_batch(const Memory& memory, const Batch& batch, int rows, int ranks, const RowTerms& terms,
+                          cudaStream_t stream) {
+  launch_scores(memory,
+                {batch.states.data(), rows, terms, 0, memory.patterns.rows, batch.scores.data(), batch.score_stride},
+                stream);
+  launch_settle(separation_of(memory),
                 {.rows = rows,
                  .patterns = memory.patterns.rows,
                  .scores = batch.scores.data(),
                  .stride = batch.score_stride,
                  .maxima = batch.maxima.data(),
-                 .sums = batch.totals.data(),
+                 .sums = batch.sums.data(),
                  .potentials = batch.potentials.data(),
-                 .winners = batch.patterns.data(),
-                 .shares = batch.sums.data()},
+                 .ranks = ranks,
+                 .best = batch.patterns.data(),
+                 .shares = batch.shares.data()},
                 stream);
 }
 
-void launch_batch(const StreamedAdaptive& memory, const Batch& batch, int rows, cudaStream_t stream) {
-  launch_softmax_batch(memory, batch, rows, stream);
-}
-void launch_batch(const StreamedSoftmax& memory, const Batch& batch, int rows, cudaStream_t stream) {
-  if (is_softmax(memory))
-    launch_softmax_batch(memory, batch, rows, stream);
-  else
-    launch_settled_batch(memory, batch, rows, stream);
-}
-
 /// Scores of a query that are kept at a time.
-int row_scores(const StreamedAdaptive& /*memory*/) { return chunk_patterns(); }
-int row_scores(const StreamedSoftmax& memory) {
-  return is_softmax(memory) ? chunk_patterns() : (memory.patterns.rows + 3) / 4 * 4;
+int row_scores(const DeviceMatrix& patterns, bool keeps_scores) {
+  return keeps_scores ? (patterns.rows + 3) / 4 * 4 : chunk_patterns();
 }
 
-/// Queries whose scores take no more than the scratch of a relaxation.
-Index batch_rows(int scores) {
+/// Queries whose scores and terms take no more than the scratch of a relaxation.
+Index batch_rows(const Call& call, Index pattern_count, int scores) {
   const detail::Sizes& sizes = detail::sizes();
-  const Index affordable = sizes.scratch_bytes / (static_cast<Index>(sizeof(float)) * scores);
-  return std::clamp<Index>(affordable, 1, sizes.retrieval_rows);
+  const auto own = [](const auto& terms) { return terms.data != nullptr && terms.row_stride > 0 ? 1 : 0; };
+  const Index row_bytes = static_cast<Index>(sizeof(float)) * (scores + own(call.terms.log_prior) * pattern_count) +
+                          own(call.terms.valid) * pattern_count +
+                          static_cast<Index>(sizeof(Index) + sizeof(float)) * call.ranks;
+  return std::clamp<Index>(sizes.scratch_bytes / row_bytes, 1, sizes.retrieval_rows);
 }
 
 template <class Memory>
-void retrieve_all(const Memory& memory, MatrixView<const float> queries, std::span<Index> patterns,
-                  std::span<float> posteriors) {
+void retrieve_all(const Memory& memory, const Call& call, MatrixView<Index> patterns, MatrixView<float> posteriors) {
   const DeviceMatrix& stored = memory.patterns;
-  const auto most = static_cast<int>(std::min(batch_rows(row_scores(memory)), queries.rows));
-  Batch batch(most, stored, row_scores(memory));
+  const int scores = row_scores(stored, call.keeps_scores);
+  const auto most = static_cast<int>(std::min(batch_rows(call, stored.rows, scores), call.queries.rows));
+  Batch batch(most, stored, call, scores);
   const Stream stream = make_stream();
   check(cudaMemsetAsync(batch.states.data(), 0, batch.states.bytes(), stream.get()), "cudaMemsetAsync of queries");
-  for (Index first = 0; first < queries.rows; first += most) {
-    const auto rows = static_cast<int>(std::min<Index>(most, queries.rows - first));
-    const auto count = static_cast<std::size_t>(rows);
-    copy_rows(MatrixView<float>(batch.states.data(), rows, queries.columns, stored.stride), queries.slice(first, rows),
-              cudaMemcpyHostToDevice, stream.get(), "queries");
-    launch_batch(memory, batch, rows, stream.get());
-    Index* const batch_patterns = patterns.data() + first;
-    check(cudaMemcpyAsync(batch_patterns, batch.patterns.data(), count * sizeof(Index), cudaMemcpyDeviceToHost,
-                          stream.get()),
-          "cudaMemcpyAsync of retrieved patterns");
-    check(cudaMemcpyAsync(batch.host_sums.data(), batch.sums.data(), count * sizeof(double), cudaMemcpyDeviceToHost,
-                          stream.get()),
-          "cudaMemcpyAsync of sums");
+  for (Index first = 0; first < call.queries.rows; first += most) {
+    const auto rows = static_cast<int>(std::min<Index>(most, call.queries.rows - first));
+    copy_rows(MatrixView<float>(batch.states.data(), rows, call.queries.columns, stored.stride),
+              call.queries.slice(first, rows), cudaMemcpyHostToDevice, stream.get(), "queries");
+    const detail::PatternTerms part = call.terms.slice(first, rows);
+    const RowTerms terms{
+        .patterns = {.valid = upload_terms(part.valid, batch.valid, stream.get(), "valid patterns"),
+                     .log_prior = upload_terms(part.log_prior, batch.log_prior, stream.get(), "log-priors")}};
+    if (call.keeps_scores)
+      launch_settled_batch(memory, batch, rows, call.ranks, terms, stream.get());
+    else
+      launch_softmax_batch(memory, batch, rows, terms, stream.get());
+    copy_rows(patterns.slice(first, rows), MatrixView<const Index>(batch.patterns.data(), rows, call.ranks),
+              cudaMemcpyDeviceToHost, stream.get(), "retrieved patterns");
+    copy_rows(posteriors.slice(first, rows), MatrixView<const float>(batch.shares.data(), rows, call.ranks),
+              cudaMemcpyDeviceToHost, stream.get(), "posteriors");
     check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize after retrieval");
-    for (std::size_t i = 0; i < count; ++i) {
-      const double sum = batch.host_sums[i];
-      // 0: no score is above −∞. NaN: the largest is +∞, or one is NaN.
-      const bool scored = std::isfinite(sum) && sum > 0.0;
-      if (!scored) batch_patterns[i] = -1;
-      posteriors[static_cast<std::size_t>(first) + i] =
-          scored ? static_cast<float>(1.0 / sum) : std::numeric_limits<float>::quiet_NaN();
-    }
+    // A share that is no number is of a query with scores that are none.
+    for (Index i = first; i < first + rows; ++i)
+      for (Index r = 0; r < call.ranks; ++r)
+        if (!std::isfinite(posteriors(i, r))) patterns(i, r) = -1;
   }
 }
 
 }  // namespace
 
-void retrieve(const StreamedSoftmax& memory, MatrixView<const float> queries, std::span<Index> patterns,
-              std::span<float> posteriors) {
-  retrieve_all(memory, queries, patterns, posteriors);
+void retrieve(const StreamedSoftmax& memory, MatrixView<const float> queries, const detail::PatternTerms& terms,
+              MatrixView<Index> patterns, MatrixView<float> posteriors) {
+  const auto ranks = static_cast<int>(patterns.columns);
+  retrieve_all(memory, {queries, terms, ranks, ranks > 1 || !is_softmax(memory)}, patterns, posteriors);
 }
-void retrieve(const StreamedAdaptive& memory, MatrixView<const float> queries, std::span<Index> patterns,
-              std::span<float> posteriors) {
-  retrieve_all(memory, queries, patterns, posteriors);
+void retrieve(const StreamedAdaptive& memory, MatrixView<const float> queries, const detail::PatternTerms& terms,
+              MatrixView<Index> patterns, MatrixView<float> posteriors) {
+  const auto ranks = static_cast<int>(patterns.columns);
+  retrieve_all(memory, {queries, terms, ranks, ranks > 1}, patterns, posteriors);
 }
 
 }  // namespace attractor::cuda

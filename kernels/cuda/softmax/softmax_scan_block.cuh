@@ -128,7 +128,7 @@ class Scanner {
     score(pattern_tile(tile));
     __syncthreads();
     if (!layout_.one_matrix) fetch_patterns(tile + 1, end);
-    const bool rose = weigh(patterns_left(tile));
+    const bool rose = weigh(tile * tile_patterns, patterns_left(tile));
     if (!layout_.one_matrix) __pipeline_wait_prior(1);
     __syncthreads();
     if (thread_ < S::states) add_weights(rose);
@@ -262,7 +262,7 @@ class Scanner {
 
   /// Turns scores into weights. Whether some state's maximum rose: the same for all threads, since each warp sees all
   /// states.
-  __device__ __forceinline__ bool weigh(int patterns_left) {
+  __device__ __forceinline__ bool weigh(Index first, int patterns_left) {
     const int state = thread_ % S::state_quads;
     const int group = thread_ / S::state_quads;
     float4 scores[S::softmax_patterns];
@@ -270,8 +270,7 @@ class Scanner {
 #pragma unroll
     for (int i = 0; i < S::softmax_patterns; ++i) {
       const int pattern = group + i * S::softmax_groups;
-      scores[i] = whole_score(pattern, state);
-      if (pattern >= patterns_left) scores[i] = filled(-INFINITY);
+      scores[i] = pattern < patterns_left ? whole_score(first, pattern, state) : filled(-INFINITY);
       largest = maximum(largest, scores[i]);
     }
     largest = largest_of_block(largest, state);
@@ -308,13 +307,22 @@ class Scanner {
     return patterns;
   }
 
-  /// β a·x of four states.
-  __device__ __forceinline__ float4 whole_score(int pattern, int state) const {
+  /// Of four states with a pattern of the tile that begins with `first`.
+  __device__ __forceinline__ float4 whole_score(Index first, int pattern, int state) const {
     float4 score = scores_[pattern * S::score_pitch + state];
 #pragma unroll
     for (int part = 1; part < S::parts; ++part)
       score = sum(score, scores_[(part * tile_patterns + pattern) * S::score_pitch + state]);
-    return combine(score, filled(scan_.beta), [](float s, float beta) { return s * beta; });
+    score = combine(score, filled(scan_.beta), [](float s, float beta) { return s * beta; });
+    if (scan_.offsets != nullptr) score = combine(score, filled(scan_.offsets[first + pattern]), shifted);
+    if (!scan_.terms.patterns.empty()) score = combine(score, terms(first + pattern, 4 * state), shifted);
+    return score;
+  }
+
+  /// What the call says of a pattern for the block's rows from `row` on.
+  __device__ __forceinline__ float4 terms(Index pattern, int row) const {
+    const auto of = [&](int i) { return row + i < rows_left_ ? scan_.terms.of(first_row_ + row + i, pattern) : 0.0F; };
+    return {of(0), of(1), of(2), of(3)};
   }
 
   __device__ __forceinline__ float4 largest_of_block(float4 largest, int state) const {

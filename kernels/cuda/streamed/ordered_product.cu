@@ -1,6 +1,7 @@
 #include "kernels/cuda/streamed/ordered_product.hpp"
 
 #include "kernels/cuda/device/launch.hpp"
+#include "kernels/cuda/device/math.cuh"
 #include "kernels/cuda/device/quad.cuh"
 
 namespace attractor::cuda {
@@ -47,12 +48,16 @@ __device__ void load_straight(Tile<tile_quads>& tile, const OrderedProduct& prod
   }
 }
 
-__device__ __forceinline__ float4 add_product(const float4& sum, float factor, const float4& terms) {
-  return {fmaf(factor, terms.x, sum.x), fmaf(factor, terms.y, sum.y), fmaf(factor, terms.z, sum.z),
-          fmaf(factor, terms.w, sum.w)};
+/// What a row's entry and one of each of four columns add to their sums.
+template <Similarity similarity>
+__device__ __forceinline__ float4 add_terms(const float4& sums, float entry, const float4& columns) {
+  const FloatOps ops;
+  return {
+      add_entries<similarity>(ops, sums.x, columns.x, entry), add_entries<similarity>(ops, sums.y, columns.y, entry),
+      add_entries<similarity>(ops, sums.z, columns.z, entry), add_entries<similarity>(ops, sums.w, columns.w, entry)};
 }
 
-template <Form form>
+template <Form form, Similarity similarity>
 __global__ void __launch_bounds__(threads) multiply_kernel(OrderedProduct product) {
   __shared__ Tile<tile_rows / 4> a;
   __shared__ Tile<tile_quads> b;
@@ -72,10 +77,10 @@ __global__ void __launch_bounds__(threads) multiply_kernel(OrderedProduct produc
     for (int term = 0; term < depth; ++term) {
       const float4 factors = a[term][row_quad];
       const float4 terms = b[term][quad];
-      sums[0] = add_product(sums[0], factors.x, terms);
-      sums[1] = add_product(sums[1], factors.y, terms);
-      sums[2] = add_product(sums[2], factors.z, terms);
-      sums[3] = add_product(sums[3], factors.w, terms);
+      sums[0] = add_terms<similarity>(sums[0], factors.x, terms);
+      sums[1] = add_terms<similarity>(sums[1], factors.y, terms);
+      sums[2] = add_terms<similarity>(sums[2], factors.z, terms);
+      sums[3] = add_terms<similarity>(sums[3], factors.w, terms);
     }
     __syncthreads();
   }
@@ -86,24 +91,27 @@ __global__ void __launch_bounds__(threads) multiply_kernel(OrderedProduct produc
     const Index row = first_row + 4 * row_quad + i;
     if (row >= product.rows) return;
     float* const to = product.result + row * product.result_stride + column;
-    store4(to, add_product(filled(0.0F), product.factor, sums[i]));
+    store4(to, each(sums[i], [&](float sum) { return sum * product.factor; }));
   }
 }
 
-template <Form form>
+template <Form form, Similarity similarity>
 void launch(const OrderedProduct& product, cudaStream_t stream) {
   const auto blocks = [](int size, int tile) { return static_cast<unsigned>((size + tile - 1) / tile); };
   const dim3 grid(blocks(product.rows, tile_rows), blocks(product.columns, tile_columns));
-  launch_kernel("ordered_product", multiply_kernel<form>, {grid, threads}, stream, product);
+  launch_kernel("ordered_product", multiply_kernel<form, similarity>, {grid, threads}, stream, product);
 }
 
 }  // namespace
 
 void launch_ordered_product(const OrderedProduct& product, cudaStream_t stream) {
-  launch<Form::straight>(product, stream);
+  launch<Form::straight, Similarity::dot>(product, stream);
 }
 void launch_transposed_ordered_product(const OrderedProduct& product, cudaStream_t stream) {
-  launch<Form::transposed>(product, stream);
+  launch<Form::transposed, Similarity::dot>(product, stream);
+}
+void launch_ordered_distances(const OrderedProduct& product, cudaStream_t stream) {
+  launch<Form::transposed, Similarity::manhattan>(product, stream);
 }
 
 }  // namespace attractor::cuda

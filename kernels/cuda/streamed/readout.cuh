@@ -119,6 +119,31 @@ struct PointwiseReadout {
   __device__ double energy(double /*sum*/) const { return -0.5 * static_cast<double>(energy_scale) * potential; }
 };
 
+/// What a sweep has left: the next state itself, and E = −½ energy_scale·potential of the state before.
+struct SweptReadout {
+  const float* states;  ///< [rows × stride]
+  Index stride;
+  const double* potentials;  ///< [rows]
+  float energy_scale;
+  const float* resolution = nullptr;  ///< signs have been decided
+  double potential = 0.0;
+
+  __device__ void begin(int row) { potential = potentials[row]; }
+  __device__ __forceinline__ float4 field(int row, int k, float4 /*x*/) const {
+    return load4(states + row * stride + k);
+  }
+  template <class T>
+  __device__ __forceinline__ T energy_terms(int /*k*/, float4 /*x*/, float4 /*u*/) const {
+    return T{0};
+  }
+  template <class Sum>
+  __device__ Sum extra(int /*row*/) const {
+    return {};
+  }
+  __device__ float rounding_magnitude(float /*state*/) const { return 1.0F; }
+  __device__ double energy(double /*sum*/) const { return -0.5 * static_cast<double>(energy_scale) * potential; }
+};
+
 inline constexpr int most_splits = 16;
 
 /// u = Σ_i e^(m_i − m) r_i / Σ_i e^(m_i − m) l_i over the splits i of the patterns, in order, with m their largest

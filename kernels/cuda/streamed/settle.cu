@@ -1,5 +1,6 @@
 #include "kernels/cuda/streamed/settle.hpp"
 
+#include <type_traits>
 #include <variant>
 
 #include "core/entmax.hpp"
@@ -31,6 +32,7 @@ class Row {
   [[nodiscard]] __device__ float maximum() const { return maximum_; }
   /// NaN where the score is, or the largest isn't finite: then some weight is, too.
   [[nodiscard]] __device__ float distance(int i) const { return scores_[i] - maximum_; }
+  [[nodiscard]] __device__ float score(int i) const { return scores_[i]; }
   [[nodiscard]] __device__ int patterns() const { return patterns_; }
   __device__ void set(int i, float weight) { scores_[i] = weight; }
 
@@ -80,10 +82,6 @@ class EntmaxRow {
     return y * weight_slope(separation_, FloatOps{}, y);
   }
 
-  [[nodiscard]] __device__ double best_weight() const {
-    return pow(static_cast<double>(level_), 1.0 / (alpha() - 1.0));
-  }
-
   /// Before the scores have become weights.
   [[nodiscard]] __device__ double potential(const Row& row, double /*total*/) const {
     const double powers =
@@ -122,7 +120,6 @@ class TopRow {
     return chosen || isnan(distance) ? expf(distance) : 0.0F;
   }
 
-  [[nodiscard]] __device__ double best_weight() const { return 1.0; }
   [[nodiscard]] __device__ double potential(const Row& /*row*/, double total) const { return log(total); }
 
  private:
@@ -151,6 +148,46 @@ class TopRow {
   int last_pattern_ = 0;
 };
 
+/// Weights exp(distance): softmax, where all scores are there anyway.
+class SoftmaxRow {
+ public:
+  __device__ SoftmaxRow(const SoftmaxSeparation& /*separation*/, const Row& /*row*/) {}
+  [[nodiscard]] __device__ float weight(const Row& row, int i) const { return expf(row.distance(i)); }
+  [[nodiscard]] __device__ double potential(const Row& /*row*/, double total) const { return log(total); }
+};
+
+/// As large as their numbers get.
+constexpr int last_pattern = 0x7fffffff;
+
+/// Patterns in the order of their scores, then of their numbers, as integers that fall; 0: a score that is −∞ or NaN.
+__device__ unsigned long long rank_key(float score, int pattern) {  // NOLINT(google-runtime-int): of the shuffles
+  if (!(score > -INFINITY)) return 0;
+  const unsigned bits = __float_as_uint(score + 0.0F);  // −0 is no other score than 0.
+  const unsigned ordered = (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
+  return (static_cast<unsigned long long>(ordered) << 32U) |  // NOLINT(google-runtime-int)
+         static_cast<unsigned>(last_pattern - pattern);
+}
+
+/// For all threads of the block: notes the best patterns and their shares of the weights.
+template <class Settled>
+__device__ void rank(const SettledRows& rows, const Row& row, const Settled& settled, double total) {
+  using Key = unsigned long long;  // NOLINT(google-runtime-int): as above
+  Key last = ~Key{0};              // Above all: no key has all bits.
+  for (int r = 0; r < rows.ranks; ++r) {
+    Key best = 0;
+    row.for_each([&](int i) {
+      const Key own = rank_key(row.score(i), i);
+      if (own < last && own > best) best = own;
+    });
+    last = reduce_block<threads>(best, [](Key a, Key b) { return a > b ? a : b; });
+    if (threadIdx.x != 0) continue;
+    const Index at = Index{blockIdx.x} * rows.ranks + r;
+    const int pattern = last_pattern - static_cast<int>(last & 0xffffffffU);
+    rows.best[at] = last == 0 ? -1 : pattern;
+    rows.shares[at] = last == 0 ? NAN : static_cast<float>(static_cast<double>(settled.weight(row, pattern)) / total);
+  }
+}
+
 /// One block for each row.
 template <class Settled, class Separation>
 __global__ void __launch_bounds__(threads) settle_kernel(Separation separation, SettledRows rows) {
@@ -159,22 +196,32 @@ __global__ void __launch_bounds__(threads) settle_kernel(Separation separation, 
   const Settled settled(separation, row);
   const double total = row.sum<double>([&](int i) { return static_cast<double>(settled.weight(row, i)); });
   const double potential = settled.potential(row, total);
-  int winner = rows.patterns;
-  if (rows.winners != nullptr) {
-    row.for_each([&](int i) {
-      if (row.distance(i) == 0.0F) winner = min(winner, i);
-    });
-    winner = reduce_block<threads>(winner, [](int a, int b) { return min(a, b); });
-  }
+  rank(rows, row, settled, total);
+  // Thread 0 has looked at scores of all.
+  __syncthreads();
   row.for_each([&](int i) { row.set(i, settled.weight(row, i)); });
   if (threadIdx.x != 0) return;
   rows.maxima[index] = row.maximum();
   rows.sums[index] = total;
   rows.potentials[index] = potential;
-  if (rows.winners == nullptr) return;
-  rows.winners[index] = winner;
-  rows.shares[index] = total / settled.best_weight();
 }
+
+template <class Separation>
+struct RowFor;
+template <>
+struct RowFor<SoftmaxSeparation> {
+  using Type = SoftmaxRow;
+};
+template <>
+struct RowFor<EntmaxSeparation> {
+  using Type = EntmaxRow;
+};
+template <>
+struct RowFor<TopSeparation> {
+  using Type = TopRow;
+};
+template <class Separation>
+using RowOf = typename RowFor<Separation>::Type;
 
 template <class Settled, class Separation>
 void launch(const Separation& separation, const SettledRows& rows, cudaStream_t stream) {
@@ -185,10 +232,7 @@ void launch(const Separation& separation, const SettledRows& rows, cudaStream_t 
 }  // namespace
 
 void launch_settle(const NormalisedSeparation& separation, const SettledRows& rows, cudaStream_t stream) {
-  if (const auto* const top = std::get_if<TopSeparation>(&separation))
-    launch<TopRow>(*top, rows, stream);
-  else
-    launch<EntmaxRow>(std::get<EntmaxSeparation>(separation), rows, stream);
+  std::visit([&](const auto& kind) { launch<RowOf<std::decay_t<decltype(kind)>>>(kind, rows, stream); }, separation);
 }
 
 }  // namespace attractor::cuda

@@ -15,14 +15,14 @@ struct SettledRows {
   int patterns;
   float* scores;  ///< s, then p without its normaliser [rows × stride]
   Index stride;
-  float* maxima;             ///< the largest s [rows]
-  double* sums;              ///< Σ of the weights [rows]
-  double* potentials;        ///< Ω*(s) less the largest s [rows]
-  Index* winners = nullptr;  ///< the first pattern with the largest s [rows]; null: not asked for,
-  double* shares = nullptr;  ///< nor Σ of the weights over its own [rows]
+  float* maxima;            ///< the largest s [rows]
+  double* sums;             ///< Σ of the weights [rows]
+  double* potentials;       ///< Ω*(s) less the largest s [rows]
+  int ranks = 0;            ///< how many of the best patterns are asked for,
+  Index* best = nullptr;    ///< those [rows × ranks], of equals those stored first; −1: no more above −∞
+  float* shares = nullptr;  ///< and their weights over Σ of them [rows × ranks]; NaN where there is none
 };
 
-/// Of entmax and top.
 void launch_settle(const NormalisedSeparation& separation, const SettledRows& rows, cudaStream_t stream);
 
 }  // namespace attractor::cuda

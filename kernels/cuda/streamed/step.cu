@@ -275,6 +275,7 @@ void launch_step(const Readout& readout, const Job& job, const Slots& slots, int
 template void launch_step(const FactoredReadout&, const Job&, const Slots&, int, cudaStream_t);
 template void launch_step(const DenseReadout&, const Job&, const Slots&, int, cudaStream_t);
 template void launch_step(const PointwiseReadout&, const Job&, const Slots&, int, cudaStream_t);
+template void launch_step(const SweptReadout&, const Job&, const Slots&, int, cudaStream_t);
 template void launch_step(const SoftmaxReadout&, const Job&, const Slots&, int, cudaStream_t);
 
 }  // namespace attractor::cuda

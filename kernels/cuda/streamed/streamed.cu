@@ -6,39 +6,18 @@
 #include <vector>
 
 #include "kernels/cuda/device/launch.hpp"
-#include "kernels/cuda/device/workspace.hpp"
 #include "kernels/cuda/softmax/softmax_chunks.hpp"
 #include "kernels/cuda/softmax/softmax_scan.hpp"
-#include "kernels/cuda/streamed/compaction.hpp"
-#include "kernels/cuda/streamed/count_follower.hpp"
 #include "kernels/cuda/streamed/ordered_product.hpp"
 #include "kernels/cuda/streamed/product.hpp"
 #include "kernels/cuda/streamed/readout.cuh"
 #include "kernels/cuda/streamed/separate.hpp"
 #include "kernels/cuda/streamed/settle.hpp"
-#include "kernels/cuda/streamed/step.hpp"
+#include "kernels/cuda/streamed/stage.hpp"
 #include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
 namespace {
-
-/// Of the device's memory, the most that scratch takes on a small one.
-constexpr std::size_t scratch_share = 16;
-
-constexpr int padded(Index columns) { return static_cast<int>((columns + 3) / 4 * 4); }
-
-/// Slots of a job whose every row takes about `row_floats` floats of scratch; at least `least`, even if those take more
-/// than they should.
-int slot_count(Index queries, Index row_floats, Index least = detail::sizes().least_slots) {
-  std::size_t left = 0;
-  std::size_t total = 0;
-  check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
-  const detail::Sizes& sizes = detail::sizes();
-  // What is left may differ when the scratch is used; the total doesn't.
-  const std::size_t budget = std::min(static_cast<std::size_t>(sizes.scratch_bytes), total / scratch_share);
-  const auto affordable = static_cast<Index>(budget / (sizeof(float) * static_cast<std::size_t>(row_floats)));
-  return static_cast<int>(std::clamp<Index>(queries, 1, std::clamp(affordable, least, sizes.most_slots)));
-}
 
 /// The products of a step, by form: what each takes of the workspace, and how it launches them.
 class FactoredStage {
@@ -51,7 +30,8 @@ class FactoredStage {
         scores_(workspace.take<float>(elements(rows, padded(memory.factor.rows)))),
         products_(workspace.take<float>(elements(rows, memory.factor.stride))) {}
 
-  FactoredReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t /*stream*/) const {
+  FactoredReadout launch(const float* states, int rows, const RowTerms& /*terms*/, cublasHandle_t blas,
+                         cudaStream_t /*stream*/) const {
     const DeviceMatrix& factor = memory_.factor;
     const int score_stride = padded(factor.rows);
     multiply_transposed(blas, rows, factor.rows, factor.stride, 1.0F, states, factor.stride, factor.data.data(),
@@ -84,7 +64,8 @@ class DenseStage {
   DenseStage(const StreamedDense& memory, Workspace& workspace, int rows)
       : memory_(memory), products_(workspace.take<float>(elements(rows, memory.weights.stride))) {}
 
-  DenseReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t /*stream*/) const {
+  DenseReadout launch(const float* states, int rows, const RowTerms& /*terms*/, cublasHandle_t blas,
+                      cudaStream_t /*stream*/) const {
     const DeviceMatrix& weights = memory_.weights;
     multiply(blas, rows, weights.stride, weights.rows, states, weights.stride, weights.data.data(), weights.stride,
              0.0F, products_, weights.stride);
@@ -132,7 +113,8 @@ class PointwiseStage {
         products_(workspace.take<float>(elements(rows, memory.patterns.stride))),
         chunk_products_(workspace.take<float>(several(memory) ? elements(rows, memory.patterns.stride) : 0)) {}
 
-  PointwiseReadout launch(const float* states, int rows, cublasHandle_t /*blas*/, cudaStream_t stream) const {
+  PointwiseReadout launch(const float* states, int rows, const RowTerms& /*terms*/, cublasHandle_t /*blas*/,
+                          cudaStream_t stream) const {
     for (int begin = 0; begin < memory_.patterns.rows; begin += chunk_patterns())
       read_out_chunk(begin, std::min(chunk_patterns(), memory_.patterns.rows - begin), states, rows, stream);
     return {.products = products_,
@@ -254,6 +236,31 @@ void add_terms(const StreamedSoftmax& memory, SoftmaxReadout& readout) {
   readout.resolution = memory.resolution.data();
 }
 
+/// Whether scores are products of states and patterns, times β and with offsets.
+bool takes_plain_products(const StreamedSoftmax& memory) {
+  return memory.terms.similarity == Similarity::dot || memory.terms.similarity == Similarity::squared_distance;
+}
+
+bool is_scanned(const StreamedSoftmax& memory) {
+  return takes_plain_products(memory) && softmax_scan_fits(memory.patterns.columns);
+}
+
+/// Of scores that are products or distances so far.
+void launch_memory_terms(const StreamedSoftmax& memory, const ScoreJob& job, cudaStream_t stream) {
+  launch_score_terms({.scores = job.scores,
+                      .stride = job.score_stride,
+                      .rows = job.rows,
+                      .first = job.begin,
+                      .count = job.count,
+                      .scales = memory.scale.data(),
+                      .offsets = memory.offset.data(),
+                      .states = memory.terms.similarity == Similarity::cosine ? job.states : nullptr,
+                      .state_stride = memory.patterns.stride,
+                      .dimension = memory.patterns.columns,
+                      .terms = job.terms},
+                     stream);
+}
+
 /// A dot-product memory whose scores don't leave the multiprocessor.
 class ScanScratch {
  public:
@@ -274,7 +281,7 @@ class ScanScratch {
   [[nodiscard]] float* readouts() const { return readouts_; }
 
   SoftmaxReadout launch(const StreamedSoftmax& memory, const DeviceMatrix& contents, const float* states, int rows,
-                        cudaStream_t stream) const {
+                        const RowTerms& terms, cudaStream_t stream) const {
     const DeviceMatrix& patterns = memory.patterns;
     launch_softmax_scan({.states = states,
                          .state_stride = patterns.stride,
@@ -287,6 +294,8 @@ class ScanScratch {
                          .dimension = patterns.columns,
                          .content_columns = contents.columns,
                          .beta = memory.terms.beta,
+                         .offsets = memory.offset.data(),
+                         .terms = terms,
                          .splits = splits_,
                          .maxima = maxima_,
                          .sums = sums_,
@@ -328,20 +337,20 @@ class ScanScratch {
 class SoftmaxStage {
  public:
   static int rows(const StreamedSoftmax& memory, Index queries) {
-    const Index scratch = softmax_scan_fits(memory.patterns.columns)
-                              ? ScanScratch::row_floats(memory)
-                              : ChunkScratch::row_floats(memory.patterns.rows, largest_stride(memory));
+    const Index scratch = is_scanned(memory) ? ScanScratch::row_floats(memory)
+                                             : ChunkScratch::row_floats(memory.patterns.rows, largest_stride(memory));
     return slot_count(queries, Index{2} * memory.patterns.stride + scratch);
   }
   SoftmaxStage(const StreamedSoftmax& memory, Workspace& workspace, int rows) : memory_(memory) {
-    if (softmax_scan_fits(memory.patterns.columns))
+    if (is_scanned(memory))
       scan_.emplace(workspace, rows, memory);
     else
       chunks_.emplace(workspace, rows, memory.patterns.rows, largest_stride(memory));
   }
 
-  SoftmaxReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t stream) const {
-    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, blas, stream);
+  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, cublasHandle_t blas,
+                        cudaStream_t stream) const {
+    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, terms, blas, stream);
     readout.centre = memory_.centre.data();
     return readout;
   }
@@ -349,26 +358,33 @@ class SoftmaxStage {
   [[nodiscard]] float* passage() const { return scan_ ? scan_->readouts() : chunks_->readouts(); }
 
   /// Readouts of `contents`, which has a row for every pattern.
-  SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t blas,
-                          cudaStream_t stream) const {
-    SoftmaxReadout readout = scan_ ? scan_->launch(memory_, contents, states, rows, stream)
-                                   : read_out_chunks(contents, states, rows, blas, stream);
+  SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
+                          cublasHandle_t blas, cudaStream_t stream) const {
+    SoftmaxReadout readout = scan_ ? scan_->launch(memory_, contents, states, rows, terms, stream)
+                                   : read_out_chunks(contents, states, rows, terms, blas, stream);
     add_terms(memory_, readout);
     return readout;
   }
 
  private:
-  SoftmaxReadout read_out_chunks(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t blas,
-                                 cudaStream_t stream) const {
+  /// Products by cuBLAS where scores come from such.
+  SoftmaxReadout read_out_chunks(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
+                                 cublasHandle_t blas, cudaStream_t stream) const {
     const DeviceMatrix& patterns = memory_.patterns;
     const SoftmaxChunks chunks = chunks_->chunks(rows, contents.stride);
+    const bool by_library = takes_plain_products(memory_);
     launch_softmax_chunks(
         chunks,
         [&](int begin, int count) {
+          const ScoreJob job{states, rows, terms, begin, count, chunks.scores, chunks.chunk};
+          if (!by_library) return launch_scores(memory_, job, stream);
           multiply_transposed(blas, rows, count, patterns.stride, memory_.terms.beta, states, patterns.stride,
                               patterns.row(begin), patterns.stride, chunks.scores, chunks.chunk);
+          launch_memory_terms(memory_, job, stream);
         },
         [&](int begin, int count, float* readouts) {
+          if (!by_library)
+            return launch_chunk_readout(chunks.scores, chunks.chunk, rows, contents, begin, count, readouts, stream);
           multiply(blas, rows, contents.stride, count, chunks.scores, chunks.chunk, contents.row(begin),
                    contents.stride, 0.0F, readouts, contents.stride);
         },
@@ -399,8 +415,9 @@ class SettledStage {
         readouts_(workspace.take<float>(elements(rows, largest_stride(memory)))),
         chunk_readouts_(workspace.take<float>(several(memory) ? elements(rows, largest_stride(memory)) : 0)) {}
 
-  SoftmaxReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t stream) const {
-    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, blas, stream);
+  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, cublasHandle_t blas,
+                        cudaStream_t stream) const {
+    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, terms, blas, stream);
     readout.centre = memory_.centre.data();
     return readout;
   }
@@ -408,10 +425,10 @@ class SettledStage {
   [[nodiscard]] float* passage() const { return readouts_; }
 
   /// Readouts of `contents`, which has a row for every pattern.
-  SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t /*blas*/,
-                          cudaStream_t stream) const {
+  SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
+                          cublasHandle_t /*blas*/, cudaStream_t stream) const {
     const int patterns = memory_.patterns.rows;
-    launch_ordered_scores(memory_, states, rows, 0, patterns, scores_, score_stride(memory_), stream);
+    launch_scores(memory_, {states, rows, terms, 0, patterns, scores_, score_stride(memory_)}, stream);
     launch_settle(memory_.terms.separation,
                   {.rows = rows,
                    .patterns = patterns,
@@ -462,19 +479,22 @@ class AdaptiveStage {
   AdaptiveStage(const StreamedAdaptive& memory, Workspace& workspace, int rows)
       : memory_(memory), chunks_(workspace, rows, memory.patterns.rows, largest_stride(memory)) {}
 
-  SoftmaxReadout launch(const float* states, int rows, cublasHandle_t blas, cudaStream_t stream) const {
-    return read_out(memory_.patterns, states, rows, blas, stream);
+  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, cublasHandle_t blas,
+                        cudaStream_t stream) const {
+    return read_out(memory_.patterns, states, rows, terms, blas, stream);
   }
 
   [[nodiscard]] float* passage() const { return chunks_.readouts(); }
 
   /// Readouts of `contents`, which has a row for every pattern.
-  SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, cublasHandle_t /*blas*/,
-                          cudaStream_t stream) const {
+  SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
+                          cublasHandle_t /*blas*/, cudaStream_t stream) const {
     const SoftmaxChunks chunks = chunks_.chunks(rows, contents.stride);
     launch_softmax_chunks(
         chunks,
-        [&](int begin, int count) { launch_scores(memory_, states, rows, begin, count, chunks.scores, stream); },
+        [&](int begin, int count) {
+          launch_scores(memory_, {states, rows, terms, begin, count, chunks.scores, chunks.chunk}, stream);
+        },
         [&](int begin, int count, float* readouts) {
           launch_chunk_readout(chunks.scores, chunks.chunk, rows, contents, begin, count, readouts, stream);
         },
@@ -492,62 +512,6 @@ class AdaptiveStage {
   ChunkScratch chunks_;
 };
 
-/// A job's slots and everything its steps write.
-template <class Stage, class Memory>
-struct Bench {
-  Bench(const Memory& memory, Index stride, Index queries, Workspace& workspace)
-      : rows(Stage::rows(memory, queries)), stage(memory, workspace, rows) {
-    slots.slot = workspace.take<Slot>(static_cast<std::size_t>(rows));
-    slots.states = workspace.take<float>(elements(rows, stride));
-    slots.next = workspace.take<float>(elements(rows, stride));
-    slots.stride = stride;
-    slots.reserved = rows;
-    slots.counts = workspace.take<QueryCounts>(1);
-    compaction = take_compaction_scratch(workspace, rows);
-  }
-
-  int rows;
-  Stage stage;
-  Slots slots = {};
-  CompactionScratch compaction = {};
-};
-
-template <class Stage, class Memory>
-std::size_t measure(const Memory& memory, Index stride, Index queries) {
-  Workspace workspace;
-  Bench<Stage, Memory>(memory, stride, queries, workspace);
-  return workspace.used();
-}
-
-template <class Stage, class Memory>
-void relax_streamed(const Memory& memory, Index stride, const Job& job, void* block, Toolbox& tools, Products products,
-                    cudaStream_t stream) {
-  Workspace workspace(block);
-  Bench<Stage, Memory> bench(memory, stride, job.queries.rows, workspace);
-  cublasHandle_t blas = tools.blas.get();
-  check(cublasSetStream(blas, stream), "cublasSetStream");
-  check(cublasSetMathMode(blas, products == Products::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
-        "cublasSetMathMode");
-  check(cudaMemsetAsync(bench.slots.counts, 0, sizeof(QueryCounts), stream), "cudaMemsetAsync of the query counts");
-  int rows = bench.rows;
-  launch_start(job, bench.slots, rows, stream);
-  CountFollower follower(tools, bench.slots.counts, stream);
-  for (;;) {
-    launch_step(bench.stage.launch(bench.slots.states, rows, blas, stream), job, bench.slots, rows, stream);
-    std::swap(bench.slots.states, bench.slots.next);
-    follower.follow();
-    if (follower.latest() == job.queries.rows) return;
-    const Index left = job.queries.rows - follower.settled();
-    // Fewer left than slots: none are waiting. Moving them costs about as much as reading them once more. Products may
-    // round otherwise for another number of rows, which therefore must not depend on how fast the host is.
-    if (4 * left <= 3 * Index{rows}) {
-      compact(bench.slots, bench.compaction, rows, static_cast<int>(left),
-              job.detects_cycles() ? bench.stage.passage() : nullptr, stream);
-      rows = static_cast<int>(left);
-    }
-  }
-}
-
 __global__ void __launch_bounds__(step_threads) normalise_kernel(SoftmaxReadout readout, MatrixView<float> contents) {
   const int row = static_cast<int>(blockIdx.x);
   readout.begin(row);
@@ -559,8 +523,8 @@ __global__ void __launch_bounds__(step_threads) normalise_kernel(SoftmaxReadout 
 }
 
 template <class Stage, class Memory>
-void recall_streamed(const Memory& memory, MatrixView<const float> states, MatrixView<float> contents, void* block,
-                     Toolbox& tools, cudaStream_t stream) {
+void recall_streamed(const Memory& memory, MatrixView<const float> states, const detail::PatternTerms& terms,
+                     MatrixView<float> contents, void* block, Toolbox& tools, cudaStream_t stream) {
   const int stride = memory.patterns.stride;
   Workspace workspace(block);
   Bench<Stage, Memory> bench(memory, stride, states.rows, workspace);
@@ -571,7 +535,8 @@ void recall_streamed(const Memory& memory, MatrixView<const float> states, Matri
     const auto rows = static_cast<int>(std::min<Index>(bench.rows, states.rows - first));
     copy_rows(MatrixView<float>(batch, rows, states.columns, stride), states.slice(first, rows),
               cudaMemcpyDeviceToDevice, stream, "states");
-    const SoftmaxReadout readout = bench.stage.read_out(memory.contents, batch, rows, tools.blas.get(), stream);
+    const SoftmaxReadout readout = bench.stage.read_out(
+        memory.contents, batch, rows, {.patterns = terms.slice(first, rows)}, tools.blas.get(), stream);
     launch_kernel("normalise_kernel", normalise_kernel, {static_cast<unsigned>(rows), step_threads}, stream, readout,
                   contents.slice(first, rows));
   }
@@ -603,41 +568,52 @@ DeviceRankWeights::DeviceRankWeights(std::span<const float> weights, float beta,
   stride = rows > 1 ? static_cast<Index>(padded_row) : 0;
 }
 
-void launch_scores(const StreamedAdaptive& memory, const float* states, int rows, int begin, int count, float* scores,
-                   cudaStream_t stream) {
+void launch_scores(const StreamedAdaptive& memory, const ScoreJob& job, cudaStream_t stream) {
   const DeviceMatrix& patterns = memory.patterns;
-  launch_adaptive_scores({.pairs = {.states = states,
+  launch_adaptive_scores({.pairs = {.states = job.states,
                                     .state_stride = patterns.stride,
-                                    .rows = rows,
-                                    .patterns = patterns.row(begin),
+                                    .rows = job.rows,
+                                    .patterns = patterns.row(job.begin),
                                     .pattern_stride = patterns.stride,
-                                    .pattern_count = count,
+                                    .pattern_count = job.count,
                                     .dimension = patterns.columns,
                                     .groups = memory.groups},
-                          .squared_distance = memory.squared_distance.view().from(begin),
-                          .dot = memory.dot.view().from(begin),
-                          .log_prior = memory.log_prior.size() == 0 ? nullptr : memory.log_prior.data() + begin,
-                          .scores = scores,
-                          .score_stride = chunk_patterns()},
+                          .squared_distance = memory.squared_distance.view().from(job.begin),
+                          .dot = memory.dot.view().from(job.begin),
+                          .log_prior = memory.log_prior.size() == 0 ? nullptr : memory.log_prior.data() + job.begin,
+                          .scores = job.scores,
+                          .score_stride = job.score_stride},
                          stream);
+  launch_score_terms({.scores = job.scores,
+                      .stride = job.score_stride,
+                      .rows = job.rows,
+                      .first = job.begin,
+                      .count = job.count,
+                      .terms = job.terms},
+                     stream);
 }
 
-void launch_ordered_scores(const StreamedSoftmax& memory, const float* states, int rows, int begin, int count,
-                           float* scores, Index score_stride, cudaStream_t stream) {
+void launch_scores(const StreamedSoftmax& memory, const ScoreJob& job, cudaStream_t stream) {
   const DeviceMatrix& patterns = memory.patterns;
   const auto most = static_cast<int>(detail::sizes().product_columns);
-  for (int first = 0; first < count; first += most)
-    launch_transposed_ordered_product({.rows = rows,
-                                       .columns = std::min(most, count - first),
-                                       .inner = patterns.columns,
-                                       .factor = memory.terms.beta,
-                                       .a = states,
-                                       .a_stride = patterns.stride,
-                                       .b = patterns.row(begin + first),
-                                       .b_stride = patterns.stride,
-                                       .result = scores + first,
-                                       .result_stride = score_stride},
-                                      stream);
+  const bool is_manhattan = memory.terms.similarity == Similarity::manhattan;
+  for (int first = 0; first < job.count; first += most) {
+    const OrderedProduct product{.rows = job.rows,
+                                 .columns = std::min(most, job.count - first),
+                                 .inner = patterns.columns,
+                                 .factor = memory.scale.size() == 0 ? memory.terms.beta : 1.0F,
+                                 .a = job.states,
+                                 .a_stride = patterns.stride,
+                                 .b = patterns.row(job.begin + first),
+                                 .b_stride = patterns.stride,
+                                 .result = job.scores + first,
+                                 .result_stride = job.score_stride};
+    if (is_manhattan)
+      launch_ordered_distances(product, stream);
+    else
+      launch_transposed_ordered_product(product, stream);
+  }
+  launch_memory_terms(memory, job, stream);
 }
 
 std::size_t workspace_bytes(const StreamedFactored& memory, Index queries) {
@@ -680,16 +656,16 @@ void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Tool
   relax_streamed<AdaptiveStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
 }
 
-void recall(const StreamedSoftmax& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
-            Toolbox& tools, cudaStream_t stream) {
+void recall(const StreamedSoftmax& memory, MatrixView<const float> states, const detail::PatternTerms& terms,
+            MatrixView<float> contents, void* workspace, Toolbox& tools, cudaStream_t stream) {
   if (is_softmax(memory))
-    recall_streamed<SoftmaxStage>(memory, states, contents, workspace, tools, stream);
+    recall_streamed<SoftmaxStage>(memory, states, terms, contents, workspace, tools, stream);
   else
-    recall_streamed<SettledStage>(memory, states, contents, workspace, tools, stream);
+    recall_streamed<SettledStage>(memory, states, terms, contents, workspace, tools, stream);
 }
-void recall(const StreamedAdaptive& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
-            Toolbox& tools, cudaStream_t stream) {
-  recall_streamed<AdaptiveStage>(memory, states, contents, workspace, tools, stream);
+void recall(const StreamedAdaptive& memory, MatrixView<const float> states, const detail::PatternTerms& terms,
+            MatrixView<float> contents, void* workspace, Toolbox& tools, cudaStream_t stream) {
+  recall_streamed<AdaptiveStage>(memory, states, terms, contents, workspace, tools, stream);
 }
 
 }  // namespace attractor::cuda

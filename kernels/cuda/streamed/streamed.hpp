@@ -10,11 +10,13 @@
 #include <variant>
 
 #include <attractor/separation.hpp>
+#include <attractor/similarity.hpp>
 
 #include "kernels/cuda/adaptive/adaptive_scores.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/device/toolbox.hpp"
 #include "kernels/cuda/engine/job.hpp"
+#include "kernels/cuda/softmax/score_terms.hpp"
 
 namespace attractor::cuda {
 
@@ -54,9 +56,10 @@ struct StreamedPointwise {
   float energy_scale = 1.0F;
 };
 
-/// What a softmax memory has beside its matrices: p of βA·x, E = −Ω*(βA·x)/β + quadratic·½‖x − centre‖² +
-/// energy_offset.
+/// What a softmax memory has beside its matrices: p of the scores s, E = −Ω*(s)/β + quadratic·½‖x − centre‖² +
+/// energy_offset. Scores are scale_μ g(a_μ, x) + offset_μ, g as in SoftmaxForm.
 struct SoftmaxTerms {
+  Similarity similarity = Similarity::dot;
   NormalisedSeparation separation = SoftmaxSeparation{};
   float beta = 1.0F;
   bool quadratic = true;
@@ -65,6 +68,8 @@ struct SoftmaxTerms {
 
 struct StreamedSoftmax {
   DeviceMatrix patterns;          ///< [P × D], less the centre
+  DeviceArray<float> scale;       ///< [P] or empty: β
+  DeviceArray<float> offset;      ///< [P] or empty: 0
   DeviceMatrix contents;          ///< [P × M]; no rows where the memory is auto-associative
   DeviceArray<float> centre;      ///< [stride] or empty: 0
   DeviceArray<float> resolution;  ///< [stride] the rounding of readouts
@@ -75,9 +80,19 @@ inline bool is_softmax(const StreamedSoftmax& memory) {
   return std::holds_alternative<SoftmaxSeparation>(memory.terms.separation);
 }
 
-/// Scores βA·state in one order of sums, whatever the number of rows, [rows × score_stride].
-void launch_ordered_scores(const StreamedSoftmax& memory, const float* states, int rows, int begin, int count,
-                           float* scores, Index score_stride, cudaStream_t stream);
+/// Where scores of states go, and of which patterns.
+struct ScoreJob {
+  const float* states;  ///< [rows × stride]
+  int rows;
+  RowTerms terms;
+  int begin;      ///< the first pattern
+  int count;      ///< of patterns
+  float* scores;  ///< [rows × score_stride]
+  Index score_stride;
+};
+
+/// Scores in one order of sums, whatever the number of rows.
+void launch_scores(const StreamedSoftmax& memory, const ScoreJob& job, cudaStream_t stream);
 
 /// Rank weights of one base, β included, as the kernel of adaptive scores reads them.
 struct DeviceRankWeights {
@@ -106,9 +121,7 @@ DeviceArray<float> upload_neurons(std::span<const float> values, const DeviceMat
 /// Products of linear memories may round their operands to TF32.
 enum class Products : unsigned char { exact, tf32 };
 
-/// Scores of states [rows × stride] with the `count` patterns from `begin` on, in rows of chunk_patterns().
-void launch_scores(const StreamedAdaptive& memory, const float* states, int rows, int begin, int count, float* scores,
-                   cudaStream_t stream);
+void launch_scores(const StreamedAdaptive& memory, const ScoreJob& job, cudaStream_t stream);
 
 /// Scratch that relaxing so many queries takes; bounded whatever their number.
 std::size_t workspace_bytes(const StreamedFactored& memory, Index queries);
@@ -127,11 +140,21 @@ void relax(const StreamedPointwise& memory, const Job& job, void* workspace, Too
 void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
 void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
 
-/// contents_i = pᵀC for every row, with the weights p of the scores βA·state_i or of adaptive ones; the workspace is
-/// that of a job of as many rows.
-void recall(const StreamedSoftmax& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
-            Toolbox& tools, cudaStream_t stream);
-void recall(const StreamedAdaptive& memory, MatrixView<const float> states, MatrixView<float> contents, void* workspace,
-            Toolbox& tools, cudaStream_t stream);
+/// The same for asynchronous updates, which alone these take.
+std::size_t sweep_workspace_bytes(const StreamedFactored& memory, Index queries);
+std::size_t sweep_workspace_bytes(const StreamedDense& memory, Index queries);
+std::size_t sweep_workspace_bytes(const StreamedPointwise& memory, Index queries);
+void relax_by_sweeps(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools,
+                     cudaStream_t stream);
+void relax_by_sweeps(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
+void relax_by_sweeps(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools,
+                     cudaStream_t stream);
+
+/// contents_i = pᵀC for every row, `terms` being what the call says of patterns for each; the workspace is that of a
+/// job of as many rows.
+void recall(const StreamedSoftmax& memory, MatrixView<const float> states, const detail::PatternTerms& terms,
+            MatrixView<float> contents, void* workspace, Toolbox& tools, cudaStream_t stream);
+void recall(const StreamedAdaptive& memory, MatrixView<const float> states, const detail::PatternTerms& terms,
+            MatrixView<float> contents, void* workspace, Toolbox& tools, cudaStream_t stream);
 
 }  // namespace attractor::cuda

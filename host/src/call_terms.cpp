@@ -1,0 +1,21 @@
+#include "host/src/call_terms.hpp"
+
+#include <string>
+
+#include <attractor/error.hpp>
+
+#include "host/src/validation.hpp"
+
+namespace attractor::detail {
+
+PatternTerms call_terms(const MemoryState& memory, Index query_count, const RelaxCall& call) {
+  const PatternTerms terms =
+      checked_pattern_terms(call.valid_patterns, call.log_prior, query_count, memory.patterns.rows());
+  if (!terms.empty() && !is_normalised(memory.rule))
+    throw NotSupported("a " + std::string(name_of(memory.rule)) +
+                       " memory takes all of its patterns together; valid patterns and log-priors of a call are for "
+                       "memories whose weights sum to 1");
+  return terms;
+}
+
+}  // namespace attractor::detail

@@ -1,0 +1,65 @@
+#pragma once
+
+/// The largest scores of every lane of a tile.
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "kernels/cpu/engine/tile.hpp"
+
+namespace attractor::cpu {
+
+struct PatternScore {
+  std::int32_t pattern;
+  float score;
+};
+
+/// Keeps `count` of them for each of the first `lanes`, those stored first of equal ones. Patterns come in order.
+class BestScores {
+ public:
+  BestScores(Index count, Index lanes)
+      : count_(static_cast<std::size_t>(count)), lanes_(static_cast<std::size_t>(lanes)) {
+    for (std::vector<PatternScore>& lane : lanes_) lane.reserve(count_);
+  }
+
+  void start() {
+    for (std::vector<PatternScore>& lane : lanes_) lane.clear();
+    least_.fill(-std::numeric_limits<float>::infinity());
+  }
+
+  /// What a score must be above to be kept.
+  [[nodiscard]] const float* least() const { return least_.data(); }
+
+  /// O(log count). The score is above the least of its lane.
+  void add(Index lane, Index pattern, float score) {
+    std::vector<PatternScore>& kept = lanes_[static_cast<std::size_t>(lane)];
+    if (kept.size() == count_) {
+      std::pop_heap(kept.begin(), kept.end(), is_better);
+      kept.pop_back();
+    }
+    kept.push_back({static_cast<std::int32_t>(pattern), score});
+    std::push_heap(kept.begin(), kept.end(), is_better);
+    if (kept.size() == count_) least_[static_cast<std::size_t>(lane)] = kept.front().score;
+  }
+
+  /// The best first. Ends the lane's collection.
+  std::span<const PatternScore> sort(Index lane) {
+    std::vector<PatternScore>& kept = lanes_[static_cast<std::size_t>(lane)];
+    std::sort_heap(kept.begin(), kept.end(), is_better);
+    return kept;
+  }
+
+ private:
+  static bool is_better(const PatternScore& a, const PatternScore& b) {
+    return a.score > b.score || (a.score == b.score && a.pattern < b.pattern);
+  }
+
+  std::size_t count_;
+  std::vector<std::vector<PatternScore>> lanes_;  ///< heaps, the worst on top
+  LaneArray<float> least_{};
+};
+
+}  // namespace attractor::cpu

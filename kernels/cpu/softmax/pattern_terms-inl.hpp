@@ -1,0 +1,52 @@
+// What a call says of patterns, and the scores of a memory by its kernel's scorer.
+
+#if defined(ATTRACTOR_CPU_PATTERN_TERMS_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ATTRACTOR_CPU_PATTERN_TERMS_INL
+#undef ATTRACTOR_CPU_PATTERN_TERMS_INL
+#else
+#define ATTRACTOR_CPU_PATTERN_TERMS_INL
+#endif
+
+#include <algorithm>
+#include <limits>
+
+#include "kernels/cpu/simd/vector_ops-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+
+/// score + term, and −∞ where the term is, whatever the score.
+HWY_INLINE Vector shifted(Vector score, Vector term) {
+  const auto never = hn::Eq(term, hn::Set(floats, -std::numeric_limits<float>::infinity()));
+  return hn::IfThenElse(never, term, hn::Add(score, term));
+}
+
+/// Adds to the scores of the patterns [first, first + count) what the lanes' queries were given for them.
+inline void add_pattern_terms(const Tile& tile, Index first, Index count, Index lane, Block& block) {
+  alignas(64) float terms[block_rows][most_lanes] = {};
+  for (Index i = 0; i < std::min(block_lanes(), tile.lanes - lane); ++i) {
+    const std::uint8_t* const valid = tile.valid[static_cast<std::size_t>(lane + i)];
+    const float* const log_prior = tile.log_prior[static_cast<std::size_t>(lane + i)];
+    for (Index r = 0; r < count; ++r) {
+      if (log_prior != nullptr) terms[r][i] = log_prior[first + r];
+      if (valid != nullptr && valid[first + r] == 0) terms[r][i] = -std::numeric_limits<float>::infinity();
+    }
+  }
+  for (int r = 0; r < block_rows; ++r)
+    for (int v = 0; v < block_vectors; ++v)
+      block[r][v] = shifted(block[r][v], hn::Load(floats, terms[r] + v * vector_lanes()));
+}
+
+/// s of block_rows patterns of `pattern_count` for a block of lanes; −∞ past the last pattern.
+template <class Scorer>
+HWY_INLINE void score_block(Scorer& scorer, const Tile& tile, Index first, Index pattern_count, Index lane,
+                            Block& block) {
+  scorer.score(tile, first, lane, block);
+  if (tile.has_pattern_terms)
+    add_pattern_terms(tile, first, std::min(Index{block_rows}, pattern_count - first), lane, block);
+}
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
