@@ -18,6 +18,8 @@ Jobs:
   adaptive-glyphs     the same on glyphs of the font, exact and grouped
   footprint           speed of adaptive scores against the machine's rate of minima and maxima
   separations         what a step costs under each separation
+  capacity            how many patterns memories hold as they grow, and what halting costs there
+  image-retrieval     glyphs from halves and under noise, every similarity with every separation
   micro               micro-benchmarks beside matrix products of the same shapes
   memory              peak memory of relaxing up to ten million queries
   peers               against PyTorch; needs a Python that has it: --python PATH
@@ -132,6 +134,14 @@ case $job in
   separations)
     build_job bench_separations
     "$build/bench/separations" --output "$build/bench" "$@"
+    ;;
+  capacity)
+    build_job bench_capacity
+    "$build/bench/capacity" --output "$build/bench" "$@"
+    ;;
+  image-retrieval)
+    build_job bench_image_retrieval unifont
+    "$build/bench/image_retrieval" --output "$build/bench" "$@"
     ;;
   memory)
     build_job bench_memory_use

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -33,7 +34,8 @@ struct Job {
 bool parse(int argc, const char* const* argv, Job& job) {
   Options options(
       "What a step costs under each separation of the scores: pointwise ones beside the linear one, normalised ones\n"
-      "beside softmax. A fixed number of steps, with energies and without. Writes separations.json and "
+      "beside softmax, also with other similarities; asynchronous updates beside synchronous ones. A fixed number of "
+      "steps, with energies and without. Writes separations.json and "
       "separations.csv.");
   job.run.add_to(options);
   options.add("--dimension", job.dimension, "neurons");
@@ -71,6 +73,17 @@ std::vector<Way> make_ways(const Job& job, const Device& device, MatrixView<cons
   for (const auto& [name, separation] : normalised)
     ways.push_back({name, soft, Memory::modern_hopfield(device, patterns, {.beta = job.beta, .separation = separation}),
                     readout_update()});
+  for (const auto& [name, similarity, beta] :
+       {std::tuple("softmax of squared distances", Similarity::squared_distance, job.beta),
+        {"softmax of Manhattan distances", Similarity::manhattan, job.beta},
+        {"softmax of cosines", Similarity::cosine, job.beta * static_cast<float>(job.dimension)}})
+    ways.push_back({name, soft, Memory::modern_hopfield(device, patterns, {.beta = beta, .similarity = similarity}),
+                    readout_update()});
+  const std::string sign = "linear, sign";
+  ways.push_back({sign, sign, ways.front().memory, sign_update()});
+  ways.push_back({"linear, asynchronous", sign, ways.front().memory, asynchronous_sign_update()});
+  ways.push_back({"polynomial, n = 4, asynchronous", sign, Memory::dense_associative(device, patterns, {.order = 4}),
+                  asynchronous_sign_update()});
   return ways;
 }
 
