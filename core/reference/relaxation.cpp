@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -65,27 +66,25 @@ void solve(Matrix<double>& g, Matrix<double>& b) {
   }
 }
 
+/// Σ term(ξ_k, x_k).
+template <class Term>
+double sum_entries(std::span<const double> pattern, std::span<const double> state, const Term& term) {
+  return std::transform_reduce(pattern.begin(), pattern.end(), state.begin(), 0.0, std::plus<>(), term);
+}
+
 double similarity_of(Similarity similarity, std::span<const double> pattern, std::span<const double> state) {
-  double product = 0.0;
-  double squared = 0.0;
-  double absolute = 0.0;
-  double pattern_norm = 0.0;
-  double state_norm = 0.0;
-  for (std::size_t k = 0; k < state.size(); ++k) {
-    product += pattern[k] * state[k];
-    squared += (pattern[k] - state[k]) * (pattern[k] - state[k]);
-    absolute += std::abs(pattern[k] - state[k]);
-    pattern_norm += pattern[k] * pattern[k];
-    state_norm += state[k] * state[k];
-  }
   switch (similarity) {
-    case Similarity::dot: return product;
-    case Similarity::squared_distance: return -0.5 * squared;
-    case Similarity::manhattan: return -absolute;
-    case Similarity::cosine: break;
+    case Similarity::dot: break;
+    case Similarity::squared_distance:
+      return -0.5 * sum_entries(pattern, state, [](double a, double x) { return (a - x) * (a - x); });
+    case Similarity::manhattan: return -sum_entries(pattern, state, [](double a, double x) { return std::abs(a - x); });
+    case Similarity::cosine: {
+      const double norms = std::sqrt(sum_entries(pattern, pattern, std::multiplies<>())) *
+                           std::sqrt(sum_entries(state, state, std::multiplies<>()));
+      return norms == 0.0 ? 0.0 : sum_entries(pattern, state, std::multiplies<>()) / norms;
+    }
   }
-  const double norms = std::sqrt(pattern_norm) * std::sqrt(state_norm);
-  return norms == 0.0 ? 0.0 : product / norms;
+  return sum_entries(pattern, state, std::multiplies<>());
 }
 
 Vector scores_of(const SoftmaxModel& model, std::span<const double> state) {

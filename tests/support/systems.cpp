@@ -230,22 +230,19 @@ struct ScoreSize {
 
 ScoreSize score_size(Similarity similarity, const Matrix<double>& patterns, std::span<const double> state) {
   const Index d = patterns.columns();
-  double norm_of_patterns = 0.0;
-  double sum_of_patterns = 0.0;
-  for (Index k = 0; k < patterns.rows(); ++k) {
-    const std::span<const double> pattern(patterns.row(k), state.size());
-    norm_of_patterns = std::max(norm_of_patterns, norm(pattern));
+  if (similarity == Similarity::cosine) return {1.0, gamma(d + 8)};
+  const auto size = [&](std::span<const double> values) {
+    if (similarity != Similarity::manhattan) return norm(values);
     double sum = 0.0;
-    for (const double entry : pattern) sum += std::abs(entry);
-    sum_of_patterns = std::max(sum_of_patterns, sum);
-  }
-  double largest = norm_of_patterns * norm(state);
-  if (similarity == Similarity::squared_distance) largest += norm_of_patterns * norm_of_patterns;
-  if (similarity == Similarity::cosine) largest = 1.0;
-  if (similarity == Similarity::manhattan) {
-    largest = sum_of_patterns;
-    for (const double x : state) largest += std::abs(x);
-  }
+    for (const double value : values) sum += std::abs(value);
+    return sum;
+  };
+  double of_patterns = 0.0;
+  for (Index k = 0; k < patterns.rows(); ++k)
+    of_patterns = std::max(of_patterns, size({patterns.row(k), state.size()}));
+  double largest = of_patterns * size(state);
+  if (similarity == Similarity::squared_distance) largest += of_patterns * of_patterns;
+  if (similarity == Similarity::manhattan) largest = of_patterns + size(state);
   return {largest, gamma(d + 8) * largest};
 }
 
