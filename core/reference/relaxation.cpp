@@ -363,11 +363,11 @@ LinearModel storkey(MatrixView<const float> patterns) {
   const Matrix<double> a = to_double(patterns);
   for (Index mu = 0; mu < a.rows(); ++mu) {
     Matrix<double> learned(d, d);
+    Vector fields;
+    for (Index i = 0; i < d; ++i) fields.push_back(dot(model.weights.row(i), a.row(mu), d));
+    // Without what j says, and i itself, whose weight is 0.
     const auto local_field = [&](Index i, Index j) {
-      double sum = 0.0;
-      for (Index k = 0; k < d; ++k)
-        if (k != i && k != j) sum += model.weights(i, k) * a(mu, k);
-      return sum;
+      return fields[static_cast<std::size_t>(i)] - model.weights(i, j) * a(mu, j);
     };
     for (Index i = 0; i < d; ++i)
       for (Index j = 0; j < d; ++j)
