@@ -69,8 +69,8 @@ std::string to_text(T value) {
   } else {
     for (const auto& [text, named] : ValueNames<T>::names)
       if (named == value) return std::string(text);
-    throw InvalidArgument("an option of the memory has a value without a name: " +
-                          std::to_string(static_cast<int>(value)));
+    const std::string number = std::to_string(static_cast<int>(value));
+    throw InvalidArgument("an option of the memory has a value without a name: " + number);
   }
 }
 
