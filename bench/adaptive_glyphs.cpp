@@ -201,8 +201,7 @@ void write_files(const Job& job, Index glyphs, const std::vector<Finding>& findi
                                  {"groups", job.groups}});
   std::vector<Record> records;
   for (const Finding& finding : findings) records.push_back(to_record(finding));
-  write_csv(job.run.file("adaptive-glyphs.csv"), records);
-  write_json(job.run.file("adaptive-glyphs.json"), context, {{"rows", records}});
+  job.run.write("adaptive-glyphs", "rows", context, records);
 }
 
 GlyphSet draw_glyphs(const GlyphSet& font, Index count, Index seed) {
@@ -234,9 +233,7 @@ void run(const Job& job) {
 }  // namespace attractor::bench
 
 int main(int argc, char** argv) {
-  return attractor::bench::run_program([&] {
-    attractor::bench::Job job;
-    job.run.repetitions = 3;
-    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
-  });
+  attractor::bench::Job job;
+  job.run.repetitions = 3;
+  return attractor::bench::run_job(argc, argv, job, attractor::bench::parse, attractor::bench::run);
 }

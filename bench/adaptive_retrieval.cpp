@@ -282,8 +282,5 @@ void run(const Job& job) {
 }  // namespace attractor::bench
 
 int main(int argc, char** argv) {
-  return attractor::bench::run_program([&] {
-    attractor::bench::Job job;
-    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
-  });
+  return attractor::bench::run_job(argc, argv, attractor::bench::Job{}, attractor::bench::parse, attractor::bench::run);
 }

@@ -198,25 +198,16 @@ void run(const Job& job) {
             << " % are recovered from copies with " << percent(static_cast<double>(job.flips), 0)
             << " % flipped; steps at the last N:\n";
   table.print(std::cout);
-  Record context = job.run.context();
-  // Memories halt by their defaults, and nothing is timed.
-  std::erase_if(context, [](const auto& entry) {
-    return entry.first.ends_with("_tolerance") || entry.first == "patience" || entry.first == "repetitions";
-  });
-  context.insert(context.end(), {{"queries", job.queries},
-                                 {"flips", double{job.flips}},
-                                 {"wanted", double{job.wanted}},
-                                 {"overlap", double{job.overlap}}});
-  write_csv(job.run.file("capacity.csv"), records);
-  write_json(job.run.file("capacity.json"), context, {{"capacity", records}});
+  const Record details = {{"queries", job.queries},
+                          {"flips", double{job.flips}},
+                          {"wanted", double{job.wanted}},
+                          {"overlap", double{job.overlap}}};
+  job.run.write("capacity", "capacity", joined(untimed(job.run.context()), details), records);
 }
 
 }  // namespace
 }  // namespace attractor::bench
 
 int main(int argc, char** argv) {
-  return attractor::bench::run_program([&] {
-    attractor::bench::Job job;
-    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
-  });
+  return attractor::bench::run_job(argc, argv, attractor::bench::Job{}, attractor::bench::parse, attractor::bench::run);
 }

@@ -245,16 +245,12 @@ void run(const Job& job) {
   print(findings);
   std::vector<Record> records;
   for (const Finding& finding : findings) records.push_back(to_record(finding));
-  write_csv(job.run.file("footprint.csv"), records);
-  write_json(job.run.file("footprint.json"), job.run.context(), {{"rows", records}});
+  job.run.write("footprint", "rows", job.run.context(), records);
 }
 
 }  // namespace
 }  // namespace attractor::bench
 
 int main(int argc, char** argv) {
-  return attractor::bench::run_program([&] {
-    attractor::bench::Job job;
-    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
-  });
+  return attractor::bench::run_job(argc, argv, attractor::bench::Job{}, attractor::bench::parse, attractor::bench::run);
 }

@@ -105,9 +105,7 @@ void run(const Job& job) {
 }  // namespace attractor::bench
 
 int main(int argc, char** argv) {
-  return attractor::bench::run_program([&] {
-    attractor::bench::Job job;
-    job.run.repetitions = 5;
-    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
-  });
+  attractor::bench::Job job;
+  job.run.repetitions = 5;
+  return attractor::bench::run_job(argc, argv, job, attractor::bench::parse, attractor::bench::run);
 }

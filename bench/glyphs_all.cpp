@@ -67,10 +67,8 @@ void run(const Job& job) {
 }  // namespace attractor::bench
 
 int main(int argc, char** argv) {
-  return attractor::bench::run_program([&] {
-    attractor::bench::Job job;
-    job.run.max_steps = 32;
-    job.run.repetitions = 3;
-    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
-  });
+  attractor::bench::Job job;
+  job.run.max_steps = 32;
+  job.run.repetitions = 3;
+  return attractor::bench::run_job(argc, argv, job, attractor::bench::parse, attractor::bench::run);
 }

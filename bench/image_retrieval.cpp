@@ -174,7 +174,7 @@ void run(const Job& job) {
     Table table(headings);
     for (const Named& composition : compositions) {
       const std::string name = composition.similarity + ", " + composition.separation;
-      progress.next_stage(corruption + ": " + name);
+      progress.next_stage(std::string(corruption).append(": ").append(name));
       std::vector<std::string> cells = {name};
       Cell last;
       for (const int count : job.counts) {
@@ -191,26 +191,17 @@ void run(const Job& job) {
               << "; the last three columns at N = " << job.counts.back() << ":\n";
     table.print(std::cout);
   }
-  Record context = job.run.context();
-  // Memories halt by their defaults, and nothing is timed.
-  std::erase_if(context, [](const auto& entry) {
-    return entry.first.ends_with("_tolerance") || entry.first == "patience" || entry.first == "repetitions";
-  });
-  context.insert(context.end(), {{"trials", std::int64_t{job.trials}},
-                                 {"queries", job.queries},
-                                 {"noise", double{job.noise}},
-                                 {"beta", double{job.beta}},
-                                 {"cosine_beta", double{job.cosine_beta}}});
-  write_csv(job.run.file("image-retrieval.csv"), records);
-  write_json(job.run.file("image-retrieval.json"), context, {{"image_retrieval", records}});
+  const Record details = {{"trials", std::int64_t{job.trials}},
+                          {"queries", job.queries},
+                          {"noise", double{job.noise}},
+                          {"beta", double{job.beta}},
+                          {"cosine_beta", double{job.cosine_beta}}};
+  job.run.write("image-retrieval", "image_retrieval", joined(untimed(job.run.context()), details), records);
 }
 
 }  // namespace
 }  // namespace attractor::bench
 
 int main(int argc, char** argv) {
-  return attractor::bench::run_program([&] {
-    attractor::bench::Job job;
-    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
-  });
+  return attractor::bench::run_job(argc, argv, attractor::bench::Job{}, attractor::bench::parse, attractor::bench::run);
 }

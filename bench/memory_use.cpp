@@ -134,18 +134,13 @@ void run(const Job& job) {
   }
   std::cout << "Relaxing with N = " << job.dimension << ", P = " << job.patterns << ":\n";
   table.print(std::cout);
-  Record context = job.run.context();
-  context.insert(context.end(), {{"dimension", job.dimension}, {"patterns", job.patterns}});
-  write_csv(job.run.file("memory-use.csv"), records);
-  write_json(job.run.file("memory-use.json"), context, {{"rows", records}});
+  const Record details = {{"dimension", job.dimension}, {"patterns", job.patterns}};
+  job.run.write("memory-use", "rows", joined(job.run.context(), details), records);
 }
 
 }  // namespace
 }  // namespace attractor::bench
 
 int main(int argc, char** argv) {
-  return attractor::bench::run_program([&] {
-    attractor::bench::Job job;
-    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
-  });
+  return attractor::bench::run_job(argc, argv, attractor::bench::Job{}, attractor::bench::parse, attractor::bench::run);
 }

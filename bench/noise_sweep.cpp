@@ -269,18 +269,13 @@ void run(const Job& job) {
     for (const Setting& setting : settings)
       for (std::size_t level = 0; level < level_count; ++level) records.push_back(to_record(setting, level));
   }
-  Record context = job.run.context();
-  context.insert(context.end(), {{"dimension", dimension}, {"gain", double{job.gain}}, {"memories", job.memories}});
-  write_csv(job.run.file("noise-sweep.csv"), records);
-  write_json(job.run.file("noise-sweep.json"), context, {{"rows", records}});
+  const Record details = {{"dimension", dimension}, {"gain", double{job.gain}}, {"memories", job.memories}};
+  job.run.write("noise-sweep", "rows", joined(job.run.context(), details), records);
 }
 
 }  // namespace
 }  // namespace attractor::bench
 
 int main(int argc, char** argv) {
-  return attractor::bench::run_program([&] {
-    attractor::bench::Job job;
-    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
-  });
+  return attractor::bench::run_job(argc, argv, attractor::bench::Job{}, attractor::bench::parse, attractor::bench::run);
 }

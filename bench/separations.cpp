@@ -137,15 +137,9 @@ void report(const Job& job, const Device& device, const std::vector<Way>& ways) 
   }
   std::cout << job.patterns << " patterns, D = " << job.dimension << ", on " << device.description() << ":\n";
   table.print(std::cout);
-  Record context = job.run.context();
-  context.insert(context.end(), {{"dimension", job.dimension},
-                                 {"patterns", job.patterns},
-                                 {"queries", job.queries},
-                                 {"steps", std::int64_t{job.steps}},
-                                 {"beta", double{job.beta}},
-                                 {"noise", double{job.noise}}});
-  write_csv(job.run.file("separations.csv"), records);
-  write_json(job.run.file("separations.json"), context, {{"separations", records}});
+  const Record details = {{"dimension", job.dimension},       {"patterns", job.patterns}, {"queries", job.queries},
+                          {"steps", std::int64_t{job.steps}}, {"beta", double{job.beta}}, {"noise", double{job.noise}}};
+  job.run.write("separations", "separations", joined(job.run.context(), details), records);
 }
 
 void run(const Job& job) {
@@ -163,8 +157,5 @@ void run(const Job& job) {
 }  // namespace attractor::bench
 
 int main(int argc, char** argv) {
-  return attractor::bench::run_program([&] {
-    attractor::bench::Job job;
-    if (attractor::bench::parse(argc, argv, job)) attractor::bench::run(job);
-  });
+  return attractor::bench::run_job(argc, argv, attractor::bench::Job{}, attractor::bench::parse, attractor::bench::run);
 }

@@ -57,6 +57,24 @@ std::filesystem::path RunOptions::file(const std::string& name) const {
   return std::filesystem::path(output) / name;
 }
 
+void RunOptions::write(const std::string& name, const std::string& list, const Record& context,
+                       const std::vector<Record>& records) const {
+  write_csv(file(name + ".csv"), records);
+  write_json(file(name + ".json"), context, {{list, records}});
+}
+
+Record joined(Record context, const Record& details) {
+  context.insert(context.end(), details.begin(), details.end());
+  return context;
+}
+
+Record untimed(Record context) {
+  std::erase_if(context, [](const auto& entry) {
+    return entry.first.ends_with("_tolerance") || entry.first == "patience" || entry.first == "repetitions";
+  });
+  return context;
+}
+
 int run_program(const std::function<void()>& body) {
   try {
     body();

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <attractor/attractor.hpp>
 
@@ -31,10 +32,28 @@ struct RunOptions {
   [[nodiscard]] RelaxerOptions relaxer() const;  ///< halting by energy with these tolerances
   [[nodiscard]] Record context() const;          ///< device, threads, seed, halting and version
   [[nodiscard]] std::filesystem::path file(const std::string& name) const;  ///< in the output folder, which it makes
+
+  /// Writes the records as NAME.csv, and as `list` of NAME.json beside `context`.
+  void write(const std::string& name, const std::string& list, const Record& context,
+             const std::vector<Record>& records) const;
 };
+
+/// Context, then what a program has to add.
+Record joined(Record context, const Record& details);
+
+/// Of a run that times nothing and whose memories halt by their defaults: without the options that say how.
+Record untimed(Record context);
 
 /// Runs a program's body; an exception ends it with its message on stderr: status 2 for a command line that can't be
 /// understood, 1 for everything else.
 int run_program(const std::function<void()>& body);
+
+/// The same for a program that is a job: parse(argc, argv, job) fills it in and says whether to run it.
+template <class Job>
+int run_job(int argc, char** argv, Job job, bool (*parse)(int, const char* const*, Job&), void (*run)(const Job&)) {
+  return run_program([&] {
+    if (parse(argc, argv, job)) run(job);
+  });
+}
 
 }  // namespace attractor::bench

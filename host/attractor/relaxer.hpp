@@ -15,6 +15,10 @@
 
 namespace attractor {
 
+namespace detail {
+struct PatternTerms;
+}  // namespace detail
+
 /// Relaxes queries on a memory. Holds no state between calls: one relaxer may serve many threads at once.
 ///
 /// x_0 is the query; for t = 1, 2, …: x_t = g(x_{t−1}, u(x_{t−1})), E_t = E(x_t). Two promises hold, bit for bit: a
@@ -85,7 +89,8 @@ class ATTRACTOR_EXPORT Relaxer {
  private:
   Relaxer(std::span<const Device> devices, const Memory& memory, const RelaxerOptions& options);
 
-  void run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const;
+  void run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
+           const detail::PatternTerms& terms) const;
 
   Memory memory_;                 ///< on the first device
   std::vector<Memory> replicas_;  ///< on the others

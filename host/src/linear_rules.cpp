@@ -184,14 +184,10 @@ Matrix<float> storkey_weights(MatrixView<const float> patterns) {
   std::fill_n(w.data(), w.size(), 0.0);
   std::vector<double> fields(static_cast<std::size_t>(d));
   for (Index mu = 0; mu < patterns.rows; ++mu) {
-    const float* const pattern = patterns.row(mu);
-    const auto entry = [&](Index i) { return static_cast<double>(pattern[i]); };
+    const std::vector<double> pattern(patterns.row(mu), patterns.row(mu) + d);
+    const auto entry = [&](Index i) { return pattern[static_cast<std::size_t>(i)]; };
     const auto field = [&](Index i) { return fields[static_cast<std::size_t>(i)]; };
-    for_rows(0, d, d, [&](Index i) {
-      double sum = 0.0;
-      for (Index k = 0; k < d; ++k) sum += w(i, k) * entry(k);
-      fields[static_cast<std::size_t>(i)] = sum;
-    });
+    for_rows(0, d, d, [&](Index i) { fields[static_cast<std::size_t>(i)] = dot(w.row(i), pattern.data(), d); });
     // The fields leave out what i and j tell one another: w_ij is still that of before, and the diagonal is 0.
     for_rows(0, d, d, [&](Index i) {
       for (Index j = 0; j < d; ++j) {

@@ -42,9 +42,10 @@ void check_update(const RelaxerOptions& options, const detail::Rule& rule) {
                        std::string(detail::name_of(rule)) + " memory is none");
 }
 
-void check_inputs(MatrixView<const float> queries, const RelaxCall& call, const Memory& memory) {
+/// What the call says of patterns, once all that it brings has been checked.
+detail::PatternTerms checked_inputs(MatrixView<const float> queries, const RelaxCall& call, const Memory& memory) {
   detail::check_call(queries, call, memory.dimension());
-  static_cast<void>(detail::call_terms(detail::Access::state(memory), queries.rows, call));  // Checks.
+  return detail::call_terms(detail::Access::state(memory), queries.rows, call);
 }
 
 /// Room for the results of one call.
@@ -94,10 +95,10 @@ Relaxer::Relaxer(std::span<const Device> devices, const Memory& memory, const Re
   for (const Device& device : devices.subspan(1)) replicas_.push_back(memory.copy_to(device));
 }
 
-void Relaxer::run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const {
+void Relaxer::run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
+                  const detail::PatternTerms& terms) const {
   const detail::MemoryState& memory = detail::Access::state(memory_);
   if (queries.rows == 0) return;
-  const detail::PatternTerms terms = detail::call_terms(memory, queries.rows, call);
   if (memory_.device().kind() == Device::Kind::cpu) detail::check_on_host(queries, results, call, terms);
   if (replicas_.empty()) return memory.engine->relax(options_, queries, results, call, terms);
   std::vector<const detail::Engine*> engines = {memory.engine.get()};
@@ -106,7 +107,7 @@ void Relaxer::run(MatrixView<const float> queries, const RelaxationView& results
 }
 
 Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call) const {
-  check_inputs(queries, call, memory_);
+  const detail::PatternTerms terms = checked_inputs(queries, call, memory_);
   Relaxation results = allocate(queries, options_, memory_.contents().columns);
   const RelaxationView view{.states = results.states,
                             .steps = results.steps,
@@ -114,14 +115,14 @@ Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call
                             .status = results.status,
                             .energy_trace = results.energy_trace,
                             .contents = results.contents};
-  run(queries, view, call);
+  run(queries, view, call, terms);
   return results;
 }
 
 void Relaxer::relax(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const {
-  check_inputs(queries, call, memory_);
+  const detail::PatternTerms terms = checked_inputs(queries, call, memory_);
   detail::check_results(results, queries, call, options_, memory_.contents().columns);
-  run(queries, results, call);
+  run(queries, results, call, terms);
 }
 
 }  // namespace attractor

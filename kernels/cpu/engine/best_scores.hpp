@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/cpu/engine/retrieval_kernel.hpp"
 #include "kernels/cpu/engine/tile.hpp"
 
 namespace attractor::cpu {
@@ -17,11 +18,14 @@ struct PatternScore {
   float score;
 };
 
-/// Keeps `count` of them for each of the first `lanes`, those stored first of equal ones. Patterns come in order.
+/// Keeps as many of them as there are ranks for each of the lanes, those stored first of equal ones. Patterns come in
+/// order.
 class BestScores {
  public:
-  BestScores(Index count, Index lanes)
-      : count_(static_cast<std::size_t>(count)), lanes_(static_cast<std::size_t>(lanes)) {
+  /// None where but one is asked for, which needs no collection.
+  explicit BestScores(const RankingSize& size)
+      : count_(size.ranks > 1 ? static_cast<std::size_t>(size.ranks) : 0),
+        lanes_(static_cast<std::size_t>(size.lanes)) {
     for (std::vector<PatternScore>& lane : lanes_) lane.reserve(count_);
   }
 

@@ -32,15 +32,26 @@ HWY_INLINE void note_best(const Block& block, Index first, Index lane, Index lan
     }
 }
 
+/// Fills in the ranks of a lane after the first; posterior(rank, score, largest score) is that of a pattern.
+template <class Posterior>
+void rank_others(Index lane, BestScores& best, LaneRanking& ranking, const Posterior& posterior) {
+  if (ranking.count == 1) return;
+  const std::span<const PatternScore> scores = best.sort(lane);
+  const Index found = std::min(ranking.count, static_cast<Index>(scores.size()));
+  for (Index rank = 1; rank < found; ++rank) {
+    const PatternScore& own = scores[static_cast<std::size_t>(rank)];
+    ranking.set(lane, rank, own.pattern, posterior(rank, own.score, scores.front().score));
+  }
+  for (Index rank = std::max<Index>(found, 1); rank < ranking.count; ++rank)
+    ranking.set(lane, rank, -1, std::numeric_limits<float>::quiet_NaN());
+}
+
 /// `Scorer` as in CandidateReader.
 template <class Scorer>
 class LaneRetrieval final : public RetrievalKernel {
  public:
   LaneRetrieval(const typename Scorer::Field& field, const RankingSize& size)
-      : scorer_(field),
-        pattern_count_(field.patterns.rows()),
-        ranking_(size),
-        best_(size.ranks > 1 ? size.ranks : 0, size.lanes) {}
+      : scorer_(field), pattern_count_(field.patterns.rows()), ranking_(size), best_(size) {}
 
   const LaneRanking& retrieve(const Tile& tile) override {
     scorer_.take(tile);
@@ -81,17 +92,10 @@ class LaneRetrieval final : public RetrievalKernel {
   }
 
   void rank(Index lane) {
-    const auto i = static_cast<std::size_t>(lane);
-    ranking_.set(lane, 0, winner_[i], posterior_[i]);
-    if (ranking_.count == 1) return;
-    const std::span<const PatternScore> scores = best_.sort(lane);
-    for (Index r = 1; r < ranking_.count; ++r) {
-      const bool exists = r < std::ssize(scores);
-      const PatternScore own = exists ? scores[static_cast<std::size_t>(r)] : PatternScore{-1, 0.0F};
-      ranking_.set(lane, r, own.pattern,
-                   exists ? posterior_[i] * std::exp(own.score - scores.front().score)
-                          : std::numeric_limits<float>::quiet_NaN());
-    }
+    const float posterior = posterior_[static_cast<std::size_t>(lane)];
+    ranking_.set(lane, 0, winner_[static_cast<std::size_t>(lane)], posterior);
+    rank_others(lane, best_, ranking_,
+                [&](Index /*rank*/, float score, float largest) { return posterior * std::exp(score - largest); });
   }
 
   /// Adds block_rows scores to Σ exp(s − best).

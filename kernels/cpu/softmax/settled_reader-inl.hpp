@@ -13,8 +13,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
-#include <span>
 #include <utility>
 
 #include "kernels/cpu/softmax/candidate_reader-inl.hpp"
@@ -73,12 +71,8 @@ class SettledReader : public CandidateReader<Scorer> {
   /// Makes the scores again, and notes the best of them.
   void find_best(const Tile& tile, BestScores& best) {
     best.start();
-    for (Index first = 0; first < contents_.rows(); first += block_rows)
-      for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
-        Block block;
-        score_block(scorer_, tile, first, contents_.rows(), lane, block);
-        note_best(block, first, lane, tile.lanes, best);
-      }
+    score_all(tile, [&](Index first, Index lane, const Block& block)
+                        HWY_ATTR { note_best(block, first, lane, tile.lanes, best); });
   }
 
  private:
@@ -159,16 +153,23 @@ class SettledReader : public CandidateReader<Scorer> {
         visit(lane, hn::Load(floats, this->scores(candidate.row) + lane));
   }
 
-  /// Makes the scores again.
+  /// Makes the scores again: calls visit(first pattern, first lane, scores) for all blocks of them.
   template <class Visit>
-  HWY_INLINE void visit_all(const Tile& tile, const Visit& visit) {
+  HWY_INLINE void score_all(const Tile& tile, const Visit& visit) {
     for (Index first = 0; first < contents_.rows(); first += block_rows)
       for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
         Block block;
         score_block(scorer_, tile, first, contents_.rows(), lane, block);
-        for (int r = 0; r < block_rows; ++r)
-          for (int v = 0; v < block_vectors; ++v) visit(lane + v * vector_lanes(), block[r][v]);
+        visit(first, lane, block);
       }
+  }
+
+  template <class Visit>
+  HWY_INLINE void visit_all(const Tile& tile, const Visit& visit) {
+    score_all(tile, [&](Index /*first*/, Index lane, const Block& block) HWY_ATTR {
+      for (int r = 0; r < block_rows; ++r)
+        for (int v = 0; v < block_vectors; ++v) visit(lane + v * vector_lanes(), block[r][v]);
+    });
   }
 
   void weigh_segments(const Tile& tile) {
@@ -221,31 +222,21 @@ class SettledRetrieval final : public RetrievalKernel {
  public:
   template <class... Arguments>
   explicit SettledRetrieval(const RankingSize& size, const Arguments&... arguments)
-      : reader_(arguments...), ranking_(size), best_(size.ranks > 1 ? size.ranks : 0, size.lanes) {}
+      : reader_(arguments...), ranking_(size), best_(size) {}
 
   const LaneRanking& retrieve(const Tile& tile) override {
     reader_.evaluate(tile);
     if (ranking_.count > 1) reader_.find_best(tile, best_);
     for (Index lane = 0; lane < tile.lanes; ++lane) {
       ranking_.set(lane, 0, reader_.winner(lane), static_cast<float>(reader_.posterior(lane)));
-      if (ranking_.count > 1) rank_others(lane);
+      rank_others(lane, best_, ranking_, [&](Index rank, float score, float /*largest*/) {
+        return static_cast<float>(reader_.posterior(lane, rank, score));
+      });
     }
     return ranking_;
   }
 
  private:
-  void rank_others(Index lane) {
-    const std::span<const PatternScore> best = best_.sort(lane);
-    for (Index r = 1; r < ranking_.count; ++r) {
-      if (r >= std::ssize(best)) {
-        ranking_.set(lane, r, -1, std::numeric_limits<float>::quiet_NaN());
-        continue;
-      }
-      const PatternScore& own = best[static_cast<std::size_t>(r)];
-      ranking_.set(lane, r, own.pattern, static_cast<float>(reader_.posterior(lane, r, own.score)));
-    }
-  }
-
   Reader reader_;
   LaneRanking ranking_;
   BestScores best_;  ///< where more than one is asked for

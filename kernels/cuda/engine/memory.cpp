@@ -12,25 +12,31 @@
 namespace attractor::cuda {
 namespace {
 
-struct WorkspaceBytes {
+[[noreturn]] void refuse_residence(int device, MatrixView<const float> matrix, const std::string& reason) {
+  throw NotSupported("a linear memory of " + std::to_string(matrix.rows) + " × " + std::to_string(matrix.columns) +
+                     " doesn't fit the shared memory of CUDA device " + std::to_string(device) + ": " + reason +
+                     "; use streamed placement");
+}
+
+}  // namespace
+
+struct DeviceMemory::WorkspaceBytes {
   Index queries;
-  std::size_t operator()(std::monostate /*none*/) const { return 0; }
-  std::size_t operator()(const ResidentMemory& /*memory*/) const { return resident_workspace_bytes; }
+  std::size_t operator()(const Resident& /*memory*/) const { return resident_workspace_bytes; }
   template <class Streamed>
   std::size_t operator()(const Streamed& memory) const {
     return cuda::workspace_bytes(memory, queries);
   }
 };
 
-struct Relax {
+struct DeviceMemory::Relax {
   const Job& job;
   Products products;
   void* workspace;
   ToolboxPool& tools;
   cudaStream_t stream;
 
-  void operator()(std::monostate /*none*/) const {}
-  void operator()(const ResidentMemory& memory) const { launch_resident(memory, job, workspace, stream); }
+  void operator()(const Resident& form) const { launch_resident(form.memory, job, workspace, stream); }
   void operator()(const StreamedPointwise& memory) const { relax_exactly(memory); }
   void operator()(const StreamedSoftmax& memory) const { relax_exactly(memory); }
   void operator()(const StreamedAdaptive& memory) const { relax_exactly(memory); }
@@ -48,31 +54,35 @@ struct Relax {
   }
 };
 
-struct SweepBytes {
+struct DeviceMemory::SweepBytes {
   Index queries;
-  template <class Form>
-  std::size_t operator()(const Form& memory) const {
-    if constexpr (requires { sweep_workspace_bytes(memory, queries); }) return sweep_workspace_bytes(memory, queries);
-    return 0;  // The host asks for no sweeps on such.
+  std::size_t operator()(const Resident& form) const { return std::visit(*this, form.swept); }
+  // The host asks for no sweeps on these.
+  std::size_t operator()(const StreamedSoftmax& /*memory*/) const { return 0; }
+  std::size_t operator()(const StreamedAdaptive& /*memory*/) const { return 0; }
+  template <class Swept>
+  std::size_t operator()(const Swept& memory) const {
+    return sweep_workspace_bytes(memory, queries);
   }
 };
 
-struct Sweep {
+struct DeviceMemory::Sweep {
   const Job& job;
   void* workspace;
   ToolboxPool& tools;
   cudaStream_t stream;
 
-  template <class Form>
-  void operator()(const Form& memory) const {
-    if constexpr (requires(Toolbox & own) { relax_by_sweeps(memory, job, workspace, own, stream); }) {
-      const ToolboxPool::Loan loan = tools.take();
-      relax_by_sweeps(memory, job, workspace, *loan, stream);
-    }
+  void operator()(const Resident& form) const { std::visit(*this, form.swept); }
+  void operator()(const StreamedSoftmax& /*memory*/) const {}
+  void operator()(const StreamedAdaptive& /*memory*/) const {}
+  template <class Swept>
+  void operator()(const Swept& memory) const {
+    const ToolboxPool::Loan loan = tools.take();
+    relax_by_sweeps(memory, job, workspace, *loan, stream);
   }
 };
 
-struct Recall {
+struct DeviceMemory::Recall {
   MatrixView<const float> states;
   const detail::PatternTerms& terms;
   MatrixView<float> contents;
@@ -95,32 +105,25 @@ struct Recall {
   }
 };
 
-struct Retrieve {
+struct DeviceMemory::Retrieve {
   MatrixView<const float> queries;
   const detail::PatternTerms& terms;
   MatrixView<Index> patterns;
   MatrixView<float> posteriors;
 
-  void operator()(const StreamedSoftmax& memory) const { retrieve(memory, queries, terms, patterns, posteriors); }
-  void operator()(const StreamedAdaptive& memory) const { retrieve(memory, queries, terms, patterns, posteriors); }
+  void operator()(const StreamedSoftmax& memory) const { cuda::retrieve(memory, queries, terms, patterns, posteriors); }
+  void operator()(const StreamedAdaptive& memory) const {
+    cuda::retrieve(memory, queries, terms, patterns, posteriors);
+  }
   template <class Pointwise>
   void operator()(const Pointwise& /*memory*/) const {
     // The weights of pointwise memories are no probabilities.
   }
 };
 
-[[noreturn]] void refuse_residence(int device, MatrixView<const float> matrix, const std::string& reason) {
-  throw NotSupported("a linear memory of " + std::to_string(matrix.rows) + " × " + std::to_string(matrix.columns) +
-                     " doesn't fit the shared memory of CUDA device " + std::to_string(device) + ": " + reason +
-                     "; use streamed placement");
-}
-
-}  // namespace
-
-DeviceMemory::DeviceMemory(int device, Form form, Form swept)
+DeviceMemory::DeviceMemory(int device, Form form)
     : device_(device),
       form_(std::move(form)),
-      swept_(std::move(swept)),
       tools_(std::make_unique<ToolboxPool>(device)),
       lanes_(std::make_unique<LanePool>(device)) {}
 
@@ -137,7 +140,7 @@ DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, 
                             .diagonal = std::move(diagonals),
                             .resolution = std::move(resolutions),
                             .scale = scale};
-  if (resident) return {device, std::move(*resident), std::move(streamed)};
+  if (resident) return {device, Resident{.memory = std::move(*resident), .swept = std::move(streamed)}};
   return {device, std::move(streamed)};
 }
 
@@ -150,7 +153,7 @@ DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, st
   DeviceMatrix matrix(weights, "the memory's weights");
   DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
   StreamedDense streamed{.weights = std::move(matrix), .resolution = std::move(resolutions), .scale = scale};
-  if (resident) return {device, std::move(*resident), std::move(streamed)};
+  if (resident) return {device, Resident{.memory = std::move(*resident), .swept = std::move(streamed)}};
   return {device, std::move(streamed)};
 }
 
@@ -209,12 +212,12 @@ DeviceMemory DeviceMemory::adaptive(int device, MatrixView<const float> patterns
 }
 
 std::size_t DeviceMemory::workspace_bytes(Index queries, bool sweeps) const {
-  return sweeps ? std::visit(SweepBytes{queries}, swept_form()) : std::visit(WorkspaceBytes{queries}, form_);
+  return sweeps ? std::visit(SweepBytes{queries}, form_) : std::visit(WorkspaceBytes{queries}, form_);
 }
 
 void DeviceMemory::relax(const Job& job, Products products, void* workspace, cudaStream_t stream) const {
   if (job.update.sweeps())
-    std::visit(Sweep{job, workspace, *tools_, stream}, swept_form());
+    std::visit(Sweep{job, workspace, *tools_, stream}, form_);
   else
     std::visit(Relax{job, products, workspace, *tools_, stream}, form_);
 }

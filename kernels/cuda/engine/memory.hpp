@@ -53,7 +53,7 @@ class DeviceMemory {
 
   /// Whether a relaxation is one launch, which never waits for the host.
   /// Asynchronous updates never are.
-  [[nodiscard]] bool is_resident() const { return std::holds_alternative<ResidentMemory>(form_); }
+  [[nodiscard]] bool is_resident() const { return std::holds_alternative<Resident>(form_); }
 
   /// Whether a result may depend on how many others are relaxed with it, since library products round as they like.
   [[nodiscard]] bool depends_on_batch() const {
@@ -80,17 +80,25 @@ class DeviceMemory {
                 MatrixView<float> posteriors) const;
 
  private:
-  using Form = std::variant<ResidentMemory, StreamedFactored, StreamedDense, StreamedPointwise, StreamedSoftmax,
-                            StreamedAdaptive, std::monostate>;
-  DeviceMemory(int device, Form form, Form swept = std::monostate{});
+  /// Asynchronous updates are streamed.
+  struct Resident {
+    ResidentMemory memory;
+    std::variant<StreamedFactored, StreamedDense> swept;
+  };
+  using Form =
+      std::variant<Resident, StreamedFactored, StreamedDense, StreamedPointwise, StreamedSoftmax, StreamedAdaptive>;
+  /// What is done with a form, by its kind.
+  struct WorkspaceBytes;
+  struct SweepBytes;
+  struct Relax;
+  struct Sweep;
+  struct Recall;
+  struct Retrieve;
 
-  [[nodiscard]] const Form& swept_form() const {
-    return std::holds_alternative<std::monostate>(swept_) ? form_ : swept_;
-  }
+  DeviceMemory(int device, Form form);
 
   int device_;
   Form form_;
-  Form swept_;  ///< what asynchronous updates take in place of `form_`, where that is resident
   std::unique_ptr<ToolboxPool> tools_;
   std::unique_ptr<LanePool> lanes_;
 };

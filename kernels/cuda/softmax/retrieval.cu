@@ -157,7 +157,7 @@ void launch_settled_batch(const Memory& memory, const Batch& batch, int rows, in
 
 /// Scores of a query that are kept at a time.
 int row_scores(const DeviceMatrix& patterns, bool keeps_scores) {
-  return keeps_scores ? (patterns.rows + 3) / 4 * 4 : chunk_patterns();
+  return keeps_scores ? padded(patterns.rows) : chunk_patterns();
 }
 
 /// Queries whose scores and terms take no more than the scratch of a relaxation.

@@ -1,8 +1,11 @@
 #include "kernels/cuda/streamed/ordered_product.hpp"
 
+#include <algorithm>
+
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/device/math.cuh"
 #include "kernels/cuda/device/quad.cuh"
+#include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -95,11 +98,19 @@ __global__ void __launch_bounds__(threads) multiply_kernel(OrderedProduct produc
   }
 }
 
+/// In slices of columns, for grids have their limits.
 template <Form form, Similarity similarity>
-void launch(const OrderedProduct& product, cudaStream_t stream) {
+void launch(OrderedProduct product, cudaStream_t stream) {
   const auto blocks = [](int size, int tile) { return static_cast<unsigned>((size + tile - 1) / tile); };
-  const dim3 grid(blocks(product.rows, tile_rows), blocks(product.columns, tile_columns));
-  launch_kernel("ordered_product", multiply_kernel<form, similarity>, {grid, threads}, stream, product);
+  const auto most = static_cast<int>(detail::sizes().product_columns);
+  const Index b_step = form == Form::transposed ? product.b_stride : 1;
+  for (int left = product.columns; left > 0; left -= most) {
+    product.columns = std::min(most, left);
+    const dim3 grid(blocks(product.rows, tile_rows), blocks(product.columns, tile_columns));
+    launch_kernel("ordered_product", multiply_kernel<form, similarity>, {grid, threads}, stream, product);
+    product.b += product.columns * b_step;
+    product.result += product.columns;
+  }
 }
 
 }  // namespace

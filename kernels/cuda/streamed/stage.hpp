@@ -25,8 +25,6 @@ namespace attractor::cuda {
 /// Of the device's memory, the most that scratch takes on a small one.
 inline constexpr std::size_t scratch_share = 16;
 
-constexpr int padded(Index columns) { return static_cast<int>((columns + 3) / 4 * 4); }
-
 /// Slots of a job whose every row takes about `row_floats` floats of scratch; at least `least`, even if those take more
 /// than they should.
 inline int slot_count(Index queries, Index row_floats, Index least = detail::sizes().least_slots) {

@@ -595,24 +595,20 @@ void launch_scores(const StreamedAdaptive& memory, const ScoreJob& job, cudaStre
 
 void launch_scores(const StreamedSoftmax& memory, const ScoreJob& job, cudaStream_t stream) {
   const DeviceMatrix& patterns = memory.patterns;
-  const auto most = static_cast<int>(detail::sizes().product_columns);
-  const bool is_manhattan = memory.terms.similarity == Similarity::manhattan;
-  for (int first = 0; first < job.count; first += most) {
-    const OrderedProduct product{.rows = job.rows,
-                                 .columns = std::min(most, job.count - first),
-                                 .inner = patterns.columns,
-                                 .factor = memory.scale.size() == 0 ? memory.terms.beta : 1.0F,
-                                 .a = job.states,
-                                 .a_stride = patterns.stride,
-                                 .b = patterns.row(job.begin + first),
-                                 .b_stride = patterns.stride,
-                                 .result = job.scores + first,
-                                 .result_stride = job.score_stride};
-    if (is_manhattan)
-      launch_ordered_distances(product, stream);
-    else
-      launch_transposed_ordered_product(product, stream);
-  }
+  const OrderedProduct product{.rows = job.rows,
+                               .columns = job.count,
+                               .inner = patterns.columns,
+                               .factor = memory.scale.size() == 0 ? memory.terms.beta : 1.0F,
+                               .a = job.states,
+                               .a_stride = patterns.stride,
+                               .b = patterns.row(job.begin),
+                               .b_stride = patterns.stride,
+                               .result = job.scores,
+                               .result_stride = job.score_stride};
+  if (memory.terms.similarity == Similarity::manhattan)
+    launch_ordered_distances(product, stream);
+  else
+    launch_transposed_ordered_product(product, stream);
   launch_memory_terms(memory, job, stream);
 }
 

@@ -20,6 +20,9 @@
 
 namespace attractor::cuda {
 
+/// Floats of a row that starts where the next may, too: a multiple of four.
+constexpr int padded(Index columns) { return static_cast<int>((columns + 3) / 4 * 4); }
+
 /// A row-major matrix on the device, its rows padded with zeros to a multiple of four floats.
 struct DeviceMatrix {
   explicit DeviceMatrix() = default;

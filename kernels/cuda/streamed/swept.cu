@@ -1,7 +1,5 @@
 // The stages of asynchronous sign updates.
 
-#include <algorithm>
-
 #include "kernels/cuda/streamed/ordered_product.hpp"
 #include "kernels/cuda/streamed/readout.cuh"
 #include "kernels/cuda/streamed/stage.hpp"
@@ -77,7 +75,17 @@ class SweptStage {
   SweptReadout launch(const float* states, int rows, const RowTerms& terms, cublasHandle_t /*blas*/,
                       cudaStream_t stream) const {
     const DeviceMatrix& matrix = Swept::matrix(memory_);
-    launch_products(states, rows, stream);
+    launch_transposed_ordered_product({.rows = rows,
+                                       .columns = matrix.rows,
+                                       .inner = matrix.columns,
+                                       .factor = 1.0F,
+                                       .a = states,
+                                       .a_stride = matrix.stride,
+                                       .b = matrix.data.data(),
+                                       .b_stride = matrix.stride,
+                                       .result = followed_,
+                                       .result_stride = padded(matrix.rows)},
+                                      stream);
     sweep_rows(memory_,
                {.slots = terms.slots,
                 .rows = rows,
@@ -99,23 +107,6 @@ class SweptStage {
   [[nodiscard]] float* passage() const { return swept_; }
 
  private:
-  void launch_products(const float* states, int rows, cudaStream_t stream) const {
-    const DeviceMatrix& matrix = Swept::matrix(memory_);
-    const auto most = static_cast<int>(detail::sizes().product_columns);
-    for (int first = 0; first < matrix.rows; first += most)
-      launch_transposed_ordered_product({.rows = rows,
-                                         .columns = std::min(most, matrix.rows - first),
-                                         .inner = matrix.columns,
-                                         .factor = 1.0F,
-                                         .a = states,
-                                         .a_stride = matrix.stride,
-                                         .b = matrix.row(first),
-                                         .b_stride = matrix.stride,
-                                         .result = followed_ + first,
-                                         .result_stride = padded(matrix.rows)},
-                                        stream);
-  }
-
   const Memory& memory_;
   const Job* job_ = nullptr;
   int* order_;
