@@ -93,7 +93,7 @@ TEST_F(HostMemoryTest, MemoriesChangeByWhatIsThere) {
 TEST_F(HostMemoryTest, RelaxersReadAndWriteThere) {
   const Memory memory = Memory::modern_hopfield(Device::cpu(), patterns_, {.contents = contents_.view()});
   const Relaxer relaxer(memory, {.max_steps = 3, .energy_trace = true});
-  const Matrix<std::uint8_t> clamped(query_count, dimension);
+  const Matrix<std::uint8_t> clamped = filled<std::uint8_t>(query_count, dimension, 0);
   const MatrixView<const std::uint8_t> far_clamped(far_values<std::uint8_t>(0).data(), query_count, dimension);
   expect_refused("queries", [&] { static_cast<void>(relaxer.relax(far_rows(query_count))); });
   expect_refused("clamped neurons", [&] { static_cast<void>(relaxer.relax(queries_, {.clamped = far_clamped})); });

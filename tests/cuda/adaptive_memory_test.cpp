@@ -97,7 +97,7 @@ TEST(CudaAdaptiveMemoryTest, BitsDontDependOnTheBatch) {
 
 TEST(CudaAdaptiveMemoryTest, MoreRanksThanAWarpSortsAreRefused) {
   const Index entries = cuda::most_ranks + 2;
-  const Matrix<float> patterns(1, entries);
+  const Matrix<float> patterns = filled(1, entries, 0.5F);
   const std::vector<float> weights(size(entries), 1.0F);
   EXPECT_THROW(Memory::adaptive(Device::cuda(), patterns, {.dot = weights}), NotSupported);
   EXPECT_THROW(static_cast<void>(footprint(Device::cuda(), patterns, patterns)), NotSupported);

@@ -171,7 +171,7 @@ TEST_P(CudaAsyncTest, RefusesDataOnTheHost) {
   const DeviceData data = device_data();
   for (const Place place : {Place::pageable, Place::pinned}) {
     const DeviceData host(queries_, expected_, place);
-    const Matrix<std::uint8_t> clamped(70, kind_dimension);
+    const Matrix<std::uint8_t> clamped = filled<std::uint8_t>(70, kind_dimension, 0);
     EXPECT_THROW(relax_async(relaxer_, host.queries.view(), data.results.view()), InvalidArgument);
     EXPECT_THROW(relax_async(relaxer_, data.queries.view(), host.results.view()), InvalidArgument);
     RelaxationView mixed = data.results.view();

@@ -352,7 +352,7 @@ TEST(CudaCrossEntropyTest, TakesQueriesThatAreStrided) {
 }
 
 TEST(CudaCrossEntropyTest, MoreRanksThanTheKernelsSortAreNamed) {
-  const Matrix<float> patterns(1, 8193);
+  const Matrix<float> patterns = filled(1, 8193, 0.5F);
   try {
     const cuda::CrossEntropy cross_entropy(0, patterns, 2);
     ADD_FAILURE() << "accepted";

@@ -2,6 +2,7 @@
 
 /// Patterns and queries for the tests: small, seeded, the same in every run.
 
+#include <algorithm>
 #include <initializer_list>
 #include <random>
 #include <span>
@@ -15,6 +16,14 @@ using Rng = std::mt19937_64;
 
 /// A matrix from its rows.
 Matrix<float> matrix(std::initializer_list<std::initializer_list<float>> rows);
+
+/// A matrix whose entries are all this.
+template <class T>
+Matrix<T> filled(Index rows, Index columns, T value) {
+  Matrix<T> result(rows, columns);
+  std::fill_n(result.data(), result.size(), value);
+  return result;
+}
 
 Matrix<float> copy(MatrixView<const float> values);
 
