@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <numeric>
-#include <variant>
 #include <vector>
 
 #include <attractor/host_device.hpp>
@@ -37,11 +36,6 @@ inline std::vector<int> sweep_order(const AsynchronousSignUpdate& update, Index 
   else
     std::iota(order.begin(), order.end(), 0);
   return order;
-}
-
-/// Whether an update leaves states of ±1.
-inline bool makes_signs(const Update& update) {
-  return std::holds_alternative<SignUpdate>(update) || std::holds_alternative<AsynchronousSignUpdate>(update);
 }
 
 }  // namespace attractor::detail

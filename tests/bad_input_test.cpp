@@ -104,6 +104,46 @@ TEST(BadMemoryOptionsTest, Ridge) {
   expect_invalid(make(infinity), {"ridge", "inf"});
 }
 
+TEST(BadMemoryOptionsTest, RateAndDecay) {
+  const Matrix<float> patterns = some_patterns();
+  const auto make = [&](const HebbianOptions& options) {
+    return [&, options] { static_cast<void>(Memory::hebbian(test_device(), patterns, options)); };
+  };
+
+  for (const auto& [value, text] : {std::pair(-0.5F, "-0.5"), std::pair(0.0F, "0"), std::pair(nan_value, "nan")}) {
+    expect_invalid(make({.rate = value}), {"learning rate", text, "positive"});
+    expect_invalid(make({.decay = value}), {"decay", text, "(0, 1]"});
+  }
+  expect_invalid(make({.decay = 1.5F}), {"decay", "1.5"});
+}
+
+TEST(BadMemoryOptionsTest, Thresholds) {
+  const Matrix<float> patterns = some_patterns();
+  constexpr auto columns = static_cast<std::size_t>(dimension);
+  std::vector<float> thresholds(columns + 1, 0.5F);
+  const auto make = [&] { static_cast<void>(Memory::storkey(test_device(), patterns, {.thresholds = thresholds})); };
+  expect_invalid(make, {"thresholds", std::to_string(columns + 1), std::to_string(columns)});
+  thresholds.resize(columns);
+  EXPECT_NO_THROW(make());
+  thresholds.back() = infinity;
+  expect_invalid(make, {"thresholds", "inf"});
+  const auto resident = [&] {
+    static_cast<void>(Memory::hebbian(test_device(), patterns,
+                                      {.thresholds = std::vector<float>(columns), .placement = Placement::resident}));
+  };
+  if (test_device().kind() == Device::Kind::cuda) {
+    EXPECT_THROW(resident(), NotSupported);
+  }
+}
+
+TEST(BadMemoryOptionsTest, Layers) {
+  const Matrix<float> patterns = some_patterns();
+  const Index all = patterns.columns();
+  for (const Index first : {Index{-1}, Index{0}, all, all + 1})
+    expect_invalid([&] { static_cast<void>(Memory::bidirectional(test_device(), patterns, {.first = first})); },
+                   {"first layer", std::to_string(first)});
+}
+
 TEST(BadMemoryOptionsTest, Order) {
   const Matrix<float> patterns = some_patterns();
   for (const int order : {-3, 1, 31})
@@ -206,6 +246,8 @@ TEST(BadRelaxerOptionsTest, AreNamedWithTheirValue) {
     expect_invalid(make({.halting = energy_stable({.relative = value})}), {"relative", "tolerance", text});
     expect_invalid(make({.halting = state_stable(value)}), {"tolerance", text});
   }
+  expect_invalid(make({.update = sign_update(AtZero{3})}), {"at_zero", "3"});
+  expect_invalid(make({.update = asynchronous_sign_update({}, AtZero::zero)}), {"at_zero", "1", "keep or plus"});
   expect_invalid(make({.update = blend_update(0.0F)}), {"rate", "0", "(0, 1]"});
   expect_invalid(make({.update = blend_update(1.5F)}), {"rate", "1.5", "(0, 1]"});
 }

@@ -113,6 +113,9 @@ std::vector<Kind> all_kinds() {
          return Memory::hebbian(test_device(), patterns,
                                 {.self_coupling = true,
                                  .centred = true,
+                                 .rate = 0.5F,
+                                 .decay = 0.75F,
+                                 .thresholds = some_weights(patterns.columns),
                                  .evaluation = Evaluation::dense,
                                  .placement = Placement::streamed});
        }},
@@ -129,6 +132,8 @@ std::vector<Kind> all_kinds() {
        }},
       {"Storkey", [](View patterns,
                      View) { return Memory::storkey(test_device(), patterns, {.placement = Placement::streamed}); }},
+      {"Bidirectional",
+       [](View patterns, View) { return Memory::bidirectional(test_device(), patterns, {.first = 4}); }},
       {"ModernHopfield",
        [](View patterns, View) { return Memory::modern_hopfield(test_device(), patterns, {.beta = 1.0F / 3.0F}); }},
       {"ModernHopfieldWithContents",

@@ -87,7 +87,8 @@ class StepReferenceTest : public testing::TestWithParam<Case> {
                 rounding_bound(system, next).energy);
   }
 
-  void expect_steps(const Shape& shape) {
+  void expect_steps(Shape shape) {
+    shape.dimension = std::max(shape.dimension, kind().least_dimension);
     const Matrix<float> patterns = draw_patterns(shape);
     const System system = kind().system(patterns);
     Matrix<float> states = noisy_copies(patterns, shape.queries, 0.2F, 1.0F, rng_);

@@ -11,6 +11,7 @@
 #include "core/end_judge.hpp"
 #include "core/reference/normalised.hpp"
 #include "core/reference/similarity.hpp"
+#include "core/sign_updates.hpp"
 #include "core/sweep_order.hpp"
 
 namespace attractor::reference {
@@ -208,6 +209,7 @@ Vector readout_of(const LinearModel& model, std::span<const double> state) {
   Vector result(state.size());
   for (Index i = 0; i < n; ++i)
     result[static_cast<std::size_t>(i)] = model.scale * dot(model.weights.row(i), state.data(), n);
+  for (std::size_t i = 0; i < model.thresholds.size(); ++i) result[i] -= model.thresholds[i];
   return result;
 }
 
@@ -227,8 +229,11 @@ Vector readout_of(const Softmax& model, std::span<const double> state) {
 }
 
 double energy_of(const LinearModel& model, std::span<const double> state) {
-  const Vector field = readout_of(model, state);
-  return -0.5 * dot(state.data(), field.data(), model.weights.rows());
+  double sum = 0.0;
+  for (Index i = 0; i < model.weights.rows(); ++i)
+    sum += state[static_cast<std::size_t>(i)] * dot(model.weights.row(i), state.data(), model.weights.rows());
+  return -0.5 * model.scale * sum +
+         std::inner_product(model.thresholds.begin(), model.thresholds.end(), state.begin(), 0.0);
 }
 
 /// F(h).
@@ -279,7 +284,8 @@ struct Decision {
 };
 
 Decision decision(const LinearModel& model, const Vector& state, double magnitude, std::size_t i) {
-  return {model.scale * dot(model.weights.row(static_cast<Index>(i)), state.data(), model.weights.rows()),
+  const double threshold = model.thresholds.empty() ? 0.0 : model.thresholds[i];
+  return {model.scale * dot(model.weights.row(static_cast<Index>(i)), state.data(), model.weights.rows()) - threshold,
           magnitude * model.resolution[i]};
 }
 
@@ -353,6 +359,45 @@ LinearModel projection(MatrixView<const float> patterns, double ridge, bool self
   LinearModel model{transposed_product(a, dual), 1.0 / d};
   model.resolution = field_resolution(model);
   if (!self_coupling) clear_diagonal(model.weights);
+  return model;
+}
+
+LinearModel fading_hebbian(MatrixView<const float> patterns, double rate, double decay, bool self_coupling) {
+  const Index d = patterns.columns;
+  const Matrix<double> a = to_double(patterns);
+  LinearModel model{Matrix<double>(d, d)};
+  std::fill_n(model.weights.data(), model.weights.size(), 0.0);
+  for (Index mu = 0; mu < a.rows(); ++mu)
+    for (Index i = 0; i < d; ++i)
+      for (Index j = 0; j < d; ++j)
+        model.weights(i, j) = decay * model.weights(i, j) + rate * a(mu, i) * a(mu, j) / static_cast<double>(d);
+  model.resolution = field_resolution(model);
+  if (!self_coupling) clear_diagonal(model.weights);
+  return model;
+}
+
+LinearModel bidirectional(MatrixView<const float> pairs, Index first) {
+  const Matrix<double> a = to_double(pairs);
+  const auto d = static_cast<double>(pairs.columns);
+  LinearModel model{transposed_product(a, a), 1.0 / d};
+  double largest = 0.0;
+  for (Index i = 0; i < pairs.columns; ++i)
+    for (Index j = 0; j < pairs.columns; ++j) {
+      if ((i < first) == (j < first)) model.weights(i, j) = 0.0;
+      const double weight = model.weights(i, j);
+      // Sums of weights that are no integers round.
+      largest = weight == std::round(weight) ? std::max(largest, std::abs(weight)) : 0x1p24;
+    }
+  for (Index i = 0; i < pairs.columns; ++i) {
+    const double norm = std::sqrt(dot(model.weights.row(i), model.weights.row(i), pairs.columns));
+    const double resolution = 0x1p-20 * norm * std::sqrt(d);
+    model.resolution.push_back(model.scale * (largest * d < 0x1p24 ? std::min(resolution, 0.5) : resolution));
+  }
+  return model;
+}
+
+LinearModel with_thresholds(LinearModel model, const std::vector<float>& thresholds) {
+  model.thresholds.assign(thresholds.begin(), thresholds.end());
   return model;
 }
 
@@ -451,7 +496,7 @@ Outcome relax(const Model& model, const Settings& settings, std::span<const floa
   const detail::EndRule rule{.halting = settings.halting,
                              .max_steps = settings.max_steps,
                              .wants_energy = true,
-                             .watches_cycles = signs && settings.halting.watch == Halting::Watch::state};
+                             .watches_cycles = detail::watches_cycles(settings.update, settings.halting)};
   Vector earlier;
   bool ended = !all_finite(outcome.state);
   outcome.status = ended ? Status::diverged : Status::max_steps;

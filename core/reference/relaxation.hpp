@@ -18,11 +18,13 @@ namespace attractor::reference {
 
 using Vector = std::vector<double>;
 
-/// u = scale·Wx, E = −½ scale·xᵀWx. The scale stays apart so that sums over bipolar patterns are exact integers.
+/// u = scale·Wx − θ, E = −½ scale·xᵀWx + θᵀx. The scale stays apart so that sums over bipolar patterns are exact
+/// integers.
 struct LinearModel {
   Matrix<double> weights;  ///< W [D × D], symmetric
   double scale = 1.0;
   Vector resolution = {};  ///< [D] fields that count as 0 for sign updates, see core/attractor/update.hpp
+  Vector thresholds = {};  ///< θ [D] or empty: 0
 };
 
 /// u = p(s)ᵀA with the scores s_μ = β sim(a_μ, x) + b_μ, E = −β⁻¹Ω*(s). For dot products, if `quadratic`, E has ½xᵀx +
@@ -56,8 +58,17 @@ LinearModel hebbian(MatrixView<const float> patterns, bool self_coupling = false
 /// W = Aᵀ(AAᵀ/D + ridge·I)⁻¹A/D by Gauss–Jordan elimination; the diagonal is zero unless `self_coupling`.
 LinearModel projection(MatrixView<const float> patterns, double ridge = 0.0, bool self_coupling = false);
 
+/// Hebb's rule with a learning rate and decay, one pattern after another.
+LinearModel fading_hebbian(MatrixView<const float> patterns, double rate, double decay, bool self_coupling = false);
+
 /// Storkey's rule, one pattern after another.
 LinearModel storkey(MatrixView<const float> patterns);
+
+/// Σ ξᵀη/D between the first neurons and the others of pairs [ξ | η].
+LinearModel bidirectional(MatrixView<const float> pairs, Index first);
+
+/// The same memory with thresholds.
+LinearModel with_thresholds(LinearModel model, const std::vector<float>& thresholds);
 
 PointwiseModel dense_associative(MatrixView<const float> patterns, PolynomialSeparation separation);
 

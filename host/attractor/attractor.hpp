@@ -9,8 +9,10 @@
 #include <attractor/fit.hpp>
 #include <attractor/footprint.hpp>
 #include <attractor/halting.hpp>
+#include <attractor/heads.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
+#include <attractor/nearest.hpp>
 #include <attractor/relaxer.hpp>
 #include <attractor/retrieval.hpp>
 #include <attractor/similarity.hpp>

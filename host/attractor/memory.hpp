@@ -33,7 +33,7 @@ enum class Evaluation : unsigned char {
 enum class Placement : unsigned char {
   automatic,  ///< resident where it fits
   resident,   ///< the shared memory of each multiprocessor: a call is one launch; what asynchronous updates read is
-              ///< kept in device memory beside
+              ///< kept in device memory beside. Not with thresholds
   streamed,   ///< device memory, through products by cuBLAS: any size
 };
 
@@ -43,6 +43,13 @@ struct HebbianOptions {
   /// Gutfreund, Sompolinsky 1987; Tsodyks, Feigel'man 1988). For patterns with many more neurons of one kind than of
   /// the other, which else all look alike.
   bool centred = false;
+  /// Learning rate η > 0 and decay λ in (0, 1] of the weights with each pattern learned, in the order stored: W ← λW +
+  /// η ξξᵀ/D. Below 1 old patterns fade as new ones come, and the memory never fills up (palimpsests: Nadal, Toulouse,
+  /// Changeux, Dehaene 1986; Mézard, Nadal, Toulouse 1986); `imprint` goes on where it was.
+  float rate = 1.0F;
+  float decay = 1.0F;
+  /// θ [D]: what a neuron's field must exceed, u = Wx − θ and E = −½xᵀWx + θᵀx; −θ is an external field. Empty: all 0.
+  std::vector<float> thresholds = {};
   Evaluation evaluation = Evaluation::automatic;
   Placement placement = Placement::automatic;
 };
@@ -52,11 +59,19 @@ struct ProjectionOptions {
   /// Ridge λ ≥ 0 in W = Aᵀ(AAᵀ/D + λI)⁻¹A/D. With λ = 0 the patterns must be linearly independent; any λ > 0 accepts
   /// duplicate and dependent patterns and shrinks their field: patterns are then no longer exact fixed points.
   float ridge = 0.0F;
+  std::vector<float> thresholds = {};  ///< θ [D], see HebbianOptions
   Evaluation evaluation = Evaluation::automatic;
   Placement placement = Placement::automatic;
 };
 
 struct StorkeyOptions {
+  std::vector<float> thresholds = {};  ///< θ [D], see HebbianOptions
+  Placement placement = Placement::automatic;
+};
+
+struct BidirectionalOptions {
+  Index first = 1;                     ///< N, the neurons of the first layer, 1 … D − 1; the others are the second
+  std::vector<float> thresholds = {};  ///< θ [D] of both layers, see HebbianOptions
   Placement placement = Placement::automatic;
 };
 
@@ -95,16 +110,17 @@ struct AdaptiveOptions {
 /// Every function either succeeds or leaves the memory as it was.
 class ATTRACTOR_EXPORT Memory {
  public:
-  /// Hebb's rule: W = AᵀA/D, zero diagonal; energy −½xᵀWx (Hopfield 1982).
+  /// Hebb's rule: W = AᵀA/D, zero diagonal; energy −½xᵀWx (Hopfield 1982). Thresholds, a learning rate and decay: see
+  /// the options.
   ///
   /// With sign updates patterns should be of ±1, as the states are. Patterns of 0 and 1 are no attractors; store
   /// `to_bipolar(patterns)`, relax `to_bipolar(queries)` and read `to_binary(states)`, see <attractor/bipolar.hpp>.
   /// Where far from half of the neurons are active, `centred` too.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
-  /// @throws InvalidArgument null data, no patterns, non-positive sizes, a stride below D, or a value that isn't
-  /// finite.
-  /// @throws NotSupported resident placement on a CUDA device whose shared memory is too small.
+  /// @throws InvalidArgument null data, no patterns, non-positive sizes, a stride below D, a value that isn't finite,
+  /// thresholds that are not [D], or a rate or decay outside its range.
+  /// @throws NotSupported resident placement with thresholds, or on a CUDA device whose shared memory is too small.
   /// @throws DeviceError, OutOfDeviceMemory a CUDA device failed. Complexity: O(PD) factored, O(PD²) dense.
   static Memory hebbian(const Device& device, MatrixView<const float> patterns, const HebbianOptions& options = {});
 
@@ -128,6 +144,19 @@ class ATTRACTOR_EXPORT Memory {
   /// @throws InvalidArgument as `hebbian`, or weights that leave the range of float, as entries far above 1 make them.
   /// @throws NotSupported, DeviceError, OutOfDeviceMemory as `hebbian`. Complexity: O(PD²) in double precision.
   static Memory storkey(const Device& device, MatrixView<const float> patterns, const StorkeyOptions& options = {});
+
+  /// Bidirectional associative memory (Kosko 1988): pairs of patterns ξ of N neurons and η of M = D − N, each of which
+  /// recalls the other. A state is [x | y], with the weights W = Σ ξᵀη/D between the layers and none inside: energy
+  /// −xᵀWy, of all D neurons.
+  ///
+  /// A query of which one layer is known has zeros for the other. Sign updates keep neurons whose field is 0, so that
+  /// the two layers take turns from there on, as published: x, y = sign(Wᵀx), x = sign(Wy), …; from a query that has
+  /// both, both move at once, as two such memories do that know nothing of each other. Clamp a layer to have it stay.
+  ///
+  /// @param pairs [P × D], rows [ξ | η], on the host or, for a CUDA device, on that; finite, copied.
+  /// @throws as `hebbian`; InvalidArgument also for a first layer outside 1 … D − 1. Weights are dense. Complexity:
+  /// O(PD²).
+  static Memory bidirectional(const Device& device, MatrixView<const float> pairs, const BidirectionalOptions& options);
 
   /// Dense associative memory of order n: energy −D Σ_μ F(h_μ) with the overlaps h = Ax/D and F(h) = hⁿ/n, readout
   /// Aᵀhⁿ⁻¹ (Krotov, Hopfield 2016). It stores about Dⁿ⁻¹ patterns; n = 2 is Hebb's rule with

@@ -16,13 +16,25 @@ cpu::AlignedFloats for_neurons(const std::vector<float>& values) {
   return {values, cpu::padded(static_cast<Index>(values.size()))};
 }
 
+/// Nothing where there are none.
+cpu::AlignedFloats thresholds_of(const PointwiseForm& form, float factor = 1.0F) {
+  if (form.thresholds.empty()) return {};
+  std::vector<float> values(form.thresholds.begin(), form.thresholds.end());
+  for (float& value : values) value *= factor;
+  return for_neurons(values);
+}
+
 cpu::Field make_field(const PointwiseForm& form) {
   if (form.evaluation == Evaluation::dense)
-    return cpu::DenseField{
-        .weights = cpu::PackedMatrix(weights(form)), .resolution = for_neurons(form.resolution), .scale = form.scale};
+    return cpu::DenseField{.weights = cpu::PackedMatrix(weights(form)),
+                           .resolution = for_neurons(form.resolution),
+                           .threshold = thresholds_of(form),
+                           .scale = form.scale};
   return cpu::FactoredField{.factor = cpu::PackedMatrix(form.factor),
                             .diagonal = for_neurons(removed_diagonal(form.factor, form.self_coupling)),
                             .resolution = for_neurons(form.resolution),
+                            .threshold = thresholds_of(form),
+                            .linear_weights = thresholds_of(form, 2.0F / form.energy_scale),
                             .separation = form.separation,
                             .score_scale = form.score_scale,
                             .scale = form.scale,

@@ -36,10 +36,11 @@ cuda::DeviceMemory make_memory(const PointwiseForm& form, int device) {
   if (!std::holds_alternative<LinearSeparation>(form.separation))
     return cuda::DeviceMemory::pointwise(device, form.factor, form.resolution, form.separation, form.score_scale,
                                          form.energy_scale);
+  const cuda::LinearVectors vectors{.resolution = form.resolution, .thresholds = form.thresholds};
   if (form.evaluation == Evaluation::dense)
-    return cuda::DeviceMemory::dense(device, weights(form), form.resolution, form.scale, tier(form.placement));
-  return cuda::DeviceMemory::factored(device, form.factor, removed_diagonal(form.factor, form.self_coupling),
-                                      form.resolution, form.scale, tier(form.placement));
+    return cuda::DeviceMemory::dense(device, weights(form), vectors, form.scale, tier(form.placement));
+  return cuda::DeviceMemory::factored(device, form.factor, removed_diagonal(form.factor, form.self_coupling), vectors,
+                                      form.scale, tier(form.placement));
 }
 
 cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {

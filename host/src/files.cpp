@@ -17,6 +17,7 @@ constexpr const char* patterns_name = "patterns";
 constexpr const char* contents_name = "contents";
 constexpr const char* squared_distance_name = "similarity.squared_distance";
 constexpr const char* dot_name = "similarity.dot";
+constexpr const char* thresholds_name = "thresholds";
 
 /// An adaptive similarity is one tensor among others of its name.
 const char* log_prior_name(const Rule& rule) {
@@ -40,6 +41,8 @@ std::vector<TensorView> tensors(const Memory& memory) {
   const Rule& rule = Access::state(memory).rule;
   if (const std::vector<float>* const log_prior = log_prior_of(rule); log_prior != nullptr && !log_prior->empty())
     result.push_back({log_prior_name(rule), {memory.pattern_count()}, log_prior->data()});
+  if (const std::vector<float>* const thresholds = thresholds_of(rule); thresholds != nullptr && !thresholds->empty())
+    result.push_back({thresholds_name, {memory.dimension()}, thresholds->data()});
   const AdaptiveSimilarity* const similarity = memory.similarity();
   if (similarity == nullptr) return result;
   const Index ranks = rank_count(memory.dimension(), similarity->groups);
@@ -65,6 +68,7 @@ void read_arrays(SafetensorsReader& file, Rule& rule) {
   std::visit(
       [&](auto& kind) {
         if constexpr (requires { kind.log_prior; }) kind.log_prior = read_values(file, prior);
+        if constexpr (requires { kind.thresholds; }) kind.thresholds = read_values(file, thresholds_name);
       },
       rule);
   auto* const similarity = std::get_if<AdaptiveSimilarity>(&rule);

@@ -2,6 +2,7 @@
 
 /// A memory as its rule leaves it, before any device has it: similarity, separation and readout, in two families.
 
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -14,12 +15,13 @@ namespace attractor::detail {
 // core/attractor/update.hpp. The unit is the magnitude of the state for linear memories, Σ|p| for other pointwise ones,
 // and 1 for normalised ones.
 
-/// Memories whose scores each make a weight of their own: u = scale·(Fᵀp(score_scale·Fx) − diag∘x), E =
-/// −energy_scale·(Σ F(h) − ½ Σ diag·x²), diag that of FᵀF unless `self_coupling`.
+/// Memories whose scores each make a weight of their own: u = scale·(Fᵀp(score_scale·Fx) − diag∘x) − θ, E =
+/// −energy_scale·(Σ F(h) − ½ Σ diag·x²) + θᵀx, diag that of FᵀF unless `self_coupling`.
 struct PointwiseForm {
-  MatrixView<const float> factor;        ///< F [P × D]; empty where there are weights
-  MatrixView<const float> weights = {};  ///< W [D × D] of linear memories that have no factor: dense, scale 1
-  std::vector<float> resolution;         ///< [D], in units of u
+  MatrixView<const float> factor;          ///< F [P × D]; empty where there are weights
+  MatrixView<const float> weights = {};    ///< W/scale [D × D] of linear memories that have no factor: dense
+  std::vector<float> resolution;           ///< [D], in units of u
+  std::span<const float> thresholds = {};  ///< θ [D] of linear memories; none: 0
   PointwiseSeparation separation = LinearSeparation{};
   float score_scale = 1.0F;  ///< 1 where the separation is linear
   float scale = 1.0F;

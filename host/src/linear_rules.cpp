@@ -94,6 +94,28 @@ Matrix<float> centred_factor(MatrixView<const float> patterns) {
   return factor;
 }
 
+Matrix<float> faded_factor(MatrixView<const float> factor, float decay) {
+  Matrix<float> result(factor.rows, factor.columns);
+  for (Index i = 0; i < factor.rows; ++i) {
+    const double share = std::pow(static_cast<double>(decay), 0.5 * static_cast<double>(factor.rows - 1 - i));
+    for (Index k = 0; k < factor.columns; ++k)
+      result(i, k) = static_cast<float>(share * static_cast<double>(factor(i, k)));
+  }
+  return result;
+}
+
+Matrix<float> bidirectional_weights(MatrixView<const float> pairs, Index first) {
+  Matrix<float> result = cpu::gram(pairs);
+  for (Index i = 0; i < pairs.columns; ++i) {
+    float* const row = result.row(i);
+    if (i < first)
+      std::fill_n(row, first, 0.0F);
+    else
+      std::fill(row + first, row + pairs.columns, 0.0F);
+  }
+  return result;
+}
+
 Matrix<float> projection_factor(MatrixView<const float> patterns, float ridge) {
   Matrix<double> lower = gram_matrix(patterns, ridge);
   factorise(lower);
@@ -144,26 +166,35 @@ double largest_eigenvalue(MatrixView<const float> factor) {
   return eigenvalue;
 }
 
-/// Whether sums over integer states of at most 1 are integers, and so small that float has them all.
-bool sums_are_exact(MatrixView<const float> factor) {
+/// The largest magnitude of entries that are all integers; infinite where one isn't.
+double largest_integer(MatrixView<const float> matrix) {
   double largest = 0.0;
-  for (Index i = 0; i < factor.rows; ++i)
-    for (Index k = 0; k < factor.columns; ++k) {
-      if (factor(i, k) != std::nearbyint(factor(i, k))) return false;
-      largest = std::max(largest, std::abs(static_cast<double>(factor(i, k))));
+  for (Index i = 0; i < matrix.rows; ++i)
+    for (Index k = 0; k < matrix.columns; ++k) {
+      if (matrix(i, k) != std::nearbyint(matrix(i, k))) return std::numeric_limits<double>::infinity();
+      largest = std::max(largest, std::abs(static_cast<double>(matrix(i, k))));
     }
-  return largest * largest * static_cast<double>(factor.rows) * static_cast<double>(factor.columns) < 0x1p24;
+  return largest;
+}
+
+/// The most that a resolution may be. Sums over integer states of at most 1 that are integers themselves, none above
+/// `largest_sum` and so small that float has them all, are nothing but 0 below a half; unless there are thresholds to
+/// meet.
+double most_resolution(double largest_sum, float scale, bool has_thresholds) {
+  return largest_sum < 0x1p24 && !has_thresholds ? 0.5 * static_cast<double>(scale)
+                                                 : static_cast<double>(std::numeric_limits<float>::max());
 }
 
 }  // namespace
 
-std::vector<float> field_resolution(MatrixView<const float> factor, float scale) {
+std::vector<float> field_resolution(MatrixView<const float> factor, float scale, bool has_thresholds) {
   const std::vector<double> weights = squared_columns(factor);
   const double states =
       static_cast<double>(scale) * std::sqrt(largest_eigenvalue(factor) * static_cast<double>(factor.columns));
-  // Then nothing but 0 is smaller than half of one.
-  const double most = sums_are_exact(factor) ? 0.5 * static_cast<double>(scale)
-                                             : static_cast<double>(std::numeric_limits<float>::max());
+  const double largest = largest_integer(factor);
+  const double most =
+      most_resolution(largest * largest * static_cast<double>(factor.rows) * static_cast<double>(factor.columns), scale,
+                      has_thresholds);
   std::vector<float> result(weights.size());
   for (std::size_t k = 0; k < result.size(); ++k)
     result[k] = static_cast<float>(std::min(0x1p-20 * std::sqrt(weights[k]) * states, most));
@@ -211,11 +242,15 @@ Matrix<float> storkey_weights(MatrixView<const float> patterns) {
   return result;
 }
 
-std::vector<float> weight_resolution(MatrixView<const float> weights) {
+std::vector<float> weight_resolution(MatrixView<const float> weights, float scale, bool has_thresholds) {
+  const auto columns = static_cast<double>(weights.columns);
+  const double most = most_resolution(largest_integer(weights) * columns, scale, has_thresholds);
   std::vector<float> result;
-  for (Index i = 0; i < weights.rows; ++i)
-    result.push_back(static_cast<float>(0x1p-20 * std::sqrt(dot(weights.row(i), weights.row(i), weights.columns) *
-                                                            static_cast<double>(weights.columns))));
+  for (Index i = 0; i < weights.rows; ++i) {
+    const double norm = std::sqrt(dot(weights.row(i), weights.row(i), weights.columns));
+    result.push_back(
+        static_cast<float>(std::min(0x1p-20 * static_cast<double>(scale) * norm * std::sqrt(columns), most)));
+  }
   return result;
 }
 

@@ -13,6 +13,12 @@ namespace attractor::detail {
 /// The patterns less the mean of all their entries.
 Matrix<float> centred_factor(MatrixView<const float> patterns);
 
+/// The factor with row μ times √(decay^(P − 1 − μ)), so that FᵀF fades with each pattern that follows.
+Matrix<float> faded_factor(MatrixView<const float> factor, float decay);
+
+/// ξᵀη between the layers of pairs [ξ | η], `first` and all other neurons, summed over the pairs [D × D].
+Matrix<float> bidirectional_weights(MatrixView<const float> pairs, Index first);
+
 /// F [P × D] with FᵀF = Aᵀ(AAᵀ/D + ridge·I)⁻¹A/D: F = L⁻¹A/√D, LLᵀ the Cholesky factorisation of the Gram matrix.
 ///
 /// @throws DependentPatterns a pivot falls below 1e-8 of its pattern's squared norm: to that accuracy the pattern is a
@@ -23,16 +29,17 @@ Matrix<float> projection_factor(MatrixView<const float> patterns, float ridge);
 std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling);
 
 /// The smallest fields that can be told from 0 in units of u = scale·FᵀFx, for states of at most 1 [D], see
-/// core/attractor/update.hpp. Complexity: O(PD).
-std::vector<float> field_resolution(MatrixView<const float> factor, float scale);
+/// core/attractor/update.hpp, `has_thresholds` where such are taken off. Complexity: O(PD).
+std::vector<float> field_resolution(MatrixView<const float> factor, float scale, bool has_thresholds);
 
 /// W of Storkey's rule [D × D], see Memory::storkey.
 ///
 /// @throws InvalidArgument it leaves the range of float.
 Matrix<float> storkey_weights(MatrixView<const float> patterns);
 
-/// The same for weights that have no factor [D]: by Cauchy and Schwarz |W_i x| is at most |W_i| √D max|x|.
-std::vector<float> weight_resolution(MatrixView<const float> weights);
+/// The same for weights that have no factor [D], in units of scale·Wx: by Cauchy and Schwarz |W_i x| is at most
+/// |W_i| √D max|x|.
+std::vector<float> weight_resolution(MatrixView<const float> weights, float scale, bool has_thresholds);
 
 /// The weights of a dense linear memory [D × D], without its scale.
 Matrix<float> weights(const PointwiseForm& form);

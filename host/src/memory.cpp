@@ -71,9 +71,11 @@ class FormMaker {
   Form operator()(const HebbianOptions& rule) const {
     MatrixView<const float> factor = patterns_;
     if (rule.centred) factor = made_ = centred_factor(patterns_);
-    const float scale = 1.0F / static_cast<float>(patterns_.columns);
+    if (rule.decay < 1.0F) factor = made_ = faded_factor(factor, rule.decay);
+    const float scale = rule.rate / static_cast<float>(patterns_.columns);
     return PointwiseForm{.factor = factor,
-                         .resolution = field_resolution(factor, scale),
+                         .resolution = field_resolution(factor, scale, !rule.thresholds.empty()),
+                         .thresholds = rule.thresholds,
                          .scale = scale,
                          .energy_scale = scale,
                          .self_coupling = rule.self_coupling,
@@ -83,7 +85,8 @@ class FormMaker {
   Form operator()(const ProjectionOptions& rule) const {
     made_ = projection_factor(patterns_, rule.ridge);
     return PointwiseForm{.factor = made_,
-                         .resolution = field_resolution(made_, 1.0F),
+                         .resolution = field_resolution(made_, 1.0F, !rule.thresholds.empty()),
+                         .thresholds = rule.thresholds,
                          .self_coupling = rule.self_coupling,
                          .evaluation = cheaper(rule.evaluation, made_),
                          .placement = rule.placement};
@@ -92,7 +95,20 @@ class FormMaker {
     made_ = storkey_weights(patterns_);
     return PointwiseForm{.factor = {},
                          .weights = made_,
-                         .resolution = weight_resolution(made_),
+                         .resolution = weight_resolution(made_, 1.0F, !rule.thresholds.empty()),
+                         .thresholds = rule.thresholds,
+                         .evaluation = Evaluation::dense,
+                         .placement = rule.placement};
+  }
+  Form operator()(const BidirectionalOptions& rule) const {
+    made_ = bidirectional_weights(patterns_, rule.first);
+    const float scale = 1.0F / static_cast<float>(patterns_.columns);
+    return PointwiseForm{.factor = {},
+                         .weights = made_,
+                         .resolution = weight_resolution(made_, scale, !rule.thresholds.empty()),
+                         .thresholds = rule.thresholds,
+                         .scale = scale,
+                         .energy_scale = scale,
                          .evaluation = Evaluation::dense,
                          .placement = rule.placement};
   }
@@ -174,11 +190,13 @@ Rule without_contents(Rule rule) {
   return rule;
 }
 
-/// Whether a rule's weights and priors are for so many patterns of this dimension.
+/// Whether what a rule has for each pattern or neuron is for so many patterns of this dimension.
 void check_arrays(const Rule& rule, Index pattern_count, Index dimension) {
   if (const auto* const similarity = std::get_if<AdaptiveSimilarity>(&rule))
     check_similarity(*similarity, pattern_count, dimension);
   if (const std::vector<float>* const log_prior = log_prior_of(rule)) check_log_prior(*log_prior, pattern_count);
+  if (const std::vector<float>* const thresholds = thresholds_of(rule)) check_thresholds(*thresholds, dimension);
+  if (const auto* const layers = std::get_if<BidirectionalOptions>(&rule)) check_layers(layers->first, dimension);
 }
 
 /// Whether the patterns have rows of weights, or priors, of their own.
@@ -257,6 +275,10 @@ Memory Memory::projection(const Device& device, MatrixView<const float> patterns
 
 Memory Memory::storkey(const Device& device, MatrixView<const float> patterns, const StorkeyOptions& options) {
   return detail::Access::make(device, options, patterns, {});
+}
+
+Memory Memory::bidirectional(const Device& device, MatrixView<const float> pairs, const BidirectionalOptions& options) {
+  return detail::Access::make(device, options, pairs, {});
 }
 
 Memory Memory::dense_associative(const Device& device, MatrixView<const float> patterns,

@@ -7,7 +7,7 @@
 
 #include <attractor/error.hpp>
 
-#include "core/sweep_order.hpp"
+#include "core/sign_updates.hpp"
 #include "host/src/access.hpp"
 #include "host/src/call_terms.hpp"
 #include "host/src/cuda_backend.hpp"

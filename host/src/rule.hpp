@@ -15,8 +15,8 @@
 namespace attractor::detail {
 
 /// A memory's options, or its similarity; contents are kept apart.
-using Rule = std::variant<HebbianOptions, ProjectionOptions, StorkeyOptions, DenseAssociativeOptions,
-                          ModernHopfieldOptions, ExponentialOptions, AdaptiveSimilarity>;
+using Rule = std::variant<HebbianOptions, ProjectionOptions, StorkeyOptions, BidirectionalOptions,
+                          DenseAssociativeOptions, ModernHopfieldOptions, ExponentialOptions, AdaptiveSimilarity>;
 
 /// What a numeric parameter may be, and how messages say so.
 struct Range {
@@ -55,6 +55,9 @@ struct RuleTraits<HebbianOptions> {
   static void visit_parameters(Options& rule, const Visit& visit) {
     visit(Parameter{"self_coupling"}, rule.self_coupling);
     visit(Parameter{.name = "centred", .in_all_files = false}, rule.centred);
+    visit(Parameter{.name = "rate", .range = positive, .label = "learning rate", .in_all_files = false}, rule.rate);
+    constexpr Range share{.least = 0.0, .most = 1.0, .open = true, .words = "in (0, 1]"};
+    visit(Parameter{.name = "decay", .range = share, .label = "decay of weights", .in_all_files = false}, rule.decay);
     visit(Parameter{"evaluation"}, rule.evaluation);
     visit(Parameter{"placement"}, rule.placement);
   }
@@ -81,6 +84,19 @@ struct RuleTraits<StorkeyOptions> {
   static constexpr bool bipolar = true;
   template <class Options, class Visit>
   static void visit_parameters(Options& rule, const Visit& visit) {
+    visit(Parameter{"placement"}, rule.placement);
+  }
+};
+
+template <>
+struct RuleTraits<BidirectionalOptions> {
+  static constexpr std::string_view name = "bidirectional";
+  static constexpr bool normalised = false;
+  static constexpr bool bipolar = true;
+  template <class Options, class Visit>
+  static void visit_parameters(Options& rule, const Visit& visit) {
+    constexpr Range range{.least = 1.0, .words = "at least 1"};
+    visit(Parameter{"first", range, "number of neurons of the first layer"}, rule.first);
     visit(Parameter{"placement"}, rule.placement);
   }
 };
@@ -171,6 +187,16 @@ inline const std::vector<float>* log_prior_of(const Rule& rule) {
   return std::visit(
       [](const auto& kind) -> const std::vector<float>* {
         if constexpr (requires { kind.log_prior; }) return &kind.log_prior;
+        return nullptr;
+      },
+      rule);
+}
+
+/// θ of linear memories; nullptr for others.
+inline const std::vector<float>* thresholds_of(const Rule& rule) {
+  return std::visit(
+      [](const auto& kind) -> const std::vector<float>* {
+        if constexpr (requires { kind.thresholds; }) return &kind.thresholds;
         return nullptr;
       },
       rule);

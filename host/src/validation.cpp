@@ -71,8 +71,15 @@ struct UpdateCheck {
     require(update.rate > 0.0F && update.rate <= 1.0F,
             "the blend update's rate is " + number(update.rate) + "; it must be in (0, 1]");
   }
-  void operator()(const SignUpdate& /*update*/) const {}
-  void operator()(const AsynchronousSignUpdate& /*update*/) const {}
+  void operator()(const SignUpdate& update) const {
+    require(update.at_zero <= AtZero::plus, "the sign update's at_zero is " + std::to_string(int(update.at_zero)) +
+                                                "; it must be AtZero::keep, zero or plus");
+  }
+  void operator()(const AsynchronousSignUpdate& update) const {
+    require(update.at_zero == AtZero::keep || update.at_zero == AtZero::plus,
+            "the asynchronous sign update's at_zero is " + std::to_string(int(update.at_zero)) +
+                "; it must be AtZero::keep or plus, for a neuron that is 0 has no other state to flip to");
+  }
   void operator()(const ReadoutUpdate& /*update*/) const {}
 };
 
@@ -198,6 +205,20 @@ void check_log_prior(const std::vector<float>& log_prior, Index pattern_count) {
             "log-priors must be finite, or -inf for patterns that are never retrieved; one is " + number(prior));
   require(std::any_of(log_prior.begin(), log_prior.end(), [](float prior) { return std::isfinite(prior); }),
           "all " + std::to_string(pattern_count) + " log-priors are -inf; one pattern must have some probability");
+}
+
+void check_thresholds(const std::vector<float>& thresholds, Index dimension) {
+  if (thresholds.empty()) return;
+  require(static_cast<Index>(thresholds.size()) == dimension, "a memory has " + std::to_string(thresholds.size()) +
+                                                                  " thresholds for its dimension of " +
+                                                                  std::to_string(dimension));
+  for (const float threshold : thresholds)
+    require(std::isfinite(threshold), "thresholds must be finite; one is " + number(threshold));
+}
+
+void check_layers(Index first, Index dimension) {
+  require(first < dimension, "the first layer has " + std::to_string(first) + " neurons of a dimension of " +
+                                 std::to_string(dimension) + "; the second must have some, too");
 }
 
 void check_retrieval_count(Index count, Index pattern_count) {

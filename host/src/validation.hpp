@@ -33,6 +33,16 @@ void check_count(Index count, Index columns, const std::string& what);
 /// The similarity fits so many patterns of this dimension; its priors are `check_log_prior`'s.
 void check_similarity(const AdaptiveSimilarity& similarity, Index pattern_count, Index dimension);
 
+/// One for each neuron, or none.
+///
+/// @throws InvalidArgument
+void check_thresholds(const std::vector<float>& thresholds, Index dimension);
+
+/// Whether both layers of a bidirectional memory have neurons.
+///
+/// @throws InvalidArgument
+void check_layers(Index first, Index dimension);
+
 /// None, or one for each pattern: finite or −∞, not all −∞.
 void check_log_prior(const std::vector<float>& log_prior, Index pattern_count);
 

@@ -205,10 +205,11 @@ cuda::DeviceMemory streamed(const reference::LinearModel& model, const Matrix<fl
   const std::vector<float> resolution(model.resolution.begin(), model.resolution.end());
   const auto scale = static_cast<float>(model.scale);
   const std::vector<float> diagonal(resolution.size(), static_cast<float>(patterns.rows()));
-  if (!dense) return cuda::DeviceMemory::factored(0, patterns, diagonal, resolution, scale, cuda::Tier::streamed);
+  if (!dense)
+    return cuda::DeviceMemory::factored(0, patterns, diagonal, {.resolution = resolution}, scale, cuda::Tier::streamed);
   Matrix<float> weights(model.weights.rows(), model.weights.columns());
   std::copy_n(model.weights.data(), weights.size(), weights.data());
-  return cuda::DeviceMemory::dense(0, weights, resolution, scale, cuda::Tier::streamed);
+  return cuda::DeviceMemory::dense(0, weights, {.resolution = resolution}, scale, cuda::Tier::streamed);
 }
 
 /// Streamed sign updates: queries that leave early make the others move together, and waiting ones take their places.

@@ -69,19 +69,72 @@ SystemKind projection_kind(const std::string& name, const ProjectionOptions& opt
           .system = system};
 }
 
-/// No weight is larger than the roots of the largest of its row and of its column, as those of a factor are than the
-/// roots of their diagonal.
+/// Some of either sign, none of which a field of ±1 meets exactly.
+std::vector<float> some_thresholds(Index dimension) {
+  std::vector<float> thresholds;
+  for (Index i = 0; i < dimension; ++i) thresholds.push_back(0.03F * static_cast<float>((i * 7) % 11 - 5));
+  return thresholds;
+}
+
+/// With thresholds, a learning rate and decay.
+SystemKind fading_kind(const std::string& name, HebbianOptions options) {
+  options.rate = 0.8F;
+  options.decay = 0.9F;
+  const auto memory = [=](MatrixView<const float> patterns) {
+    HebbianOptions all = options;
+    all.thresholds = some_thresholds(patterns.columns);
+    return Memory::hebbian(test_device(), patterns, all);
+  };
+  const auto system = [=](MatrixView<const float> patterns) -> System {
+    const auto rate = static_cast<double>(options.rate);
+    const auto decay = static_cast<double>(options.decay);
+    return {memory(patterns),
+            reference::with_thresholds(reference::fading_hebbian(patterns, rate, decay, options.self_coupling),
+                                       some_thresholds(patterns.columns)),
+            diagonal(reference::fading_hebbian(patterns, rate, decay, true))};
+  };
+  return {.name = "hebbian_fading_thresholds_" + name,
+          .batch_invariant = test_device().kind() == Device::Kind::cpu,
+          .memory = memory,
+          .system = system};
+}
+
+/// The largest weight of each row: none is larger than the roots of those of its row and of its column, as those of a
+/// factor are than the roots of their diagonal.
+Vector largest_weights(const LinearModel& model) {
+  Vector largest(static_cast<std::size_t>(model.weights.rows()), 0.0);
+  for (Index i = 0; i < model.weights.rows(); ++i)
+    for (Index j = 0; j < model.weights.columns(); ++j)
+      largest[static_cast<std::size_t>(i)] =
+          std::max(largest[static_cast<std::size_t>(i)], model.scale * std::abs(model.weights(i, j)));
+  return largest;
+}
+
+/// A third of the neurons in the first layer.
+SystemKind bidirectional_kind(const std::string& name, Placement placement) {
+  const auto first = [](MatrixView<const float> pairs) { return (pairs.columns + 2) / 3; };
+  const auto memory = [=](MatrixView<const float> pairs) {
+    return Memory::bidirectional(test_device(), pairs, {.first = first(pairs), .placement = placement});
+  };
+  const auto system = [=](MatrixView<const float> pairs) -> System {
+    LinearModel model = reference::bidirectional(pairs, first(pairs));
+    Vector largest = largest_weights(model);
+    return {memory(pairs), std::move(model), std::move(largest)};
+  };
+  return {.name = name,
+          .least_dimension = 2,
+          .batch_invariant = placement != Placement::streamed,
+          .memory = memory,
+          .system = system};
+}
+
 SystemKind storkey_kind(const std::string& name, Placement placement) {
   const auto memory = [=](MatrixView<const float> patterns) {
     return Memory::storkey(test_device(), patterns, {.placement = placement});
   };
   const auto system = [=](MatrixView<const float> patterns) -> System {
     LinearModel model = reference::storkey(patterns);
-    Vector largest(static_cast<std::size_t>(patterns.columns), 0.0);
-    for (Index i = 0; i < patterns.columns; ++i)
-      for (Index j = 0; j < patterns.columns; ++j)
-        largest[static_cast<std::size_t>(i)] =
-            std::max(largest[static_cast<std::size_t>(i)], std::abs(model.weights(i, j)));
+    Vector largest = largest_weights(model);
     return {memory(patterns), std::move(model), std::move(largest)};
   };
   return {.name = name, .batch_invariant = placement != Placement::streamed, .memory = memory, .system = system};
@@ -157,13 +210,17 @@ double largest_entry(const Matrix<double>& patterns) {
   return largest;
 }
 
-RoundingBound bound_of(const LinearModel& /*model*/, const System& system, std::span<const double> state) {
+RoundingBound bound_of(const LinearModel& model, const System& system, std::span<const double> state) {
   const Index operations = system.memory.dimension() + system.memory.pattern_count() + 8;
   double spread = 0.0;
   for (std::size_t i = 0; i < state.size(); ++i) spread += std::sqrt(system.self_coupling[i]) * std::abs(state[i]);
   RoundingBound bound{.field = Vector(state.size()), .energy = gamma(operations) * spread * spread};
   for (std::size_t i = 0; i < state.size(); ++i)
     bound.field[i] = gamma(operations) * std::sqrt(system.self_coupling[i]) * spread;
+  for (std::size_t i = 0; i < model.thresholds.size(); ++i) {
+    bound.field[i] += gamma(2) * std::abs(model.thresholds[i]);
+    bound.energy += gamma(operations) * std::abs(model.thresholds[i] * state[i]);
+  }
   return bound;
 }
 
@@ -333,11 +390,9 @@ std::vector<SystemKind> linear_kinds(const std::string& suffix, Placement placem
     kinds.push_back(hebbian_kind("self_coupling_" + name,
                                  {.self_coupling = true, .evaluation = evaluation, .placement = placement}));
     kinds.push_back(projection_kind(name, {.evaluation = evaluation, .placement = placement}));
-    kinds.push_back(projection_kind("self_coupling_" + name,
-                                    {.self_coupling = true, .evaluation = evaluation, .placement = placement}));
-    kinds.push_back(
-        projection_kind("ridge_" + name, {.ridge = 0.1F, .evaluation = evaluation, .placement = placement}));
   }
+  kinds.push_back(
+      projection_kind("self_coupling_ridge" + suffix, {.self_coupling = true, .ridge = 0.1F, .placement = placement}));
   return kinds;
 }
 
@@ -355,7 +410,10 @@ const std::vector<SystemKind>& all_systems() {
     std::vector<SystemKind> all = linear_kinds("", Placement::automatic);
     if (test_device().kind() == Device::Kind::cuda)
       for (SystemKind& kind : linear_kinds("_streamed", Placement::streamed)) all.push_back(std::move(kind));
+    all.push_back(fading_kind("factored", {.evaluation = Evaluation::factored}));
+    all.push_back(fading_kind("dense", {.self_coupling = true, .evaluation = Evaluation::dense}));
     all.push_back(storkey_kind("storkey", Placement::automatic));
+    all.push_back(bidirectional_kind("bidirectional", Placement::automatic));
     if (test_device().kind() == Device::Kind::cuda)
       all.push_back(storkey_kind("storkey_streamed", Placement::streamed));
     all.push_back(modern_hopfield_kind("flat", {.beta = 0.05F}));

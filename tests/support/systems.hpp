@@ -26,6 +26,7 @@ struct System {
 struct SystemKind {
   std::string name;
   bool independent_patterns = false;  ///< the patterns must be linearly independent
+  Index least_dimension = 1;          ///< of patterns
   bool bounded_updates = false;       ///< readouts may leave the range of float unless an update bounds the states
   /// The bits of a result depend on its query alone; streamed linear memories promise less.
   bool batch_invariant = true;
@@ -63,6 +64,7 @@ std::ostream& operator<<(std::ostream& out, const NamedUpdate& update);
 /// Linear memories. W, its diagonal kept, is FᵀF, so |F|ᵀ|F| and |W| are both at most √W_ii √W_jj by Cauchy and
 /// Schwarz. With S = Σ_j √W_jj |x_j|, u_i = (Wx)_i errs by at most γ_{D+P+8} √W_ii S in the dense and in the factored
 /// form (8 for rounding W or F itself, the scale, and taking the diagonal out), and ½xᵀu by at most γ_{D+P+8} S².
+/// Thresholds add γ_2 |θ_i| and γ_{D+P+8} Σ|θ_i x_i|.
 ///
 /// Pointwise memories h = Ax/D, u = Aᵀp(h). A score errs by at most η = γ_{D+4}‖a‖‖x‖/D, hence its weight by what f
 /// changes between |h| and |h| + η, and by γ_{2n+4} of that for its powers; summing adds γ_P Σ|p a|. An energy errs by

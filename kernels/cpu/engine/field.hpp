@@ -15,22 +15,25 @@ namespace attractor::cpu {
 
 // `resolution` [padded D]: what sign updates take for 0, see core/attractor/update.hpp.
 
-/// Pointwise memory through its scores: u = scale·(Fᵀp(score_scale·Fx) − diagonal∘x), E = −energy_scale·(Σ F(h) −
-/// ½ Σ diagonal·x²). `diagonal` is the diagonal of FᵀF where the memory has none, else 0.
+/// Pointwise memory through its scores: u = scale·(Fᵀp(score_scale·Fx) − diagonal∘x) − θ, E = −energy_scale·(Σ F(h) −
+/// ½ Σ diagonal·x²) + θᵀx. `diagonal` is the diagonal of FᵀF where the memory has none, else 0.
 struct FactoredField {
   PackedMatrix factor;     ///< F [P × D]
   AlignedFloats diagonal;  ///< [padded D]
   AlignedFloats resolution;
+  AlignedFloats threshold = {};       ///< θ [padded D] or none: 0
+  AlignedFloats linear_weights = {};  ///< 2θ/energy_scale [padded D] or none: 0
   PointwiseSeparation separation = LinearSeparation{};
   float score_scale = 1.0F;
   float scale = 1.0F;
   float energy_scale = 1.0F;
 };
 
-/// Linear memory through its weights: u = scale·Wx, E = −½ xᵀu.
+/// Linear memory through its weights: u = scale·Wx − θ, E = −½ xᵀ(u − θ).
 struct DenseField {
   PackedMatrix weights;  ///< W [D × D], symmetric
   AlignedFloats resolution;
+  AlignedFloats threshold = {};  ///< θ [padded D] or none: 0
   float scale = 1.0F;
 };
 

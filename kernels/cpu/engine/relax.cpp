@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/end_judge.hpp"
-#include "core/sweep_order.hpp"
+#include "core/sign_updates.hpp"
 #include "kernels/cpu/engine/field_kernel.hpp"
 #include "kernels/cpu/engine/lanes.hpp"
 #include "kernels/cpu/engine/query_queue.hpp"
@@ -279,7 +279,6 @@ Index tile_width(const Update& update, int threads, Index queries) {
 
 Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
             const RelaxationView& results, const RelaxCall& call, const detail::PatternTerms& patterns) {
-  const bool synchronous_signs = std::holds_alternative<SignUpdate>(*options.update);
   const Job job{.options = options,
                 .queries = queries,
                 .results = results,
@@ -288,7 +287,7 @@ Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const 
                 .end = {.halting = *options.halting,
                         .max_steps = options.max_steps,
                         .wants_energy = options.energies,
-                        .watches_cycles = synchronous_signs && options.halting->watch == Halting::Watch::state},
+                        .watches_cycles = detail::watches_cycles(*options.update, *options.halting)},
                 .signs = detail::makes_signs(*options.update),
                 .sweeps = std::holds_alternative<AsynchronousSignUpdate>(*options.update)};
   const int threads = team_size(options.threads, queries.rows, least_lanes);

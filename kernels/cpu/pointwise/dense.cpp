@@ -1,4 +1,4 @@
-// Linear memories through their weights: u = scale·Wx.
+// Linear memories through their weights: u = scale·Wx − θ.
 
 #include <cmath>
 #include <type_traits>
@@ -45,7 +45,7 @@ class DenseKernel final : public FieldKernel {
     const NeuronTerms terms{.resolution = field_.resolution.data(), .unit = tile.magnitude.data()};
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
       if constexpr (sweeps)
-        sweep_lanes(tile, lane, order_, Fields{*this, terms, lane});
+        sweep_lanes(update_, tile, lane, order_, Fields{*this, terms, lane});
       else
         write_states(tile, lane, terms);
   }
@@ -78,6 +78,7 @@ class DenseKernel final : public FieldKernel {
     HWY_INLINE void of(Index neuron, const LaneBlock& /*state*/, LaneBlock& field, LaneBlock& least) const {
       for (int v = 0; v < block_vectors; ++v) {
         field[v] = hn::Mul(hn::Set(floats, kernel.field_.scale), hn::Load(floats, at(neuron) + v * vector_lanes()));
+        field[v] = kernel.less_threshold(neuron, field[v]);
         least[v] = least_field(terms, neuron, lane + v * vector_lanes());
       }
     }
@@ -100,12 +101,21 @@ class DenseKernel final : public FieldKernel {
     }
   };
 
-  /// Σ x·u where products leave the range of float.
+  /// Σ x·(u − θ) where products leave the range of float.
   [[nodiscard]] double wide_sum(const Tile& tile, Index lane) const {
     double sum = 0.0;
-    for (Index row = 0; row < tile.dimension; ++row)
-      sum += static_cast<double>(tile.state[row * width_ + lane]) * static_cast<double>(readout_[row * width_ + lane]);
-    return sweeps ? static_cast<double>(field_.scale) * sum : sum;
+    for (Index row = 0; row < tile.dimension; ++row) {
+      const auto value = static_cast<double>(readout_[row * width_ + lane]);
+      const double threshold = has_thresholds() ? static_cast<double>(field_.threshold[row]) : 0.0;
+      const double field = sweeps ? static_cast<double>(field_.scale) * value - threshold : value;
+      sum += static_cast<double>(tile.state[row * width_ + lane]) * (field - threshold);
+    }
+    return sum;
+  }
+
+  [[nodiscard]] HWY_INLINE bool has_thresholds() const { return field_.threshold.data() != nullptr; }
+  [[nodiscard]] HWY_INLINE Vector less_threshold(Index neuron, Vector value) const {
+    return has_thresholds() ? hn::Sub(value, hn::Set(floats, field_.threshold[neuron])) : value;
   }
 
   HWY_INLINE void read_out(const Tile& tile, Index row, Index lane) {
@@ -119,9 +129,9 @@ class DenseKernel final : public FieldKernel {
       HWY_UNROLL(block_rows)
       for (int r = 0; r < block_rows; ++r) {
         const Index at = (row + r) * width_ + first;
-        const Vector readout = hn::Mul(scale, product[r][v]);
+        const Vector readout = less_threshold(row + r, hn::Mul(scale, product[r][v]));
         hn::Store(sweeps ? product[r][v] : readout, floats, readout_.data() + at);
-        sum = hn::MulAdd(hn::Load(floats, tile.state.data() + at), readout, sum);
+        sum = hn::MulAdd(hn::Load(floats, tile.state.data() + at), less_threshold(row + r, readout), sum);
       }
       if (tile.wants_energy) add_to(twice_energy_, first, sum);
     }
@@ -131,7 +141,7 @@ class DenseKernel final : public FieldKernel {
   UpdateRule update_;
   Index width_;
   AlignedFloats readout_;   ///< u, in sweeps Wx [padded D × width]
-  LaneSums twice_energy_;   ///< Σ x·u
+  LaneSums twice_energy_;   ///< Σ x·(u − θ)
   std::vector<int> order_;  ///< of the neurons in a sweep
 };
 

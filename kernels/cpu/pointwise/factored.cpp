@@ -1,4 +1,4 @@
-// Pointwise memories through their scores: h = Fx, u = scale·(Fᵀp(h) − diagonal∘x).
+// Pointwise memories through their scores: h = Fx, u = scale·(Fᵀp(h) − diagonal∘x) − θ.
 //
 // Scores are made first, for the energy; readouts follow where a query goes on. Of more patterns than fit the weights
 // that a thread keeps, one part after another is scored and read out; sums run over the patterns in the same order.
@@ -64,12 +64,13 @@ class FactoredKernel final : public FieldKernel {
 
   void advance(Tile& tile) override {
     const NeuronTerms terms{.quadratic_weights = field_.diagonal.data(),
+                            .linear_weights = field_.linear_weights.data(),
                             .resolution = field_.resolution.data(),
                             .unit = (is_linear ? tile.magnitude : total_weight_).data()};
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
       if constexpr (sweeps) {
-        sweep_lanes(tile, lane, order_, Fields{*this, terms, lane});
-        if (tile.wants_energy) add_up_quadratic(tile, lane, field_.diagonal.data());
+        sweep_lanes(update_, tile, lane, order_, Fields{*this, terms, lane});
+        if (tile.wants_energy) add_up_quadratic(tile, lane, terms);
       } else {
         write_states(tile, lane, terms);
       }
@@ -136,7 +137,7 @@ class FactoredKernel final : public FieldKernel {
     return is_linear ? product : ops.mul(ops.set(field_.score_scale), product);
   }
 
-  /// 2Σ F(h) − Σ diagonal·x² where its terms leave the range of float.
+  /// 2Σ F(h) − Σ (diagonal·x² + 2θx/energy_scale) where its terms leave the range of float.
   [[nodiscard]] double wide_sum(const Tile& tile, Index lane) const {
     const auto state = [&](Index k) { return static_cast<double>(tile.state[k * width_ + lane]); };
     double sum = 0.0;
@@ -148,7 +149,11 @@ class FactoredKernel final : public FieldKernel {
       const double h = scaled(ops, score);
       sum += twice_potential(separation_, ops, h, separate(separation_, ops, h));
     }
-    for (Index k = 0; k < tile.dimension; ++k) sum -= static_cast<double>(field_.diagonal[k]) * state(k) * state(k);
+    const double energy_scale = static_cast<double>(field_.energy_scale);
+    for (Index k = 0; k < tile.dimension; ++k) {
+      sum -= static_cast<double>(field_.diagonal[k]) * state(k) * state(k);
+      if (has_thresholds()) sum -= 2.0 * static_cast<double>(field_.threshold[k]) / energy_scale * state(k);
+    }
     return sum;
   }
 
@@ -174,6 +179,7 @@ class FactoredKernel final : public FieldKernel {
       for (int v = 0; v < block_vectors; ++v) {
         const Vector sum = whole(sums, v);
         field[v] = hn::Mul(hn::Set(floats, kernel.field_.scale), hn::NegMulAdd(diagonal, state[v], sum));
+        if (kernel.has_thresholds()) field[v] = hn::Sub(field[v], hn::Set(floats, kernel.field_.threshold[neuron]));
         least[v] = is_linear ? least_field(terms, neuron, lane + v * vector_lanes())
                              : hn::Mul(hn::Set(floats, relative_rounding(kernel.separation_)), whole(sizes, v));
       }
@@ -229,7 +235,7 @@ class FactoredKernel final : public FieldKernel {
       } else {
         load(row, lane, readout);
       }
-      subtract_diagonal(tile, row, lane, readout);
+      finish_readout(tile, row, lane, readout);
       writer.write(row, readout);
     }
     writer.finish();
@@ -323,7 +329,8 @@ class FactoredKernel final : public FieldKernel {
     }
   }
 
-  HWY_INLINE void subtract_diagonal(const Tile& tile, Index row, Index lane, Block& readout) const {
+  /// What becomes of products: scaled, less the diagonal's share and the thresholds.
+  HWY_INLINE void finish_readout(const Tile& tile, Index row, Index lane, Block& readout) const {
     const Vector scale = hn::Set(floats, field_.scale);
     HWY_UNROLL(block_rows)
     for (int r = 0; r < block_rows; ++r) {
@@ -332,9 +339,12 @@ class FactoredKernel final : public FieldKernel {
       for (int v = 0; v < block_vectors; ++v) {
         const float* const x = tile.state.data() + (row + r) * width_ + lane + v * vector_lanes();
         readout[r][v] = hn::Mul(scale, hn::NegMulAdd(diagonal, hn::Load(floats, x), readout[r][v]));
+        if (has_thresholds()) readout[r][v] = hn::Sub(readout[r][v], hn::Set(floats, field_.threshold[row + r]));
       }
     }
   }
+
+  [[nodiscard]] HWY_INLINE bool has_thresholds() const { return field_.threshold.data() != nullptr; }
 
   const FactoredField& field_;
   UpdateRule update_;

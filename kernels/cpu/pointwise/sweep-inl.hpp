@@ -20,7 +20,8 @@ using LaneBlock = Vector[block_vectors];
 /// neuron whose state that is, and the least that can be told from 0; and `follow(neuron, change)` after it has
 /// changed.
 template <class Fields>
-HWY_INLINE void sweep_lanes(Tile& tile, Index lane, std::span<const int> order, Fields&& fields) {
+HWY_INLINE void sweep_lanes(const AsynchronousSignUpdate& update, Tile& tile, Index lane, std::span<const int> order,
+                            Fields&& fields) {
   LaneBlock finite;
   LaneBlock squared_change;
   for (int v = 0; v < block_vectors; ++v) {
@@ -39,7 +40,7 @@ HWY_INLINE void sweep_lanes(Tile& tile, Index lane, std::span<const int> order, 
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
       const Vector decisive = hn::IfThenZeroElse(hn::Le(hn::Abs(field[v]), least[v]), field[v]);
-      Vector next = apply_update(AsynchronousSignUpdate{}, VectorOps{}, x[v], decisive);
+      Vector next = apply_update(update, VectorOps{}, x[v], decisive);
       Vector kept = hn::Load(floats, tile.held.data() + at);
       if (tile.clamped) kept = hn::Or(kept, hn::Load(floats, tile.clamps.data() + neuron * tile.width + at));
       next = hn::IfThenElse(hn::MaskFromVec(kept), x[v], next);
@@ -57,15 +58,17 @@ HWY_INLINE void sweep_lanes(Tile& tile, Index lane, std::span<const int> order, 
   }
 }
 
-/// Tile::quadratic of states that are there already: Σ weight·x².
-HWY_INLINE void add_up_quadratic(Tile& tile, Index lane, const float* weights) {
+/// Tile::quadratic of states that are there already.
+HWY_INLINE void add_up_quadratic(Tile& tile, Index lane, const NeuronTerms& terms) {
   for (int v = 0; v < block_vectors; ++v) {
     const Index at = lane + v * vector_lanes();
     hn::Store(hn::Zero(floats), floats, tile.quadratic.high.data() + at);
     hn::Store(hn::Zero(floats), floats, tile.quadratic.low.data() + at);
     for (Index row = 0; row < tile.rows; ++row) {
       const Vector x = hn::Load(floats, tile.state.data() + row * tile.width + at);
-      add_to(tile.quadratic, at, hn::Mul(hn::Mul(hn::Set(floats, weights[row]), x), x));
+      Vector weighted = hn::Mul(hn::Set(floats, terms.quadratic_weights[row]), x);
+      if (terms.linear_weights != nullptr) weighted = hn::Add(weighted, hn::Set(floats, terms.linear_weights[row]));
+      add_to(tile.quadratic, at, hn::Mul(weighted, x));
     }
   }
 }

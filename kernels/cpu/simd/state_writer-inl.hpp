@@ -18,6 +18,7 @@ namespace attractor::cpu::HWY_NAMESPACE {
 /// What a memory has for each neuron beside its readout, [padded D] or null.
 struct NeuronTerms {
   const float* quadratic_weights = nullptr;  ///< of Tile::quadratic; null: 1 where there is a centre, else no such part
+  const float* linear_weights = nullptr;     ///< of x itself in Tile::quadratic, beside weights of its square; null: 0
   const float* centre = nullptr;             ///< what Tile::quadratic is measured from; null: 0
   const float* resolution = nullptr;         ///< what sign updates take for 0,
   const float* unit = nullptr;               ///< times this of each lane [lanes]; null: 1
@@ -73,6 +74,7 @@ class StateWriter {
         const Vector old = hn::Load(floats, state_ + at);
         next[r][v] = apply_update(update_, VectorOps{}, old, told_from_zero(row + r, v, readout[r][v]));
         check_finite(v, readout[r][v], next[r][v]);
+        if (pads(row + r)) next[r][v] = old;
         if (keeps_) next[r][v] = hn::IfThenElse(kept(at, v), old, next[r][v]);
         hn::Store(next[r][v], floats, state_ + at);
         if (wants_change_) {
@@ -107,6 +109,12 @@ class StateWriter {
     return readout;
   }
 
+  /// Rows past the last neuron stay 0 by themselves unless the sign of 0 is 1.
+  [[nodiscard]] HWY_INLINE bool pads(Index row) const {
+    if constexpr (signs) return update_.at_zero == AtZero::plus && row >= tile_.dimension;
+    return false;
+  }
+
   /// A finite readout gives a finite state but for sums of both.
   HWY_INLINE void check_finite(int v, Vector readout, Vector next) {
     const Vector checked = std::is_same_v<UpdateRule, BlendUpdate> ? next : readout;
@@ -138,6 +146,8 @@ class StateWriter {
         Vector weighted = x;
         if (terms_.quadratic_weights != nullptr)
           weighted = hn::Mul(hn::Set(floats, terms_.quadratic_weights[row + r]), x);
+        if (terms_.linear_weights != nullptr)
+          weighted = hn::Add(weighted, hn::Set(floats, terms_.linear_weights[row + r]));
         sum = hn::MulAdd(weighted, x, sum);
       }
       add_to(tile_.quadratic, lane_ + v * vector_lanes(), sum);

@@ -77,7 +77,7 @@ template <class Body>
 __device__ __forceinline__ void visit_update(UpdateRule rule, Body&& body) {
   switch (rule.kind) {
     case UpdateRule::Kind::tanh: return body(TanhUpdate{rule.parameter});
-    case UpdateRule::Kind::sign: return body(SignUpdate{});
+    case UpdateRule::Kind::sign: return body(SignUpdate{rule.at_zero});
     // What is read out is what a sweep has left.
     case UpdateRule::Kind::asynchronous_sign:
     case UpdateRule::Kind::readout: return body(ReadoutUpdate{});

@@ -5,9 +5,11 @@ namespace {
 
 struct ToRule {
   UpdateRule operator()(const TanhUpdate& update) const { return {UpdateRule::Kind::tanh, update.gain}; }
-  UpdateRule operator()(const SignUpdate& /*update*/) const { return {UpdateRule::Kind::sign, 0.0F}; }
+  UpdateRule operator()(const SignUpdate& update) const {
+    return {.kind = UpdateRule::Kind::sign, .at_zero = update.at_zero};
+  }
   UpdateRule operator()(const AsynchronousSignUpdate& update) const {
-    return {UpdateRule::Kind::asynchronous_sign, 0.0F, update};
+    return {.kind = UpdateRule::Kind::asynchronous_sign, .at_zero = update.at_zero, .seed = update.seed};
   }
   UpdateRule operator()(const ReadoutUpdate& /*update*/) const { return {UpdateRule::Kind::readout, 0.0F}; }
   UpdateRule operator()(const BlendUpdate& update) const { return {UpdateRule::Kind::blend, update.rate}; }

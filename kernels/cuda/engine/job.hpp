@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include <attractor/halting.hpp>
 #include <attractor/host_device.hpp>
@@ -19,8 +20,9 @@ namespace attractor::cuda {
 struct UpdateRule {
   enum class Kind : unsigned char { tanh, sign, asynchronous_sign, readout, blend };
   Kind kind = Kind::sign;
-  float parameter = 0.0F;             ///< gain or rate
-  AsynchronousSignUpdate sweep = {};  ///< where that is the kind
+  float parameter = 0.0F;                            ///< gain or rate
+  AtZero at_zero = AtZero::keep;                     ///< of signs
+  std::optional<std::uint64_t> seed = std::nullopt;  ///< of the order of asynchronous ones
 
   /// Neurons are updated one after another.
   [[nodiscard]] bool sweeps() const { return kind == Kind::asynchronous_sign; }
@@ -53,7 +55,8 @@ struct Job {
 
   /// Whether a query halts where its state is that of two steps before.
   [[nodiscard]] ATTRACTOR_HOST_DEVICE bool detects_cycles() const {
-    return update.kind == UpdateRule::Kind::sign && halting.watch == Halting::Watch::state;
+    return update.kind == UpdateRule::Kind::sign && update.at_zero != AtZero::zero &&
+           halting.watch == Halting::Watch::state;
   }
 };
 

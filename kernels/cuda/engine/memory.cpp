@@ -18,6 +18,19 @@ namespace {
                      "; use streamed placement");
 }
 
+/// The tier of a memory with thresholds is streamed: resident kernels have no room for them in registers.
+Tier tier_for(std::span<const float> thresholds, Tier tier) {
+  if (thresholds.empty()) return tier;
+  if (tier == Tier::resident)
+    throw NotSupported("a linear memory with thresholds can't be resident; use automatic or streamed placement");
+  return Tier::streamed;
+}
+
+DeviceArray<float> upload_thresholds(std::span<const float> thresholds, const DeviceMatrix& rows) {
+  if (thresholds.empty()) return {};
+  return upload_neurons(thresholds, rows, "the memory's thresholds");
+}
+
 }  // namespace
 
 struct DeviceMemory::WorkspaceBytes {
@@ -128,31 +141,39 @@ DeviceMemory::DeviceMemory(int device, Form form)
       lanes_(std::make_unique<LanePool>(device)) {}
 
 DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, std::span<const float> diagonal,
-                                    std::span<const float> resolution, float scale, Tier tier) {
+                                    const LinearVectors& vectors, float scale, Tier asked) {
+  const Tier tier = tier_for(vectors.thresholds, asked);
   const DeviceScope scope(device);
   std::optional<ResidentMemory> resident;
-  if (tier != Tier::streamed) resident = make_resident_factored(factor, diagonal, resolution, scale);
+  if (tier != Tier::streamed) resident = make_resident_factored(factor, diagonal, vectors.resolution, scale);
   if (tier == Tier::resident && !resident) refuse_residence(device, factor, why_not_resident_factored(factor));
   DeviceMatrix matrix(factor, "the memory's factor");
   DeviceArray<float> diagonals = upload_neurons(diagonal, matrix, "the memory's diagonal");
-  DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
+  DeviceArray<float> resolutions = upload_neurons(vectors.resolution, matrix, "the memory's resolution");
+  DeviceArray<float> thresholds = upload_thresholds(vectors.thresholds, matrix);
   StreamedFactored streamed{.factor = std::move(matrix),
                             .diagonal = std::move(diagonals),
                             .resolution = std::move(resolutions),
+                            .thresholds = std::move(thresholds),
                             .scale = scale};
   if (resident) return {device, Resident{.memory = std::move(*resident), .swept = std::move(streamed)}};
   return {device, std::move(streamed)};
 }
 
-DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, std::span<const float> resolution,
-                                 float scale, Tier tier) {
+DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, const LinearVectors& vectors, float scale,
+                                 Tier asked) {
+  const Tier tier = tier_for(vectors.thresholds, asked);
   const DeviceScope scope(device);
   std::optional<ResidentMemory> resident;
-  if (tier != Tier::streamed) resident = make_resident_dense(weights, resolution, scale);
+  if (tier != Tier::streamed) resident = make_resident_dense(weights, vectors.resolution, scale);
   if (tier == Tier::resident && !resident) refuse_residence(device, weights, why_not_resident_dense(weights));
   DeviceMatrix matrix(weights, "the memory's weights");
-  DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
-  StreamedDense streamed{.weights = std::move(matrix), .resolution = std::move(resolutions), .scale = scale};
+  DeviceArray<float> resolutions = upload_neurons(vectors.resolution, matrix, "the memory's resolution");
+  DeviceArray<float> thresholds = upload_thresholds(vectors.thresholds, matrix);
+  StreamedDense streamed{.weights = std::move(matrix),
+                         .resolution = std::move(resolutions),
+                         .thresholds = std::move(thresholds),
+                         .scale = scale};
   if (resident) return {device, Resident{.memory = std::move(*resident), .swept = std::move(streamed)}};
   return {device, std::move(streamed)};
 }

@@ -19,6 +19,12 @@ namespace attractor::cuda {
 /// Which tier a linear memory is for; either: resident where it fits.
 enum class Tier : unsigned char { either, resident, streamed };
 
+/// Of a linear memory.
+struct LinearVectors {
+  std::span<const float> resolution = {};  ///< [D]
+  std::span<const float> thresholds = {};  ///< θ [D] or empty: 0
+};
+
 /// Of a softmax memory; each may be empty.
 struct SoftmaxVectors {
   std::span<const float> centre = {};      ///< [D]
@@ -33,11 +39,11 @@ class DeviceMemory {
   // `resolution` [D]: sign updates take a field of at most so much, for linear memories times the magnitude of the
   // state, for rounding of 0.
 
-  /// u = scale·(Fᵀ(Fx) − diagonal∘x). @throws NotSupported it must be resident and doesn't fit.
+  /// u = scale·(Fᵀ(Fx) − diagonal∘x) − θ. @throws NotSupported it must be resident and doesn't fit or has thresholds.
   static DeviceMemory factored(int device, MatrixView<const float> factor, std::span<const float> diagonal,
-                               std::span<const float> resolution, float scale, Tier tier);
-  /// u = scale·Wx. @throws NotSupported it must be resident and doesn't fit.
-  static DeviceMemory dense(int device, MatrixView<const float> weights, std::span<const float> resolution, float scale,
+                               const LinearVectors& vectors, float scale, Tier tier);
+  /// u = scale·Wx − θ. @throws NotSupported it must be resident and doesn't fit or has thresholds.
+  static DeviceMemory dense(int device, MatrixView<const float> weights, const LinearVectors& vectors, float scale,
                             Tier tier);
   /// u = patternsᵀ·p(score_scale·patterns·x), E = −energy_scale·Σ F(h); the resolution is in units of Σ|p|.
   static DeviceMemory pointwise(int device, MatrixView<const float> patterns, std::span<const float> resolution,

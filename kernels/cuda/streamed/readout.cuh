@@ -27,7 +27,13 @@ __device__ __forceinline__ T sum_products(float4 a, float4 b) {
   return (T{a.x} * T{b.x} + T{a.y} * T{b.y}) + (T{a.z} * T{b.z} + T{a.w} * T{b.w});
 }
 
-/// u = scale·(Fᵀs − diagonal∘x) with s = Fx; E = −½ scale·(s·s − Σ diagonal·x²).
+/// u less the thresholds, if there are any.
+__device__ __forceinline__ float4 less_thresholds(float4 u, const float* thresholds, int k) {
+  if (thresholds == nullptr) return u;
+  return combine(u, load4(thresholds + k), [](float field, float threshold) { return field - threshold; });
+}
+
+/// u = scale·(Fᵀs − diagonal∘x) − θ with s = Fx; E = −½ scale·(s·s − Σ (diagonal·x² + 2θx/scale)).
 struct FactoredReadout {
   const float* products;  ///< Fᵀs [rows × stride]
   Index stride;
@@ -36,6 +42,7 @@ struct FactoredReadout {
   int patterns;
   const float* diagonal;    ///< [stride]
   const float* resolution;  ///< [stride]
+  const float* thresholds;  ///< θ [stride] or null: 0
   float scale;
 
   __device__ void begin(int /*row*/) {}
@@ -43,12 +50,15 @@ struct FactoredReadout {
   __device__ __forceinline__ float4 field(int row, int k, float4 x) const {
     const float4 product = load4(products + row * stride + k);
     const float4 diag = load4(diagonal + k);
-    return {scale * fmaf(-diag.x, x.x, product.x), scale * fmaf(-diag.y, x.y, product.y),
-            scale * fmaf(-diag.z, x.z, product.z), scale * fmaf(-diag.w, x.w, product.w)};
+    return less_thresholds({scale * fmaf(-diag.x, x.x, product.x), scale * fmaf(-diag.y, x.y, product.y),
+                            scale * fmaf(-diag.z, x.z, product.z), scale * fmaf(-diag.w, x.w, product.w)},
+                           thresholds, k);
   }
   template <class T>
   __device__ __forceinline__ T energy_terms(int k, float4 x, float4 /*u*/) const {
-    return -sum_products<T>(load4(diagonal + k), x, x);
+    const T squares = -sum_products<T>(load4(diagonal + k), x, x);
+    if (thresholds == nullptr) return squares;
+    return squares - T{2} / static_cast<T>(scale) * sum_products<T>(load4(thresholds + k), x);
   }
   template <class Sum>
   __device__ Sum extra(int row) const {
@@ -63,22 +73,23 @@ struct FactoredReadout {
   __device__ double energy(double sum) const { return -0.5 * static_cast<double>(scale) * sum; }
 };
 
-/// u = scale·Wx; E = −½ xᵀu.
+/// u = scale·Wx − θ; E = −½ xᵀ(u − θ).
 struct DenseReadout {
   const float* products;  ///< Wx [rows × stride]
   Index stride;
   const float* resolution;  ///< [stride]
+  const float* thresholds;  ///< θ [stride] or null: 0
   float scale;
 
   __device__ void begin(int /*row*/) {}
 
   __device__ __forceinline__ float4 field(int row, int k, float4 /*x*/) const {
     const float4 product = load4(products + row * stride + k);
-    return {scale * product.x, scale * product.y, scale * product.z, scale * product.w};
+    return less_thresholds({scale * product.x, scale * product.y, scale * product.z, scale * product.w}, thresholds, k);
   }
   template <class T>
-  __device__ __forceinline__ T energy_terms(int /*k*/, float4 x, float4 u) const {
-    return sum_products<T>(x, u);
+  __device__ __forceinline__ T energy_terms(int k, float4 x, float4 u) const {
+    return sum_products<T>(x, less_thresholds(u, thresholds, k));
   }
   template <class Sum>
   __device__ Sum extra(int /*row*/) const {

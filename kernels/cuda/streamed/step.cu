@@ -98,10 +98,13 @@ __device__ __forceinline__ float next_element(float x, float next, std::uint8_t 
   return clamped != 0 ? x : next;
 }
 
-/// Clamp marks of four neurons; none past the dimension, whose elements stay zero by themselves.
+/// Clamp marks of four neurons. What lies past the dimension keeps its zeros.
 __device__ __forceinline__ uchar4 clamps(const std::uint8_t* row, int k, int dimension) {
-  if (row == nullptr) return {0, 0, 0, 0};
-  const auto mark = [&](int i) -> std::uint8_t { return k + i < dimension ? row[k + i] : std::uint8_t{0}; };
+  if (row == nullptr && k + 4 <= dimension) return {0, 0, 0, 0};
+  const auto mark = [&](int i) -> std::uint8_t {
+    if (k + i >= dimension) return 1;
+    return row == nullptr ? std::uint8_t{0} : row[k + i];
+  };
   return {mark(0), mark(1), mark(2), mark(3)};
 }
 

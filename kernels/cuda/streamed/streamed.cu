@@ -45,6 +45,7 @@ class FactoredStage {
             .patterns = factor.rows,
             .diagonal = memory_.diagonal.data(),
             .resolution = memory_.resolution.data(),
+            .thresholds = memory_.thresholds.data(),
             .scale = memory_.scale};
   }
 
@@ -72,6 +73,7 @@ class DenseStage {
     return {.products = products_,
             .stride = weights.stride,
             .resolution = memory_.resolution.data(),
+            .thresholds = memory_.thresholds.data(),
             .scale = memory_.scale};
   }
 

@@ -36,17 +36,20 @@ struct DeviceMatrix {
   int stride = 0;
 };
 
-/// W = scale·FᵀF less its diagonal; `diagonal` is that of FᵀF where it is taken out, else 0.
+/// u = Wx − θ, W = scale·FᵀF less its diagonal; `diagonal` is that of FᵀF where it is taken out, else 0.
 struct StreamedFactored {
   DeviceMatrix factor;            ///< [P × D]
   DeviceArray<float> diagonal;    ///< [stride]
   DeviceArray<float> resolution;  ///< [stride] the rounding of fields, for states of magnitude 1
+  DeviceArray<float> thresholds;  ///< θ [stride] or empty: 0
   float scale = 1.0F;
 };
 
+/// u = Wx − θ.
 struct StreamedDense {
   DeviceMatrix weights;           ///< W/scale [D × D], symmetric
   DeviceArray<float> resolution;  ///< [stride] the rounding of fields, for states of magnitude 1
+  DeviceArray<float> thresholds;  ///< θ [stride] or empty: 0
   float scale = 1.0F;
 };
 

@@ -26,6 +26,19 @@ struct Decision {
   float least;
 };
 
+__device__ __forceinline__ float threshold_of(const float* thresholds, int neuron) {
+  return thresholds == nullptr ? 0.0F : thresholds[neuron];
+}
+
+/// A thread's share of Σ θx.
+__device__ double threshold_sum(const float* thresholds, const float* state, int dimension) {
+  double sum = 0.0;
+  if (thresholds == nullptr) return sum;
+  for (int k = thread(); k < dimension; k += threads)
+    sum += static_cast<double>(thresholds[k]) * static_cast<double>(state[k]);
+  return sum;
+}
+
 /// The products Fx follow, in integers where patterns and states are ±1, so that no rounding adds up. Each thread has
 /// every so many of them to itself.
 template <class Separation>
@@ -34,7 +47,7 @@ class Products {
   __device__ Products(const Separation& separation, const SweptFactor& memory, float* products, float magnitude)
       : separation_(separation), memory_(memory), products_(products), magnitude_(magnitude) {}
 
-  /// Σ 2F(h) − Σ diagonal·x².
+  /// Σ 2F(h) − Σ (diagonal·x² + 2θx/scale).
   [[nodiscard]] __device__ double potential(const float* state, int dimension) const {
     double sum = 0.0;
     for (int p = thread(); p < memory_.patterns; p += threads) {
@@ -44,6 +57,7 @@ class Products {
     if (memory_.diagonal != nullptr)
       for (int k = thread(); k < dimension; k += threads)
         sum -= static_cast<double>(memory_.diagonal[k]) * static_cast<double>(state[k]) * static_cast<double>(state[k]);
+    sum -= 2.0 / static_cast<double>(memory_.scale) * threshold_sum(memory_.thresholds, state, dimension);
     return add_up(sum);
   }
 
@@ -65,7 +79,8 @@ class Products {
     sum = add_up(sum);
     if constexpr (is_linear) {
       const float removed = memory_.diagonal == nullptr ? 0.0F : memory_.diagonal[neuron] * x;
-      return {memory_.scale * (sum - removed), memory_.resolution[neuron] * magnitude_};
+      return {memory_.scale * (sum - removed) - threshold_of(memory_.thresholds, neuron),
+              memory_.resolution[neuron] * magnitude_};
     } else {
       return {sum, relative_rounding(separation_) * add_up(size)};
     }
@@ -95,12 +110,12 @@ class Fields {
   __device__ Fields(const SweptWeights& memory, float* fields, int dimension, float magnitude)
       : memory_(memory), fields_(fields), dimension_(dimension), magnitude_(magnitude) {}
 
-  /// Σ x·u.
+  /// Σ x·(u − θ).
   [[nodiscard]] __device__ double potential(const float* state, int dimension) const {
     double sum = 0.0;
     for (int k = thread(); k < dimension; k += threads)
       sum += static_cast<double>(state[k]) * static_cast<double>(memory_.scale * fields_[k]);
-    return add_up(sum);
+    return add_up(sum - 2.0 * threshold_sum(memory_.thresholds, state, dimension));
   }
 
   [[nodiscard]] __device__ Decision decide(int neuron, float /*x*/) const {
@@ -109,7 +124,7 @@ class Fields {
     __syncthreads();
     if (neuron % threads == thread()) field = memory_.scale * fields_[neuron];
     __syncthreads();
-    return {field, memory_.resolution[neuron] * magnitude_};
+    return {field - threshold_of(memory_.thresholds, neuron), memory_.resolution[neuron] * magnitude_};
   }
 
   __device__ void follow(int neuron, float change) {
@@ -138,7 +153,8 @@ __device__ void sweep(Followed& followed, const SweepRows& rows, const Job& job,
     float next = x;
     if (clamped == nullptr || clamped[neuron] == 0) {
       const Decision decision = followed.decide(neuron, x);
-      next = apply_update(AsynchronousSignUpdate{}, FloatOps{}, x, without_noise(decision.field, decision.least));
+      next = apply_update(AsynchronousSignUpdate{.at_zero = job.update.at_zero}, FloatOps{}, x,
+                          without_noise(decision.field, decision.least));
       if (!isfinite(decision.field)) next = NAN;
       if (next != x) followed.follow(neuron, next - x);
     }

@@ -28,22 +28,24 @@ struct SweepRows {
   double* potentials;  ///< of the states before the sweep [rows]: −2E over the energy's scale
 };
 
-/// u = scale·(Fᵀf(h) − diagonal∘x) with h = score_scale·Fx; Fx is followed.
+/// u = scale·(Fᵀf(h) − diagonal∘x) − θ with h = score_scale·Fx; Fx is followed.
 struct SweptFactor {
   const float* factor;  ///< F [patterns × stride]
   Index stride;
   int patterns;
   const float* diagonal;    ///< [stride] or null: 0
   const float* resolution;  ///< [stride] of linear memories, for states of magnitude 1
+  const float* thresholds;  ///< θ [stride] of linear memories, or null: 0
   float score_scale;
   float scale;
 };
 
-/// u = scale·Wx; Wx is followed.
+/// u = scale·Wx − θ; Wx is followed.
 struct SweptWeights {
   const float* weights;  ///< W [D × stride], symmetric
   Index stride;
   const float* resolution;  ///< [stride]
+  const float* thresholds;  ///< θ [stride] or null: 0
   float scale;
 };
 

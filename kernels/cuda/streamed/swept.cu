@@ -25,6 +25,7 @@ void sweep_rows(const StreamedFactored& memory, const SweepRows& rows, const Job
                 .patterns = memory.factor.rows,
                 .diagonal = memory.diagonal.data(),
                 .resolution = memory.resolution.data(),
+                .thresholds = memory.thresholds.data(),
                 .score_scale = 1.0F,
                 .scale = memory.scale},
                rows, job, stream);
@@ -34,6 +35,7 @@ void sweep_rows(const StreamedDense& memory, const SweepRows& rows, const Job& j
   launch_sweep({.weights = memory.weights.data.data(),
                 .stride = memory.weights.stride,
                 .resolution = memory.resolution.data(),
+                .thresholds = memory.thresholds.data(),
                 .scale = memory.scale},
                rows, job, stream);
 }
@@ -45,6 +47,7 @@ void sweep_rows(const StreamedPointwise& memory, const SweepRows& rows, const Jo
                 .patterns = memory.patterns.rows,
                 .diagonal = nullptr,
                 .resolution = nullptr,
+                .thresholds = nullptr,
                 .score_scale = memory.score_scale,
                 .scale = 1.0F},
                rows, job, stream);
@@ -68,8 +71,7 @@ class SweptStage {
   /// Before the first step.
   void start(const Job& job, cudaStream_t stream) {
     job_ = &job;
-    if (job.update.sweep.seed)
-      launch_sweep_order(*job.update.sweep.seed, order_, Swept::matrix(memory_).columns, stream);
+    if (job.update.seed) launch_sweep_order(*job.update.seed, order_, Swept::matrix(memory_).columns, stream);
   }
 
   SweptReadout launch(const float* states, int rows, const RowTerms& terms, cublasHandle_t /*blas*/,
@@ -93,7 +95,7 @@ class SweptStage {
                 .swept = swept_,
                 .stride = matrix.stride,
                 .dimension = matrix.columns,
-                .order = job_->update.sweep.seed ? order_ : nullptr,
+                .order = job_->update.seed ? order_ : nullptr,
                 .followed = followed_,
                 .followed_stride = padded(matrix.rows),
                 .potentials = potentials_},

@@ -1,0 +1,110 @@
+#include <attractor/heads.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include <attractor/error.hpp>
+
+#include "host/src/validation.hpp"
+
+namespace attractor {
+namespace {
+
+/// Columns [first, first + count).
+template <class T>
+MatrixView<T> columns_of(MatrixView<T> matrix, Index first, Index count) {
+  if (matrix.data == nullptr) return matrix;
+  return {matrix.data + first, matrix.rows, count, matrix.row_stride};
+}
+
+template <class T>
+std::span<T> row_of(Matrix<T>& matrix, Index i) {
+  return {matrix.row(i), static_cast<std::size_t>(matrix.columns())};
+}
+
+/// Columns of each of `count` equal groups.
+Index group_size(MatrixView<const float> matrix, Index count, const std::string& what) {
+  detail::check_pattern_layout(matrix, what);
+  if (matrix.columns % count != 0)
+    throw InvalidArgument(what + " have " + std::to_string(matrix.columns) + " columns, which " +
+                          std::to_string(count) + " heads can't share equally");
+  return matrix.columns / count;
+}
+
+/// A head's part of a call, whose progress goes on from the heads before.
+RelaxCall call_of(const RelaxCall& call, Index head, Index heads, Index first, Index count) {
+  RelaxCall part = call;
+  part.clamped = columns_of(call.clamped, first, count);
+  if (call.progress)
+    part.progress = [&call, head, heads](const Progress& progress) {
+      call.progress({.finished = head * progress.total + progress.finished, .total = heads * progress.total});
+    };
+  return part;
+}
+
+}  // namespace
+
+Heads::Heads(std::vector<Relaxer> heads) : heads_(std::move(heads)) {
+  if (heads_.empty()) throw InvalidArgument("there must be a head; none was given");
+}
+
+Heads Heads::modern_hopfield(const Device& device, MatrixView<const float> patterns, std::span<const float> betas,
+                             const ModernHopfieldOptions& options, const RelaxerOptions& relaxation) {
+  const auto count = static_cast<Index>(betas.size());
+  if (count == 0) throw InvalidArgument("there must be a head; no betas were given");
+  const Index dimension = group_size(patterns, count, "patterns");
+  const bool has_contents = options.contents.data != nullptr || !options.contents.empty();
+  const Index content_columns = has_contents ? group_size(options.contents, count, "contents") : 0;
+  std::vector<Relaxer> heads;
+  for (Index h = 0; h < count; ++h) {
+    ModernHopfieldOptions own = options;
+    own.beta = betas[static_cast<std::size_t>(h)];
+    own.contents = columns_of(options.contents, h * content_columns, content_columns);
+    heads.emplace_back(Memory::modern_hopfield(device, columns_of(patterns, h * dimension, dimension), own),
+                       relaxation);
+  }
+  return Heads(std::move(heads));
+}
+
+Index Heads::dimension() const {
+  return std::accumulate(heads_.begin(), heads_.end(), Index{0},
+                         [](Index sum, const Relaxer& head) { return sum + head.memory().dimension(); });
+}
+
+Index Heads::content_columns() const {
+  return std::accumulate(heads_.begin(), heads_.end(), Index{0},
+                         [](Index sum, const Relaxer& head) { return sum + head.memory().contents().columns; });
+}
+
+HeadsRelaxation Heads::relax(MatrixView<const float> queries, const RelaxCall& call) const {
+  detail::check_call(queries, call, dimension());
+  const auto count = static_cast<Index>(heads_.size());
+  HeadsRelaxation result{.states = Matrix<float>(queries.rows, dimension()),
+                         .steps = Matrix<std::int32_t>(count, queries.rows),
+                         .energies = Matrix<float>(count, queries.rows),
+                         .status = Matrix<Status>(count, queries.rows),
+                         .contents = Matrix<float>(queries.rows, content_columns())};
+  Index column = 0;
+  Index content_column = 0;
+  for (Index h = 0; h < count; ++h) {
+    const Relaxer& head = heads_[static_cast<std::size_t>(h)];
+    const Index own = head.memory().dimension();
+    const Index own_contents = head.memory().contents().columns;
+    const std::span<float> energies = row_of(result.energies, h);
+    if (!head.options().energies) std::fill(energies.begin(), energies.end(), std::numeric_limits<float>::quiet_NaN());
+    RelaxationView view{.states = columns_of(result.states.view(), column, own),
+                        .steps = row_of(result.steps, h),
+                        .energies = head.options().energies ? energies : std::span<float>(),
+                        .status = row_of(result.status, h)};
+    if (own_contents > 0) view.contents = columns_of(result.contents.view(), content_column, own_contents);
+    head.relax(columns_of(queries, column, own), view, call_of(call, h, count, column, own));
+    column += own;
+    content_column += own_contents;
+  }
+  return result;
+}
+
+}  // namespace attractor

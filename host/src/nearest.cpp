@@ -1,0 +1,96 @@
+#include <attractor/nearest.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include <attractor/retrieval.hpp>
+
+#include "host/src/access.hpp"
+#include "host/src/host_memory.hpp"
+#include "host/src/memory_state.hpp"
+#include "host/src/validation.hpp"
+
+namespace attractor {
+namespace {
+
+struct HasInverses {
+  bool operator()(const DenseAssociativeOptions& rule) const { return rule.order % 2 == 0 && !rule.rectified; }
+  template <class Rule>
+  bool operator()(const Rule& /*rule*/) const {
+    return !detail::TraitsOf<Rule>::normalised;
+  }
+};
+
+/// In double: squares leave the range of float.
+double overlap(const float* pattern, const float* state, Index dimension) {
+  double product = 0.0;
+  double pattern_square = 0.0;
+  double state_square = 0.0;
+  for (Index k = 0; k < dimension; ++k) {
+    const auto a = static_cast<double>(pattern[k]);
+    const auto x = static_cast<double>(state[k]);
+    product += a * x;
+    pattern_square += a * a;
+    state_square += x * x;
+  }
+  return pattern_square == 0.0 || state_square == 0.0 ? 0.0
+                                                      : product / (std::sqrt(pattern_square) * std::sqrt(state_square));
+}
+
+/// Of a state, among which those of its k best patterns are.
+using Candidates = std::vector<std::pair<Index, double>>;
+
+void add_candidates(const Memory& memory, const float* state, std::span<const Index> patterns, Candidates& candidates) {
+  for (const Index pattern : patterns)
+    if (pattern >= 0 &&
+        std::none_of(candidates.begin(), candidates.end(), [&](const auto& other) { return other.first == pattern; }))
+      candidates.emplace_back(pattern, overlap(memory.patterns().row(pattern), state, memory.dimension()));
+}
+
+Matrix<float> negative(MatrixView<const float> states) {
+  Matrix<float> result(states.rows, states.columns);
+  for (Index i = 0; i < states.rows; ++i)
+    std::transform(states.row(i), states.row(i) + states.columns, result.row(i), [](float x) { return -x; });
+  return result;
+}
+
+}  // namespace
+
+Nearest nearest(const Memory& memory, MatrixView<const float> states, const NearestOptions& options) {
+  detail::check_queries(states, memory.dimension());
+  detail::check_on_host(states, "states");
+  detail::check_threads(options.threads);
+  detail::check_retrieval_count(options.count, memory.pattern_count());
+  detail::check_count(states.rows, options.count, "nearest patterns");
+  const bool inverses = std::visit(HasInverses{}, detail::Access::state(memory).rule);
+  const auto k = static_cast<std::size_t>(options.count);
+  Nearest result{.pattern = std::vector<Index>(k * static_cast<std::size_t>(states.rows), -1),
+                 .overlap = std::vector<float>(k * static_cast<std::size_t>(states.rows),
+                                               std::numeric_limits<float>::quiet_NaN())};
+  if (states.rows == 0) return result;
+  const Memory cosines =
+      Memory::modern_hopfield(memory.device(), memory.patterns(), {.similarity = Similarity::cosine});
+  const RetrievalOptions retrieval{.count = options.count, .threads = options.threads};
+  const Retrieval alike = retrieve(cosines, states, retrieval);
+  const Retrieval opposite = inverses ? retrieve(cosines, negative(states), retrieval) : Retrieval{};
+  for (Index i = 0; i < states.rows; ++i) {
+    const std::size_t first = static_cast<std::size_t>(i) * k;
+    Candidates candidates;
+    add_candidates(memory, states.row(i), std::span(alike.pattern).subspan(first, k), candidates);
+    if (inverses) add_candidates(memory, states.row(i), std::span(opposite.pattern).subspan(first, k), candidates);
+    std::sort(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) {
+      const double one = inverses ? std::abs(a.second) : a.second;
+      const double other = inverses ? std::abs(b.second) : b.second;
+      return one != other ? one > other : a.first < b.first;
+    });
+    for (std::size_t j = 0; j < std::min(k, candidates.size()); ++j) {
+      result.pattern[first + j] = candidates[j].first;
+      result.overlap[first + j] = static_cast<float>(candidates[j].second);
+    }
+  }
+  return result;
+}
+
+}  // namespace attractor
