@@ -61,19 +61,40 @@ ATTRACTOR_MATH float relative_rounding(const PolynomialSeparation& separation) {
   return 0x1p-21F * static_cast<float>(separation.order);
 }
 
-// Entmax, by what a score lies below the largest one, distance = s − max ≤ 0, and the level, which is what the largest
-// lies above the threshold: weights are p = y^k, y = [level + (α−1)·distance]₊, k = 1/(α−1).
+// Separations by an excess: what scores exceed a threshold by. They go by what a score lies below the largest one,
+// distance = s − max ≤ 0, and the level, y of the largest, at which Σ y^k = 1 with
+//
+//   y = [level + rate·distance]₊.
+//
+// Each says its `excess_rate`, its `excess_exponent` k, what a y weighs and the potential; weights are divided by their
+// sum. The level is found by core/excess.hpp.
+
+ATTRACTOR_MATH float excess_rate(const EntmaxSeparation& separation) { return separation.alpha - 1.0F; }
+ATTRACTOR_MATH float excess_exponent(const EntmaxSeparation& separation) { return 1.0F / (separation.alpha - 1.0F); }
+
+/// p = y^k, where `below` is y^(k−1).
+template <class Ops, class V>
+ATTRACTOR_MATH V excess_weight(const EntmaxSeparation& /*separation*/, const Ops& ops, V y, V below) {
+  return ops.mul(y, below);
+}
+
+/// Ω* less the largest score, from Σ p·y.
+ATTRACTOR_MATH double excess_potential(const EntmaxSeparation& separation, double level, double sum) {
+  const auto alpha = static_cast<double>(separation.alpha);
+  return (1.0 - level) / (alpha - 1.0) + (sum - 1.0) / alpha;
+}
 
 /// y.
-template <class Ops, class V>
-ATTRACTOR_MATH V excess(const EntmaxSeparation& separation, const Ops& ops, V distance, V level) {
-  return ops.positive_part(ops.mul_add(ops.set(separation.alpha - 1.0F), distance, level));
+template <class Separation, class Ops, class V>
+ATTRACTOR_MATH V excess(const Separation& separation, const Ops& ops, V distance, V level) {
+  return ops.positive_part(ops.mul_add(ops.set(excess_rate(separation)), distance, level));
 }
 
 /// y^(k−1).
-template <class Ops, class V>
-ATTRACTOR_MATH V weight_slope(const EntmaxSeparation& separation, const Ops& ops, V y) {
-  if (separation.alpha == 1.5F) return y;
-  if (separation.alpha == 2.0F) return ops.sign_or(y, ops.set(0.0F));
-  return ops.power(y, 1.0F / (separation.alpha - 1.0F) - 1.0F);
+template <class Separation, class Ops, class V>
+ATTRACTOR_MATH V power_below(const Separation& separation, const Ops& ops, V y) {
+  const float k = excess_exponent(separation);
+  if (k == 2.0F) return y;
+  if (k == 1.0F) return ops.sign_or(y, ops.set(0.0F));
+  return ops.power(y, k - 1.0F);
 }

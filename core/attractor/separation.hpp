@@ -6,9 +6,12 @@
 /// A pointwise one takes each score h to its own weight p = f(h) and has a potential F, F' = f. A normalised one needs
 /// all scores of a state: its weights are not negative and sum to 1, and it has a potential Ω*(s) whose gradient they
 /// are, the convex conjugate of a negative entropy Ω (a Fenchel–Young pair; Santos et al. 2024, Hopfield–Fenchel–Young
-/// networks).
+/// networks). Each lists its name and parameters as files and descriptions have them.
 
+#include <string_view>
 #include <variant>
+
+#include <attractor/parameter.hpp>
 
 namespace attractor {
 
@@ -26,13 +29,24 @@ struct PolynomialSeparation {
 using PointwiseSeparation = std::variant<LinearSeparation, PolynomialSeparation>;
 
 /// p ∝ exp(s), Ω* = log Σ exp(s): modern Hopfield networks, attention (Ramsauer et al. 2020).
-struct SoftmaxSeparation {};
+struct SoftmaxSeparation {
+  static constexpr std::string_view name = "softmax";
+  template <class Self, class Visit>
+  static void visit_parameters(Self& /*self*/, const Visit& /*visit*/) {}
+};
 
 /// p = [(α−1)s − τ]₊^(1/(α−1)) with the τ for which p sums to 1, Ω* = pᵀs − (Σ p^α − 1)/(α(α−1)): most weights are
 /// exactly 0, and so a stored pattern can be retrieved exactly. α = 2 is sparsemax (Martins, Astudillo 2016; Peters et
 /// al. 2019; sparse Hopfield networks, Hu et al. 2023); towards 1 it becomes softmax.
 struct EntmaxSeparation {
   float alpha = 1.5F;  ///< α, 1.05 … 2
+
+  static constexpr std::string_view name = "entmax";
+  template <class Self, class Visit>
+  static void visit_parameters(Self& self, const Visit& visit) {
+    constexpr detail::Range range{.least = double{1.05F}, .most = 2.0, .words = "in [1.05, 2]"};
+    visit(detail::Parameter{"alpha", range, "alpha of entmax"}, self.alpha);
+  }
 };
 
 /// Softmax over the k patterns with the largest scores, those stored first where scores are equal up to the rounding of
@@ -40,6 +54,13 @@ struct EntmaxSeparation {
 /// Millidge et al. 2022). Weights jump where the k-th score changes hands.
 struct TopSeparation {
   int count = 1;  ///< k ≥ 1; more than there are patterns: all of them
+
+  static constexpr std::string_view name = "top";
+  template <class Self, class Visit>
+  static void visit_parameters(Self& self, const Visit& visit) {
+    constexpr detail::Range range{.least = 1.0, .words = "at least 1"};
+    visit(detail::Parameter{"count", range, "number of top patterns"}, self.count);
+  }
 };
 
 /// One of the normalised separations above.

@@ -3,7 +3,6 @@
 /// The rule that a memory is made by: its kinds, their names, and their parameters, each listed once for checks, files
 /// and descriptions.
 
-#include <limits>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include <attractor/memory.hpp>
+#include <attractor/parameter.hpp>
 
 namespace attractor::detail {
 
@@ -18,33 +18,12 @@ namespace attractor::detail {
 using Rule = std::variant<HebbianOptions, ProjectionOptions, StorkeyOptions, BidirectionalOptions,
                           DenseAssociativeOptions, ModernHopfieldOptions, ExponentialOptions, AdaptiveSimilarity>;
 
-/// What a numeric parameter may be, and how messages say so.
-struct Range {
-  double least = std::numeric_limits<double>::lowest();
-  double most = std::numeric_limits<double>::max();
-  bool open = false;  ///< `least` itself is excluded
-  std::string_view words = "finite";
-
-  [[nodiscard]] constexpr bool contains(double value) const {
-    return value <= most && (open ? value > least : value >= least);
-  }
-};
-
-inline constexpr Range not_negative{.least = 0.0, .words = "finite and not negative"};
-inline constexpr Range positive{.least = 0.0, .open = true, .words = "finite and positive"};
-
-struct Parameter {
-  std::string_view name;        ///< as in the options and in files
-  Range range = {};             ///< of a number
-  std::string_view label = {};  ///< in messages; none: the name
-  bool in_all_files = true;     ///< else files of before there was such a parameter lack it, and its default holds
-};
-
 /// For each kind, of rules and of separations that are a rule's parameter: its `name`; of rules whether
 /// readouts are averages under weights that sum to 1 (`normalised`) and whether their literature has states of ±1
 /// (`bipolar`); and `visit_parameters(rule, visit)`, which calls visit(parameter, member) for each of its parameters.
+/// Separations list theirs themselves.
 template <class Kind>
-struct RuleTraits;
+struct RuleTraits : Kind {};
 
 template <>
 struct RuleTraits<HebbianOptions> {
@@ -110,33 +89,6 @@ struct RuleTraits<DenseAssociativeOptions> {
   static void visit_parameters(Options& rule, const Visit& visit) {
     visit(Parameter{"order", {.least = 2, .most = 30, .words = "in [2, 30]"}}, rule.order);
     visit(Parameter{"rectified"}, rule.rectified);
-  }
-};
-
-template <>
-struct RuleTraits<SoftmaxSeparation> {
-  static constexpr std::string_view name = "softmax";
-  template <class Separation, class Visit>
-  static void visit_parameters(Separation& /*separation*/, const Visit& /*visit*/) {}
-};
-
-template <>
-struct RuleTraits<EntmaxSeparation> {
-  static constexpr std::string_view name = "entmax";
-  template <class Separation, class Visit>
-  static void visit_parameters(Separation& separation, const Visit& visit) {
-    constexpr Range range{.least = double{1.05F}, .most = 2.0, .words = "in [1.05, 2]"};
-    visit(Parameter{"alpha", range, "alpha of entmax"}, separation.alpha);
-  }
-};
-
-template <>
-struct RuleTraits<TopSeparation> {
-  static constexpr std::string_view name = "top";
-  template <class Separation, class Visit>
-  static void visit_parameters(Separation& separation, const Visit& visit) {
-    constexpr Range range{.least = 1.0, .words = "at least 1"};
-    visit(Parameter{"count", range, "number of top patterns"}, separation.count);
   }
 };
 

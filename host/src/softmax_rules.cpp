@@ -5,8 +5,14 @@
 #include <iterator>
 #include <variant>
 
+#include "core/double_ops.hpp"
+
 namespace attractor::detail {
 namespace {
+
+#define ATTRACTOR_MATH inline
+#include "core/separation-inl.hpp"
+#undef ATTRACTOR_MATH
 
 /// The largest |entry − less| of each column.
 std::vector<double> reach(MatrixView<const float> patterns, const std::vector<float>& less) {
@@ -37,13 +43,17 @@ double squared_norm(const float* values, std::size_t count) {
 
 double potential_of_zeros(const SoftmaxSeparation& /*separation*/, double count) { return std::log(count); }
 
-double potential_of_zeros(const EntmaxSeparation& separation, double count) {
-  const auto alpha = static_cast<double>(separation.alpha);
-  return (1.0 - std::pow(count, 1.0 - alpha)) / (alpha * (alpha - 1.0));
-}
-
 double potential_of_zeros(const TopSeparation& separation, double count) {
   return std::log(std::min(count, static_cast<double>(separation.count)));
+}
+
+/// Of separations by an excess: that of all scores is the level, n level^k = 1.
+template <class Excess>
+double potential_of_zeros(const Excess& separation, double count) {
+  const double level = std::pow(count, -1.0 / static_cast<double>(excess_exponent(separation)));
+  const double y = excess(separation, DoubleOps{}, 0.0, level);
+  const double weight = excess_weight(separation, DoubleOps{}, y, power_below(separation, DoubleOps{}, y));
+  return excess_potential(separation, level, count * weight * y);
 }
 
 /// b_μ, and for squared distances what −½β‖a − x‖² has beside β(a − c)·x and what all patterns share.

@@ -13,7 +13,8 @@
 #include <cstdint>
 #include <limits>
 
-#include "core/entmax.hpp"
+#include "core/double_ops.hpp"
+#include "core/excess.hpp"
 #include "kernels/cpu/simd/vector_ops-inl.hpp"
 #include "kernels/negligible.hpp"
 
@@ -25,68 +26,70 @@ namespace attractor::cpu::HWY_NAMESPACE {
 // then `begin_weighing()` and `weigh(lane, distance)` for all, and `weight_of(lane, rank, distance)` for single ones,
 // of which the largest has rank 0. A distance is the score less the lane's largest.
 
-/// Weights y^k, y = [level + (α−1)·distance]₊: the level by Newton's method, see core/entmax.hpp.
-class EntmaxLanes {
+/// Separations by an excess: the level by Newton's method.
+template <class Separation>
+class ExcessLanes {
  public:
-  EntmaxLanes(const EntmaxSeparation& separation, Index /*patterns*/) : separation_(separation) {}
+  ExcessLanes(const Separation& separation, Index /*patterns*/) : separation_(separation) {}
 
-  [[nodiscard]] float cutoff() const { return (1.0F + 0x1p-20F) / (separation_.alpha - 1.0F); }
+  /// The level is at most 1.
+  [[nodiscard]] float cutoff() const { return (1.0F + 0x1p-20F) / excess_rate(separation_); }
 
   void start(const LaneArray<float>& /*maximum*/) { level_.fill(1.0F); }
 
   void begin_round() {
-    weights_ = {};
+    powers_ = {};
     slopes_ = {};
   }
 
   HWY_INLINE void count(Index lane, Vector distance) {
     const Vector y = excess(separation_, VectorOps{}, distance, hn::Load(floats, level_.data() + lane));
-    const Vector slope = weight_slope(separation_, VectorOps{}, y);
-    add_to(weights_, lane, hn::Mul(y, slope));
+    const Vector slope = power_below(separation_, VectorOps{}, y);
+    add_to(powers_, lane, hn::Mul(y, slope));
     add_to(slopes_, lane, slope);
   }
 
   bool end_round(Index lanes) {
+    const auto k = static_cast<double>(excess_exponent(separation_));
     bool moved = false;
     for (Index lane = 0; lane < lanes; ++lane) {
       float& level = level_[static_cast<std::size_t>(lane)];
-      const auto next =
-          static_cast<float>(detail::next_level(static_cast<double>(separation_.alpha), static_cast<double>(level),
-                                                weights_.value(lane), slopes_.value(lane)));
+      const auto next = static_cast<float>(
+          detail::next_level(k, static_cast<double>(level), powers_.value(lane), slopes_.value(lane)));
       moved |= next != level;
       level = next;
     }
     return moved;
   }
 
-  void begin_weighing() { powers_ = {}; }
+  void begin_weighing() { sum_ = {}; }
 
   HWY_INLINE Vector weigh(Index lane, Vector distance) {
     const Vector y = excess(separation_, VectorOps{}, distance, hn::Load(floats, level_.data() + lane));
-    const Vector weight = hn::Mul(y, weight_slope(separation_, VectorOps{}, y));
-    add_to(powers_, lane, hn::Mul(weight, y));
+    const Vector weight = excess_weight(separation_, VectorOps{}, y, power_below(separation_, VectorOps{}, y));
+    add_to(sum_, lane, hn::Mul(weight, y));
     return weight;
   }
 
   /// Of any score.
   [[nodiscard]] double weight_of(Index lane, Index /*rank*/, float distance) const {
-    const double step = static_cast<double>(separation_.alpha) - 1.0;
-    const double y = static_cast<double>(level_[static_cast<std::size_t>(lane)]) + step * static_cast<double>(distance);
-    return std::pow(std::max(y, 0.0), 1.0 / step);
+    const detail::DoubleOps ops;
+    const auto level = static_cast<double>(level_[static_cast<std::size_t>(lane)]);
+    const double y = excess(separation_, ops, static_cast<double>(distance), level);
+    return excess_weight(separation_, ops, y, power_below(separation_, ops, y));
   }
 
   /// Ω* less the largest score.
   [[nodiscard]] double potential(Index lane, double /*normaliser*/) const {
-    return detail::entmax_potential(static_cast<double>(separation_.alpha),
-                                    static_cast<double>(level_[static_cast<std::size_t>(lane)]), powers_.value(lane));
+    return excess_potential(separation_, static_cast<double>(level_[static_cast<std::size_t>(lane)]), sum_.value(lane));
   }
 
  private:
-  EntmaxSeparation separation_;
+  Separation separation_;
   LaneArray<float> level_{};
-  LaneSums weights_;  ///< Σ y^k
-  LaneSums slopes_;   ///< Σ y^(k−1)
-  LaneSums powers_;   ///< Σ y^(k+1)
+  LaneSums powers_;  ///< Σ y^k
+  LaneSums slopes_;  ///< Σ y^(k−1)
+  LaneSums sum_;     ///< Σ weight·y
 };
 
 /// Weights exp(distance) of the k largest scores: the k-th of them by bisection.
@@ -184,6 +187,16 @@ class TopLanes {
   LaneArray<std::int32_t> middle_{};
   LaneArray<std::int32_t> count_{};
   LaneArray<std::int32_t> equal_left_{};  ///< to be chosen of those as near as the k-th
+};
+
+/// How lanes settle a separation.
+template <class Separation>
+struct LanesFor {
+  using Type = ExcessLanes<Separation>;
+};
+template <>
+struct LanesFor<TopSeparation> {
+  using Type = TopLanes;
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

@@ -2,6 +2,7 @@
 
 #include "kernels/cpu/softmax/settled.hpp"
 
+#include <type_traits>
 #include <variant>
 
 #undef HWY_TARGET_INCLUDE
@@ -20,31 +21,37 @@ namespace {
 template <class Lanes>
 using Reader = SettledReader<PatternScorer, Lanes>;
 
-/// Calls make<Lanes>(separation) for the field's separation and its lanes.
-template <class Make>
-auto with_lanes(const SoftmaxField& field, const Make& make) {
-  if (const auto* const top = std::get_if<TopSeparation>(&field.separation))
-    return make.template operator()<TopLanes>(*top);
-  return make.template operator()<EntmaxLanes>(std::get<EntmaxSeparation>(field.separation));
+/// Returns make<Lanes>(separation) for the field's separation and its lanes; of softmax, which has a reader of its own,
+/// nothing.
+template <class Kernel, class Make>
+std::unique_ptr<Kernel> with_lanes(const SoftmaxField& field, const Make& make) {
+  return std::visit(
+      [&]<class Separation>(const Separation& separation) -> std::unique_ptr<Kernel> {
+        if constexpr (std::is_same_v<Separation, SoftmaxSeparation>)
+          return nullptr;
+        else
+          return make.template operator()<typename LanesFor<Separation>::Type>(separation);
+      },
+      field.separation);
 }
 
 }  // namespace
 
 std::unique_ptr<FieldKernel> make_settled(const SoftmaxField& field, const Update& update, Index width) {
-  return with_lanes(field, [&]<class Lanes>(const auto& separation) {
+  return with_lanes<FieldKernel>(field, [&]<class Lanes>(const auto& separation) {
     return make_normalised_kernel<Reader<Lanes>>(field, terms_of(field), update, width, separation);
   });
 }
 
 std::unique_ptr<RecallKernel> make_settled_recall(const SoftmaxField& field, const PackedMatrix& contents,
                                                   Index width) {
-  return with_lanes(field, [&]<class Lanes>(const auto& separation) -> std::unique_ptr<RecallKernel> {
+  return with_lanes<RecallKernel>(field, [&]<class Lanes>(const auto& separation) {
     return std::make_unique<ContentsKernel<Reader<Lanes>>>(field, contents, width, separation);
   });
 }
 
 std::unique_ptr<RetrievalKernel> make_settled_retrieval(const SoftmaxField& field, const RankingSize& size) {
-  return with_lanes(field, [&]<class Lanes>(const auto& separation) -> std::unique_ptr<RetrievalKernel> {
+  return with_lanes<RetrievalKernel>(field, [&]<class Lanes>(const auto& separation) {
     return std::make_unique<SettledRetrieval<Reader<Lanes>>>(size, field, field.patterns, most_lanes, separation);
   });
 }

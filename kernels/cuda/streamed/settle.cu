@@ -3,7 +3,7 @@
 #include <type_traits>
 #include <variant>
 
-#include "core/entmax.hpp"
+#include "core/excess.hpp"
 #include "kernels/cuda/device/block_reduce.cuh"
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/device/math.cuh"
@@ -56,22 +56,24 @@ class Row {
   float maximum_;
 };
 
-/// Weights y^k: the level by Newton's method, see core/entmax.hpp.
-class EntmaxRow {
+/// Separations by an excess: the level by Newton's method, see core/excess.hpp.
+template <class Separation>
+class ExcessRow {
  public:
-  __device__ EntmaxRow(const EntmaxSeparation& separation, const Row& row) : separation_(separation) {
+  __device__ ExcessRow(const Separation& separation, const Row& row) : separation_(separation) {
+    const auto k = static_cast<double>(excess_exponent(separation_));
     for (;;) {
-      double weights = 0.0;
+      double powers = 0.0;
       double slopes = 0.0;
       row.for_each([&](int i) {
         const float y = at(row, i);
-        const float slope = weight_slope(separation_, FloatOps{}, y);
-        weights += static_cast<double>(y * slope);
+        const float slope = power_below(separation_, FloatOps{}, y);
+        powers += static_cast<double>(y * slope);
         slopes += static_cast<double>(slope);
       });
-      weights = add_up(weights);
+      powers = add_up(powers);
       slopes = add_up(slopes);
-      const auto next = static_cast<float>(detail::next_level(alpha(), static_cast<double>(level_), weights, slopes));
+      const auto next = static_cast<float>(detail::next_level(k, static_cast<double>(level_), powers, slopes));
       if (next == level_) return;
       level_ = next;
     }
@@ -79,23 +81,22 @@ class EntmaxRow {
 
   [[nodiscard]] __device__ float weight(const Row& row, int i) const {
     const float y = at(row, i);
-    return y * weight_slope(separation_, FloatOps{}, y);
+    return excess_weight(separation_, FloatOps{}, y, power_below(separation_, FloatOps{}, y));
   }
 
   /// Before the scores have become weights.
   [[nodiscard]] __device__ double potential(const Row& row, double /*total*/) const {
-    const double powers =
+    const double sum =
         row.sum<double>([&](int i) { return static_cast<double>(weight(row, i)) * static_cast<double>(at(row, i)); });
-    return detail::entmax_potential(alpha(), static_cast<double>(level_), powers);
+    return excess_potential(separation_, static_cast<double>(level_), sum);
   }
 
  private:
-  [[nodiscard]] __device__ double alpha() const { return static_cast<double>(separation_.alpha); }
   [[nodiscard]] __device__ float at(const Row& row, int i) const {
     return excess(separation_, FloatOps{}, row.distance(i), level_);
   }
 
-  EntmaxSeparation separation_;
+  Separation separation_;
   float level_ = 1.0F;
 };
 
@@ -206,15 +207,14 @@ __global__ void __launch_bounds__(threads) settle_kernel(Separation separation, 
   rows.potentials[index] = potential;
 }
 
+/// How a block settles a separation.
 template <class Separation>
-struct RowFor;
+struct RowFor {
+  using Type = ExcessRow<Separation>;
+};
 template <>
 struct RowFor<SoftmaxSeparation> {
   using Type = SoftmaxRow;
-};
-template <>
-struct RowFor<EntmaxSeparation> {
-  using Type = EntmaxRow;
 };
 template <>
 struct RowFor<TopSeparation> {
