@@ -84,6 +84,21 @@ ATTRACTOR_MATH double excess_potential(const EntmaxSeparation& separation, doubl
   return (1.0 - level) / (alpha - 1.0) + (sum - 1.0) / alpha;
 }
 
+ATTRACTOR_MATH float excess_rate(const NormmaxSeparation& /*separation*/) { return 1.0F; }
+ATTRACTOR_MATH float excess_exponent(const NormmaxSeparation& separation) {
+  return separation.gamma / (separation.gamma - 1.0F);
+}
+
+/// p ∝ y^(k−1).
+template <class Ops, class V>
+ATTRACTOR_MATH V excess_weight(const NormmaxSeparation& /*separation*/, const Ops& /*ops*/, V /*y*/, V below) {
+  return below;
+}
+
+ATTRACTOR_MATH double excess_potential(const NormmaxSeparation& /*separation*/, double level, double /*sum*/) {
+  return 1.0 - level;
+}
+
 /// y.
 template <class Separation, class Ops, class V>
 ATTRACTOR_MATH V excess(const Separation& separation, const Ops& ops, V distance, V level) {

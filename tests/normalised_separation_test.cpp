@@ -67,12 +67,26 @@ TEST(NormalisedSeparationTest, EntmaxOfTwoScoresSolvesItsQuadratic) {
   }
 }
 
+/// Blondel, Martins, Niculae 2020: of two scores, with y₁ − y₂ their difference and y₁² + y₂² = 1, p ∝ y.
+TEST(NormalisedSeparationTest, NormmaxOfTwoScoresSolvesItsQuadratic) {
+  const Memory memory = make_memory(axes(2), normmax());
+  for (const float difference : {0.0F, 0.25F, 0.75F, 0.999F, 1.0F, 3.0F}) {
+    const Matrix<float> p = read_out(memory, matrix({{difference, 0.0F}}));
+
+    const double d = std::min(static_cast<double>(difference), 1.0);
+    const double y = 0.5 * (d + std::sqrt(2.0 - d * d));
+    EXPECT_NEAR(static_cast<double>(p(0, 0)), y / (2.0 * y - d), 3e-7) << difference;
+    EXPECT_NEAR(static_cast<double>(p(0, 1)), 1.0 - y / (2.0 * y - d), 3e-7) << difference;
+  }
+}
+
 /// Closer than the margin of the separation, 1/(α−1), to a pattern, one step ends on it, bit for bit (Hu et al. 2023;
 /// Santos et al. 2024, proposition 3); softmax always keeps a trace of the others.
 TEST(NormalisedSeparationTest, PatternsAreRetrievedExactly) {
   Rng rng(300);
   const Matrix<float> patterns = random_gaussian(50, 40, rng);
-  for (const NormalisedSeparation& separation : {sparsemax(), entmax(1.5F), entmax(1.3F), top(1)}) {
+  for (const NormalisedSeparation& separation :
+       {sparsemax(), entmax(1.5F), entmax(1.3F), normmax(), normmax(1.3F), top(1)}) {
     const Relaxer relaxer(make_memory(patterns, separation),
                           {.update = readout_update(), .halting = state_stable(0.0F), .max_steps = 9});
 
@@ -116,7 +130,8 @@ TEST(NormalisedSeparationTest, ManyEqualScoresShareAlike) {
   std::array<double, 3> means{};
   for (Index i = 0; i < count; ++i)
     for (Index k = 0; k < 3; ++k) means.at(static_cast<std::size_t>(k)) += static_cast<double>(patterns(i, k));
-  for (const NormalisedSeparation& separation : {sparsemax(), entmax(1.5F), entmax(1.05F), top(1 << 30)}) {
+  for (const NormalisedSeparation& separation :
+       {sparsemax(), entmax(1.5F), entmax(1.05F), normmax(), normmax(1.1F), top(1 << 30)}) {
     const Memory memory = make_memory(patterns, separation);
 
     const Retrieval found = retrieve(memory, query);
@@ -293,6 +308,9 @@ TEST(NormalisedSeparationTest, BadParametersAreNamed) {
   EXPECT_EQ(complaint(entmax(2.5F)), "the alpha of entmax is 2.5; it must be in [1.05, 2]");
   EXPECT_EQ(complaint(entmax(std::numeric_limits<float>::quiet_NaN())),
             "the alpha of entmax is nan; it must be in [1.05, 2]");
+  EXPECT_EQ(complaint(normmax(1.0F)), "the gamma of normmax is 1; it must be in [1.1, 2]");
+  EXPECT_EQ(complaint(normmax(2.5F)), "the gamma of normmax is 2.5; it must be in [1.1, 2]");
+  EXPECT_EQ(complaint(normmax(1.1F)), "none");
   EXPECT_EQ(complaint(top(0)), "the number of top patterns is 0; it must be at least 1");
   EXPECT_EQ(complaint(entmax(1.05F)), "none");
   EXPECT_EQ(complaint(sparsemax()), "none");

@@ -49,6 +49,20 @@ struct EntmaxSeparation {
   }
 };
 
+/// p ∝ y^(1/(γ−1)), y = [s − τ]₊ with the τ for which Σ y^(γ/(γ−1)) = 1, Ω* = τ + 1: the entropy is 1 − ‖p‖_γ, a norm's
+/// (Blondel, Martins, Niculae 2020, norm entropies; Hopfield–Fenchel–Young networks, Santos et al. 2024). Sparse as
+/// entmax is, and weights of nearly equal scores stay nearly equal: towards 1 all that have one have the same.
+struct NormmaxSeparation {
+  float gamma = 2.0F;  ///< γ, 1.1 … 2
+
+  static constexpr std::string_view name = "normmax";
+  template <class Self, class Visit>
+  static void visit_parameters(Self& self, const Visit& visit) {
+    constexpr detail::Range range{.least = double{1.1F}, .most = 2.0, .words = "in [1.1, 2]"};
+    visit(detail::Parameter{"gamma", range, "gamma of normmax"}, self.gamma);
+  }
+};
+
 /// Softmax over the k patterns with the largest scores, those stored first where scores are equal up to the rounding of
 /// what they lie below the largest; Ω* = log Σ exp(s) over them. k = 1 is the maximum (universal Hopfield networks,
 /// Millidge et al. 2022). Weights jump where the k-th score changes hands.
@@ -64,11 +78,12 @@ struct TopSeparation {
 };
 
 /// One of the normalised separations above.
-using NormalisedSeparation = std::variant<SoftmaxSeparation, EntmaxSeparation, TopSeparation>;
+using NormalisedSeparation = std::variant<SoftmaxSeparation, EntmaxSeparation, NormmaxSeparation, TopSeparation>;
 
 constexpr NormalisedSeparation softmax() { return SoftmaxSeparation{}; }
 constexpr NormalisedSeparation sparsemax() { return EntmaxSeparation{2.0F}; }
 constexpr NormalisedSeparation entmax(float alpha = 1.5F) { return EntmaxSeparation{alpha}; }
+constexpr NormalisedSeparation normmax(float gamma = 2.0F) { return NormmaxSeparation{gamma}; }
 constexpr NormalisedSeparation top(int count) { return TopSeparation{count}; }
 
 }  // namespace attractor

@@ -61,6 +61,40 @@ double potential_of(const EntmaxSeparation& separation, const Vector& scores) {
   return mean - (powers - 1.0) / (alpha * (alpha - 1.0));
 }
 
+/// The threshold by bisection: what exceeds it has the norm 1.
+Vector weights_of(const NormmaxSeparation& separation, const Vector& scores) {
+  const auto gamma = static_cast<double>(separation.gamma);
+  const auto powers = [&](double threshold, double exponent) {
+    Vector result(scores.size());
+    std::transform(scores.begin(), scores.end(), result.begin(),
+                   [&](double score) { return score > threshold ? std::pow(score - threshold, exponent) : 0.0; });
+    return result;
+  };
+  double above = *std::max_element(scores.begin(), scores.end());
+  double below = above - 1.0;
+  for (int round = 0; round < 100; ++round) {
+    const double middle = 0.5 * (below + above);
+    (sum(powers(middle, gamma / (gamma - 1.0))) >= 1.0 ? below : above) = middle;
+  }
+  Vector result = powers(below, 1.0 / (gamma - 1.0));
+  const double total = sum(result);
+  for (double& weight : result) weight /= total;
+  return result;
+}
+
+/// pᵀs + 1 − ‖p‖_γ.
+double potential_of(const NormmaxSeparation& separation, const Vector& scores) {
+  const auto gamma = static_cast<double>(separation.gamma);
+  const Vector p = weights_of(separation, scores);
+  double powers = 0.0;
+  double mean = 0.0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    powers += std::pow(p[i], gamma);
+    if (p[i] > 0.0) mean += p[i] * scores[i];  // Others may be −∞.
+  }
+  return mean + 1.0 - std::pow(powers, 1.0 / gamma);
+}
+
 /// The scores of the top patterns, −∞ for the others.
 Vector only_top(const TopSeparation& separation, const Vector& scores) {
   std::vector<std::size_t> order(scores.size());

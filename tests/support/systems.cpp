@@ -268,6 +268,20 @@ WeightError weight_error(const EntmaxSeparation& separation, const Vector& score
   return {total, total / p[best]};
 }
 
+/// Errors of scores move the threshold by no more than they are, so excesses by twice as much; y^r, r = 1/(γ−1) ≥ 1, by
+/// r times that at most, as y ≤ 1, and so does each of them the sum, which is 1 at least.
+WeightError weight_error(const NormmaxSeparation& separation, const Vector& scores, double error) {
+  const double r = 1.0 / (static_cast<double>(separation.gamma) - 1.0);
+  const double excess_error = error + gamma(16);
+  const Vector p = reference::weights(separation, scores);
+  // No threshold is lower.
+  const double least = *std::max_element(scores.begin(), scores.end()) - 1.0 - 2.0 * excess_error;
+  const auto count =
+      static_cast<double>(std::count_if(scores.begin(), scores.end(), [&](double score) { return score > least; }));
+  const double total = 4.0 * r * count * excess_error + gamma(2 * std::ssize(scores) + 16);
+  return {total, total / *std::max_element(p.begin(), p.end())};
+}
+
 /// Where another pattern may take the place of the last of the top ones, all of its weight may move.
 WeightError weight_error(const TopSeparation& separation, const Vector& scores, double error) {
   Vector sorted = scores;
@@ -422,6 +436,7 @@ const std::vector<SystemKind>& all_systems() {
     all.push_back(modern_hopfield_kind("sparsemax", {.beta = 1.0F, .separation = sparsemax()}));
     all.push_back(modern_hopfield_kind("entmax", {.beta = 0.3F, .separation = entmax()}));
     all.push_back(modern_hopfield_kind("entmax_near_softmax", {.beta = 1.0F, .separation = entmax(1.2F)}));
+    all.push_back(modern_hopfield_kind("normmax", {.beta = 0.5F, .separation = normmax(1.5F)}));
     all.push_back(modern_hopfield_kind("top_3", {.beta = 0.5F, .separation = top(3)}));
     all.push_back(modern_hopfield_kind("squared_distance", {.beta = 0.4F, .similarity = Similarity::squared_distance}));
     all.push_back(modern_hopfield_kind("manhattan", {.beta = 0.03F, .similarity = Similarity::manhattan}));
