@@ -68,8 +68,9 @@ std::vector<Way> make_ways(const Job& job, const Device& device, MatrixView<cons
                     Memory::dense_associative(device, patterns, {.order = order}), tanh_update()});
   const std::string soft = "softmax";
   const std::vector<std::pair<std::string, NormalisedSeparation>> normalised = {
-      {soft, softmax()}, {"entmax 1.2", entmax(1.2F)}, {"entmax 1.5", entmax()}, {"sparsemax", sparsemax()},
-      {"top 1", top(1)}, {"top 16", top(16)}};
+      {soft, softmax()},          {"entmax 1.2", entmax(1.2F)}, {"entmax 1.5", entmax()},
+      {"sparsemax", sparsemax()}, {"normmax", normmax()},       {"top 1", top(1)},
+      {"top 16", top(16)}};
   for (const auto& [name, separation] : normalised)
     ways.push_back({name, soft, Memory::modern_hopfield(device, patterns, {.beta = job.beta, .separation = separation}),
                     readout_update()});

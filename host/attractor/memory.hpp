@@ -83,7 +83,8 @@ struct DenseAssociativeOptions {
 struct ModernHopfieldOptions {
   float beta = 1.0F;  ///< inverse temperature β > 0 of the scores s = β sim(A, x) + b
   Similarity similarity = Similarity::dot;
-  /// How scores become weights p: softmax(), sparsemax(), entmax(alpha) or top(count), see <attractor/separation.hpp>.
+  /// How scores become weights p: softmax(), sparsemax(), entmax(alpha), normmax(gamma) or top(count), see
+  /// <attractor/separation.hpp>.
   NormalisedSeparation separation = softmax();
   /// b [P]; empty: all 0. Finite, or −∞ for patterns that are never retrieved, but not for all. A constant common to
   /// all changes nothing but the energy's zero.
