@@ -178,23 +178,21 @@ double largest_integer(MatrixView<const float> matrix) {
 }
 
 /// The most that a resolution may be. Sums over integer states of at most 1 that are integers themselves, none above
-/// `largest_sum` and so small that float has them all, are nothing but 0 below a half; unless there are thresholds to
-/// meet.
-double most_resolution(double largest_sum, float scale, bool has_thresholds) {
-  return largest_sum < 0x1p24 && !has_thresholds ? 0.5 * static_cast<double>(scale)
-                                                 : static_cast<double>(std::numeric_limits<float>::max());
+/// `largest_sum` and so small that float has them all, are nothing but 0 below a half.
+double most_resolution(double largest_sum, float scale) {
+  return largest_sum < 0x1p24 ? 0.5 * static_cast<double>(scale)
+                              : static_cast<double>(std::numeric_limits<float>::max());
 }
 
 }  // namespace
 
-std::vector<float> field_resolution(MatrixView<const float> factor, float scale, bool has_thresholds) {
+std::vector<float> field_resolution(MatrixView<const float> factor, float scale) {
   const std::vector<double> weights = squared_columns(factor);
   const double states =
       static_cast<double>(scale) * std::sqrt(largest_eigenvalue(factor) * static_cast<double>(factor.columns));
   const double largest = largest_integer(factor);
-  const double most =
-      most_resolution(largest * largest * static_cast<double>(factor.rows) * static_cast<double>(factor.columns), scale,
-                      has_thresholds);
+  const double most = most_resolution(
+      largest * largest * static_cast<double>(factor.rows) * static_cast<double>(factor.columns), scale);
   std::vector<float> result(weights.size());
   for (std::size_t k = 0; k < result.size(); ++k)
     result[k] = static_cast<float>(std::min(0x1p-20 * std::sqrt(weights[k]) * states, most));
@@ -242,9 +240,9 @@ Matrix<float> storkey_weights(MatrixView<const float> patterns) {
   return result;
 }
 
-std::vector<float> weight_resolution(MatrixView<const float> weights, float scale, bool has_thresholds) {
+std::vector<float> weight_resolution(MatrixView<const float> weights, float scale) {
   const auto columns = static_cast<double>(weights.columns);
-  const double most = most_resolution(largest_integer(weights) * columns, scale, has_thresholds);
+  const double most = most_resolution(largest_integer(weights) * columns, scale);
   std::vector<float> result;
   for (Index i = 0; i < weights.rows; ++i) {
     const double norm = std::sqrt(dot(weights.row(i), weights.row(i), weights.columns));

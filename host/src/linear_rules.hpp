@@ -29,8 +29,8 @@ Matrix<float> projection_factor(MatrixView<const float> patterns, float ridge);
 std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling);
 
 /// The smallest fields that can be told from 0 in units of u = scale·FᵀFx, for states of at most 1 [D], see
-/// core/attractor/update.hpp, `has_thresholds` where such are taken off. Complexity: O(PD).
-std::vector<float> field_resolution(MatrixView<const float> factor, float scale, bool has_thresholds);
+/// core/attractor/update.hpp. Complexity: O(PD).
+std::vector<float> field_resolution(MatrixView<const float> factor, float scale);
 
 /// W of Storkey's rule [D × D], see Memory::storkey.
 ///
@@ -39,7 +39,7 @@ Matrix<float> storkey_weights(MatrixView<const float> patterns);
 
 /// The same for weights that have no factor [D], in units of scale·Wx: by Cauchy and Schwarz |W_i x| is at most
 /// |W_i| √D max|x|.
-std::vector<float> weight_resolution(MatrixView<const float> weights, float scale, bool has_thresholds);
+std::vector<float> weight_resolution(MatrixView<const float> weights, float scale);
 
 /// The weights of a dense linear memory [D × D], without its scale.
 Matrix<float> weights(const PointwiseForm& form);

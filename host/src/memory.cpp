@@ -74,7 +74,7 @@ class FormMaker {
     if (rule.decay < 1.0F) factor = made_ = faded_factor(factor, rule.decay);
     const float scale = rule.rate / static_cast<float>(patterns_.columns);
     return PointwiseForm{.factor = factor,
-                         .resolution = field_resolution(factor, scale, !rule.thresholds.empty()),
+                         .resolution = field_resolution(factor, scale),
                          .thresholds = rule.thresholds,
                          .scale = scale,
                          .energy_scale = scale,
@@ -85,7 +85,7 @@ class FormMaker {
   Form operator()(const ProjectionOptions& rule) const {
     made_ = projection_factor(patterns_, rule.ridge);
     return PointwiseForm{.factor = made_,
-                         .resolution = field_resolution(made_, 1.0F, !rule.thresholds.empty()),
+                         .resolution = field_resolution(made_, 1.0F),
                          .thresholds = rule.thresholds,
                          .self_coupling = rule.self_coupling,
                          .evaluation = cheaper(rule.evaluation, made_),
@@ -95,7 +95,7 @@ class FormMaker {
     made_ = storkey_weights(patterns_);
     return PointwiseForm{.factor = {},
                          .weights = made_,
-                         .resolution = weight_resolution(made_, 1.0F, !rule.thresholds.empty()),
+                         .resolution = weight_resolution(made_, 1.0F),
                          .thresholds = rule.thresholds,
                          .evaluation = Evaluation::dense,
                          .placement = rule.placement};
@@ -105,7 +105,7 @@ class FormMaker {
     const float scale = 1.0F / static_cast<float>(patterns_.columns);
     return PointwiseForm{.factor = {},
                          .weights = made_,
-                         .resolution = weight_resolution(made_, scale, !rule.thresholds.empty()),
+                         .resolution = weight_resolution(made_, scale),
                          .thresholds = rule.thresholds,
                          .scale = scale,
                          .energy_scale = scale,
