@@ -7,8 +7,10 @@
 #include <array>
 #include <cstdint>
 #include <iostream>
+#include <map>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/support/memory_usage.hpp"
@@ -27,6 +29,8 @@ struct Job {
   std::vector<int> queries = {100000, 1000000, 10000000};
   Index dimension = 128;
   Index patterns = 8;
+  std::string rule = "hebbian";
+  float beta = 0.5F;
 };
 
 /// What one process found; plain bytes, so that it can go through a pipe.
@@ -36,6 +40,25 @@ struct Usage {
   double mean_steps = 0.0;
 };
 
+const std::map<std::string, NormalisedSeparation> separations = {{"softmax", softmax()}, {"sparsemax", sparsemax()},
+                                                                 {"entmax", entmax()},   {"normmax", normmax()},
+                                                                 {"max", top(1)},        {"top-16", top(16)}};
+
+std::string names() {
+  std::string result;
+  for (const auto& [name, separation] : separations) result += (result.empty() ? "" : ", ") + name;
+  return result;
+}
+
+/// The memory, and the update that its literature has.
+std::pair<Memory, Update> make_memory(const Job& job, MatrixView<const float> patterns) {
+  const Device device = job.run.chosen_device();
+  if (job.rule == "hebbian") return {Memory::hebbian(device, patterns), tanh_update()};
+  const auto found = separations.find(job.rule);
+  if (found == separations.end()) throw UsageError("there is no rule '" + job.rule + "'; known: hebbian, " + names());
+  return {Memory::modern_hopfield(device, patterns, {.beta = job.beta, .separation = found->second}), readout_update()};
+}
+
 bool parse(int argc, const char* const* argv, Job& job) {
   Options options(
       "Peak memory of relaxing long query sets beyond their input and output, each set in a process of its own.\n"
@@ -44,6 +67,8 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add("--queries", job.queries, "lengths of query sets");
   options.add("--dimension", job.dimension, "neurons");
   options.add("--patterns", job.patterns, "stored patterns");
+  options.add("--rule", job.rule, "of the memory: hebbian, or a modern Hopfield memory's separation: " + names());
+  options.add("--beta", job.beta, "inverse temperature of modern Hopfield memories");
   return options.parse(argc, argv);
 }
 
@@ -65,9 +90,9 @@ void fill_with_noisy_copies(Matrix<float>& queries, MatrixView<const float> patt
 
 Usage measure(const Job& job, Index queries) {
   Random random(static_cast<std::uint64_t>(job.run.seed));
-  const Memory memory = Memory::hebbian(job.run.chosen_device(), random_patterns(job.patterns, job.dimension, random));
+  const auto [memory, update] = make_memory(job, random_patterns(job.patterns, job.dimension, random));
   RelaxerOptions options = job.run.relaxer();
-  options.update = tanh_update();
+  options.update = update;
   const Relaxer relaxer(memory, options);
   Matrix<float> input(queries, job.dimension);
   fill_with_noisy_copies(input, memory.patterns(), random);
@@ -132,9 +157,9 @@ void run(const Job& job) {
                        {"seconds", usage.seconds},
                        {"mean_steps", usage.mean_steps}});
   }
-  std::cout << "Relaxing with N = " << job.dimension << ", P = " << job.patterns << ":\n";
+  std::cout << "Relaxing on a " << job.rule << " memory, N = " << job.dimension << ", P = " << job.patterns << ":\n";
   table.print(std::cout);
-  const Record details = {{"dimension", job.dimension}, {"patterns", job.patterns}};
+  const Record details = {{"dimension", job.dimension}, {"patterns", job.patterns}, {"rule", job.rule}};
   job.run.write("memory-use", "rows", joined(job.run.context(), details), records);
 }
 

@@ -20,8 +20,9 @@ Jobs:
   separations         what a step costs under each separation
   capacity            how many patterns memories hold as they grow, and what halting costs there
   image-retrieval     glyphs from halves and under noise, every similarity with every separation
+  heads               memories side by side, which in one step are multi-head attention, beside a plain loop
   micro               micro-benchmarks beside matrix products of the same shapes
-  memory              peak memory of relaxing up to ten million queries
+  memory              peak memory of relaxing up to ten million queries, on any memory
   peers               against PyTorch; needs a Python that has it: --python PATH
 
 Options go to the job; JOB --help lists them. As root on Debian 12, missing packages are installed; otherwise they are
@@ -142,6 +143,10 @@ case $job in
   image-retrieval)
     build_job bench_image_retrieval unifont
     "$build/bench/image_retrieval" --output "$build/bench" "$@"
+    ;;
+  heads)
+    build_job bench_heads
+    "$build/bench/heads" --output "$build/bench" "$@"
     ;;
   memory)
     build_job bench_memory_use
