@@ -56,6 +56,7 @@ function(attractor_add_cuda target)
     kernels/cuda/softmax/score_terms.cu
     kernels/cuda/softmax/softmax_chunks.cu
     kernels/cuda/softmax/softmax_scan.cu
+    kernels/cuda/softmax/stored_schedule.cu
     kernels/cuda/streamed/compaction.cu
     kernels/cuda/streamed/ordered_product.cu
     kernels/cuda/streamed/separate.cu

@@ -16,6 +16,7 @@ struct EndRule {
   int max_steps = 1;
   bool wants_energy = false;    ///< energies are asked for, or halting watches them
   bool watches_cycles = false;  ///< sign updates whose halting watches the state
+  int first_step = 1;           ///< from which on all steps are alike, see HaltingMonitor
 };
 
 /// What step t did to a query.
@@ -36,9 +37,11 @@ class EndJudge : HaltingMonitor {
       status_ = Status::diverged;
       return true;
     }
-    if (rule.halting.watch == Halting::Watch::state && state_halts(rule.halting, t, step.squared_change))
+    if (rule.halting.watch == Halting::Watch::state &&
+        state_halts(rule.halting, t, step.squared_change, rule.first_step))
       return halts(rule, Status::converged);
-    if (rule.watches_cycles && t >= 2 && step.returned && step.squared_change > 0.0)
+    // Two steps that are alike have led back.
+    if (rule.watches_cycles && t > rule.first_step && step.returned && step.squared_change > 0.0)
       return halts(rule, Status::oscillating);
     return t == rule.max_steps && rule.halting.watch != Halting::Watch::energy && halts(rule, Status::max_steps);
   }
@@ -47,7 +50,8 @@ class EndJudge : HaltingMonitor {
     // An energy that isn't finite comes from a readout that isn't, by which the next step ends the query, as it would
     // if no energies were asked for.
     const bool finite = std::isfinite(energy);
-    if (finite && rule.halting.watch == Halting::Watch::energy && energy_halts(rule.halting, t, energy)) {
+    if (finite && rule.halting.watch == Halting::Watch::energy &&
+        energy_halts(rule.halting, t, energy, rule.first_step)) {
       status_ = Status::converged;
       return true;
     }

@@ -35,7 +35,8 @@ constexpr const char* to_string(Status status) {
 /// A halting rule: what is watched, and how little it must change for how long.
 ///
 /// With E_t the energy after step t, a query halts at the first t ≥ 2 at which its change has been within tolerance for
-/// `patience` consecutive steps. There is no E_0.
+/// `patience` consecutive steps. There is no E_0. Under a schedule of temperatures, RelaxCall::betas, energies compare
+/// and changes count once the last one holds.
 struct Halting {
   enum class Watch : unsigned char {
     energy,   ///< |E_t − E_{t−1}| ≤ absolute + relative·|E_t|
@@ -75,20 +76,24 @@ inline Halting state_stable(float tolerance, int patience = 1) {
 inline Halting fixed_steps() { return {Halting::Watch::nothing, 0.0F, 0.0F, 1}; }
 
 /// One query's progress towards halting: a few bytes, one predicate per rule.
+///
+/// `first_step` is the first step from which on all are alike: 1, or the one that takes the last value of a schedule.
+/// Only those say where a query comes to rest, so changes count from there.
 class HaltingMonitor {
  public:
-  /// Takes E_t; call for t = 1, 2, … in order. True when the query halts at t.
-  ATTRACTOR_HOST_DEVICE bool energy_halts(const Halting& rule, int t, double energy) {
+  /// Takes E_t, the energy that step t + 1 descends; call for t = 1, 2, … in order. True when the query halts at t. The
+  /// first change that counts is that from E_{t−1} to E_t with t = `first_step`, or 2.
+  ATTRACTOR_HOST_DEVICE bool energy_halts(const Halting& rule, int t, double energy, int first_step = 1) {
     const double change = std::abs(energy - previous_energy_);
     const double tolerance = static_cast<double>(rule.absolute) + static_cast<double>(rule.relative) * std::abs(energy);
     previous_energy_ = energy;
-    return t >= 2 && lasts(rule, change <= tolerance);
+    return t >= 2 && t >= first_step && lasts(rule, change <= tolerance);
   }
 
   /// Takes ‖x_t − x_{t−1}‖²; call for t = 1, 2, … in order. True when the query halts at t.
-  ATTRACTOR_HOST_DEVICE bool state_halts(const Halting& rule, int t, double squared_change) {
+  ATTRACTOR_HOST_DEVICE bool state_halts(const Halting& rule, int t, double squared_change, int first_step = 1) {
     const double tolerance = rule.absolute;
-    return lasts(rule, squared_change <= tolerance * tolerance) && t >= 2;
+    return t >= first_step && lasts(rule, squared_change <= tolerance * tolerance) && t >= 2;
   }
 
  private:

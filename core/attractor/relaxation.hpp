@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <vector>
 
@@ -25,7 +26,8 @@ struct RelaxerOptions {
   ///   others, linear and dense associative memories
   ///                            energy_stable(): |E_t − E_{t−1}| ≤ 1e-4·|E_t|
   ///   others, memories with normalised weights
-  ///                            energy_stable({.absolute = 1e-4/β, .relative = 0}): 1e-4 nats (adaptive: β = 1)
+  ///                            energy_stable({.absolute = 1e-4/β, .relative = 0}): 1e-4 nats (adaptive: β = 1); in
+  ///                            a call with betas β is the last of them
   std::optional<Halting> halting = std::nullopt;
   int max_steps = 100;  ///< ≥ 1; the exact number of steps with fixed_steps()
   /// Final energies, also where the halting rule needs none; costs one more evaluation for each query. Halting by
@@ -60,6 +62,16 @@ struct RelaxCall {
   /// with a NaN or +∞ for a pattern that takes part diverges. They are taken as they are: what they have in common
   /// costs the scores' digits, and is part of the energy.
   MatrixView<const float> log_prior = {};
+  /// Inverse temperatures β_1, β_2, … of steps 1, 2, …, of which the last holds for all later steps, on the host; for
+  /// modern Hopfield and exponential memories, whose own β they replace. One is a temperature for the whole call,
+  /// rising ones anneal. Empty: the memory's own. Log-priors are not multiplied by them. Finite and positive, as their
+  /// ratios to the memory's own β must be in float; those past max_steps + 1 are ignored.
+  ///
+  /// E_t is the energy of x_t that the next step descends, at β_{t+1}; contents are read out with its weights. Energies
+  /// at several temperatures don't compare, so of n values a query converges at t ≥ n: the first energies that are
+  /// compared are E_{n−1} and E_n, the first step whose change of state counts is the n-th, and cycles are those of
+  /// later steps.
+  std::span<const float> betas = {};
   /// Called about 200 times, at least once at the end, by whichever thread has just finished queries: the caller's or
   /// one of the library's, in which signals are blocked; never by two at a time. What it throws cancels the call and is
   /// rethrown from it.

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "core/double_ops.hpp"
@@ -336,6 +337,24 @@ double squared_distance(std::span<const double> a, std::span<const double> b) {
   return sum;
 }
 
+/// A softmax model's copy at another temperature.
+Model at_beta(const Model& model, float beta) {
+  const auto& from = std::get<SoftmaxModel>(model);
+  SoftmaxModel result{.patterns = Matrix<double>(from.patterns.rows(), from.patterns.columns()),
+                      .beta = static_cast<double>(beta),
+                      .separation = from.separation,
+                      .similarity = from.similarity,
+                      .log_prior = from.log_prior,
+                      .quadratic = from.quadratic};
+  std::copy_n(from.patterns.data(), from.patterns.size(), result.patterns.data());
+  return result;
+}
+
+/// β of the step after so many.
+double after(int steps, const std::vector<float>& betas) {
+  return static_cast<double>(betas[std::min(static_cast<std::size_t>(steps), betas.size() - 1)]);
+}
+
 }  // namespace
 
 LinearModel hebbian(MatrixView<const float> patterns, bool self_coupling) {
@@ -485,8 +504,11 @@ Vector apply(const Update& update, std::span<const double> state, std::span<cons
   return next;
 }
 
-Outcome relax(const Model& model, const Settings& settings, std::span<const float> query,
+Outcome relax(const Model& original, const Settings& settings, std::span<const float> query,
               std::span<const std::uint8_t> clamped) {
+  std::optional<Model> tempered;
+  if (!settings.betas.empty()) tempered = at_beta(original, settings.betas.front());
+  const Model& model = tempered ? *tempered : original;
   Outcome outcome{.state = Vector(query.begin(), query.end())};
   detail::EndJudge judge;
   const bool signs = std::holds_alternative<SignUpdate>(settings.update);
@@ -496,7 +518,8 @@ Outcome relax(const Model& model, const Settings& settings, std::span<const floa
   const detail::EndRule rule{.halting = settings.halting,
                              .max_steps = settings.max_steps,
                              .wants_energy = true,
-                             .watches_cycles = detail::watches_cycles(settings.update, settings.halting)};
+                             .watches_cycles = detail::watches_cycles(settings.update, settings.halting),
+                             .first_step = std::max(1, static_cast<int>(settings.betas.size()))};
   Vector earlier;
   bool ended = !all_finite(outcome.state);
   outcome.status = ended ? Status::diverged : Status::max_steps;
@@ -517,6 +540,7 @@ Outcome relax(const Model& model, const Settings& settings, std::span<const floa
     const bool returned = next == earlier;
     magnitude = std::max(magnitude, 1.0);
     earlier = std::exchange(outcome.state, std::move(next));
+    if (tempered) std::get<SoftmaxModel>(*tempered).beta = after(t, settings.betas);
     outcome.trace.push_back(energy(model, outcome.state));
     ended = judge.state_ends(rule, t,
                              {.finite = all_finite(field) && all_finite(outcome.state),

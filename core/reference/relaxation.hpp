@@ -105,6 +105,9 @@ struct Settings {
   Update update;
   Halting halting = energy_stable();
   int max_steps = 100;
+  /// β of steps 1, 2, …, the last for all later ones, in place of a softmax model's own; empty: that. The energy of x_t
+  /// is at β_{t+1}.
+  std::vector<float> betas = {};
 };
 
 struct Outcome {

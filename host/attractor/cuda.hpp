@@ -35,6 +35,9 @@ struct CudaCall {
   /// Patterns that take part, [1 × P] or [B × P] on the device, and what is added to their scores: as in RelaxCall.
   MatrixView<const std::uint8_t> valid_patterns = {};
   MatrixView<const float> log_prior = {};
+  /// Inverse temperatures of the steps, as in RelaxCall: on the host, read before the call returns. On the device they
+  /// take their room from its memory pool, in stream order, also where there is a workspace.
+  std::span<const float> betas = {};
 };
 
 /// Scratch that `relax_async` needs for so many queries, in bytes. Bounded however many there are.
@@ -59,7 +62,8 @@ ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
 /// @throws InvalidArgument as Relaxer::relax; data on the host or on another device; a workspace
 ///         too small, misaligned, on the host, or missing while the stream is being captured.
 /// @throws NotSupported the memory isn't on one CUDA device; the stream is being captured and the memory, or an
-/// asynchronous update, needs the host; valid patterns or log-priors on a memory whose weights aren't normalised.
+/// asynchronous update, needs the host; valid patterns or log-priors on a memory whose weights aren't normalised, or
+/// betas on one without a beta.
 /// @throws DeviceError a CUDA or cuBLAS call failed; the relaxer stays usable.
 ATTRACTOR_EXPORT void relax_async(const Relaxer& relaxer, MatrixView<const float> queries,
                                   const RelaxationView& results, const CudaCall& call = {});

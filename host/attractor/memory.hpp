@@ -81,7 +81,8 @@ struct DenseAssociativeOptions {
 };
 
 struct ModernHopfieldOptions {
-  float beta = 1.0F;  ///< inverse temperature β > 0 of the scores s = β sim(A, x) + b
+  /// Inverse temperature β > 0 of the scores s = β sim(A, x) + b; a call may bring others, see RelaxCall::betas.
+  float beta = 1.0F;
   Similarity similarity = Similarity::dot;
   /// How scores become weights p: softmax(), sparsemax(), entmax(alpha), normmax(gamma) or top(count), see
   /// <attractor/separation.hpp>.
@@ -94,7 +95,7 @@ struct ModernHopfieldOptions {
 };
 
 struct ExponentialOptions {
-  float beta = 1.0F;  ///< inverse temperature β > 0 of exp(β Ax)
+  float beta = 1.0F;  ///< inverse temperature β > 0 of exp(β Ax); a call may bring others, see RelaxCall::betas
   /// P×M contents read out at the end of a relaxation, softmax(βAx)ᵀC; none: auto-associative.
   MatrixView<const float> contents = {};
 };
@@ -187,9 +188,10 @@ class ATTRACTOR_EXPORT Memory {
   ///
   /// Universal Hopfield networks (Millidge et al. 2022) have other similarities too, u = p(β sim(A, x) + b)ᵀA with the
   /// energy −β⁻¹Ω*(s). That of squared distances falls along u − x, which is its negative gradient (with softmax the
-  /// score of a mixture of Gaussians around the patterns), and readout updates never raise it; those of the Manhattan
-  /// distance and of cosines are no more than watched. Distances are found from products, to about 1e-6 of ‖x‖² + ‖a‖²;
-  /// cosines too, which lengths beyond 1e-18 to 1e18 take out of float's range.
+  /// score of a mixture of Gaussians around the patterns), and readout updates never raise it: a blend update is a step
+  /// of gradient flow, and with betas that rise from step to step one of a diffusion's probability flow; those of the
+  /// Manhattan distance and of cosines are no more than watched. Distances are found from products, to about 1e-6 of
+  /// ‖x‖² + ‖a‖²; cosines too, which lengths beyond 1e-18 to 1e18 take out of float's range.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @throws InvalidArgument as `hebbian`, beta not positive and finite, alpha outside [1.05, 2], a count below 1,

@@ -16,6 +16,7 @@
 namespace attractor {
 
 namespace detail {
+struct Access;
 struct PatternTerms;
 }  // namespace detail
 
@@ -58,8 +59,11 @@ class ATTRACTOR_EXPORT Relaxer {
   /// Relaxes every row of `queries` [B × D] and returns the results. B = 0 returns empty results.
   ///
   /// @throws InvalidArgument null data, other than D columns, a stride below D, a clamp mask of another shape, valid
-  ///         patterns or log-priors that are neither [1 × P] nor [B × P].
-  /// @throws NotSupported valid patterns or log-priors on a memory whose weights aren't normalised.
+  ///         patterns or log-priors that are neither [1 × P] nor [B × P], betas that aren't finite and positive, or
+  ///         whose ratios to the memory's own leave the range of float.
+  /// @throws NotSupported valid patterns or log-priors on a memory whose weights aren't normalised; betas on one
+  /// without
+  ///         a beta.
   /// Queries, what comes with the call, and results may each be on the host or, for a memory on a CUDA device, on that
   /// device; host data stream through the device in chunks, so that neither queries nor results need fit its memory.
   /// Data on a device may still be on their way on its default stream, or on that of the calling thread, on other
@@ -87,7 +91,12 @@ class ATTRACTOR_EXPORT Relaxer {
   [[nodiscard]] const RelaxerOptions& options() const { return options_; }       ///< with `update` always set
 
  private:
+  friend struct detail::Access;
+
   Relaxer(std::span<const Device> devices, const Memory& memory, const RelaxerOptions& options);
+
+  /// With the default halting rule of a call's last beta.
+  [[nodiscard]] RelaxerOptions options_at(std::span<const float> betas) const;
 
   void run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
            const detail::PatternTerms& terms) const;
@@ -96,6 +105,7 @@ class ATTRACTOR_EXPORT Relaxer {
   std::vector<Memory> replicas_;  ///< on the others
   std::vector<Device> devices_;
   RelaxerOptions options_;
+  bool default_halting_;  ///< none was asked for
 };
 
 }  // namespace attractor

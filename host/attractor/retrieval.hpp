@@ -3,6 +3,7 @@
 /// Hard retrieval: which stored patterns a query most likely comes from.
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <attractor/export.hpp>
@@ -16,6 +17,8 @@ struct RetrievalOptions {
   /// Patterns that take part, and what is added to their scores: as in RelaxCall.
   MatrixView<const std::uint8_t> valid_patterns = {};
   MatrixView<const float> log_prior = {};
+  /// Inverse temperature of the scores in place of the memory's own, as RelaxCall::betas.
+  std::optional<float> beta = std::nullopt;
   int threads = 0;  ///< of the CPU, at most 1024; 0: see RelaxerOptions
 };
 
@@ -35,8 +38,9 @@ struct Retrieval {
 ///
 /// @param queries [B × D] on the host, as what the options say of patterns.
 /// @throws InvalidArgument null data, other than D columns, a stride below D, a count outside [1, P]; valid patterns or
-///         log-priors that are neither [1 × P] nor [B × P].
-/// @throws NotSupported the memory is linear or dense associative: its weights are no probabilities.
+///         log-priors that are neither [1 × P] nor [B × P]; a beta that isn't finite and positive.
+/// @throws NotSupported the memory is linear or dense associative: its weights are no probabilities; a beta for an
+///         adaptive memory.
 /// @throws DeviceError, OutOfDeviceMemory
 /// Complexity: the scores of one step, of two with entmax and top for k > 1 on the CPU; on CUDA k > 1 takes k passes
 /// over the scores of a query beside. Extra memory doesn't depend on B, nor on P beyond 65,536 patterns, but takes 1

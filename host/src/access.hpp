@@ -1,6 +1,10 @@
 #pragma once
 
-/// What a memory's public header keeps to itself, for the rest of the host layer.
+/// What the public headers of memories and relaxers keep to themselves, for the rest of the host layer.
+
+#include <span>
+
+#include <attractor/relaxer.hpp>
 
 #include "host/src/memory_state.hpp"
 
@@ -12,6 +16,11 @@ struct Access {
   /// A memory of any rule. @throws as the named functions of Memory.
   static Memory make(const Device& device, const Rule& rule, MatrixView<const float> patterns,
                      MatrixView<const float> contents);
+
+  /// Of a call with these betas.
+  static RelaxerOptions options(const Relaxer& relaxer, std::span<const float> betas) {
+    return relaxer.options_at(betas);
+  }
 };
 
 }  // namespace attractor::detail

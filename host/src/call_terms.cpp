@@ -18,4 +18,16 @@ PatternTerms call_terms(const MemoryState& memory, Index query_count, const Rela
   return terms;
 }
 
+void check_call_betas(const MemoryState& memory, std::span<const float> betas) {
+  if (betas.empty()) return;
+  const std::string name(name_of(memory.rule));
+  if (!is_normalised(memory.rule))
+    throw NotSupported("a " + name +
+                       " memory has no temperature; betas of a call are for modern_hopfield and exponential memories");
+  if (!has_temperature(memory.rule))
+    throw NotSupported("the rank weights of an " + name +
+                       " memory include its inverse temperature, which betas of a call can't replace");
+  check_betas(betas, inverse_temperature(memory.rule));
+}
+
 }  // namespace attractor::detail

@@ -1,6 +1,8 @@
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "host/src/engine.hpp"
 #include "host/src/linear_rules.hpp"
@@ -51,16 +53,19 @@ cpu::AlignedFloats for_patterns(const std::vector<float>& values, Index count, f
 
 cpu::Field make_field(const SoftmaxForm& form) {
   const Index count = form.patterns.rows;
-  return cpu::SoftmaxField{.patterns = cpu::PackedMatrix(form.patterns),
-                           .centre = for_neurons(form.centre),
-                           .resolution = for_neurons(form.resolution),
-                           .scale = for_patterns(form.scale, count, form.beta, form.beta),
-                           .offset = for_patterns(form.offset, count, 0.0F, -std::numeric_limits<float>::infinity()),
-                           .similarity = form.similarity,
-                           .separation = form.separation,
-                           .beta = form.beta,
-                           .quadratic = form.quadratic,
-                           .energy_offset = form.energy_offset};
+  return cpu::SoftmaxField{
+      .patterns = cpu::PackedMatrix(form.patterns),
+      .centre = for_neurons(form.centre),
+      .resolution = for_neurons(form.resolution),
+      .scale = for_patterns(form.scale, count, form.beta, form.beta),
+      .offset = for_patterns(form.offset, count, 0.0F, 0.0F),
+      .log_prior = for_patterns(form.log_prior, count, 0.0F, -std::numeric_limits<float>::infinity()),
+      .similarity = form.similarity,
+      .separation = form.separation,
+      .beta = form.beta,
+      .quadratic = form.quadratic,
+      .potential_offset = form.potential_offset,
+      .energy_offset = form.energy_offset};
 }
 
 cpu::Field make_field(const AdaptiveForm& form) {
@@ -82,15 +87,23 @@ class CpuEngine final : public Engine {
 
   void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
              const RelaxCall& call, const PatternTerms& terms) const override {
-    const Index taken = cpu::relax(field_, options, queries, results, call, terms);
-    if (!results.contents.empty())
-      cpu::recall(field_, *contents_, results.states.slice(0, taken), terms.slice(0, taken),
-                  results.contents.slice(0, taken), options.threads);
+    const Schedule schedule = schedule_of(call.betas, options.max_steps);
+    RelaxationView view = results;
+    std::vector<std::int32_t> own_steps;
+    if (!view.contents.empty() && !schedule.empty() && view.steps.empty()) {
+      own_steps.resize(static_cast<std::size_t>(queries.rows));
+      view.steps = own_steps;
+    }
+    const Index taken = cpu::relax(field_, options, queries, view, call, terms);
+    if (view.contents.empty()) return;
+    const cpu::StateBatch reached{
+        .states = view.states, .terms = terms, .schedule = schedule, .steps = view.steps.data()};
+    cpu::recall(field_, *contents_, reached.slice(0, taken), view.contents.slice(0, taken), options.threads);
   }
 
-  void retrieve(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<Index> patterns,
-                MatrixView<float> posteriors, int threads) const override {
-    cpu::retrieve(field_, queries, terms, patterns, posteriors, threads);
+  void retrieve(MatrixView<const float> queries, const PatternTerms& terms, const Schedule& schedule,
+                MatrixView<Index> patterns, MatrixView<float> posteriors, int threads) const override {
+    cpu::retrieve(field_, {.states = queries, .terms = terms, .schedule = schedule}, patterns, posteriors, threads);
   }
 
  private:

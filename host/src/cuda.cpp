@@ -42,12 +42,17 @@ void relax_async(const Relaxer& relaxer, MatrixView<const float> queries, const 
                  const CudaCall& call) {
   const cuda::DeviceMemory& memory = device_memory(relaxer);
   const RelaxCall checked{.clamped = call.clamped, .valid_patterns = call.valid_patterns, .log_prior = call.log_prior};
+  const detail::MemoryState& state = detail::Access::state(relaxer.memory());
   detail::check_call(queries, checked, relaxer.memory().dimension());
-  const detail::PatternTerms terms = detail::call_terms(detail::Access::state(relaxer.memory()), queries.rows, checked);
+  detail::check_call_betas(state, call.betas);
+  const detail::PatternTerms terms = detail::call_terms(state, queries.rows, checked);
   detail::check_results(results, queries, checked, relaxer.options(), relaxer.memory().contents().columns);
   if (queries.rows == 0) return;
-  cuda::relax_async(memory, relaxer.options(), queries, results, {.clamped = call.clamped, .patterns = terms},
-                    call.workspace, call.stream);
+  const RelaxerOptions options = detail::Access::options(relaxer, call.betas);
+  cuda::relax_async(
+      memory, options, queries, results,
+      {.clamped = call.clamped, .patterns = terms, .schedule = detail::schedule_of(call.betas, options.max_steps)},
+      call.workspace, call.stream);
 }
 
 }  // namespace attractor

@@ -48,10 +48,15 @@ cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {
                                  .separation = form.separation,
                                  .beta = form.beta,
                                  .quadratic = form.quadratic,
+                                 .potential_offset = form.potential_offset,
                                  .energy_offset = form.energy_offset};
-  return cuda::DeviceMemory::softmax(
-      device, form.patterns, form.contents,
-      {.centre = form.centre, .resolution = form.resolution, .scale = form.scale, .offset = form.offset}, terms);
+  return cuda::DeviceMemory::softmax(device, form.patterns, form.contents,
+                                     {.centre = form.centre,
+                                      .resolution = form.resolution,
+                                      .scale = form.scale,
+                                      .offset = form.offset,
+                                      .log_prior = form.log_prior},
+                                     terms);
 }
 
 cuda::DeviceMemory make_memory(const AdaptiveForm& form, int device) {
@@ -69,9 +74,9 @@ void CudaEngine::relax(const RelaxerOptions& options, MatrixView<const float> qu
   cuda::relax({&replica, 1}, options, queries, results, call, terms);
 }
 
-void CudaEngine::retrieve(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<Index> patterns,
-                          MatrixView<float> posteriors, int /*threads*/) const {
-  memory_.retrieve(queries, terms, patterns, posteriors);
+void CudaEngine::retrieve(MatrixView<const float> queries, const PatternTerms& terms, const Schedule& schedule,
+                          MatrixView<Index> patterns, MatrixView<float> posteriors, int /*threads*/) const {
+  memory_.retrieve(queries, terms, patterns, posteriors, schedule);
 }
 
 int cuda_device_count() { return cuda::device_count(); }

@@ -13,8 +13,8 @@ class CudaEngine final : public Engine {
 
   void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
              const RelaxCall& call, const PatternTerms& terms) const override;
-  void retrieve(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<Index> patterns,
-                MatrixView<float> posteriors, int threads) const override;
+  void retrieve(MatrixView<const float> queries, const PatternTerms& terms, const Schedule& schedule,
+                MatrixView<Index> patterns, MatrixView<float> posteriors, int threads) const override;
 
   [[nodiscard]] const cuda::DeviceMemory& memory() const { return memory_; }
 

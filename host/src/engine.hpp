@@ -8,6 +8,7 @@
 
 #include "host/src/form.hpp"
 #include "kernels/pattern_terms.hpp"
+#include "kernels/schedule.hpp"
 
 namespace attractor::detail {
 
@@ -25,10 +26,10 @@ class Engine {
                      const RelaxCall& call, const PatternTerms& terms) const = 0;
 
   /// The patterns with the largest scores of each query, as many as there are columns, and their weights; −1 and NaN
-  /// where a query isn't finite or has no more of them. The memory's weights are normalised, arguments are valid and
-  /// there is at least one query.
-  virtual void retrieve(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<Index> patterns,
-                        MatrixView<float> posteriors, int threads) const = 0;
+  /// where a query isn't finite or has no more of them; at the schedule's first temperature, where there is one. The
+  /// memory's weights are normalised, arguments are valid and there is at least one query.
+  virtual void retrieve(MatrixView<const float> queries, const PatternTerms& terms, const Schedule& schedule,
+                        MatrixView<Index> patterns, MatrixView<float> posteriors, int threads) const = 0;
 };
 
 std::unique_ptr<const Engine> make_cpu_engine(const Form& form);

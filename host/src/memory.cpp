@@ -130,9 +130,12 @@ class FormMaker {
     if (std::any_of(centre.begin(), centre.end(), [](float value) { return value != 0.0F; }))
       patterns = made_ = less_centre(patterns_, centre);
     ScoreTerms terms = score_terms(rule, patterns_, centre);
-    const auto beta = static_cast<double>(rule.beta);
-    double offset = -terms.largest_offset / beta;
-    if (is_dot) offset += potential_of_zeros(rule.separation, patterns_.rows) / beta + norm_offset(patterns_, centre);
+    double potential_offset = terms.common_log_prior;
+    double energy_offset = -terms.common_offset / static_cast<double>(rule.beta);
+    if (is_dot) {
+      potential_offset -= potential_of_zeros(rule.separation, patterns_.rows);
+      energy_offset += norm_offset(patterns_, centre);
+    }
     return SoftmaxForm{.patterns = patterns,
                        .contents = contents_,
                        .centre = std::move(centre),
@@ -142,8 +145,10 @@ class FormMaker {
                        .beta = rule.beta,
                        .scale = std::move(terms.scale),
                        .offset = std::move(terms.offset),
+                       .log_prior = std::move(terms.log_prior),
                        .quadratic = quadratic,
-                       .energy_offset = offset};
+                       .potential_offset = potential_offset,
+                       .energy_offset = energy_offset};
   }
   /// The patterns as they are: their centre would be missing from the scores, which are all of the energy.
   Form operator()(const ExponentialOptions& rule) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -19,19 +20,19 @@ namespace {
 /// Of an energy in nats, the default tolerance: posteriors change by no more than about this.
 constexpr float default_nats = 1e-4F;
 
-Halting default_halting(const detail::Rule& rule, const Update& update) {
+Halting default_halting(const detail::Rule& rule, const Update& update, float beta) {
   if (detail::makes_signs(update)) return state_stable(0.0F);
   if (!detail::is_normalised(rule)) return energy_stable();
   // A β near 0 must not make it infinite.
   return energy_stable(
-      {.absolute = std::min(default_nats / detail::inverse_temperature(rule), std::numeric_limits<float>::max()),
-       .relative = 0.0F});
+      {.absolute = std::min(default_nats / beta, std::numeric_limits<float>::max()), .relative = 0.0F});
 }
 
 /// Fills in what depends on the memory or follows from other options.
 RelaxerOptions completed(RelaxerOptions options, const detail::MemoryState& memory) {
   if (!options.update) options.update = detail::has_bipolar_states(memory.rule) ? sign_update() : readout_update();
-  if (!options.halting) options.halting = default_halting(memory.rule, *options.update);
+  if (!options.halting)
+    options.halting = default_halting(memory.rule, *options.update, detail::inverse_temperature(memory.rule));
   options.energies |= options.energy_trace || options.halting->watch == Halting::Watch::energy;
   return options;
 }
@@ -45,6 +46,7 @@ void check_update(const RelaxerOptions& options, const detail::Rule& rule) {
 /// What the call says of patterns, once all that it brings has been checked.
 detail::PatternTerms checked_inputs(MatrixView<const float> queries, const RelaxCall& call, const Memory& memory) {
   detail::check_call(queries, call, memory.dimension());
+  detail::check_call_betas(detail::Access::state(memory), call.betas);
   return detail::call_terms(detail::Access::state(memory), queries.rows, call);
 }
 
@@ -83,7 +85,7 @@ void check_devices(std::span<const Device> devices) {
 }  // namespace
 
 Relaxer::Relaxer(Memory memory, const RelaxerOptions& options)
-    : memory_(std::move(memory)), devices_{memory_.device()}, options_(options) {
+    : memory_(std::move(memory)), devices_{memory_.device()}, options_(options), default_halting_(!options.halting) {
   detail::check_options(options_);
   check_update(options_, detail::Access::state(memory_).rule);
   options_ = completed(options_, detail::Access::state(memory_));
@@ -95,15 +97,23 @@ Relaxer::Relaxer(std::span<const Device> devices, const Memory& memory, const Re
   for (const Device& device : devices.subspan(1)) replicas_.push_back(memory.copy_to(device));
 }
 
+RelaxerOptions Relaxer::options_at(std::span<const float> betas) const {
+  RelaxerOptions options = options_;
+  if (default_halting_ && !betas.empty())
+    options.halting = default_halting(detail::Access::state(memory_).rule, *options.update, betas.back());
+  return options;
+}
+
 void Relaxer::run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
                   const detail::PatternTerms& terms) const {
   const detail::MemoryState& memory = detail::Access::state(memory_);
   if (queries.rows == 0) return;
   if (memory_.device().kind() == Device::Kind::cpu) detail::check_on_host(queries, results, call, terms);
-  if (replicas_.empty()) return memory.engine->relax(options_, queries, results, call, terms);
+  const RelaxerOptions options = options_at(call.betas);
+  if (replicas_.empty()) return memory.engine->relax(options, queries, results, call, terms);
   std::vector<const detail::Engine*> engines = {memory.engine.get()};
   for (const Memory& replica : replicas_) engines.push_back(detail::Access::state(replica).engine.get());
-  detail::relax_sharded(engines, options_, queries, results, call, terms);
+  detail::relax_sharded(engines, options, queries, results, call, terms);
 }
 
 Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call) const {

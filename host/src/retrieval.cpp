@@ -3,6 +3,7 @@
 #include <attractor/error.hpp>
 
 #include "host/src/access.hpp"
+#include "host/src/call_terms.hpp"
 #include "host/src/host_memory.hpp"
 #include "host/src/memory_state.hpp"
 #include "host/src/validation.hpp"
@@ -23,10 +24,13 @@ Retrieval retrieve(const Memory& memory, MatrixView<const float> queries, const 
   detail::check_on_host(terms.valid, "valid patterns");
   detail::check_on_host(terms.log_prior, "log-priors");
   detail::check_count(queries.rows, options.count, "retrieved patterns");
+  const std::span<const float> betas(options.beta ? &*options.beta : nullptr, options.beta ? 1 : 0);
+  detail::check_call_betas(state, betas);
   const auto count = static_cast<std::size_t>(queries.rows * options.count);
   Retrieval result{.pattern = std::vector<Index>(count), .posterior = std::vector<float>(count)};
   if (queries.rows > 0)
-    state.engine->retrieve(queries, terms, {result.pattern.data(), queries.rows, options.count},
+    state.engine->retrieve(queries, terms, detail::schedule_of(betas, 1),
+                           {result.pattern.data(), queries.rows, options.count},
                            {result.posterior.data(), queries.rows, options.count}, options.threads);
   return result;
 }

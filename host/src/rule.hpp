@@ -164,6 +164,15 @@ inline bool has_bipolar_states(const Rule& rule) {
   return std::visit([](const auto& kind) { return TraitsOf<decltype(kind)>::bipolar; }, rule);
 }
 
+/// Whether a rule has an inverse temperature β that scores are in proportion to.
+inline bool has_temperature(const Rule& rule) {
+  return std::visit(
+      [](const auto& kind) {
+        return requires { kind.beta; };
+      },
+      rule);
+}
+
 /// β of a normalised memory's energy, whose unit is its inverse.
 inline float inverse_temperature(const Rule& rule) {
   return std::visit(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <iterator>
 #include <variant>
 
@@ -56,16 +57,26 @@ double potential_of_zeros(const Excess& separation, double count) {
   return excess_potential(separation, level, count * weight * y);
 }
 
-/// b_μ, and for squared distances what −½β‖a − x‖² has beside β(a − c)·x and what all patterns share.
-std::vector<double> offsets(const ModernHopfieldOptions& rule, MatrixView<const float> patterns,
-                            const std::vector<float>& centre) {
-  std::vector<double> result(rule.log_prior.begin(), rule.log_prior.end());
-  if (rule.similarity != Similarity::squared_distance) return result;
-  result.resize(static_cast<std::size_t>(patterns.rows), 0.0);
+/// What −½β‖a − x‖² has beside β(a − c)·x and what all patterns share.
+std::vector<double> distance_offsets(float beta, MatrixView<const float> patterns, const std::vector<float>& centre) {
+  std::vector<double> result(static_cast<std::size_t>(patterns.rows));
   const double shared = squared_norm(centre.data(), centre.size());
   for (Index i = 0; i < patterns.rows; ++i)
-    result[static_cast<std::size_t>(i)] -=
-        0.5 * static_cast<double>(rule.beta) * (squared_norm(patterns.row(i), centre.size()) - shared);
+    result[static_cast<std::size_t>(i)] =
+        -0.5 * static_cast<double>(beta) * (squared_norm(patterns.row(i), centre.size()) - shared);
+  return result;
+}
+
+/// Where the largest is.
+std::size_t place_of_largest(const std::vector<double>& values) {
+  return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin());
+}
+
+/// Each less `common`.
+std::vector<float> relative_to(double common, const std::vector<double>& values) {
+  std::vector<float> result;
+  std::transform(values.begin(), values.end(), std::back_inserter(result),
+                 [=](double value) { return static_cast<float>(value - common); });
   return result;
 }
 
@@ -85,11 +96,19 @@ ScoreTerms score_terms(const ModernHopfieldOptions& rule, MatrixView<const float
                        const std::vector<float>& centre) {
   ScoreTerms terms;
   if (rule.similarity == Similarity::cosine) terms.scale = inverse_norms(patterns, rule.beta);
-  const std::vector<double> offset = offsets(rule, patterns, centre);
-  if (offset.empty()) return terms;
-  terms.largest_offset = *std::max_element(offset.begin(), offset.end());
-  std::transform(offset.begin(), offset.end(), std::back_inserter(terms.offset),
-                 [&](double value) { return static_cast<float>(value - terms.largest_offset); });
+  const std::vector<double> log_prior(rule.log_prior.begin(), rule.log_prior.end());
+  std::vector<double> offset;
+  if (rule.similarity == Similarity::squared_distance) offset = distance_offsets(rule.beta, patterns, centre);
+  std::vector<double> sum = offset.empty() ? log_prior : offset;
+  if (!offset.empty() && !log_prior.empty())
+    std::transform(offset.begin(), offset.end(), log_prior.begin(), sum.begin(), std::plus<>());
+  if (sum.empty()) return terms;
+  // Both relative to the same pattern: what is near the largest score stays small, and exact.
+  const std::size_t largest = place_of_largest(sum);
+  if (!offset.empty()) terms.common_offset = offset[largest];
+  if (!log_prior.empty()) terms.common_log_prior = log_prior[largest];
+  terms.offset = relative_to(terms.common_offset, offset);
+  terms.log_prior = relative_to(terms.common_log_prior, log_prior);
   return terms;
 }
 

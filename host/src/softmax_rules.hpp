@@ -22,9 +22,11 @@ double norm_offset(MatrixView<const float> patterns, const std::vector<float>& c
 
 /// What makes products or distances scores: see SoftmaxForm.
 struct ScoreTerms {
-  std::vector<float> scale = {};   ///< [P] or empty: β
-  std::vector<float> offset = {};  ///< [P] or empty: 0; less the largest
-  double largest_offset = 0.0;
+  std::vector<float> scale = {};      ///< [P] or empty: β
+  std::vector<float> offset = {};     ///< [P] or empty: 0; what grows with β, less `common_offset`
+  std::vector<float> log_prior = {};  ///< [P] or empty: 0; less `common_log_prior`
+  double common_offset = 0.0;         ///< of the pattern for which both together are largest
+  double common_log_prior = 0.0;
 };
 
 ScoreTerms score_terms(const ModernHopfieldOptions& rule, MatrixView<const float> patterns,

@@ -232,6 +232,19 @@ PatternTerms checked_pattern_terms(MatrixView<const std::uint8_t> valid, MatrixV
           .log_prior = pattern_rows(log_prior, "log-priors", query_count, pattern_count)};
 }
 
+void check_betas(std::span<const float> betas, float own) {
+  require(betas.data() != nullptr, "betas have null data");
+  check_on_host(betas, "betas");
+  for (std::size_t i = 0; i < betas.size(); ++i) {
+    const float beta = betas[i];
+    const std::string named = "betas[" + std::to_string(i) + "] is " + number(static_cast<double>(beta));
+    require(std::isfinite(beta) && beta > 0.0F, named + "; it must be finite and positive");
+    require(std::isnormal(beta / own), named + ", too far from the memory's own beta of " +
+                                           number(static_cast<double>(own)) +
+                                           ": their ratio leaves the range of float");
+  }
+}
+
 void check_origins(std::span<const Index> origins, Index query_count, Index pattern_count) {
   require(static_cast<Index>(origins.size()) == query_count,
           "there are " + std::to_string(origins.size()) + " origins for " + std::to_string(query_count) + " queries");

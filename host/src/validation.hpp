@@ -54,6 +54,9 @@ void check_retrieval_count(Index count, Index pattern_count);
 PatternTerms checked_pattern_terms(MatrixView<const std::uint8_t> valid, MatrixView<const float> log_prior,
                                    Index query_count, Index pattern_count);
 
+/// Inverse temperatures in place of a memory's own.
+void check_betas(std::span<const float> betas, float own);
+
 /// A row of `pattern_count` patterns for each query.
 void check_origins(std::span<const Index> origins, Index query_count, Index pattern_count);
 

@@ -37,18 +37,21 @@ struct DenseField {
   float scale = 1.0F;
 };
 
-/// Normalised memory: u = c + pᵀA with the separation's p of the scores s, E = −Ω*(s)/β + ½‖x − c‖² + energy_offset,
-/// the middle term only if `quadratic`. Scores are scale_μ g(a_μ, x) + offset_μ, g as in SoftmaxForm.
+/// Normalised memory: u = c + pᵀA with the separation's p of the scores s, E = −(Ω*(s) + potential_offset)/β +
+/// ½‖x − c‖² + energy_offset, the middle term only if `quadratic`. Scores are scale_μ g(a_μ, x) + offset_μ +
+/// log_prior_μ, g as in SoftmaxForm; scales and offsets are in proportion to β.
 struct SoftmaxField {
   PackedMatrix patterns;  ///< A [P × D], less the centre
   AlignedFloats centre;   ///< c [padded D]; unless `quadratic` none: 0
   AlignedFloats resolution;
-  AlignedFloats scale;   ///< [padded P]
-  AlignedFloats offset;  ///< [padded P]; past the last pattern −∞
+  AlignedFloats scale;      ///< [padded P]
+  AlignedFloats offset;     ///< [padded P]
+  AlignedFloats log_prior;  ///< [padded P]; past the last pattern −∞
   Similarity similarity = Similarity::dot;
   NormalisedSeparation separation = SoftmaxSeparation{};
   float beta = 1.0F;
   bool quadratic = true;
+  double potential_offset = 0.0;
   double energy_offset = 0.0;
 };
 

@@ -36,22 +36,26 @@ struct MakeRetrieval {
 };
 
 /// A tile that is filled anew for each batch of states.
-class Batch {
+class BatchTile {
  public:
-  explicit Batch(Index dimension) : tile_(dimension, most_lanes, false) {
+  explicit BatchTile(Index dimension) : tile_(dimension, most_lanes, false) {
     arrivals_.reserve(static_cast<std::size_t>(most_lanes));
   }
 
   /// At most most_lanes states, one in each lane.
-  const Tile& fill(MatrixView<const float> states, const detail::PatternTerms& terms) {
+  const Tile& fill(const StateBatch& batch) {
+    const Index count = batch.states.rows;
     arrivals_.clear();
-    for (Index i = 0; i < most_lanes; ++i) set_mask(tile_.idle, i, i >= states.rows);
-    for (Index i = 0; i < states.rows; ++i) {
-      arrivals_.push_back({i, states.row(i)});
-      set_pattern_terms(tile_, i, terms, i);
+    tile_.has_pattern_terms = !batch.terms.empty();
+    tile_.has_betas = !batch.schedule.empty();
+    for (Index i = 0; i < most_lanes; ++i) set_mask(tile_.idle, i, i >= count);
+    for (Index i = 0; i < count; ++i) {
+      arrivals_.push_back({i, batch.states.row(i)});
+      set_pattern_terms(tile_, i, batch.terms, i);
+      if (tile_.has_betas)
+        tile_.beta[static_cast<std::size_t>(i)] = batch.schedule.after(batch.steps == nullptr ? 0 : batch.steps[i]);
     }
-    tile_.has_pattern_terms = !terms.empty();
-    tile_.lanes = states.rows;
+    tile_.lanes = count;
     load_lanes(arrivals_, tile_);
     return tile_;
   }
@@ -65,30 +69,30 @@ class Batch {
 class RecallWorker {
  public:
   RecallWorker(const Field& field, const PackedMatrix& contents, Index dimension)
-      : kernel_(std::visit(MakeRecall{contents}, field)), batch_(dimension) {
+      : kernel_(std::visit(MakeRecall{contents}, field)), tile_(dimension) {
     departures_.reserve(static_cast<std::size_t>(most_lanes));
   }
 
-  void run(MatrixView<const float> states, const detail::PatternTerms& terms, MatrixView<float> readouts) {
+  void run(const StateBatch& batch, MatrixView<float> readouts) {
     departures_.clear();
-    for (Index i = 0; i < states.rows; ++i) departures_.push_back({i, readouts.row(i)});
-    store_lanes(departures_, kernel_->recall(batch_.fill(states, terms)), readouts.columns, most_lanes);
+    for (Index i = 0; i < readouts.rows; ++i) departures_.push_back({i, readouts.row(i)});
+    store_lanes(departures_, kernel_->recall(tile_.fill(batch)), readouts.columns, most_lanes);
   }
 
  private:
   std::unique_ptr<RecallKernel> kernel_;
-  Batch batch_;
+  BatchTile tile_;
   std::vector<Departure> departures_;
 };
 
 class RetrievalWorker {
  public:
   RetrievalWorker(const Field& field, Index dimension, const RankingSize& size)
-      : kernel_(std::visit(MakeRetrieval{size}, field)), batch_(dimension) {}
+      : kernel_(std::visit(MakeRetrieval{size}, field)), tile_(dimension) {}
 
-  void run(MatrixView<const float> states, const detail::PatternTerms& terms, MatrixView<Index> patterns,
-           MatrixView<float> posteriors) {
-    const LaneRanking& ranking = kernel_->retrieve(batch_.fill(states, terms));
+  void run(const StateBatch& batch, MatrixView<Index> patterns, MatrixView<float> posteriors) {
+    const MatrixView<const float> states = batch.states;
+    const LaneRanking& ranking = kernel_->retrieve(tile_.fill(batch));
     for (Index i = 0; i < states.rows; ++i) {
       const bool finite = all_finite(states.row(i), states.columns);
       for (Index rank = 0; rank < ranking.count; ++rank) {
@@ -102,7 +106,7 @@ class RetrievalWorker {
 
  private:
   std::unique_ptr<RetrievalKernel> kernel_;
-  Batch batch_;
+  BatchTile tile_;
 };
 
 /// Calls run(worker, first row, rows) for batches of states. All memory is taken before any thread starts.
@@ -118,22 +122,22 @@ void for_batches(Index states, int threads, const Run& run, const Arguments&... 
 
 }  // namespace
 
-void recall(const Field& field, const PackedMatrix& contents, MatrixView<const float> states,
-            const detail::PatternTerms& terms, MatrixView<float> readouts, int threads) {
+void recall(const Field& field, const PackedMatrix& contents, const StateBatch& batch, MatrixView<float> readouts,
+            int threads) {
   const auto run = [&](RecallWorker& worker, Index first, Index rows) {
-    worker.run(states.slice(first, rows), terms.slice(first, rows), readouts.slice(first, rows));
+    worker.run(batch.slice(first, rows), readouts.slice(first, rows));
   };
-  for_batches<RecallWorker>(states.rows, threads, run, field, contents, states.columns);
+  for_batches<RecallWorker>(batch.states.rows, threads, run, field, contents, batch.states.columns);
 }
 
-void retrieve(const Field& field, MatrixView<const float> states, const detail::PatternTerms& terms,
-              MatrixView<Index> patterns, MatrixView<float> posteriors, int threads) {
+void retrieve(const Field& field, const StateBatch& batch, MatrixView<Index> patterns, MatrixView<float> posteriors,
+              int threads) {
   const auto run = [&](RetrievalWorker& worker, Index first, Index rows) {
-    worker.run(states.slice(first, rows), terms.slice(first, rows), patterns.slice(first, rows),
-               posteriors.slice(first, rows));
+    worker.run(batch.slice(first, rows), patterns.slice(first, rows), posteriors.slice(first, rows));
   };
-  const RankingSize size{.ranks = patterns.columns, .lanes = std::min(states.rows, most_lanes)};
-  for_batches<RetrievalWorker>(states.rows, threads, run, field, states.columns, size);
+  const Index states = batch.states.rows;
+  const RankingSize size{.ranks = patterns.columns, .lanes = std::min(states, most_lanes)};
+  for_batches<RetrievalWorker>(states, threads, run, field, batch.states.columns, size);
 }
 
 }  // namespace attractor::cpu

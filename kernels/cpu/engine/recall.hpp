@@ -3,21 +3,39 @@
 /// What memories with normalised weights give for states that stay where they are: contents, or the most likely
 /// patterns.
 
+#include <cstdint>
+
 #include <attractor/matrix.hpp>
 
 #include "kernels/cpu/engine/field.hpp"
 #include "kernels/pattern_terms.hpp"
+#include "kernels/schedule.hpp"
 
 namespace attractor::cpu {
 
+/// States, and what a call says of how they are scored.
+struct StateBatch {
+  MatrixView<const float> states;  ///< [B × D]
+  detail::PatternTerms terms = {};
+  detail::Schedule schedule = {};
+  const std::int32_t* steps = nullptr;  ///< [B] taken so far, where there is a schedule; null: 0
+
+  [[nodiscard]] StateBatch slice(Index first, Index count) const {
+    return {.states = states.slice(first, count),
+            .terms = terms.slice(first, count),
+            .schedule = schedule,
+            .steps = steps == nullptr ? nullptr : steps + first};
+  }
+};
+
 /// contents_i = pᵀC for every row. The weights of the memory are normalised.
-void recall(const Field& field, const PackedMatrix& contents, MatrixView<const float> states,
-            const detail::PatternTerms& terms, MatrixView<float> readouts, int threads);
+void recall(const Field& field, const PackedMatrix& contents, const StateBatch& batch, MatrixView<float> readouts,
+            int threads);
 
 /// The patterns with the largest scores of every row, as many as `patterns` and `posteriors` have columns, and their
 /// weights; −1 and NaN where a row isn't finite or no more patterns have a score. The weights of the memory are
 /// normalised.
-void retrieve(const Field& field, MatrixView<const float> states, const detail::PatternTerms& terms,
-              MatrixView<Index> patterns, MatrixView<float> posteriors, int threads);
+void retrieve(const Field& field, const StateBatch& batch, MatrixView<Index> patterns, MatrixView<float> posteriors,
+              int threads);
 
 }  // namespace attractor::cpu

@@ -14,6 +14,7 @@
 #include "kernels/cpu/engine/query_queue.hpp"
 #include "kernels/cpu/engine/threads.hpp"
 #include "kernels/progress_meter.hpp"
+#include "kernels/schedule.hpp"
 
 namespace attractor::cpu {
 namespace {
@@ -36,6 +37,7 @@ struct Job {
   const RelaxationView& results;
   const RelaxCall& call;
   const detail::PatternTerms& patterns;
+  detail::Schedule schedule;
   detail::EndRule end;
   bool signs;   ///< updates leave states of ±1
   bool sweeps;  ///< one neuron after another
@@ -54,6 +56,7 @@ class TileWorker {
     for (Index i = 0; i < most_lanes; ++i) mark_idle(i);
     tile_.wants_energy = job.end.wants_energy;
     tile_.has_pattern_terms = !job.patterns.empty();
+    tile_.has_betas = !job.schedule.empty();
     tile_.wants_change = job.end.halting.watch == Halting::Watch::state;
     arrivals_.reserve(static_cast<std::size_t>(most_lanes));
     departures_.reserve(static_cast<std::size_t>(most_lanes));
@@ -99,6 +102,7 @@ class TileWorker {
       Lane& lane = lane_at(i);
       if (lane.query < 0 || lane.fresh) continue;
       ++lane.steps;
+      set_beta(i);
       lane.energy = not_a_number;
       if (job_.signs && lane.steps == 1) raise_magnitude(i);
       judge_state(i, lane);
@@ -120,6 +124,11 @@ class TileWorker {
   void raise_magnitude(Index i) {
     float& magnitude = tile_.magnitude[static_cast<std::size_t>(i)];
     magnitude = std::max(magnitude, 1.0F);
+  }
+
+  /// That of the next step, and of the energy that it descends.
+  void set_beta(Index i) {
+    if (tile_.has_betas) tile_.beta[static_cast<std::size_t>(i)] = job_.schedule.after(lane_at(i).steps);
   }
 
   /// Writes a query's outcome and frees its lane; its state follows at the next exchange.
@@ -172,6 +181,7 @@ class TileWorker {
     if (job_.signs) tile_.magnitude[static_cast<std::size_t>(i)] = largest_magnitude(row, tile_.dimension);
     if (job_.sweeps) raise_magnitude(i);
     set_pattern_terms(tile_, i, job_.patterns, query);
+    set_beta(i);
     set_mask(tile_.idle, i, false);
     tile_.lanes = std::max(tile_.lanes, i + 1);
     arrivals_.push_back({i, row});
@@ -219,6 +229,7 @@ class TileWorker {
     tile_.magnitude[t] = tile_.magnitude[f];
     tile_.valid[t] = tile_.valid[f];
     tile_.log_prior[t] = tile_.log_prior[f];
+    tile_.beta[t] = tile_.beta[f];
     tile_.quadratic.high[t] = tile_.quadratic.high[f];
     tile_.quadratic.low[t] = tile_.quadratic.low[f];
     lanes_[t] = lanes_[f];
@@ -279,15 +290,18 @@ Index tile_width(const Update& update, int threads, Index queries) {
 
 Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
             const RelaxationView& results, const RelaxCall& call, const detail::PatternTerms& patterns) {
+  const detail::Schedule schedule = detail::schedule_of(call.betas, options.max_steps);
   const Job job{.options = options,
                 .queries = queries,
                 .results = results,
                 .call = call,
                 .patterns = patterns,
+                .schedule = schedule,
                 .end = {.halting = *options.halting,
                         .max_steps = options.max_steps,
                         .wants_energy = options.energies,
-                        .watches_cycles = detail::watches_cycles(*options.update, *options.halting)},
+                        .watches_cycles = detail::watches_cycles(*options.update, *options.halting),
+                        .first_step = schedule.first_last()},
                 .signs = detail::makes_signs(*options.update),
                 .sweeps = std::holds_alternative<AsynchronousSignUpdate>(*options.update)};
   const int threads = team_size(options.threads, queries.rows, least_lanes);

@@ -63,6 +63,10 @@ struct Tile {
   LaneArray<const float*> log_prior{};     ///< added to the scores
   bool has_pattern_terms = false;          ///< one of these is there
 
+  /// The inverse temperatures at which normalised memories are to score the states.
+  LaneArray<float> beta{};
+  bool has_betas = false;  ///< else at their own
+
   bool wants_energy = false;  ///< evaluate is to write `energy`
   bool wants_change = false;  ///< advance is to write `squared_change`
   bool wants_return;          ///< advance is to write `returns`, and keep `earlier`

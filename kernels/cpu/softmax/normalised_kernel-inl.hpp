@@ -17,12 +17,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
-/// What a memory has beside its scores: u = c + pᵀA, E = −Ω*(s)/beta + ½‖x − c‖² + offset, the middle term only where
-/// there is a centre.
+/// What a memory has beside its scores: u = c + pᵀA, E = −(Ω*(s) + potential_offset)/beta + ½‖x − c‖² + offset, the
+/// middle term only where there is a centre.
 struct NormalisedTerms {
   const float* resolution = nullptr;  ///< [padded D]
   const float* centre = nullptr;      ///< c [padded D] or null
-  double beta = 1.0;
+  double beta = 1.0;                  ///< where the tile has none
+  double potential_offset = 0.0;
   double offset = 0.0;
 };
 
@@ -38,8 +39,10 @@ class NormalisedKernel final : public FieldKernel {
     reader_.evaluate(tile);
     if (!tile.wants_energy) return;
     for (Index lane = 0; lane < tile.lanes; ++lane) {
+      const auto at = static_cast<std::size_t>(lane);
+      const double beta = tile.has_betas ? static_cast<double>(tile.beta[at]) : terms_.beta;
       const double quadratic = terms_.centre != nullptr ? 0.5 * squared_norm(tile, lane) : 0.0;
-      tile.energy[static_cast<std::size_t>(lane)] = -reader_.potential(lane) / terms_.beta + quadratic + terms_.offset;
+      tile.energy[at] = -(reader_.potential(lane) + terms_.potential_offset) / beta + quadratic + terms_.offset;
     }
   }
 

@@ -1,4 +1,5 @@
-// Scores of memories whose similarity has no parameters: s = scale·g(a, x) + offset.
+// Scores of memories whose similarity has no parameters: s = scale·g(a, x) + offset + log_prior, scales and offsets in
+// proportion to β.
 
 #if defined(ATTRACTOR_CPU_PATTERN_SCORER_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTRACTOR_CPU_PATTERN_SCORER_INL
@@ -23,6 +24,7 @@ class PatternScorer {
 
   void take(const Tile& tile) {
     if (is_cosine()) take_norms(tile);
+    if (tile.has_betas) take_betas(tile);
   }
 
   HWY_INLINE void score(const Tile& tile, Index first, Index lane, Block& block) const {
@@ -33,19 +35,52 @@ class PatternScorer {
     else
       multiply_rows(panel, states, tile.width, field_.patterns.columns(), block);
     if (is_cosine()) divide_by_norms(lane, block);
-    HWY_UNROLL(block_rows)
-    for (int r = 0; r < block_rows; ++r) {
-      const Vector scale = hn::Set(floats, field_.scale[first + r]);
-      const float offset = field_.offset[first + r];
-      // Where that is −∞ so is the score, whatever the product.
-      const bool never = offset == -std::numeric_limits<float>::infinity();
-      for (int v = 0; v < block_vectors; ++v)
-        block[r][v] = never ? hn::Set(floats, offset) : hn::MulAdd(scale, block[r][v], hn::Set(floats, offset));
-    }
+    if (tile.has_betas)
+      finish_at_betas(first, lane, block);
+    else
+      finish(first, block);
   }
 
  private:
   [[nodiscard]] bool is_cosine() const { return field_.similarity == Similarity::cosine; }
+
+  /// Makes similarities scores.
+  HWY_INLINE void finish(Index first, Block& block) const {
+    HWY_UNROLL(block_rows)
+    for (int r = 0; r < block_rows; ++r) {
+      const Vector scale = hn::Set(floats, field_.scale[first + r]);
+      const float offset = field_.offset[first + r] + field_.log_prior[first + r];
+      for (int v = 0; v < block_vectors; ++v)
+        block[r][v] =
+            is_never(first + r) ? hn::Set(floats, offset) : hn::MulAdd(scale, block[r][v], hn::Set(floats, offset));
+    }
+  }
+
+  /// The same at the lanes' own temperatures; the same bits where they are the memory's.
+  HWY_INLINE void finish_at_betas(Index first, Index lane, Block& block) const {
+    HWY_UNROLL(block_rows)
+    for (int r = 0; r < block_rows; ++r) {
+      const Vector scale = hn::Set(floats, field_.scale[first + r]);
+      const Vector offset = hn::Set(floats, field_.offset[first + r]);
+      const Vector log_prior = hn::Set(floats, field_.log_prior[first + r]);
+      for (int v = 0; v < block_vectors; ++v) {
+        const Vector factor = hn::Load(floats, factors_.data() + lane + v * vector_lanes());
+        const Vector shift = hn::MulAdd(factor, offset, log_prior);
+        block[r][v] = is_never(first + r) ? log_prior : hn::MulAdd(hn::Mul(factor, scale), block[r][v], shift);
+      }
+    }
+  }
+
+  /// Whether a pattern's score is −∞ whatever its similarity.
+  [[nodiscard]] HWY_INLINE bool is_never(Index pattern) const {
+    return field_.log_prior[pattern] == -std::numeric_limits<float>::infinity();
+  }
+
+  void take_betas(const Tile& tile) {
+    for (Index lane = 0; lane < tile.width; lane += vector_lanes())
+      hn::Store(hn::Div(hn::Load(floats, tile.beta.data() + lane), hn::Set(floats, field_.beta)), floats,
+                factors_.data() + lane);
+  }
 
   /// In double: squares leave the range of float.
   void take_norms(const Tile& tile) {
@@ -70,12 +105,14 @@ class PatternScorer {
 
   const SoftmaxField& field_;
   LaneArray<float> inverse_norms_{};  ///< of the states, 0 where a norm is
+  LaneArray<float> factors_{};        ///< of the lanes' temperatures, where they have any: β over the memory's own
 };
 
 inline NormalisedTerms terms_of(const SoftmaxField& field) {
   return {.resolution = field.resolution.data(),
           .centre = field.quadratic ? field.centre.data() : nullptr,
           .beta = static_cast<double>(field.beta),
+          .potential_offset = field.potential_offset,
           .offset = field.energy_offset};
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/end_judge.hpp"
 #include "kernels/pattern_terms.hpp"
+#include "kernels/schedule.hpp"
 
 namespace attractor::cuda {
 
@@ -35,11 +36,12 @@ struct Job {
   MatrixView<const float> queries;         ///< [B × D]
   MatrixView<const std::uint8_t> clamped;  ///< [B × D] or null
   detail::PatternTerms patterns = {};      ///< what the call says of them
-  MatrixView<float> states;                ///< [B × D]
-  std::int32_t* steps = nullptr;           ///< [B] or null
-  float* energies = nullptr;               ///< [B] or null
-  Status* status = nullptr;                ///< [B] or null
-  MatrixView<float> energy_trace;          ///< [B × max_steps] or null
+  detail::Schedule schedule = {};
+  MatrixView<float> states;        ///< [B × D]
+  std::int32_t* steps = nullptr;   ///< [B] or null
+  float* energies = nullptr;       ///< [B] or null
+  Status* status = nullptr;        ///< [B] or null
+  MatrixView<float> energy_trace;  ///< [B × max_steps] or null
   Halting halting;
   UpdateRule update;
   int max_steps = 1;
@@ -50,7 +52,7 @@ struct Job {
 
   /// When its queries end.
   [[nodiscard]] ATTRACTOR_HOST_DEVICE detail::EndRule end() const {
-    return {halting, max_steps, wants_energy, detects_cycles()};
+    return {halting, max_steps, wants_energy, detects_cycles(), schedule.first_last()};
   }
 
   /// Whether a query halts where its state is that of two steps before.

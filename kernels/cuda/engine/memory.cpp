@@ -97,7 +97,7 @@ struct DeviceMemory::Sweep {
 
 struct DeviceMemory::Recall {
   MatrixView<const float> states;
-  const detail::PatternTerms& terms;
+  const RowTerms& terms;
   MatrixView<float> contents;
   void* workspace;
   ToolboxPool& tools;
@@ -123,8 +123,11 @@ struct DeviceMemory::Retrieve {
   const detail::PatternTerms& terms;
   MatrixView<Index> patterns;
   MatrixView<float> posteriors;
+  const detail::Schedule& schedule;
 
-  void operator()(const StreamedSoftmax& memory) const { cuda::retrieve(memory, queries, terms, patterns, posteriors); }
+  void operator()(const StreamedSoftmax& memory) const {
+    cuda::retrieve(memory, queries, terms, schedule, patterns, posteriors);
+  }
   void operator()(const StreamedAdaptive& memory) const {
     cuda::retrieve(memory, queries, terms, patterns, posteriors);
   }
@@ -202,6 +205,7 @@ DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns,
   return {device, StreamedSoftmax{.patterns = std::move(matrix),
                                   .scale = upload(vectors.scale, "the memory's scales of scores"),
                                   .offset = upload(vectors.offset, "the memory's offsets of scores"),
+                                  .log_prior = upload(vectors.log_prior, "the memory's log-priors"),
                                   .contents = DeviceMatrix(contents, "the memory's contents"),
                                   .centre = std::move(centres),
                                   .resolution = std::move(resolutions),
@@ -243,15 +247,16 @@ void DeviceMemory::relax(const Job& job, Products products, void* workspace, cud
     std::visit(Relax{job, products, workspace, *tools_, stream}, form_);
 }
 
-void DeviceMemory::recall(MatrixView<const float> states, const detail::PatternTerms& terms, MatrixView<float> contents,
+void DeviceMemory::recall(MatrixView<const float> states, const RowTerms& terms, MatrixView<float> contents,
                           void* workspace, cudaStream_t stream) const {
   std::visit(Recall{states, terms, contents, workspace, *tools_, stream}, form_);
 }
 
 void DeviceMemory::retrieve(MatrixView<const float> queries, const detail::PatternTerms& terms,
-                            MatrixView<Index> patterns, MatrixView<float> posteriors) const {
+                            MatrixView<Index> patterns, MatrixView<float> posteriors,
+                            const detail::Schedule& schedule) const {
   const DeviceScope scope(device_);
-  std::visit(Retrieve{queries, terms, patterns, posteriors}, form_);
+  std::visit(Retrieve{queries, terms, patterns, posteriors, schedule}, form_);
 }
 
 }  // namespace attractor::cuda

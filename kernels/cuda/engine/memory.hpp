@@ -31,6 +31,7 @@ struct SoftmaxVectors {
   std::span<const float> resolution = {};  ///< [D]
   std::span<const float> scale = {};       ///< [P]
   std::span<const float> offset = {};      ///< [P]
+  std::span<const float> log_prior = {};   ///< [P]
 };
 
 /// Immutable once made, and shared by all threads.
@@ -77,13 +78,14 @@ class DeviceMemory {
   void relax(const Job& job, Products products, void* workspace, cudaStream_t stream) const;
 
   /// contents_i = pᵀC with the weights p of state_i, for every row; for memories that have contents.
-  void recall(MatrixView<const float> states, const detail::PatternTerms& terms, MatrixView<float> contents,
-              void* workspace, cudaStream_t stream) const;
+  void recall(MatrixView<const float> states, const RowTerms& terms, MatrixView<float> contents, void* workspace,
+              cudaStream_t stream) const;
 
   /// The patterns with the largest scores of each query, as many as there are columns, and their weights, from host
-  /// memory to host memory; −1 and NaN where scores aren't finite. For memories whose weights are normalised.
+  /// memory to host memory; −1 and NaN where scores aren't finite. For memories whose weights are normalised; at the
+  /// schedule's first temperature, where there is one, on the host.
   void retrieve(MatrixView<const float> queries, const detail::PatternTerms& terms, MatrixView<Index> patterns,
-                MatrixView<float> posteriors) const;
+                MatrixView<float> posteriors, const detail::Schedule& schedule = {}) const;
 
  private:
   /// Asynchronous updates are streamed.

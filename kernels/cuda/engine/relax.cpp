@@ -16,6 +16,7 @@
 #include "kernels/cuda/device/workspace.hpp"
 #include "kernels/cuda/engine/lane_buffers.hpp"
 #include "kernels/cuda/engine/staging.hpp"
+#include "kernels/cuda/softmax/stored_schedule.hpp"
 #include "kernels/cuda/streamed/step.hpp"
 #include "kernels/progress_meter.hpp"
 #include "kernels/sizes.hpp"
@@ -50,6 +51,7 @@ struct Arrays {
   Placed<const std::uint8_t> clamped;
   Placed<const std::uint8_t> valid_patterns;
   Placed<const float> log_prior;
+  Placed<const float> betas;  ///< one row for all queries
   Placed<float> states;
   Placed<std::int32_t> steps;
   Placed<float> energies;
@@ -62,6 +64,7 @@ struct Arrays {
         clamped(inputs.clamped, device, "the clamped neurons"),
         valid_patterns(inputs.patterns.valid, device, "the valid patterns"),
         log_prior(inputs.patterns.log_prior, device, "the log-priors"),
+        betas({inputs.schedule.betas, query_rows.rows, inputs.schedule.count, 0}, device, "the betas"),
         states(results.states, device, "the states"),
         steps(column(results.steps), device, "the steps"),
         energies(column(results.energies), device, "the energies"),
@@ -79,6 +82,7 @@ struct Arrays {
     visit_present(clamped);
     visit_present(valid_patterns);
     visit_present(log_prior);
+    visit_present(betas);
     visit_present(states);
     visit_present(steps);
     visit_present(energies);
@@ -94,6 +98,12 @@ struct Arrays {
       if (name.empty() && (array.location == Location::device) == on_device) name = array.name;
     });
     return name;
+  }
+
+  /// Steps of the library's own, where the caller wants none: they say at which temperature contents are read out.
+  [[nodiscard]] Index own_steps(Index rows) const {
+    const bool needed = betas.matrix.data != nullptr && contents.matrix.data != nullptr;
+    return needed && steps.matrix.data == nullptr ? rows : 0;
   }
 
   /// Bytes of a row of what must be copied.
@@ -112,6 +122,7 @@ Job make_job(const RelaxerOptions& options, MatrixView<const float> queries, con
   return {.queries = queries,
           .clamped = inputs.clamped,
           .patterns = inputs.patterns,
+          .schedule = inputs.schedule,
           .states = results.states,
           .steps = results.steps.data(),
           .energies = results.energies.data(),
@@ -122,6 +133,9 @@ Job make_job(const RelaxerOptions& options, MatrixView<const float> queries, con
           .max_steps = options.max_steps,
           .wants_energy = wants_energy(options)};
 }
+
+/// How the states that a job has left are scored.
+RowTerms terms_of(const Job& job) { return {.patterns = job.patterns, .schedule = job.schedule, .steps = job.steps}; }
 
 /// One call, shared by its lanes.
 struct Call {
@@ -145,12 +159,14 @@ struct Staging {
         clamped(arrays.clamped, rows, space, "clamped neurons"),
         valid_patterns(arrays.valid_patterns, rows, space, "valid patterns"),
         log_prior(arrays.log_prior, rows, space, "log-priors"),
+        betas(arrays.betas, rows, space, "betas"),
         states(arrays.states, rows, space, "states"),
         steps(arrays.steps, rows, space, "steps"),
         energies(arrays.energies, rows, space, "energies"),
         status(arrays.status, rows, space, "statuses"),
         energy_trace(arrays.energy_trace, rows, space, "energy traces"),
         contents(arrays.contents, rows, space, "contents"),
+        own_steps(space.device.take<std::int32_t>(elements(arrays.own_steps(rows)))),
         scratch(space.device.take<std::byte>(memory.workspace_bytes(rows, sweeps))) {}
 
   template <class Visit>
@@ -167,12 +183,14 @@ struct Staging {
   StagedRows<const std::uint8_t> clamped;
   StagedRows<const std::uint8_t> valid_patterns;
   StagedRows<const float> log_prior;
+  StagedRows<const float> betas;
   StagedRows<float> states;
   StagedRows<std::int32_t> steps;
   StagedRows<float> energies;
   StagedRows<Status> status;
   StagedRows<float> energy_trace;
   StagedRows<float> contents;
+  std::int32_t* own_steps;  ///< of a chunk, where the caller wants none
   std::byte* scratch;
 };
 
@@ -227,10 +245,11 @@ class Lane {
     staging_.clamped.upload(first, count, stream);
     staging_.valid_patterns.upload(first, count, stream);
     staging_.log_prior.upload(first, count, stream);
+    staging_.betas.upload(first, count, stream);
     const Job job = make_chunk_job(first, count);
     memory_.relax(job, products(call_.options), staging_.scratch, stream);
     const MatrixView<float> contents = staging_.contents.on_device(first, count);
-    if (contents.data != nullptr) memory_.recall(job.states, job.patterns, contents, staging_.scratch, stream);
+    if (contents.data != nullptr) memory_.recall(job.states, terms_of(job), contents, staging_.scratch, stream);
     staging_.for_each_result([&](const auto& rows) { rows.download(first, count, stream); });
     check(cudaStreamSynchronize(stream),
           "cudaStreamSynchronize after the relaxation of " + std::to_string(count) + " queries");
@@ -242,15 +261,19 @@ class Lane {
     const auto vector = [&](const auto& rows) {
       return std::span(rows.on_device(first, count).data, static_cast<std::size_t>(count));
     };
-    return make_job(call_.options, staging_.queries.on_device(first, count),
-                    {.clamped = staging_.clamped.on_device(first, count),
-                     .patterns = {.valid = staging_.valid_patterns.on_device(first, count),
-                                  .log_prior = staging_.log_prior.on_device(first, count)}},
-                    {.states = staging_.states.on_device(first, count),
-                     .steps = vector(staging_.steps),
-                     .energies = vector(staging_.energies),
-                     .status = vector(staging_.status),
-                     .energy_trace = staging_.energy_trace.on_device(first, count)});
+    const MatrixView<const float> betas = staging_.betas.on_device(first, count);
+    Job job = make_job(call_.options, staging_.queries.on_device(first, count),
+                       {.clamped = staging_.clamped.on_device(first, count),
+                        .patterns = {.valid = staging_.valid_patterns.on_device(first, count),
+                                     .log_prior = staging_.log_prior.on_device(first, count)},
+                        .schedule = {betas.data, static_cast<int>(betas.columns)}},
+                       {.states = staging_.states.on_device(first, count),
+                        .steps = vector(staging_.steps),
+                        .energies = vector(staging_.energies),
+                        .status = vector(staging_.status),
+                        .energy_trace = staging_.energy_trace.on_device(first, count)});
+    if (call_.arrays.own_steps(count) > 0) job.steps = staging_.own_steps;
+    return job;
   }
 
   Call& call_;
@@ -372,12 +395,40 @@ void check_workspace(std::span<std::byte> workspace, std::size_t needed, int dev
                           std::to_string(Workspace::alignment));
 }
 
+/// The temperatures of an asynchronous call on the device, and steps of its own where contents need them and the caller
+/// doesn't want any; from the stream's present on until it gets to where this ends.
+class AsyncSchedule {
+ public:
+  AsyncSchedule(const detail::Schedule& schedule, Index queries, const RelaxationView& results, cudaStream_t stream)
+      : count_(schedule.count),
+        betas_(bytes_of<float>(schedule.count), stream),
+        steps_(!schedule.empty() && !results.contents.empty() && results.steps.empty() ? bytes_of<std::int32_t>(queries)
+                                                                                       : 0,
+               stream) {
+    launch_store(schedule, betas(), stream);
+  }
+
+  void enter(Job& job) const {
+    job.schedule = {betas(), count_};
+    if (steps_.data() != nullptr) job.steps = static_cast<std::int32_t*>(steps_.data());
+  }
+
+ private:
+  [[nodiscard]] float* betas() const { return static_cast<float*>(betas_.data()); }
+
+  int count_;
+  PooledScratch betas_;
+  PooledScratch steps_;
+};
+
 }  // namespace
 
 void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options,
            MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
            const detail::PatternTerms& terms) {
-  const Arrays arrays(queries, {.clamped = call.clamped, .patterns = terms}, results, replicas.front()->device());
+  const CallInputs inputs{
+      .clamped = call.clamped, .patterns = terms, .schedule = detail::schedule_of(call.betas, options.max_steps)};
+  const Arrays arrays(queries, inputs, results, replicas.front()->device());
   const std::string on_device = arrays.one(true);
   if (replicas.size() > 1 && !on_device.empty())
     throw InvalidArgument("a relaxer on several devices takes data on the host; " + on_device + " are on a device");
@@ -395,7 +446,8 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, Matr
                  const RelaxationView& results, const CallInputs& inputs, std::span<std::byte> workspace,
                  cudaStream_t stream) {
   const DeviceScope scope(memory.device());
-  const std::string on_host = Arrays(queries, inputs, results, memory.device()).one(false);
+  const Arrays arrays(queries, {.clamped = inputs.clamped, .patterns = inputs.patterns}, results, memory.device());
+  const std::string on_host = arrays.one(false);
   if (!on_host.empty())
     throw InvalidArgument("an asynchronous relaxation takes data on the memory's device; " + on_host +
                           " are on the host");
@@ -412,10 +464,11 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, Matr
   if (!workspace.empty()) check_workspace(workspace, needed, memory.device());
   const PooledScratch own(workspace.empty() ? needed : 0, stream);
   void* const scratch = workspace.empty() ? own.data() : workspace.data();
-  const Job job = make_job(options, queries, inputs, results);
+  const AsyncSchedule schedule(inputs.schedule, queries.rows, results, stream);
+  Job job = make_job(options, queries, inputs, results);
+  schedule.enter(job);
   memory.relax(job, products(options), scratch, stream);
-  if (results.contents.data != nullptr)
-    memory.recall(results.states, inputs.patterns, results.contents, scratch, stream);
+  if (results.contents.data != nullptr) memory.recall(results.states, terms_of(job), results.contents, scratch, stream);
 }
 
 }  // namespace attractor::cuda

@@ -15,6 +15,7 @@ namespace attractor::cuda {
 struct CallInputs {
   MatrixView<const std::uint8_t> clamped = {};  ///< [B × D] or null
   detail::PatternTerms patterns = {};
+  detail::Schedule schedule = {};  ///< on the host, or for kernels on the device
 };
 
 /// Arguments are valid but for where their data are (host/ has checked them) and `options.update` is set. Returns when
@@ -32,7 +33,8 @@ void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& 
            MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
            const detail::PatternTerms& terms = {});
 
-/// As above for data on the memory's device; only enqueues. Without workspace, takes some from the device's pool.
+/// As above for data on the memory's device, but for the schedule, which is on the host and taken at once; only
+/// enqueues. Without workspace, takes some from the device's pool; for a schedule always.
 ///
 /// @throws InvalidArgument data on the host; too small a workspace, or none while the stream is being captured.
 /// @throws NotSupported the stream is being captured and the memory isn't resident, or the update asynchronous.

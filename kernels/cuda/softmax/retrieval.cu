@@ -61,6 +61,7 @@ struct Call {
   const detail::PatternTerms& terms;  ///< on the host
   int ranks;
   bool keeps_scores;
+  detail::Schedule schedule = {};  ///< on the host
 };
 
 /// How many rows of a matrix of terms a batch needs: all may be one.
@@ -81,7 +82,8 @@ struct Batch {
         patterns(elements(most, call.ranks), "retrieved patterns"),
         shares(elements(most, call.ranks), "posteriors"),
         valid(elements(term_rows(call.terms.valid, most), stored.rows), "valid patterns"),
-        log_prior(elements(term_rows(call.terms.log_prior, most), stored.rows), "log-priors") {}
+        log_prior(elements(term_rows(call.terms.log_prior, most), stored.rows), "log-priors"),
+        betas(upload(std::span(call.schedule.betas, static_cast<std::size_t>(call.schedule.count)), "betas")) {}
 
   DeviceArray<float> states;  ///< columns from the dimension to the stride are zero
   int score_stride;
@@ -93,6 +95,7 @@ struct Batch {
   DeviceArray<float> shares;
   DeviceArray<std::uint8_t> valid;
   DeviceArray<float> log_prior;
+  DeviceArray<float> betas;
 };
 
 /// Copies the rows of terms of a batch to `to`; how they lie there.
@@ -185,7 +188,8 @@ void retrieve_all(const Memory& memory, const Call& call, MatrixView<Index> patt
     const detail::PatternTerms part = call.terms.slice(first, rows);
     const RowTerms terms{
         .patterns = {.valid = upload_terms(part.valid, batch.valid, stream.get(), "valid patterns"),
-                     .log_prior = upload_terms(part.log_prior, batch.log_prior, stream.get(), "log-priors")}};
+                     .log_prior = upload_terms(part.log_prior, batch.log_prior, stream.get(), "log-priors")},
+        .schedule = {batch.betas.data(), call.schedule.count}};
     if (call.keeps_scores)
       launch_settled_batch(memory, batch, rows, call.ranks, terms, stream.get());
     else
@@ -205,9 +209,9 @@ void retrieve_all(const Memory& memory, const Call& call, MatrixView<Index> patt
 }  // namespace
 
 void retrieve(const StreamedSoftmax& memory, MatrixView<const float> queries, const detail::PatternTerms& terms,
-              MatrixView<Index> patterns, MatrixView<float> posteriors) {
+              const detail::Schedule& schedule, MatrixView<Index> patterns, MatrixView<float> posteriors) {
   const auto ranks = static_cast<int>(patterns.columns);
-  retrieve_all(memory, {queries, terms, ranks, ranks > 1 || !is_softmax(memory)}, patterns, posteriors);
+  retrieve_all(memory, {queries, terms, ranks, ranks > 1 || !is_softmax(memory), schedule}, patterns, posteriors);
 }
 void retrieve(const StreamedAdaptive& memory, MatrixView<const float> queries, const detail::PatternTerms& terms,
               MatrixView<Index> patterns, MatrixView<float> posteriors) {

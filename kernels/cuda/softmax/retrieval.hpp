@@ -6,10 +6,10 @@
 
 namespace attractor::cuda {
 
-/// See DeviceMemory::retrieve. The memory's device is current. Scratch is bounded whatever the number of queries. The
-/// bits of a result depend on its query and the memory alone.
+/// See DeviceMemory::retrieve; schedules are for memories with a β. The memory's device is current. Scratch is bounded
+/// whatever the number of queries. The bits of a result depend on its query and the memory alone.
 void retrieve(const StreamedSoftmax& memory, MatrixView<const float> queries, const detail::PatternTerms& terms,
-              MatrixView<Index> patterns, MatrixView<float> posteriors);
+              const detail::Schedule& schedule, MatrixView<Index> patterns, MatrixView<float> posteriors);
 void retrieve(const StreamedAdaptive& memory, MatrixView<const float> queries, const detail::PatternTerms& terms,
               MatrixView<Index> patterns, MatrixView<float> posteriors);
 

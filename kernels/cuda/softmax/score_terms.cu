@@ -20,21 +20,22 @@ __device__ float inverse_norm(const float* state, int dimension) {
 /// One block for each row.
 __global__ void __launch_bounds__(threads) score_terms_kernel(ScoreBatch batch) {
   const Index row = blockIdx.x;
-  const float factor =
+  const float norm_factor =
       batch.states == nullptr ? 1.0F : inverse_norm(batch.states + row * batch.state_stride, batch.dimension);
+  const float beta_factor = batch.terms.schedule.empty() ? 1.0F : batch.terms.beta(row) / batch.beta;
   float* const scores = batch.scores + row * batch.stride;
   for (int i = static_cast<int>(threadIdx.x); i < batch.count; i += threads) {
     const Index pattern = Index{batch.first} + i;
     const float scale = batch.scales == nullptr ? 1.0F : batch.scales[pattern];
-    const float offset = batch.offsets == nullptr ? 0.0F : batch.offsets[pattern];
-    scores[i] = shifted(shifted(scores[i] * factor * scale, offset), batch.terms.of(row, pattern));
+    const float score = scores[i] * norm_factor * scale * beta_factor;
+    scores[i] = shifted(shifted(score, batch.offsets.of(pattern, beta_factor)), batch.terms.of(row, pattern));
   }
 }
 
 }  // namespace
 
 void launch_score_terms(const ScoreBatch& batch, cudaStream_t stream) {
-  if (batch.scales == nullptr && batch.offsets == nullptr && batch.states == nullptr && batch.terms.empty()) return;
+  if (batch.scales == nullptr && batch.offsets.empty() && batch.states == nullptr && batch.terms.empty()) return;
   launch_kernel("score_terms_kernel", score_terms_kernel, {static_cast<unsigned>(batch.rows), threads}, stream, batch);
 }
 

@@ -3,6 +3,7 @@
 /// One pass of a batch of states over a softmax memory: for each state x and each part of the patterns a_μ, contents
 /// c_μ,
 ///   m = max_μ s_μ,   l = Σ_μ exp(s_μ − m),   r = Σ_μ exp(s_μ − m) c_μ,   s_μ = β a_μ·x + offset_μ + terms.
+/// β is the memory's or, where the call has a schedule, that of the row.
 /// Scores never leave the multiprocessor. Whoever combines the parts has lse = m + ln l and u = r / l.
 
 #include <cuda_runtime_api.h>
@@ -29,8 +30,8 @@ struct SoftmaxScan {
   int dimension = 0;
   int content_columns = 0;
   float beta = 1.0F;
-  const float* offsets = nullptr;  ///< [pattern_count] or null: 0
-  RowTerms terms = {};             ///< what the call says of patterns for each row
+  ScoreOffsets offsets = {};
+  RowTerms terms = {};  ///< what the call says of patterns and temperatures for each row
 
   int splits = 1;  ///< parts of the pattern set, cut at multiples of 32; one without weight has m = −∞, l = 0, r = 0
   float* maxima = nullptr;    ///< m: [splits × capacity]

@@ -313,10 +313,24 @@ class Scanner {
 #pragma unroll
     for (int part = 1; part < S::parts; ++part)
       score = sum(score, scores_[(part * tile_patterns + pattern) * S::score_pitch + state]);
-    score = combine(score, filled(scan_.beta), [](float s, float beta) { return s * beta; });
-    if (scan_.offsets != nullptr) score = combine(score, filled(scan_.offsets[first + pattern]), shifted);
+    const float4 beta = betas(4 * state);
+    score = combine(score, beta, [](float s, float b) { return s * b; });
+    if (!scan_.offsets.empty()) score = combine(score, offsets(first + pattern, beta), shifted);
     if (!scan_.terms.patterns.empty()) score = combine(score, terms(first + pattern, 4 * state), shifted);
     return score;
+  }
+
+  /// Of the block's rows from `row` on.
+  __device__ __forceinline__ float4 betas(int row) const {
+    if (scan_.terms.schedule.empty()) return filled(scan_.beta);
+    const auto of = [&](int i) { return row + i < rows_left_ ? scan_.terms.beta(first_row_ + row + i) : scan_.beta; };
+    return {of(0), of(1), of(2), of(3)};
+  }
+
+  /// What the memory adds to the scores of a pattern at these temperatures.
+  __device__ __forceinline__ float4 offsets(Index pattern, const float4& betas) const {
+    if (scan_.terms.schedule.empty()) return filled(scan_.offsets.of(pattern, 1.0F));
+    return each(betas, [&](float beta) { return scan_.offsets.of(pattern, beta / scan_.beta); });
   }
 
   /// What the call says of a pattern for the block's rows from `row` on.

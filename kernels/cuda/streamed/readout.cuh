@@ -10,6 +10,7 @@
 
 #include "kernels/cuda/device/compensated_sum.cuh"
 #include "kernels/cuda/device/quad.cuh"
+#include "kernels/cuda/softmax/score_terms.hpp"
 
 namespace attractor::cuda {
 
@@ -158,8 +159,9 @@ struct SweptReadout {
 inline constexpr int most_splits = 16;
 
 /// u = Σ_i e^(m_i − m) r_i / Σ_i e^(m_i − m) l_i over the splits i of the patterns, in order, with m their largest
-/// maximum, and the centre, if there is one, added; E = −lse/β + norm_weight·‖x − centre‖² + offset, or with the
-/// separation's potential in place of log Σ. Where no score is above −∞ both sums are 0 and u is NaN.
+/// maximum, and the centre, if there is one, added; E = −(lse + potential_offset)/β + norm_weight·‖x − centre‖² +
+/// energy_offset, or with the separation's potential in place of log Σ. Where no score is above −∞ both sums are 0 and
+/// u is NaN.
 struct SoftmaxReadout {
   const float* maxima;       ///< m_i [splits × capacity]
   const double* sums;        ///< l_i [splits × capacity]
@@ -168,8 +170,10 @@ struct SoftmaxReadout {
   Index capacity;
   Index stride;
   int splits;
-  float beta;
+  RowTerms terms;      ///< whose temperatures are those of the rows
+  float beta;          ///< where they have none
   double norm_weight;  ///< ½ where scores are dot products, 0 where they are the energy's only part
+  double potential_offset;
   double energy_offset;
   const float* resolution;  ///< [stride]
   const float* centre;      ///< [stride], what patterns and states are measured from; null: 0
@@ -180,6 +184,7 @@ struct SoftmaxReadout {
 
   __device__ void begin(int row) {
     if (potentials != nullptr) potential = potentials[row];
+    if (!terms.schedule.empty()) beta = terms.beta(row);
     maximum = -INFINITY;
     for (int i = 0; i < splits; ++i) maximum = fmaxf(maximum, maxima[i * capacity + row]);
     const float reference = finite_or_above(maximum);
@@ -219,7 +224,8 @@ struct SoftmaxReadout {
   __device__ float rounding_magnitude(float /*state*/) const { return 1.0F; }
   __device__ double energy(double sum) const {
     const double rest = potentials != nullptr ? potential : log(total);
-    return -(static_cast<double>(maximum) + rest) / static_cast<double>(beta) + norm_weight * sum + energy_offset;
+    return -(static_cast<double>(maximum) + rest + potential_offset) / static_cast<double>(beta) + norm_weight * sum +
+           energy_offset;
   }
 };
 

@@ -80,7 +80,7 @@ void relax_streamed(const Memory& memory, Index stride, const Job& job, void* bl
   launch_start(job, bench.slots, rows, stream);
   CountFollower follower(tools, bench.slots.counts, stream);
   for (;;) {
-    const RowTerms terms{.patterns = job.patterns, .slots = bench.slots.slot};
+    const RowTerms terms{.patterns = job.patterns, .slots = bench.slots.slot, .schedule = job.schedule};
     launch_step(bench.stage.launch(bench.slots.states, rows, terms, blas, stream), job, bench.slots, rows, stream);
     std::swap(bench.slots.states, bench.slots.next);
     follower.follow();

@@ -234,6 +234,7 @@ int largest_stride(const Memory& memory) {
 void add_terms(const StreamedSoftmax& memory, SoftmaxReadout& readout) {
   readout.beta = memory.terms.beta;
   readout.norm_weight = memory.terms.quadratic ? 0.5 : 0.0;
+  readout.potential_offset = memory.terms.potential_offset;
   readout.energy_offset = memory.terms.energy_offset;
   readout.resolution = memory.resolution.data();
 }
@@ -247,6 +248,8 @@ bool is_scanned(const StreamedSoftmax& memory) {
   return takes_plain_products(memory) && softmax_scan_fits(memory.patterns.columns);
 }
 
+ScoreOffsets offsets_of(const StreamedSoftmax& memory) { return {memory.offset.data(), memory.log_prior.data()}; }
+
 /// Of scores that are products or distances so far.
 void launch_memory_terms(const StreamedSoftmax& memory, const ScoreJob& job, cudaStream_t stream) {
   launch_score_terms({.scores = job.scores,
@@ -255,11 +258,12 @@ void launch_memory_terms(const StreamedSoftmax& memory, const ScoreJob& job, cud
                       .first = job.begin,
                       .count = job.count,
                       .scales = memory.scale.data(),
-                      .offsets = memory.offset.data(),
+                      .offsets = offsets_of(memory),
                       .states = memory.terms.similarity == Similarity::cosine ? job.states : nullptr,
                       .state_stride = memory.patterns.stride,
                       .dimension = memory.patterns.columns,
-                      .terms = job.terms},
+                      .terms = job.terms,
+                      .beta = memory.terms.beta},
                      stream);
 }
 
@@ -296,7 +300,7 @@ class ScanScratch {
                          .dimension = patterns.columns,
                          .content_columns = contents.columns,
                          .beta = memory.terms.beta,
-                         .offsets = memory.offset.data(),
+                         .offsets = offsets_of(memory),
                          .terms = terms,
                          .splits = splits_,
                          .maxima = maxima_,
@@ -354,6 +358,7 @@ class SoftmaxStage {
                         cudaStream_t stream) const {
     SoftmaxReadout readout = read_out(memory_.patterns, states, rows, terms, blas, stream);
     readout.centre = memory_.centre.data();
+    readout.terms = terms;
     return readout;
   }
 
@@ -421,6 +426,7 @@ class SettledStage {
                         cudaStream_t stream) const {
     SoftmaxReadout readout = read_out(memory_.patterns, states, rows, terms, blas, stream);
     readout.centre = memory_.centre.data();
+    readout.terms = terms;
     return readout;
   }
 
@@ -525,7 +531,7 @@ __global__ void __launch_bounds__(step_threads) normalise_kernel(SoftmaxReadout 
 }
 
 template <class Stage, class Memory>
-void recall_streamed(const Memory& memory, MatrixView<const float> states, const detail::PatternTerms& terms,
+void recall_streamed(const Memory& memory, MatrixView<const float> states, const RowTerms& terms,
                      MatrixView<float> contents, void* block, Toolbox& tools, cudaStream_t stream) {
   const int stride = memory.patterns.stride;
   Workspace workspace(block);
@@ -537,8 +543,8 @@ void recall_streamed(const Memory& memory, MatrixView<const float> states, const
     const auto rows = static_cast<int>(std::min<Index>(bench.rows, states.rows - first));
     copy_rows(MatrixView<float>(batch, rows, states.columns, stride), states.slice(first, rows),
               cudaMemcpyDeviceToDevice, stream, "states");
-    const SoftmaxReadout readout = bench.stage.read_out(
-        memory.contents, batch, rows, {.patterns = terms.slice(first, rows)}, tools.blas.get(), stream);
+    const SoftmaxReadout readout =
+        bench.stage.read_out(memory.contents, batch, rows, terms.slice(first, rows), tools.blas.get(), stream);
     launch_kernel("normalise_kernel", normalise_kernel, {static_cast<unsigned>(rows), step_threads}, stream, readout,
                   contents.slice(first, rows));
   }
@@ -654,14 +660,14 @@ void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Tool
   relax_streamed<AdaptiveStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
 }
 
-void recall(const StreamedSoftmax& memory, MatrixView<const float> states, const detail::PatternTerms& terms,
+void recall(const StreamedSoftmax& memory, MatrixView<const float> states, const RowTerms& terms,
             MatrixView<float> contents, void* workspace, Toolbox& tools, cudaStream_t stream) {
   if (is_softmax(memory))
     recall_streamed<SoftmaxStage>(memory, states, terms, contents, workspace, tools, stream);
   else
     recall_streamed<SettledStage>(memory, states, terms, contents, workspace, tools, stream);
 }
-void recall(const StreamedAdaptive& memory, MatrixView<const float> states, const detail::PatternTerms& terms,
+void recall(const StreamedAdaptive& memory, MatrixView<const float> states, const RowTerms& terms,
             MatrixView<float> contents, void* workspace, Toolbox& tools, cudaStream_t stream) {
   recall_streamed<AdaptiveStage>(memory, states, terms, contents, workspace, tools, stream);
 }

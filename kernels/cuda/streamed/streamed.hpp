@@ -62,20 +62,23 @@ struct StreamedPointwise {
   float energy_scale = 1.0F;
 };
 
-/// What a softmax memory has beside its matrices: p of the scores s, E = −Ω*(s)/β + quadratic·½‖x − centre‖² +
-/// energy_offset. Scores are scale_μ g(a_μ, x) + offset_μ, g as in SoftmaxForm.
+/// What a softmax memory has beside its matrices: p of the scores s, E = −(Ω*(s) + potential_offset)/β +
+/// quadratic·½‖x − centre‖² + energy_offset. Scores are scale_μ g(a_μ, x) + offset_μ + log_prior_μ, g as in
+/// SoftmaxForm.
 struct SoftmaxTerms {
   Similarity similarity = Similarity::dot;
   NormalisedSeparation separation = SoftmaxSeparation{};
   float beta = 1.0F;
   bool quadratic = true;
+  double potential_offset = 0.0;
   double energy_offset = 0.0;
 };
 
 struct StreamedSoftmax {
   DeviceMatrix patterns;          ///< [P × D], less the centre
   DeviceArray<float> scale;       ///< [P] or empty: β
-  DeviceArray<float> offset;      ///< [P] or empty: 0
+  DeviceArray<float> offset;      ///< [P] or empty: 0; in proportion to β
+  DeviceArray<float> log_prior;   ///< [P] or empty: 0
   DeviceMatrix contents;          ///< [P × M]; no rows where the memory is auto-associative
   DeviceArray<float> centre;      ///< [stride] or empty: 0
   DeviceArray<float> resolution;  ///< [stride] the rounding of readouts
@@ -156,11 +159,11 @@ void relax_by_sweeps(const StreamedDense& memory, const Job& job, void* workspac
 void relax_by_sweeps(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools,
                      cudaStream_t stream);
 
-/// contents_i = pᵀC for every row, `terms` being what the call says of patterns for each; the workspace is that of a
-/// job of as many rows.
-void recall(const StreamedSoftmax& memory, MatrixView<const float> states, const detail::PatternTerms& terms,
+/// contents_i = pᵀC for every row, `terms` being what the call says of patterns and temperatures for each; the
+/// workspace is that of a job of as many rows.
+void recall(const StreamedSoftmax& memory, MatrixView<const float> states, const RowTerms& terms,
             MatrixView<float> contents, void* workspace, Toolbox& tools, cudaStream_t stream);
-void recall(const StreamedAdaptive& memory, MatrixView<const float> states, const detail::PatternTerms& terms,
+void recall(const StreamedAdaptive& memory, MatrixView<const float> states, const RowTerms& terms,
             MatrixView<float> contents, void* workspace, Toolbox& tools, cudaStream_t stream);
 
 }  // namespace attractor::cuda
