@@ -21,6 +21,7 @@ Jobs:
   capacity            how many patterns memories hold as they grow, and what halting costs there
   image-retrieval     glyphs from halves and under noise, every similarity with every separation
   heads               memories side by side, which in one step are multi-head attention, beside a plain loop
+  denoising           glyphs from noise by gradient flow, cooling against constant temperatures
   micro               micro-benchmarks beside matrix products of the same shapes
   memory              peak memory of relaxing up to ten million queries, on any memory
   peers               against PyTorch; needs a Python that has it: --python PATH
@@ -147,6 +148,10 @@ case $job in
   heads)
     build_job bench_heads
     "$build/bench/heads" --output "$build/bench" "$@"
+    ;;
+  denoising)
+    build_job bench_denoising unifont
+    "$build/bench/denoising" --output "$build/bench" "$@"
     ;;
   memory)
     build_job bench_memory_use
