@@ -46,6 +46,7 @@ function(attractor_add_cuda target)
     kernels/cuda/device/usable.cu
     kernels/cuda/engine/job.cpp
     kernels/cuda/engine/memory.cpp
+    kernels/cuda/engine/recall.cpp
     kernels/cuda/engine/relax.cpp
     kernels/cuda/fit/column_sums.cu
     kernels/cuda/fit/cross_entropy.cpp
@@ -58,6 +59,7 @@ function(attractor_add_cuda target)
     kernels/cuda/softmax/softmax_scan.cu
     kernels/cuda/softmax/stored_schedule.cu
     kernels/cuda/streamed/compaction.cu
+    kernels/cuda/streamed/contents.cu
     kernels/cuda/streamed/ordered_product.cu
     kernels/cuda/streamed/separate.cu
     kernels/cuda/streamed/settle.cu

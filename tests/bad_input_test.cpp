@@ -166,16 +166,24 @@ TEST(BadMemoryOptionsTest, Beta) {
 TEST(BadMemoryOptionsTest, Contents) {
   const Matrix<float> patterns = some_patterns();
   Matrix<float> contents = matrix({{1, 2}, {3, 4}, {5, 6}, {7, 8}});
-  const auto make = [&](MatrixView<const float> given) {
-    return [&, given] { static_cast<void>(Memory::modern_hopfield(test_device(), patterns, {.contents = given})); };
-  };
-
-  expect_invalid(make(contents.view().slice(0, 3)), {"contents", "3", "4 patterns"});
-  expect_invalid(make({nullptr, 4, 2}), {"contents", "null"});
-  expect_invalid(make({contents.data(), 4, 0}), {"contents", "[4, 0]"});
-  expect_invalid(make({contents.data(), 4, 2, 1}), {"contents", "stride", "1", "2"});
-  contents(1, 1) = nan_value;
-  expect_invalid(make(contents), {"contents", "finite", "nan"});
+  using View = MatrixView<const float>;
+  const Device device = test_device();
+  const std::vector<std::function<Memory(View)>> makers = {
+      [&](View given) { return Memory::hebbian(device, patterns, {.contents = given}); },
+      [&](View given) { return Memory::projection(device, patterns, {.ridge = 1.0F, .contents = given}); },
+      [&](View given) { return Memory::dense_associative(device, patterns, {.contents = given}); },
+      [&](View given) { return Memory::minerva(device, patterns, {.contents = given}); },
+      [&](View given) { return Memory::modern_hopfield(device, patterns, {.contents = given}); }};
+  for (const auto& maker : makers) {
+    const auto make = [&](View given) { return [&, given] { static_cast<void>(maker(given)); }; };
+    expect_invalid(make(contents.view().slice(0, 3)), {"contents", "3", "4 patterns"});
+    expect_invalid(make({nullptr, 4, 2}), {"contents", "null"});
+    expect_invalid(make({contents.data(), 4, 0}), {"contents", "[4, 0]"});
+    expect_invalid(make({contents.data(), 4, 2, 1}), {"contents", "stride", "1", "2"});
+    contents(1, 1) = nan_value;
+    expect_invalid(make(contents), {"contents", "finite", "nan"});
+    contents(1, 1) = 4.0F;
+  }
 }
 
 class BadChangeTest : public testing::Test {

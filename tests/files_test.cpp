@@ -124,6 +124,21 @@ std::vector<Kind> all_kinds() {
        [](View patterns, View) {
          return Memory::dense_associative(test_device(), patterns, {.order = 5, .rectified = true});
        }},
+      {"HebbianWithContents",
+       [](View patterns, View contents) {
+         return Memory::hebbian(test_device(), patterns, {.centred = true, .contents = contents});
+       }},
+      {"DenseAssociativeWithContents",
+       [](View patterns, View contents) {
+         return Memory::dense_associative(test_device(), patterns, {.order = 4, .contents = contents});
+       }},
+      {"Minerva", [](View patterns, View) { return Memory::minerva(test_device(), patterns); }},
+      {"MinervaWithContents",
+       [](View patterns, View contents) { return Memory::minerva(test_device(), patterns, {.contents = contents}); }},
+      {"ProjectionWithContents",
+       [](View patterns, View contents) {
+         return Memory::projection(test_device(), patterns, {.evaluation = Evaluation::dense, .contents = contents});
+       }},
       {"Projection", [](View patterns, View) { return Memory::projection(test_device(), patterns); }},
       {"ProjectionWithOptions",
        [](View patterns, View) {
@@ -239,11 +254,11 @@ std::string header_with(const std::string& tensors) { return "{" + std::string(m
 
 TEST_F(FilesTest, ContentsThatARuleDoesNotReadOutAreRefused) {
   const std::string header = R"({"__metadata__":{"format":"attractor memory","version":"1",)"
-                             R"("rule":"dense_associative","order":"3","rectified":"false"},)"
+                             R"("rule":"storkey","placement":"automatic"},)"
                              R"("patterns":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
                              R"("contents":{"dtype":"F32","shape":[1,1],"data_offsets":[8,12]}})";
 
-  expect_refused(make_file(header, {1, 0, 2}), {"dense_associative", "no contents"});
+  expect_refused(make_file(header, {1, 0, 2}), {"storkey", "no weights"});
 }
 
 TEST_F(FilesTest, OfHebbianMemoriesNeedNotSayWhetherTheyAreCentred) {

@@ -74,6 +74,8 @@ TEST_F(HostMemoryTest, MemoriesTakePatternsAndContentsFromThere) {
   expect_refused("patterns", [&] { static_cast<void>(Memory::projection(cpu, far_rows(3))); });
   expect_refused("patterns", [&] { static_cast<void>(Memory::modern_hopfield(cpu, far_rows(3))); });
   expect_refused("patterns", [&] { static_cast<void>(Memory::adaptive(cpu, far_rows(3), similarity_)); });
+  expect_refused("contents",
+                 [&] { static_cast<void>(Memory::hebbian(cpu, patterns_, {.contents = far_rows(pattern_count, 2)})); });
   expect_refused("contents", [&] {
     static_cast<void>(Memory::modern_hopfield(cpu, patterns_, {.contents = far_rows(pattern_count, 2)}));
   });
@@ -123,6 +125,7 @@ TEST_F(HostMemoryTest, RetrievalFitsFootprintsAndVariantsReadThere) {
   const Memory memory = Memory::adaptive(cpu, patterns_, similarity_);
   const std::vector<FootprintPair> pairs(1);
   expect_refused("queries", [&] { static_cast<void>(retrieve(memory, far_rows(query_count))); });
+  expect_refused("queries", [&] { static_cast<void>(recall(memory, far_rows(query_count))); });
   expect_refused("patterns", [&] { cross_entropy(cpu, far_rows(3), similarity_, queries_, origins_); });
   expect_refused("queries", [&] { cross_entropy(cpu, patterns_, similarity_, far_rows(query_count), origins_); });
   expect_refused("origins",

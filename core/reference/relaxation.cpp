@@ -112,7 +112,7 @@ Vector weights_of(const AdaptiveModel& model, std::span<const double> state) {
 
 /// pᵀ·rows.
 template <class RowMatrix>
-Vector average(const Vector& p, const RowMatrix& rows, Index row_count, Index columns) {
+Vector weighted_sum(const Vector& p, const RowMatrix& rows, Index row_count, Index columns) {
   Vector result(static_cast<std::size_t>(columns), 0.0);
   for (Index i = 0; i < row_count; ++i)
     for (Index j = 0; j < columns; ++j)
@@ -174,6 +174,12 @@ double weight(const PointwiseModel& model, double h) {
   return std::visit([&](const auto& separation) { return separate(separation, DoubleOps{}, h); }, model.separation);
 }
 
+Vector weights_of(const PointwiseModel& model, std::span<const double> state) {
+  Vector result = overlaps(model, state);
+  for (double& value : result) value = weight(model, value);
+  return result;
+}
+
 Vector resolution_of(const LinearModel& model, std::span<const double> /*state*/, double magnitude) {
   return times(magnitude, model.resolution);
 }
@@ -215,18 +221,12 @@ Vector readout_of(const LinearModel& model, std::span<const double> state) {
 }
 
 Vector readout_of(const PointwiseModel& model, std::span<const double> state) {
-  const Vector h = overlaps(model, state);
-  Vector result(state.size(), 0.0);
-  for (std::size_t mu = 0; mu < h.size(); ++mu) {
-    const double p = weight(model, h[mu]);
-    for (std::size_t i = 0; i < result.size(); ++i) result[i] += p * model.patterns.row(static_cast<Index>(mu))[i];
-  }
-  return result;
+  return weighted_sum(weights_of(model, state), model.patterns, model.patterns.rows(), model.patterns.columns());
 }
 
 template <class Softmax>
 Vector readout_of(const Softmax& model, std::span<const double> state) {
-  return average(weights_of(model, state), model.patterns, model.patterns.rows(), model.patterns.columns());
+  return weighted_sum(weights_of(model, state), model.patterns, model.patterns.rows(), model.patterns.columns());
 }
 
 double energy_of(const LinearModel& model, std::span<const double> state) {
@@ -355,6 +355,18 @@ double after(int steps, const std::vector<float>& betas) {
   return static_cast<double>(betas[std::min(static_cast<std::size_t>(steps), betas.size() - 1)]);
 }
 
+/// (AAᵀ/D + ridge·I)⁻¹B.
+Matrix<double> dual_of(MatrixView<const float> patterns, MatrixView<const float> b, double ridge) {
+  const Matrix<double> a = to_double(patterns);
+  Matrix<double> gram(a.rows(), a.rows());
+  for (Index i = 0; i < a.rows(); ++i)
+    for (Index j = 0; j < a.rows(); ++j)
+      gram(i, j) = dot(a.row(i), a.row(j), a.columns()) / static_cast<double>(a.columns()) + (i == j ? ridge : 0.0);
+  Matrix<double> dual = to_double(b);
+  solve(gram, dual);
+  return dual;
+}
+
 }  // namespace
 
 LinearModel hebbian(MatrixView<const float> patterns, bool self_coupling) {
@@ -368,14 +380,8 @@ LinearModel hebbian(MatrixView<const float> patterns, bool self_coupling) {
 }
 
 LinearModel projection(MatrixView<const float> patterns, double ridge, bool self_coupling) {
-  const Matrix<double> a = to_double(patterns);
-  const auto d = static_cast<double>(patterns.columns);
-  Matrix<double> gram(a.rows(), a.rows());
-  for (Index i = 0; i < a.rows(); ++i)
-    for (Index j = 0; j < a.rows(); ++j) gram(i, j) = dot(a.row(i), a.row(j), a.columns()) / d + (i == j ? ridge : 0.0);
-  Matrix<double> dual = to_double(patterns);
-  solve(gram, dual);
-  LinearModel model{transposed_product(a, dual), 1.0 / d};
+  const Matrix<double> dual = dual_of(patterns, patterns, ridge);
+  LinearModel model{transposed_product(to_double(patterns), dual), 1.0 / static_cast<double>(patterns.columns)};
   model.resolution = field_resolution(model);
   if (!self_coupling) clear_diagonal(model.weights);
   return model;
@@ -420,6 +426,31 @@ LinearModel with_thresholds(LinearModel model, const std::vector<float>& thresho
   return model;
 }
 
+LinearContents hebbian_contents(MatrixView<const float> patterns, MatrixView<const float> contents, double rate,
+                                double decay) {
+  const Matrix<double> c = to_double(contents);
+  LinearContents result{Matrix<double>(c.columns(), patterns.columns), 1.0 / static_cast<double>(patterns.columns),
+                        Vector(static_cast<std::size_t>(c.columns()), 0.0)};
+  std::fill_n(result.weights.data(), result.weights.size(), 0.0);
+  for (Index mu = 0; mu < c.rows(); ++mu)
+    for (Index i = 0; i < c.columns(); ++i) {
+      for (Index j = 0; j < patterns.columns; ++j)
+        result.weights(i, j) = decay * result.weights(i, j) + rate * c(mu, i) * static_cast<double>(patterns(mu, j));
+      double& size = result.sizes[static_cast<std::size_t>(i)];
+      size = decay * size + result.scale * rate * c(mu, i) * c(mu, i);
+    }
+  return result;
+}
+
+LinearContents projection_contents(MatrixView<const float> patterns, MatrixView<const float> contents, double ridge) {
+  const Matrix<double> c = to_double(contents);
+  const Matrix<double> dual = dual_of(patterns, contents, ridge);
+  LinearContents result{transposed_product(dual, to_double(patterns)), 1.0 / static_cast<double>(patterns.columns)};
+  const Matrix<double> products = transposed_product(c, dual);
+  for (Index i = 0; i < c.columns(); ++i) result.sizes.push_back(result.scale * products(i, i));
+  return result;
+}
+
 LinearModel storkey(MatrixView<const float> patterns) {
   const Index d = patterns.columns;
   LinearModel model{Matrix<double>(d, d)};
@@ -449,6 +480,10 @@ LinearModel storkey(MatrixView<const float> patterns) {
 
 PointwiseModel dense_associative(MatrixView<const float> patterns, PolynomialSeparation separation) {
   return {to_double(patterns), separation};
+}
+
+PointwiseModel minerva(MatrixView<const float> traces) {
+  return dense_associative(traces, PolynomialSeparation{.order = 4});
 }
 
 SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta, NormalisedSeparation separation) {
@@ -486,12 +521,23 @@ double energy(const Model& model, std::span<const double> state) {
   return std::visit([&](const auto& m) { return energy_of(m, state); }, model);
 }
 
+Vector recall(const LinearContents& contents, std::span<const double> state) {
+  Vector result;
+  for (Index i = 0; i < contents.weights.rows(); ++i)
+    result.push_back(contents.scale * dot(contents.weights.row(i), state.data(), contents.weights.columns()));
+  return result;
+}
+
+Vector recall(const PointwiseModel& model, MatrixView<const float> contents, std::span<const double> state) {
+  return weighted_sum(weights_of(model, state), contents, contents.rows, contents.columns);
+}
+
 Vector recall(const SoftmaxModel& model, MatrixView<const float> contents, std::span<const double> state) {
-  return average(weights_of(model, state), contents, contents.rows, contents.columns);
+  return weighted_sum(weights_of(model, state), contents, contents.rows, contents.columns);
 }
 
 Vector recall(const AdaptiveModel& model, MatrixView<const float> contents, std::span<const double> state) {
-  return average(weights_of(model, state), contents, contents.rows, contents.columns);
+  return weighted_sum(weights_of(model, state), contents, contents.rows, contents.columns);
 }
 
 Vector apply(const Update& update, std::span<const double> state, std::span<const double> field) {

@@ -50,6 +50,13 @@ struct PointwiseModel {
   PointwiseSeparation separation;
 };
 
+/// What a linear memory reads out at a state: scale·Vx.
+struct LinearContents {
+  Matrix<double> weights;  ///< V [M × D]
+  double scale = 1.0;
+  Vector sizes = {};  ///< [M] as W_ii, of contents in the place of patterns: |scale·V_ij|² is at most sizes_i W_jj
+};
+
 using Model = std::variant<LinearModel, PointwiseModel, SoftmaxModel, AdaptiveModel>;
 
 /// W = AᵀA, scale 1/D; the diagonal is zero unless `self_coupling`.
@@ -70,7 +77,18 @@ LinearModel bidirectional(MatrixView<const float> pairs, Index first);
 /// The same memory with thresholds.
 LinearModel with_thresholds(LinearModel model, const std::vector<float>& thresholds);
 
+/// The correlation matrix, one pattern after another: V ← decay·V + rate·cξᵀ, scale 1/D.
+LinearContents hebbian_contents(MatrixView<const float> patterns, MatrixView<const float> contents, double rate = 1.0,
+                                double decay = 1.0);
+
+/// V = Cᵀ(AAᵀ/D + ridge·I)⁻¹A, scale 1/D.
+LinearContents projection_contents(MatrixView<const float> patterns, MatrixView<const float> contents,
+                                   double ridge = 0.0);
+
 PointwiseModel dense_associative(MatrixView<const float> patterns, PolynomialSeparation separation);
+
+/// Activations are the cubes of similarities.
+PointwiseModel minerva(MatrixView<const float> traces);
 
 SoftmaxModel modern_hopfield(MatrixView<const float> patterns, double beta,
                              NormalisedSeparation separation = SoftmaxSeparation{});
@@ -94,7 +112,9 @@ double energy(const Model& model, std::span<const double> state);
 /// What of a state's readout counts as 0 for sign updates [D]; `magnitude` is that of the state.
 Vector resolution(const Model& model, std::span<const double> state, double magnitude);
 
-/// pᵀC.
+/// Cᵀp.
+Vector recall(const LinearContents& contents, std::span<const double> state);
+Vector recall(const PointwiseModel& model, MatrixView<const float> contents, std::span<const double> state);
 Vector recall(const SoftmaxModel& model, MatrixView<const float> contents, std::span<const double> state);
 Vector recall(const AdaptiveModel& model, MatrixView<const float> contents, std::span<const double> state);
 

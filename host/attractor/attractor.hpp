@@ -13,6 +13,7 @@
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
 #include <attractor/nearest.hpp>
+#include <attractor/recall.hpp>
 #include <attractor/relaxer.hpp>
 #include <attractor/retrieval.hpp>
 #include <attractor/similarity.hpp>

@@ -45,9 +45,10 @@ struct CudaCall {
 /// @throws InvalidArgument a negative number. @throws NotSupported the relaxer's memory isn't on one CUDA device.
 ATTRACTOR_EXPORT std::size_t workspace_bytes(const Relaxer& relaxer, Index queries);
 
-/// Whether `relax_async` is a single launch (one for every 2²⁴ queries) that can be captured in a CUDA graph: the
-/// memory fits into a multiprocessor's shared memory, and the update is none of one neuron after another. Otherwise the
-/// host takes part in every step, and the call returns when the last one is on the stream.
+/// Whether `relax_async` is a single launch (one for every 2²⁴ queries, and some that read contents out) that can be
+/// captured in a CUDA graph: the memory fits into a multiprocessor's shared memory, and the update is none of one
+/// neuron after another. Otherwise the host takes part in every step, and the call returns when the last one is on the
+/// stream.
 ///
 /// @throws NotSupported the relaxer's memory isn't on one CUDA device.
 ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);

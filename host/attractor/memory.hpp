@@ -22,10 +22,11 @@ struct Access;
 }  // namespace detail
 
 /// How a linear memory's local field u = Wx is evaluated. Both forms give the same answer up to rounding.
+/// Contents are read out in the same form: from the scores Fx, or through weights of their own.
 enum class Evaluation : unsigned char {
   automatic,  ///< the form that needs fewer operations: factored while 2P < D (P rounded up to the kernel's tile)
-  factored,   ///< u = scale·Fᵀ(Fx) − diag·x: 4PD flops a step, memory P×D
-  dense,      ///< u = Wx: 2D² flops a step, memory D×D
+  factored,   ///< u = scale·Fᵀ(Fx) − diag·x: 4PD flops a step, memory P×D, and P×M for contents
+  dense,      ///< u = Wx: 2D² flops a step, memory D×D, and M×D for contents
 };
 
 /// Where a linear memory on a CUDA device is read from at each step. Either way gives the same answer up to rounding;
@@ -52,6 +53,10 @@ struct HebbianOptions {
   std::vector<float> thresholds = {};
   Evaluation evaluation = Evaluation::automatic;
   Placement placement = Placement::automatic;
+  /// P×M contents C read out at the end of a relaxation, CᵀAx/D, with `centred` Cᵀ(A − a)x/D: the correlation-matrix
+  /// memory (Kohonen 1972; Amari 1972; Nakano 1972: the associatron), learned and fading as W is. Thresholds are those
+  /// of states alone. None: auto-associative.
+  MatrixView<const float> contents = {};
 };
 
 struct ProjectionOptions {
@@ -62,6 +67,9 @@ struct ProjectionOptions {
   std::vector<float> thresholds = {};  ///< θ [D], see HebbianOptions
   Evaluation evaluation = Evaluation::automatic;
   Placement placement = Placement::automatic;
+  /// P×M contents C read out at the end of a relaxation, Cᵀ(AAᵀ/D + λI)⁻¹Ax/D: the optimal linear associative memory
+  /// (Kohonen, Ruohonen 1973), which with λ = 0 gives each stored pattern's own contents. None: auto-associative.
+  MatrixView<const float> contents = {};
 };
 
 struct StorkeyOptions {
@@ -78,6 +86,13 @@ struct BidirectionalOptions {
 struct DenseAssociativeOptions {
   int order = 3;           ///< n of the energy's powers, 2 … 30
   bool rectified = false;  ///< patterns with a negative overlap count for nothing, as with F(h) = max(h, 0)ⁿ/n
+  /// P×M contents C read out at the end of a relaxation, Cᵀhⁿ⁻¹; none: auto-associative.
+  MatrixView<const float> contents = {};
+};
+
+struct MinervaOptions {
+  /// P×M contents C read out at the end of a relaxation, Cᵀh³; none: auto-associative.
+  MatrixView<const float> contents = {};
 };
 
 struct ModernHopfieldOptions {
@@ -121,9 +136,9 @@ class ATTRACTOR_EXPORT Memory {
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @throws InvalidArgument null data, no patterns, non-positive sizes, a stride below D, a value that isn't finite,
-  /// thresholds that are not [D], or a rate or decay outside its range.
+  /// thresholds that are not [D], contents that don't have P rows, or a rate or decay outside its range.
   /// @throws NotSupported resident placement with thresholds, or on a CUDA device whose shared memory is too small.
-  /// @throws DeviceError, OutOfDeviceMemory a CUDA device failed. Complexity: O(PD) factored, O(PD²) dense.
+  /// @throws DeviceError, OutOfDeviceMemory a CUDA device failed. Complexity: O(PD + PM) factored, O(PD² + PDM) dense.
   static Memory hebbian(const Device& device, MatrixView<const float> patterns, const HebbianOptions& options = {});
 
   /// Projection (pseudo-inverse) rule: W = Aᵀ(AAᵀ)⁻¹A, zero diagonal; energy −½xᵀWx. Stores correlated patterns
@@ -133,7 +148,7 @@ class ATTRACTOR_EXPORT Memory {
   /// @throws InvalidArgument as `hebbian`, or a ridge that is negative or not finite.
   /// @throws DependentPatterns ridge is 0 and a pattern depends linearly on those before it (P > D always does); the
   ///         message names the first such pattern.
-  /// Complexity: O(P²D + P³) in double precision.
+  /// Complexity: O(P²D + P²M + P³) in double precision; dense O(PD² + PDM) beside.
   static Memory projection(const Device& device, MatrixView<const float> patterns,
                            const ProjectionOptions& options = {});
 
@@ -174,6 +189,21 @@ class ATTRACTOR_EXPORT Memory {
   /// A step costs O(PD); extra memory is bounded, however many patterns.
   static Memory dense_associative(const Device& device, MatrixView<const float> patterns,
                                   const DenseAssociativeOptions& options = {});
+
+  /// Minerva 2 (Hintzman 1984, 1986): a probe x activates each trace by the cube of its similarity h = Ax/D, the echo's
+  /// content is Cᵀh³ and its intensity Σ h³. `recall` gives both; a relaxation feeds the content of the echo back as
+  /// the next probe until it settles (deblurring), with signs unless another update is chosen. Energy −D Σ h⁴/4, of
+  /// which Aᵀh³ is the gradient: it is the dense associative memory of order 4 (Krotov, Hopfield 2016), and its echo
+  /// contracts a tensor of order 4 (Kelly, Mewhort, West 2017).
+  ///
+  /// Hintzman divides a similarity by the number of features that aren't 0 in the probe or in the trace. That is D
+  /// unless a feature is 0 in both; for traces with zeros this h is his times the share of the features that either of
+  /// the two has.
+  ///
+  /// @param traces [P × D], features of ±1, or 0 for one that wasn't encoded; on the host or, for a CUDA device, on
+  /// that; finite, copied.
+  /// @throws as `hebbian`. Complexity: as `dense_associative`.
+  static Memory minerva(const Device& device, MatrixView<const float> traces, const MinervaOptions& options = {});
 
   /// Modern Hopfield network: energy −lse(β, Ax) + ½xᵀx + β⁻¹ log P + ½ max‖a‖² (Ramsauer et al. 2020, eq. 2); its
   /// readout is softmax(βAx)ᵀA. A vector common to all patterns changes no weight: columns that are large against their

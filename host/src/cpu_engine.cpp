@@ -1,6 +1,5 @@
 #include <cstdint>
 #include <limits>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -74,16 +73,26 @@ cpu::Field make_field(const AdaptiveForm& form) {
   return field;
 }
 
-MatrixView<const float> contents_of(const PointwiseForm& /*form*/) { return {}; }
-MatrixView<const float> contents_of(const SoftmaxForm& form) { return form.contents; }
-MatrixView<const float> contents_of(const AdaptiveForm& form) { return form.contents; }
+cpu::Readout make_readout(const PointwiseForm& form) {
+  if (form.evaluation == Evaluation::factored)
+    return {.contents = cpu::PackedMatrix(form.contents), .intensity = for_neurons(form.intensity)};
+  if (form.factor.empty()) return {};
+  if (form.contents.empty())
+    return {.intensity = for_neurons(intensity_weights(form)),
+            .diagonal = for_neurons(removed_diagonal(form.factor, form.self_coupling))};
+  return {.contents = cpu::PackedMatrix(content_weights(form)), .intensity = for_neurons(intensity_weights(form))};
+}
+
+template <class Normalised>
+cpu::Readout make_readout(const Normalised& form) {
+  return {.contents = cpu::PackedMatrix(form.contents)};
+}
 
 class CpuEngine final : public Engine {
  public:
-  explicit CpuEngine(const Form& form) : field_(std::visit([](const auto& f) { return make_field(f); }, form)) {
-    const MatrixView<const float> contents = std::visit([](const auto& f) { return contents_of(f); }, form);
-    if (!contents.empty()) contents_.emplace(contents);
-  }
+  explicit CpuEngine(const Form& form)
+      : field_(std::visit([](const auto& f) { return make_field(f); }, form)),
+        readout_(std::visit([](const auto& f) { return make_readout(f); }, form)) {}
 
   void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
              const RelaxCall& call, const PatternTerms& terms) const override {
@@ -98,7 +107,12 @@ class CpuEngine final : public Engine {
     if (view.contents.empty()) return;
     const cpu::StateBatch reached{
         .states = view.states, .terms = terms, .schedule = schedule, .steps = view.steps.data()};
-    cpu::recall(field_, *contents_, reached.slice(0, taken), view.contents.slice(0, taken), options.threads);
+    cpu::recall(field_, readout_, reached.slice(0, taken), view.contents.slice(0, taken), {}, options.threads);
+  }
+
+  void recall(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<float> contents,
+              std::span<float> intensity, int threads) const override {
+    cpu::recall(field_, readout_, {.states = queries, .terms = terms}, contents, intensity, threads);
   }
 
   void retrieve(MatrixView<const float> queries, const PatternTerms& terms, const Schedule& schedule,
@@ -108,7 +122,7 @@ class CpuEngine final : public Engine {
 
  private:
   cpu::Field field_;
-  std::optional<cpu::PackedMatrix> contents_;
+  cpu::Readout readout_;
 };
 
 }  // namespace

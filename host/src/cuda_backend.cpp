@@ -11,6 +11,7 @@
 #include "kernels/cuda/adaptive/footprint.hpp"
 #include "kernels/cuda/device/pointer.hpp"
 #include "kernels/cuda/device/usable.hpp"
+#include "kernels/cuda/engine/recall.hpp"
 #include "kernels/cuda/engine/relax.hpp"
 #include "kernels/cuda/fit/cross_entropy.hpp"
 
@@ -32,15 +33,33 @@ int attribute(cudaDeviceAttr name, int device) {
   return value;
 }
 
+cuda::LinearVectors linear_vectors(const PointwiseForm& form) {
+  return {.resolution = form.resolution, .thresholds = form.thresholds};
+}
+
+cuda::DeviceMemory make_dense(const PointwiseForm& form, int device) {
+  Matrix<float> content_matrix;
+  std::vector<float> intensity;
+  std::vector<float> diagonal;
+  if (!form.factor.empty()) {
+    intensity = intensity_weights(form);
+    if (form.contents.empty())
+      diagonal = removed_diagonal(form.factor, form.self_coupling);
+    else
+      content_matrix = content_weights(form);
+  }
+  return cuda::DeviceMemory::dense(device, weights(form), linear_vectors(form), form.scale, tier(form.placement),
+                                   {.matrix = content_matrix, .intensity = intensity, .diagonal = diagonal});
+}
+
 cuda::DeviceMemory make_memory(const PointwiseForm& form, int device) {
+  const cuda::ContentViews contents{.matrix = form.contents, .intensity = form.intensity};
   if (!std::holds_alternative<LinearSeparation>(form.separation))
     return cuda::DeviceMemory::pointwise(device, form.factor, form.resolution, form.separation, form.score_scale,
-                                         form.energy_scale);
-  const cuda::LinearVectors vectors{.resolution = form.resolution, .thresholds = form.thresholds};
-  if (form.evaluation == Evaluation::dense)
-    return cuda::DeviceMemory::dense(device, weights(form), vectors, form.scale, tier(form.placement));
-  return cuda::DeviceMemory::factored(device, form.factor, removed_diagonal(form.factor, form.self_coupling), vectors,
-                                      form.scale, tier(form.placement));
+                                         form.energy_scale, contents);
+  if (form.evaluation == Evaluation::dense) return make_dense(form, device);
+  return cuda::DeviceMemory::factored(device, form.factor, removed_diagonal(form.factor, form.self_coupling),
+                                      linear_vectors(form), form.scale, tier(form.placement), contents);
 }
 
 cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {
@@ -72,6 +91,11 @@ void CudaEngine::relax(const RelaxerOptions& options, MatrixView<const float> qu
                        const RelaxCall& call, const PatternTerms& terms) const {
   const cuda::DeviceMemory* const replica = &memory_;
   cuda::relax({&replica, 1}, options, queries, results, call, terms);
+}
+
+void CudaEngine::recall(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<float> contents,
+                        std::span<float> intensity, int /*threads*/) const {
+  cuda::recall(memory_, queries, terms, contents, intensity);
 }
 
 void CudaEngine::retrieve(MatrixView<const float> queries, const PatternTerms& terms, const Schedule& schedule,

@@ -13,6 +13,8 @@ class CudaEngine final : public Engine {
 
   void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
              const RelaxCall& call, const PatternTerms& terms) const override;
+  void recall(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<float> contents,
+              std::span<float> intensity, int threads) const override;
   void retrieve(MatrixView<const float> queries, const PatternTerms& terms, const Schedule& schedule,
                 MatrixView<Index> patterns, MatrixView<float> posteriors, int threads) const override;
 

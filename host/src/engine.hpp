@@ -3,6 +3,7 @@
 /// What a kind of device does with a memory: holds it in the layout that its kernels read, and relaxes queries on it.
 
 #include <memory>
+#include <span>
 
 #include <attractor/relaxation.hpp>
 
@@ -24,6 +25,12 @@ class Engine {
   /// complete, contents too, when it returns.
   virtual void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
                      const RelaxCall& call, const PatternTerms& terms) const = 0;
+
+  /// contents_i = Cᵀp of each query, C being the patterns of memories without contents, and intensity_i = Σp unless
+  /// that is empty: it is for memories whose weights aren't normalised. The memory weighs patterns, arguments are valid
+  /// and there is at least one query.
+  virtual void recall(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<float> contents,
+                      std::span<float> intensity, int threads) const = 0;
 
   /// The patterns with the largest scores of each query, as many as there are columns, and their weights; −1 and NaN
   /// where a query isn't finite or has no more of them; at the schedule's first temperature, where there is one. The

@@ -16,9 +16,12 @@ namespace attractor::detail {
 // and 1 for normalised ones.
 
 /// Memories whose scores each make a weight of their own: u = scale·(Fᵀp(score_scale·Fx) − diag∘x) − θ, E =
-/// −energy_scale·(Σ F(h) − ½ Σ diag·x²) + θᵀx, diag that of FᵀF unless `self_coupling`.
+/// −energy_scale·(Σ F(h) − ½ Σ diag·x²) + θᵀx, diag that of FᵀF unless `self_coupling`. At states that stay they read
+/// out contents scale·Cᵀp and the sum of the weights, scale·intensityᵀp.
 struct PointwiseForm {
   MatrixView<const float> factor;          ///< F [P × D]; empty where there are weights
+  MatrixView<const float> contents = {};   ///< C [P × M], prepared as the factor's patterns are; empty: C = F
+  std::vector<float> intensity = {};       ///< [P] as contents that are all 1; empty where there are weights
   MatrixView<const float> weights = {};    ///< W/scale [D × D] of linear memories that have no factor: dense
   std::vector<float> resolution;           ///< [D], in units of u
   std::span<const float> thresholds = {};  ///< θ [D] of linear memories; none: 0

@@ -116,14 +116,21 @@ Matrix<float> bidirectional_weights(MatrixView<const float> pairs, Index first) 
   return result;
 }
 
-Matrix<float> projection_factor(MatrixView<const float> patterns, float ridge) {
+ProjectionFactors projection_factors(MatrixView<const float> patterns, MatrixView<const float> contents, float ridge) {
   Matrix<double> lower = gram_matrix(patterns, ridge);
   factorise(lower);
-  const Matrix<double> solved = solve_lower(lower, patterns);
   const double scale = 1.0 / std::sqrt(static_cast<double>(patterns.columns));
-  Matrix<float> factor(patterns.rows, patterns.columns);
-  for (Index i = 0; i < factor.size(); ++i) factor.data()[i] = static_cast<float>(scale * solved.data()[i]);
-  return factor;
+  const auto solve = [&](MatrixView<const float> rows) {
+    const Matrix<double> solved = solve_lower(lower, rows);
+    Matrix<float> result(rows.rows, rows.columns);
+    for (Index i = 0; i < result.size(); ++i) result.data()[i] = static_cast<float>(scale * solved.data()[i]);
+    return result;
+  };
+  const std::vector<float> ones(static_cast<std::size_t>(patterns.rows), 1.0F);
+  const Matrix<float> intensity = solve({ones.data(), patterns.rows, 1});
+  return {.factor = solve(patterns),
+          .contents = contents.empty() ? Matrix<float>() : solve(contents),
+          .intensity = {intensity.data(), intensity.data() + intensity.size()}};
 }
 
 namespace {
@@ -262,6 +269,17 @@ Matrix<float> weights(const PointwiseForm& form) {
   if (!form.self_coupling)
     for (Index i = 0; i < form.factor.columns; ++i) result(i, i) = 0.0F;
   return result;
+}
+
+Matrix<float> content_weights(const PointwiseForm& form) { return cpu::transposed_product(form.contents, form.factor); }
+
+std::vector<float> intensity_weights(const PointwiseForm& form) {
+  std::vector<double> sums(static_cast<std::size_t>(form.factor.columns), 0.0);
+  for (Index i = 0; i < form.factor.rows; ++i)
+    for (Index k = 0; k < form.factor.columns; ++k)
+      sums[static_cast<std::size_t>(k)] +=
+          static_cast<double>(form.intensity[static_cast<std::size_t>(i)]) * static_cast<double>(form.factor(i, k));
+  return {sums.begin(), sums.end()};
 }
 
 }  // namespace attractor::detail

@@ -19,11 +19,17 @@ Matrix<float> faded_factor(MatrixView<const float> factor, float decay);
 /// ξᵀη between the layers of pairs [ξ | η], `first` and all other neurons, summed over the pairs [D × D].
 Matrix<float> bidirectional_weights(MatrixView<const float> pairs, Index first);
 
-/// F [P × D] with FᵀF = Aᵀ(AAᵀ/D + ridge·I)⁻¹A/D: F = L⁻¹A/√D, LLᵀ the Cholesky factorisation of the Gram matrix.
-///
+/// What the projection rule makes of patterns and contents: with LLᵀ the Cholesky factorisation of AAᵀ/D + ridge·I,
+/// FᵀF = Aᵀ(AAᵀ/D + ridge·I)⁻¹A/D, and so for contents in the place of the left A.
+struct ProjectionFactors {
+  Matrix<float> factor;          ///< F = L⁻¹A/√D [P × D]
+  Matrix<float> contents;        ///< L⁻¹C/√D [P × M]; empty: there are none
+  std::vector<float> intensity;  ///< [P] the same for contents of 1
+};
+
 /// @throws DependentPatterns a pivot falls below 1e-8 of its pattern's squared norm: to that accuracy the pattern is a
 ///         combination of those before it.
-Matrix<float> projection_factor(MatrixView<const float> patterns, float ridge);
+ProjectionFactors projection_factors(MatrixView<const float> patterns, MatrixView<const float> contents, float ridge);
 
 /// What is taken out of FᵀF to clear its diagonal [D]: zeros with `self_coupling`.
 std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling);
@@ -43,5 +49,9 @@ std::vector<float> weight_resolution(MatrixView<const float> weights, float scal
 
 /// The weights of a dense linear memory [D × D], without its scale.
 Matrix<float> weights(const PointwiseForm& form);
+
+/// Those of its contents, CᵀF [M × D], and of the sum of its patterns' weights, intensityᵀF [D].
+Matrix<float> content_weights(const PointwiseForm& form);
+std::vector<float> intensity_weights(const PointwiseForm& form);
 
 }  // namespace attractor::detail

@@ -62,18 +62,33 @@ Evaluation cheaper(Evaluation asked, MatrixView<const float> factor) {
   return 2 * ((factor.rows + 7) / 8 * 8) < factor.columns ? Evaluation::factored : Evaluation::dense;
 }
 
-/// Applies a rule. `made` keeps what the form views, where that isn't the patterns themselves.
+/// What a form views, where that isn't what is stored itself.
+struct MadeMatrices {
+  Matrix<float> patterns;
+  Matrix<float> contents;
+};
+
+/// Applies a rule.
 class FormMaker {
  public:
-  FormMaker(MatrixView<const float> patterns, MatrixView<const float> contents, Matrix<float>& made)
+  FormMaker(MatrixView<const float> patterns, MatrixView<const float> contents, MadeMatrices& made)
       : patterns_(patterns), contents_(contents), made_(made) {}
 
   Form operator()(const HebbianOptions& rule) const {
     MatrixView<const float> factor = patterns_;
-    if (rule.centred) factor = made_ = centred_factor(patterns_);
-    if (rule.decay < 1.0F) factor = made_ = faded_factor(factor, rule.decay);
+    if (rule.centred) factor = made_.patterns = centred_factor(patterns_);
+    MatrixView<const float> contents = contents_;
+    std::vector<float> intensity = ones();
+    if (rule.decay < 1.0F) {
+      factor = made_.patterns = faded_factor(factor, rule.decay);
+      contents = made_.contents = faded_factor(contents_, rule.decay);
+      const Matrix<float> shares = faded_factor({intensity.data(), patterns_.rows, 1}, rule.decay);
+      intensity.assign(shares.data(), shares.data() + shares.size());
+    }
     const float scale = rule.rate / static_cast<float>(patterns_.columns);
     return PointwiseForm{.factor = factor,
+                         .contents = contents,
+                         .intensity = std::move(intensity),
                          .resolution = field_resolution(factor, scale),
                          .thresholds = rule.thresholds,
                          .scale = scale,
@@ -83,52 +98,49 @@ class FormMaker {
                          .placement = rule.placement};
   }
   Form operator()(const ProjectionOptions& rule) const {
-    made_ = projection_factor(patterns_, rule.ridge);
-    return PointwiseForm{.factor = made_,
-                         .resolution = field_resolution(made_, 1.0F),
+    ProjectionFactors factors = projection_factors(patterns_, contents_, rule.ridge);
+    made_ = {.patterns = std::move(factors.factor), .contents = std::move(factors.contents)};
+    return PointwiseForm{.factor = made_.patterns,
+                         .contents = made_.contents,
+                         .intensity = std::move(factors.intensity),
+                         .resolution = field_resolution(made_.patterns, 1.0F),
                          .thresholds = rule.thresholds,
                          .self_coupling = rule.self_coupling,
-                         .evaluation = cheaper(rule.evaluation, made_),
+                         .evaluation = cheaper(rule.evaluation, patterns_),
                          .placement = rule.placement};
   }
   Form operator()(const StorkeyOptions& rule) const {
-    made_ = storkey_weights(patterns_);
+    made_.patterns = storkey_weights(patterns_);
     return PointwiseForm{.factor = {},
-                         .weights = made_,
-                         .resolution = weight_resolution(made_, 1.0F),
+                         .weights = made_.patterns,
+                         .resolution = weight_resolution(made_.patterns, 1.0F),
                          .thresholds = rule.thresholds,
                          .evaluation = Evaluation::dense,
                          .placement = rule.placement};
   }
   Form operator()(const BidirectionalOptions& rule) const {
-    made_ = bidirectional_weights(patterns_, rule.first);
+    made_.patterns = bidirectional_weights(patterns_, rule.first);
     const float scale = 1.0F / static_cast<float>(patterns_.columns);
     return PointwiseForm{.factor = {},
-                         .weights = made_,
-                         .resolution = weight_resolution(made_, scale),
+                         .weights = made_.patterns,
+                         .resolution = weight_resolution(made_.patterns, scale),
                          .thresholds = rule.thresholds,
                          .scale = scale,
                          .energy_scale = scale,
                          .evaluation = Evaluation::dense,
                          .placement = rule.placement};
   }
-  /// Overlaps h = Ax/D are at most 1 for states of ±1, so that no power of them overflows.
   Form operator()(const DenseAssociativeOptions& rule) const {
-    const auto dimension = static_cast<float>(patterns_.columns);
-    return PointwiseForm{.factor = patterns_,
-                         .resolution = readout_resolution(patterns_, rule.order),
-                         .separation = PolynomialSeparation{.order = rule.order, .rectified = rule.rectified},
-                         .score_scale = 1.0F / dimension,
-                         .energy_scale = dimension,
-                         .self_coupling = true};
+    return polynomial({.order = rule.order, .rectified = rule.rectified});
   }
+  Form operator()(const MinervaOptions& /*rule*/) const { return polynomial({.order = 4}); }
   Form operator()(const ModernHopfieldOptions& rule) const {
     const bool is_dot = rule.similarity == Similarity::dot;
     const bool quadratic = is_dot || rule.similarity == Similarity::squared_distance;
     std::vector<float> centre = quadratic ? centre_of(patterns_) : std::vector<float>();
     MatrixView<const float> patterns = patterns_;
     if (std::any_of(centre.begin(), centre.end(), [](float value) { return value != 0.0F; }))
-      patterns = made_ = less_centre(patterns_, centre);
+      patterns = made_.patterns = less_centre(patterns_, centre);
     ScoreTerms terms = score_terms(rule, patterns_, centre);
     double potential_offset = terms.common_log_prior;
     double energy_offset = -terms.common_offset / static_cast<double>(rule.beta);
@@ -166,14 +178,32 @@ class FormMaker {
   }
 
  private:
+  /// Overlaps h = Ax/D are at most 1 for states of ±1, so that no power of them overflows.
+  [[nodiscard]] Form polynomial(const PolynomialSeparation& separation) const {
+    const auto dimension = static_cast<float>(patterns_.columns);
+    return PointwiseForm{.factor = patterns_,
+                         .contents = contents_,
+                         .intensity = ones(),
+                         .resolution = readout_resolution(patterns_, separation.order),
+                         .separation = separation,
+                         .score_scale = 1.0F / dimension,
+                         .energy_scale = dimension,
+                         .self_coupling = true};
+  }
+
+  /// Every pattern's weight counts as it is.
+  [[nodiscard]] std::vector<float> ones() const {
+    return std::vector<float>(static_cast<std::size_t>(patterns_.rows), 1.0F);
+  }
+
   MatrixView<const float> patterns_;
   MatrixView<const float> contents_;
-  Matrix<float>& made_;
+  MadeMatrices& made_;
 };
 
 std::shared_ptr<const MemoryState> make_state(const Device& device, const Rule& rule, Matrix<float> patterns,
                                               Matrix<float> contents) {
-  Matrix<float> made;
+  MadeMatrices made;
   const Form form = std::visit(FormMaker(patterns, contents, made), rule);
   const auto* const pointwise = std::get_if<PointwiseForm>(&form);
   return std::make_shared<MemoryState>(MemoryState{
@@ -261,8 +291,9 @@ Memory::Memory(std::shared_ptr<const detail::MemoryState> state) : state_(std::m
 Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<const float> patterns,
                             MatrixView<const float> contents) {
   check_parameters(rule);
-  if (!is_normalised(rule) && !contents.empty())
-    throw InvalidArgument("a " + std::string(name_of(rule)) + " memory reads no contents out; " +
+  if (!weighs_patterns(rule) && !contents.empty())
+    throw InvalidArgument("a " + std::string(name_of(rule)) +
+                          " memory has no weights of patterns to read contents out by; " +
                           std::to_string(contents.rows) + " rows of them were given");
   Matrix<float> own = take(device, patterns, "patterns");
   check_arrays(rule, patterns.rows, patterns.columns);
@@ -271,11 +302,11 @@ Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<c
 }
 
 Memory Memory::hebbian(const Device& device, MatrixView<const float> patterns, const HebbianOptions& options) {
-  return detail::Access::make(device, options, patterns, {});
+  return detail::Access::make(device, options, patterns, options.contents);
 }
 
 Memory Memory::projection(const Device& device, MatrixView<const float> patterns, const ProjectionOptions& options) {
-  return detail::Access::make(device, options, patterns, {});
+  return detail::Access::make(device, options, patterns, options.contents);
 }
 
 Memory Memory::storkey(const Device& device, MatrixView<const float> patterns, const StorkeyOptions& options) {
@@ -288,7 +319,11 @@ Memory Memory::bidirectional(const Device& device, MatrixView<const float> pairs
 
 Memory Memory::dense_associative(const Device& device, MatrixView<const float> patterns,
                                  const DenseAssociativeOptions& options) {
-  return detail::Access::make(device, options, patterns, {});
+  return detail::Access::make(device, options, patterns, options.contents);
+}
+
+Memory Memory::minerva(const Device& device, MatrixView<const float> traces, const MinervaOptions& options) {
+  return detail::Access::make(device, options, traces, options.contents);
 }
 
 Memory Memory::modern_hopfield(const Device& device, MatrixView<const float> patterns,

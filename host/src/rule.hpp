@@ -15,19 +15,21 @@
 namespace attractor::detail {
 
 /// A memory's options, or its similarity; contents are kept apart.
-using Rule = std::variant<HebbianOptions, ProjectionOptions, StorkeyOptions, BidirectionalOptions,
-                          DenseAssociativeOptions, ModernHopfieldOptions, ExponentialOptions, AdaptiveSimilarity>;
+using Rule =
+    std::variant<HebbianOptions, ProjectionOptions, StorkeyOptions, BidirectionalOptions, DenseAssociativeOptions,
+                 MinervaOptions, ModernHopfieldOptions, ExponentialOptions, AdaptiveSimilarity>;
 
-/// For each kind, of rules and of separations that are a rule's parameter: its `name`; of rules whether
-/// readouts are averages under weights that sum to 1 (`normalised`) and whether their literature has states of ±1
-/// (`bipolar`); and `visit_parameters(rule, visit)`, which calls visit(parameter, member) for each of its parameters.
-/// Separations list theirs themselves.
+/// For each kind, of rules and of separations that are a rule's parameter: its `name`; of rules whether readouts weigh
+/// patterns, so that contents may take their place (`weighs_patterns`), whether they are averages under weights that
+/// sum to 1 (`normalised`) and whether their literature has states of ±1 (`bipolar`); and `visit_parameters(rule,
+/// visit)`, which calls visit(parameter, member) for each of its parameters. Separations list theirs themselves.
 template <class Kind>
 struct RuleTraits : Kind {};
 
 template <>
 struct RuleTraits<HebbianOptions> {
   static constexpr std::string_view name = "hebbian";
+  static constexpr bool weighs_patterns = true;
   static constexpr bool normalised = false;
   static constexpr bool bipolar = true;
   template <class Options, class Visit>
@@ -45,6 +47,7 @@ struct RuleTraits<HebbianOptions> {
 template <>
 struct RuleTraits<ProjectionOptions> {
   static constexpr std::string_view name = "projection";
+  static constexpr bool weighs_patterns = true;
   static constexpr bool normalised = false;
   static constexpr bool bipolar = true;
   template <class Options, class Visit>
@@ -59,6 +62,7 @@ struct RuleTraits<ProjectionOptions> {
 template <>
 struct RuleTraits<StorkeyOptions> {
   static constexpr std::string_view name = "storkey";
+  static constexpr bool weighs_patterns = false;
   static constexpr bool normalised = false;
   static constexpr bool bipolar = true;
   template <class Options, class Visit>
@@ -70,6 +74,7 @@ struct RuleTraits<StorkeyOptions> {
 template <>
 struct RuleTraits<BidirectionalOptions> {
   static constexpr std::string_view name = "bidirectional";
+  static constexpr bool weighs_patterns = false;
   static constexpr bool normalised = false;
   static constexpr bool bipolar = true;
   template <class Options, class Visit>
@@ -83,6 +88,7 @@ struct RuleTraits<BidirectionalOptions> {
 template <>
 struct RuleTraits<DenseAssociativeOptions> {
   static constexpr std::string_view name = "dense_associative";
+  static constexpr bool weighs_patterns = true;
   static constexpr bool normalised = false;
   static constexpr bool bipolar = true;
   template <class Options, class Visit>
@@ -93,8 +99,19 @@ struct RuleTraits<DenseAssociativeOptions> {
 };
 
 template <>
+struct RuleTraits<MinervaOptions> {
+  static constexpr std::string_view name = "minerva";
+  static constexpr bool weighs_patterns = true;
+  static constexpr bool normalised = false;
+  static constexpr bool bipolar = true;
+  template <class Options, class Visit>
+  static void visit_parameters(Options& /*rule*/, const Visit& /*visit*/) {}
+};
+
+template <>
 struct RuleTraits<ModernHopfieldOptions> {
   static constexpr std::string_view name = "modern_hopfield";
+  static constexpr bool weighs_patterns = true;
   static constexpr bool normalised = true;
   static constexpr bool bipolar = false;
   template <class Options, class Visit>
@@ -108,6 +125,7 @@ struct RuleTraits<ModernHopfieldOptions> {
 template <>
 struct RuleTraits<ExponentialOptions> {
   static constexpr std::string_view name = "exponential";
+  static constexpr bool weighs_patterns = true;
   static constexpr bool normalised = true;
   static constexpr bool bipolar = true;
   template <class Options, class Visit>
@@ -120,6 +138,7 @@ struct RuleTraits<ExponentialOptions> {
 template <>
 struct RuleTraits<AdaptiveSimilarity> {
   static constexpr std::string_view name = "adaptive";
+  static constexpr bool weighs_patterns = true;
   static constexpr bool normalised = true;
   static constexpr bool bipolar = false;
   template <class Options, class Visit>
@@ -152,6 +171,11 @@ inline const std::vector<float>* thresholds_of(const Rule& rule) {
         return nullptr;
       },
       rule);
+}
+
+/// Whether readouts weigh patterns, so that contents may take their place.
+inline bool weighs_patterns(const Rule& rule) {
+  return std::visit([](const auto& kind) { return TraitsOf<decltype(kind)>::weighs_patterns; }, rule);
 }
 
 /// Whether readouts are averages under weights that sum to 1.

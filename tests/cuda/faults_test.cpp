@@ -16,6 +16,7 @@
 #include "kernels/cuda/adaptive/footprint.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/engine/lane_buffers.hpp"
+#include "kernels/cuda/engine/recall.hpp"
 #include "kernels/cuda/engine/relax.hpp"
 #include "kernels/cuda/fit/cross_entropy.hpp"
 #include "kernels/cuda/softmax/softmax_scan.hpp"
@@ -35,6 +36,7 @@ struct Subject {
   Matrix<float> queries;
   Matrix<float> log_prior = {};  ///< of the call; empty: none
   Index content_columns = 0;
+  bool normalised = false;  ///< its weights sum to 1: patterns can be retrieved
 };
 
 /// Where memories are: not on the current device if there are several.
@@ -49,15 +51,19 @@ Subject linear_subject(const std::string& name, bool dense, cuda::Tier tier) {
       (*weights)(i, j) = 0.0F;
       for (Index p = 0; p < 3; ++p) (*weights)(i, j) += (*patterns)(p, i) * (*patterns)(p, j);
     }
+  const auto contents = std::make_shared<Matrix<float>>(random_gaussian(dense ? 5 : 3, dense ? 16 : 5, rng));
   const auto make = [=] {
     const std::vector<float> diagonal(16, 0.0F);
-    return dense ? cuda::DeviceMemory::dense(home(), weights->view(), {}, 1.0F / 16.0F, tier)
-                 : cuda::DeviceMemory::factored(home(), patterns->view(), diagonal, {}, 1.0F / 16.0F, tier);
+    const std::vector<float> intensity(dense ? 16 : 3, 1.0F);
+    const cuda::ContentViews read_out{.matrix = contents->view(), .intensity = intensity};
+    return dense ? cuda::DeviceMemory::dense(home(), weights->view(), {}, 1.0F / 16.0F, tier, read_out)
+                 : cuda::DeviceMemory::factored(home(), patterns->view(), diagonal, {}, 1.0F / 16.0F, tier, read_out);
   };
   return {.name = name,
           .memory = make,
           .options = {.update = sign_update(), .max_steps = 6, .energy_trace = true},
-          .queries = flipped_copies(patterns->view(), 30, 0.35, rng)};
+          .queries = flipped_copies(patterns->view(), 30, 0.35, rng),
+          .content_columns = 5};
 }
 
 /// A fixed number of steps: library products may round otherwise once some queries have left.
@@ -75,21 +81,26 @@ Subject softmax_subject(const std::string& name, Index count, Index dimension, f
           .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
           .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
           .log_prior = random_gaussian(6, count, rng),
-          .content_columns = 5};
+          .content_columns = 5,
+          .normalised = true};
 }
 
 /// More patterns than are scored at a time.
 Subject pointwise_subject(const std::string& name) {
   Rng rng(112);
   const auto patterns = std::make_shared<Matrix<float>>(random_bipolar(70, 16, rng));
+  const auto contents = std::make_shared<Matrix<float>>(random_gaussian(70, 5, rng));
   return {.name = name,
           .memory =
               [=] {
+                const std::vector<float> intensity(70, 1.0F);
                 return cuda::DeviceMemory::pointwise(home(), patterns->view(), {}, PolynomialSeparation{.order = 4},
-                                                     1.0F / 16.0F, 16.0F);
+                                                     1.0F / 16.0F, 16.0F,
+                                                     {.matrix = contents->view(), .intensity = intensity});
               },
           .options = {.update = sign_update(), .max_steps = 6, .energy_trace = true},
-          .queries = flipped_copies(patterns->view(), 30, 0.35, rng)};
+          .queries = flipped_copies(patterns->view(), 30, 0.35, rng),
+          .content_columns = 5};
 }
 
 Subject adaptive_subject(const std::string& name, Index count, Index dimension) {
@@ -104,7 +115,8 @@ Subject adaptive_subject(const std::string& name, Index count, Index dimension) 
               [=] { return cuda::DeviceMemory::adaptive(home(), patterns->view(), contents->view(), {}, similarity); },
           .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
           .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
-          .content_columns = 5};
+          .content_columns = 5,
+          .normalised = true};
 }
 
 /// Longer than the fused scan takes.
@@ -219,6 +231,22 @@ void retrieve(const cuda::DeviceMemory& memory, const Subject& subject, std::vec
   memory.retrieve(subject.queries, terms_of(subject, subject.log_prior.view()), {patterns.data(), rows, count},
                   {posteriors.data(), rows, count});
 }
+
+/// What a subject's queries read out.
+struct Echoes {
+  explicit Echoes(const Subject& of)
+      : subject(of),
+        contents(of.queries.rows(), of.content_columns),
+        intensity(of.normalised ? 0 : static_cast<std::size_t>(of.queries.rows())) {}
+
+  void recall(const cuda::DeviceMemory& memory) {
+    cuda::recall(memory, subject.queries, terms_of(subject, subject.log_prior.view()), contents, intensity);
+  }
+
+  const Subject& subject;
+  Matrix<float> contents;
+  std::vector<float> intensity;
+};
 
 /// What the message must have: a kernel is named instead of its launch.
 std::string words_for(std::string call) {
@@ -490,7 +518,8 @@ TEST_P(CudaCaptureTest, OfAnotherThreadIsNotSpoiled) {
     device_calls.relax(memory, stream.get());
     std::vector<Index> patterns;
     std::vector<float> posteriors;
-    if (subject_.content_columns > 0) retrieve(memory, subject_, patterns, posteriors);
+    if (subject_.normalised) retrieve(memory, subject_, patterns, posteriors);
+    Echoes(subject_).recall(memory);
   }
 
   EXPECT_EQ(record.spoilers(), std::set<std::string>());
@@ -611,7 +640,7 @@ TEST(CudaShutdownTest, MemoriesOutliveTheDriver) {
 TEST(CudaRetrievalFaultsTest, RetrievingSurvivesThem) {
   const SizesScope sizes(small_chunks());
   for (const Subject& subject : subjects()) {
-    if (subject.content_columns == 0) continue;  // Linear memories retrieve nothing.
+    if (!subject.normalised) continue;
     SCOPED_TRACE(subject.name);
     const cuda::DeviceMemory memory = subject.memory();
     for (const Index count : {1, 2}) {
@@ -622,6 +651,23 @@ TEST(CudaRetrievalFaultsTest, RetrievingSurvivesThem) {
       const std::vector<Index> expected = patterns;
       expect_survival(find, [&] { EXPECT_EQ(patterns, expected); });
     }
+  }
+}
+
+TEST(CudaRecallFaultsTest, RecallingSurvivesThem) {
+  const SizesScope sizes(small_chunks());
+  for (const Subject& subject : subjects()) {
+    SCOPED_TRACE(subject.name);
+    const cuda::DeviceMemory memory = subject.memory();
+    Echoes echoes(subject);
+    echoes.recall(memory);
+    const Matrix<float> contents = copy(echoes.contents);
+    const std::vector<float> intensity = echoes.intensity;
+    expect_survival([&] { echoes.recall(memory); },
+                    [&] {
+                      EXPECT_TRUE(same_bits(echoes.contents.view(), contents.view()));
+                      EXPECT_EQ(echoes.intensity, intensity);
+                    });
   }
 }
 

@@ -101,12 +101,22 @@ TEST_P(CudaLeftoverErrorTest, RefusedArgumentsLeaveItToo) {
 TEST_P(CudaLeftoverErrorTest, PatternsAreRetrieved) {
   const Memory stored = memory();
   const auto call = [&] { return retrieve(stored, queries_); };
-  if (stored.evaluation() == Evaluation::factored && !expected_.contents.empty()) {
+  if (GetParam().normalised) {
     const Retrieval expected = call();
     expect_undisturbed("retrieve", [&] { EXPECT_EQ(call().pattern, expected.pattern); });
   } else {
     expect_undisturbed("retrieve", [&] { EXPECT_THROW(static_cast<void>(call()), NotSupported); });
   }
+}
+
+TEST_P(CudaLeftoverErrorTest, ContentsAreRecalled) {
+  const Memory stored = memory();
+  const Recall expected = recall(stored, queries_);
+  expect_undisturbed("recall", [&] {
+    const Recall result = recall(stored, queries_);
+    EXPECT_TRUE(same_bits(result.contents.view(), expected.contents.view()));
+    EXPECT_EQ(result.intensity, expected.intensity);
+  });
 }
 
 TEST(CudaLeftoverErrorOfDevicesTest, DevicesAreFoundAndDescribed) {

@@ -153,6 +153,7 @@ TEST(CudaPlaceOfFitsTest, RetrievalFitsFootprintsAndVariantsNameWhatIsOnADevice)
     SCOPED_TRACE(device.description());
     const Memory memory = Memory::adaptive(device, host_patterns, similarity);
     expect_off_host("queries", [&] { static_cast<void>(retrieve(memory, queries.view())); });
+    expect_off_host("queries", [&] { static_cast<void>(recall(memory, queries.view())); });
     expect_off_host("patterns", [&] { cross_entropy(device, patterns.view(), similarity, host_queries, origins); });
     expect_off_host("queries", [&] { cross_entropy(device, host_patterns, similarity, queries.view(), origins); });
     expect_off_host("patterns",

@@ -11,32 +11,37 @@ Matrix<float> kind_patterns() {
   return random_bipolar(4, kind_dimension, rng);
 }
 
-CudaKind linear_kind(const std::string& name, Evaluation evaluation, Placement placement) {
-  return {.name = name, .resident = placement == Placement::resident, .memory = [=](const Device& device) {
-            return Memory::hebbian(device, kind_patterns(), {.evaluation = evaluation, .placement = placement});
+/// Neither as wide as the states nor a multiple of four.
+Matrix<float> kind_contents() {
+  Rng rng(71);
+  return random_gaussian(4, 5, rng);
+}
+
+CudaKind linear_kind(const std::string& name, const HebbianOptions& options, bool has_contents) {
+  return {.name = name, .resident = options.placement == Placement::resident, .memory = [=](const Device& device) {
+            HebbianOptions own = options;
+            const Matrix<float> contents = kind_contents();
+            if (has_contents) own.contents = contents;
+            return Memory::hebbian(device, kind_patterns(), own);
           }};
 }
 
 CudaKind dense_associative_kind() {
   return {.name = "dense_associative", .memory = [](const Device& device) {
-            return Memory::dense_associative(device, kind_patterns(), {.order = 4});
+            return Memory::dense_associative(device, kind_patterns(), {.order = 4, .contents = kind_contents()});
           }};
 }
 
-/// Contents are neither as wide as the states nor a multiple of four.
 CudaKind softmax_kind() {
-  return {.name = "softmax", .memory = [](const Device& device) {
-            Rng rng(71);
-            const Matrix<float> contents = random_gaussian(4, 5, rng);
-            return Memory::modern_hopfield(device, kind_patterns(), {.beta = 0.25F, .contents = contents.view()});
+  return {.name = "softmax", .normalised = true, .memory = [](const Device& device) {
+            return Memory::modern_hopfield(device, kind_patterns(), {.beta = 0.25F, .contents = kind_contents()});
           }};
 }
 
-/// Weights and a prior for each pattern, and contents as above.
+/// Weights and a prior for each pattern.
 CudaKind adaptive_kind() {
-  return {.name = "adaptive", .memory = [](const Device& device) {
+  return {.name = "adaptive", .normalised = true, .memory = [](const Device& device) {
             Rng rng(73);
-            const Matrix<float> contents = random_gaussian(4, 5, rng);
             const Matrix<float> weights = random_gaussian(4, kind_dimension, rng);
             return Memory::adaptive(device, kind_patterns(),
                                     {.squared_distance = {weights.data(), weights.data() + weights.size()},
@@ -44,7 +49,7 @@ CudaKind adaptive_kind() {
                                      .beta_squared_distance = 0.05F,
                                      .beta_dot = 0.2F,
                                      .log_prior = {0.1F, -0.2F, 0.3F, 0.0F}},
-                                    {.contents = contents.view()});
+                                    {.contents = kind_contents()});
           }};
 }
 
@@ -122,10 +127,10 @@ bool PlacedResults::margins_are_untouched() const {
 
 const std::vector<CudaKind>& cuda_kinds() {
   static const std::vector<CudaKind> kinds = {
-      linear_kind("resident_factored", Evaluation::factored, Placement::resident),
-      linear_kind("resident_dense", Evaluation::dense, Placement::resident),
-      linear_kind("streamed_factored", Evaluation::factored, Placement::streamed),
-      linear_kind("streamed_dense", Evaluation::dense, Placement::streamed),
+      linear_kind("resident_factored", {.evaluation = Evaluation::factored, .placement = Placement::resident}, true),
+      linear_kind("resident_dense", {.evaluation = Evaluation::dense, .placement = Placement::resident}, true),
+      linear_kind("streamed_factored", {.evaluation = Evaluation::factored, .placement = Placement::streamed}, false),
+      linear_kind("streamed_dense", {.evaluation = Evaluation::dense, .placement = Placement::streamed}, true),
       dense_associative_kind(),
       softmax_kind(),
       adaptive_kind(),

@@ -130,6 +130,7 @@ class PlacedResults {
 struct CudaKind {
   std::string name;
   bool resident = false;
+  bool normalised = false;
   std::function<Memory(const Device& device)> memory;
 };
 

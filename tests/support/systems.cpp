@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <ostream>
 #include <type_traits>
@@ -17,6 +18,7 @@ namespace attractor::test {
 namespace {
 
 using reference::AdaptiveModel;
+using reference::LinearContents;
 using reference::LinearModel;
 using reference::PointwiseModel;
 using reference::SoftmaxModel;
@@ -39,6 +41,49 @@ Vector diagonal(const LinearModel& model) {
   return result;
 }
 
+/// ‖F_j‖ |x_j| summed over the neurons, in units of √W_jj.
+double spread(const Vector& self_coupling, std::span<const double> state) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < state.size(); ++i) sum += std::sqrt(self_coupling[i]) * std::abs(state[i]);
+  return sum;
+}
+
+/// `self_coupling`: the diagonal of W before it is cleared.
+ContentSystem content_system(const Memory& memory, LinearContents model, const Vector& self_coupling) {
+  const auto shared = std::make_shared<LinearContents>(std::move(model));
+  const Index operations = memory.dimension() + memory.pattern_count() + 8;
+  const auto recall = [=](std::span<const double> state) -> Bounded {
+    Bounded result{.values = reference::recall(*shared, state)};
+    for (const double size : shared->sizes)
+      result.bounds.push_back(gamma(operations) * std::sqrt(size) * spread(self_coupling, state));
+    return result;
+  };
+  return {memory, recall};
+}
+
+Vector content_bound(const PointwiseModel& model, const System& system, const Matrix<float>& contents,
+                     std::span<const double> state);
+template <class Softmax>
+Vector content_bound(const Softmax& model, const System& system, const Matrix<float>& contents,
+                     std::span<const double> state);
+
+/// Of a model whose weights are the same whatever they read out.
+template <class Model>
+ContentSystem content_system(const Memory& memory, System system, MatrixView<const float> contents) {
+  const auto shared = std::make_shared<System>(std::move(system));
+  const auto own = std::make_shared<Matrix<float>>(contents.rows, contents.columns);
+  for (Index i = 0; i < contents.rows; ++i) std::copy_n(contents.row(i), contents.columns, own->row(i));
+  const auto recall = [=](std::span<const double> state) -> Bounded {
+    const Model& model = std::get<Model>(shared->model);
+    return {reference::recall(model, *own, state), content_bound(model, *shared, *own, state)};
+  };
+  return {memory, recall};
+}
+
+MatrixView<const float> either(MatrixView<const float> contents, MatrixView<const float> patterns) {
+  return contents.empty() ? patterns : contents;
+}
+
 SystemKind hebbian_kind(const std::string& name, const HebbianOptions& options) {
   const auto memory = [=](MatrixView<const float> patterns) {
     return Memory::hebbian(test_device(), patterns, options);
@@ -47,10 +92,18 @@ SystemKind hebbian_kind(const std::string& name, const HebbianOptions& options) 
     return {memory(patterns), reference::hebbian(patterns, options.self_coupling),
             diagonal(reference::hebbian(patterns, true))};
   };
+  const auto contents = [=](MatrixView<const float> patterns, MatrixView<const float> given) {
+    HebbianOptions own = options;
+    own.contents = given;
+    return content_system(Memory::hebbian(test_device(), patterns, own),
+                          reference::hebbian_contents(patterns, either(given, patterns)),
+                          diagonal(reference::hebbian(patterns, true)));
+  };
   return {.name = "hebbian_" + name,
           .batch_invariant = options.placement != Placement::streamed,
           .memory = memory,
-          .system = system};
+          .system = system,
+          .contents = contents};
 }
 
 SystemKind projection_kind(const std::string& name, const ProjectionOptions& options) {
@@ -62,11 +115,20 @@ SystemKind projection_kind(const std::string& name, const ProjectionOptions& opt
     return {memory(patterns), reference::projection(patterns, ridge, options.self_coupling),
             diagonal(reference::projection(patterns, ridge, true))};
   };
+  const auto contents = [=](MatrixView<const float> patterns, MatrixView<const float> given) {
+    const auto ridge = static_cast<double>(options.ridge);
+    ProjectionOptions own = options;
+    own.contents = given;
+    return content_system(Memory::projection(test_device(), patterns, own),
+                          reference::projection_contents(patterns, either(given, patterns), ridge),
+                          diagonal(reference::projection(patterns, ridge, true)));
+  };
   return {.name = "projection_" + name,
           .independent_patterns = options.ridge == 0.0F,
           .batch_invariant = options.placement != Placement::streamed,
           .memory = memory,
-          .system = system};
+          .system = system,
+          .contents = contents};
 }
 
 /// Some of either sign, none of which a field of ±1 meets exactly.
@@ -93,10 +155,21 @@ SystemKind fading_kind(const std::string& name, HebbianOptions options) {
                                        some_thresholds(patterns.columns)),
             diagonal(reference::fading_hebbian(patterns, rate, decay, true))};
   };
+  const auto contents = [=](MatrixView<const float> patterns, MatrixView<const float> given) {
+    const auto rate = static_cast<double>(options.rate);
+    const auto decay = static_cast<double>(options.decay);
+    HebbianOptions all = options;
+    all.thresholds = some_thresholds(patterns.columns);
+    all.contents = given;
+    return content_system(Memory::hebbian(test_device(), patterns, all),
+                          reference::hebbian_contents(patterns, either(given, patterns), rate, decay),
+                          diagonal(reference::fading_hebbian(patterns, rate, decay, true)));
+  };
   return {.name = "hebbian_fading_thresholds_" + name,
           .batch_invariant = test_device().kind() == Device::Kind::cpu,
           .memory = memory,
-          .system = system};
+          .system = system,
+          .contents = contents};
 }
 
 /// The largest weight of each row: none is larger than the roots of those of its row and of its column, as those of a
@@ -147,7 +220,29 @@ SystemKind dense_associative_kind(const std::string& name, const DenseAssociativ
   const auto system = [=](MatrixView<const float> patterns) -> System {
     return {memory(patterns), reference::dense_associative(patterns, {options.order, options.rectified})};
   };
-  return {.name = "dense_associative_" + name, .bounded_updates = true, .memory = memory, .system = system};
+  const auto contents = [=](MatrixView<const float> patterns, MatrixView<const float> given) {
+    DenseAssociativeOptions own = options;
+    own.contents = given;
+    return content_system<PointwiseModel>(Memory::dense_associative(test_device(), patterns, own), system(patterns),
+                                          either(given, patterns));
+  };
+  return {.name = "dense_associative_" + name,
+          .bounded_updates = true,
+          .memory = memory,
+          .system = system,
+          .contents = contents};
+}
+
+SystemKind minerva_kind() {
+  const auto memory = [](MatrixView<const float> traces) { return Memory::minerva(test_device(), traces); };
+  const auto system = [=](MatrixView<const float> traces) -> System {
+    return {memory(traces), reference::minerva(traces)};
+  };
+  const auto contents = [=](MatrixView<const float> traces, MatrixView<const float> given) {
+    return content_system<PointwiseModel>(Memory::minerva(test_device(), traces, {.contents = given}), system(traces),
+                                          either(given, traces));
+  };
+  return {.name = "minerva", .bounded_updates = true, .memory = memory, .system = system, .contents = contents};
 }
 
 SystemKind modern_hopfield_kind(const std::string& name, const ModernHopfieldOptions& options) {
@@ -159,7 +254,17 @@ SystemKind modern_hopfield_kind(const std::string& name, const ModernHopfieldOpt
     model.similarity = options.similarity;
     return {memory(patterns), std::move(model)};
   };
-  return {.name = "modern_hopfield_" + name, .memory = memory, .system = system};
+  const auto contents = [=](MatrixView<const float> patterns, MatrixView<const float> given) {
+    ModernHopfieldOptions own = options;
+    own.contents = given;
+    return content_system<SoftmaxModel>(Memory::modern_hopfield(test_device(), patterns, own), system(patterns),
+                                        either(given, patterns));
+  };
+  return {.name = "modern_hopfield_" + name,
+          .memory = memory,
+          .system = system,
+          .contents = contents,
+          .weights_sum_to_one = true};
 }
 
 SystemKind exponential_kind(const std::string& name, float beta) {
@@ -169,7 +274,15 @@ SystemKind exponential_kind(const std::string& name, float beta) {
   const auto system = [=](MatrixView<const float> patterns) -> System {
     return {memory(patterns), reference::exponential(patterns, static_cast<double>(beta))};
   };
-  return {.name = "exponential" + name, .memory = memory, .system = system};
+  const auto contents = [=](MatrixView<const float> patterns, MatrixView<const float> given) {
+    return content_system<SoftmaxModel>(Memory::exponential(test_device(), patterns, {.beta = beta, .contents = given}),
+                                        system(patterns), either(given, patterns));
+  };
+  return {.name = "exponential" + name,
+          .memory = memory,
+          .system = system,
+          .contents = contents,
+          .weights_sum_to_one = true};
 }
 
 /// Squared distances alone; both bases with falling and rising weights; and ranks within groups.
@@ -201,7 +314,13 @@ SystemKind adaptive_kind(const std::string& name, const MakeSimilarity& similari
   const auto system = [=](MatrixView<const float> patterns) -> System {
     return {memory(patterns), reference::adaptive(patterns, similarity(patterns.columns))};
   };
-  return {.name = "adaptive_" + name, .memory = memory, .system = system};
+  const auto contents = [=](MatrixView<const float> patterns, MatrixView<const float> given) {
+    return content_system<AdaptiveModel>(
+        Memory::adaptive(test_device(), patterns, similarity(patterns.columns), {.contents = given}), system(patterns),
+        either(given, patterns));
+  };
+  return {
+      .name = "adaptive_" + name, .memory = memory, .system = system, .contents = contents, .weights_sum_to_one = true};
 }
 
 double largest_entry(const Matrix<double>& patterns) {
@@ -212,11 +331,10 @@ double largest_entry(const Matrix<double>& patterns) {
 
 RoundingBound bound_of(const LinearModel& model, const System& system, std::span<const double> state) {
   const Index operations = system.memory.dimension() + system.memory.pattern_count() + 8;
-  double spread = 0.0;
-  for (std::size_t i = 0; i < state.size(); ++i) spread += std::sqrt(system.self_coupling[i]) * std::abs(state[i]);
-  RoundingBound bound{.field = Vector(state.size()), .energy = gamma(operations) * spread * spread};
+  const double s = spread(system.self_coupling, state);
+  RoundingBound bound{.field = Vector(state.size()), .energy = gamma(operations) * s * s};
   for (std::size_t i = 0; i < state.size(); ++i)
-    bound.field[i] = gamma(operations) * std::sqrt(system.self_coupling[i]) * spread;
+    bound.field[i] = gamma(operations) * std::sqrt(system.self_coupling[i]) * s;
   for (std::size_t i = 0; i < model.thresholds.size(); ++i) {
     bound.field[i] += gamma(2) * std::abs(model.thresholds[i]);
     bound.energy += gamma(operations) * std::abs(model.thresholds[i] * state[i]);
@@ -224,21 +342,25 @@ RoundingBound bound_of(const LinearModel& model, const System& system, std::span
   return bound;
 }
 
-RoundingBound bound_of(const PointwiseModel& model, const System& /*system*/, std::span<const double> state) {
-  const Index d = model.patterns.columns();
-  const Index p = model.patterns.rows();
+/// The error of a pattern's power h^exponent, and of adding it up among those of all patterns.
+double power_error(const PointwiseModel& model, Index mu, std::span<const double> state, double exponent) {
+  const auto d = static_cast<double>(state.size());
   const double n = std::get<PolynomialSeparation>(model.separation).order;
-  const double powers = gamma(static_cast<Index>(2.0 * n) + 4);
+  const std::span<const double> pattern(model.patterns.row(mu), state.size());
+  const double h = std::abs(dot(pattern, state)) / d;
+  const double reached = h + gamma(std::ssize(state) + 4) * norm(pattern) * norm(state) / d;
+  const double power = std::pow(reached, exponent);
+  const double sums = gamma(static_cast<Index>(2.0 * n) + 4) + gamma(model.patterns.rows() + 4);
+  return power - std::pow(h, exponent) + sums * power;
+}
+
+RoundingBound bound_of(const PointwiseModel& model, const System& /*system*/, std::span<const double> state) {
+  const double n = std::get<PolynomialSeparation>(model.separation).order;
   RoundingBound bound{.field = Vector(state.size(), 0.0)};
-  for (Index mu = 0; mu < p; ++mu) {
-    const std::span<const double> pattern(model.patterns.row(mu), state.size());
-    const double h = std::abs(dot(pattern, state)) / static_cast<double>(d);
-    const double reached = h + gamma(d + 4) * norm(pattern) * norm(state) / static_cast<double>(d);
-    const double weight = std::pow(reached, n - 1.0);
-    const double error = weight - std::pow(h, n - 1.0) + (powers + gamma(p + 4)) * weight;
-    for (std::size_t i = 0; i < state.size(); ++i) bound.field[i] += error * std::abs(pattern[i]);
-    const double potential = std::pow(reached, n) / n;
-    bound.energy += static_cast<double>(d) * (potential - std::pow(h, n) / n + (powers + gamma(p + 4)) * potential);
+  for (Index mu = 0; mu < model.patterns.rows(); ++mu) {
+    const double error = power_error(model, mu, state, n - 1.0);
+    for (std::size_t i = 0; i < state.size(); ++i) bound.field[i] += error * std::abs(model.patterns.row(mu)[i]);
+    bound.energy += static_cast<double>(state.size()) * power_error(model, mu, state, n) / n;
   }
   return bound;
 }
@@ -395,6 +517,29 @@ RoundingBound bound_of(const AdaptiveModel& model, const System& /*system*/, std
   return bound;
 }
 
+Vector content_bound(const PointwiseModel& model, const System& /*system*/, const Matrix<float>& contents,
+                     std::span<const double> state) {
+  const double n = std::get<PolynomialSeparation>(model.separation).order;
+  Vector result(static_cast<std::size_t>(contents.columns()), 0.0);
+  for (Index mu = 0; mu < contents.rows(); ++mu) {
+    const double error = power_error(model, mu, state, n - 1.0);
+    for (std::size_t i = 0; i < result.size(); ++i)
+      result[i] += error * std::abs(static_cast<double>(contents.row(mu)[i]));
+  }
+  return result;
+}
+
+/// Those of an average of patterns, in units of the largest entry.
+template <class Softmax>
+Vector content_bound(const Softmax& model, const System& system, const Matrix<float>& contents,
+                     std::span<const double> state) {
+  const double unit = bound_of(model, system, state).field.front() / largest_entry(model.patterns);
+  double largest = 0.0;
+  for (Index i = 0; i < contents.size(); ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(contents.data()[i])));
+  return Vector(static_cast<std::size_t>(contents.columns()), unit * largest);
+}
+
 std::vector<SystemKind> linear_kinds(const std::string& suffix, Placement placement) {
   std::vector<SystemKind> kinds;
   for (const auto& [form, evaluation] :
@@ -452,6 +597,7 @@ const std::vector<SystemKind>& all_systems() {
     all.push_back(dense_associative_kind("3", {.order = 3}));
     all.push_back(dense_associative_kind("rectified_4", {.order = 4, .rectified = true}));
     all.push_back(dense_associative_kind("11", {.order = 11}));
+    all.push_back(minerva_kind());
     return all;
   }();
   return kinds;
@@ -466,6 +612,12 @@ std::vector<SystemKind> batch_invariant_systems() {
   }));
   kinds.push_back(
       adaptive_kind("bits8", [](Index dimension) { return ranked_similarity(dimension, 1, TermPrecision::bits8); }));
+  return kinds;
+}
+
+std::vector<SystemKind> content_systems() {
+  std::vector<SystemKind> kinds = all_systems();
+  std::erase_if(kinds, [](const SystemKind& kind) { return !kind.contents; });
   return kinds;
 }
 

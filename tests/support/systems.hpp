@@ -23,6 +23,18 @@ struct System {
   reference::Vector self_coupling = {};  ///< linear: the diagonal of W before it is cleared
 };
 
+/// Values as the oracle has them, and how far float arithmetic may take each from that.
+struct Bounded {
+  reference::Vector values;
+  reference::Vector bounds = {};
+};
+
+/// A memory with contents, and what it must read out at a state.
+struct ContentSystem {
+  Memory memory;
+  std::function<Bounded(std::span<const double> state)> recall;
+};
+
 struct SystemKind {
   std::string name;
   bool independent_patterns = false;  ///< the patterns must be linearly independent
@@ -32,6 +44,9 @@ struct SystemKind {
   bool batch_invariant = true;
   std::function<Memory(MatrixView<const float> patterns)> memory;
   std::function<System(MatrixView<const float> patterns)> system;  ///< slow: the oracle is
+  /// Contents may be empty: the memory has none, and reads its patterns out. Null where it can't.
+  std::function<ContentSystem(MatrixView<const float> patterns, MatrixView<const float> contents)> contents = {};
+  bool weights_sum_to_one = false;
 
   [[nodiscard]] bool bears(const Update& update) const;
 };
@@ -40,6 +55,9 @@ struct NamedUpdate {
   std::string name;
   Update update;
 };
+
+/// Those that read contents out.
+std::vector<SystemKind> content_systems();
 
 /// Every rule in every form: factored and dense, with and without self-coupling; several β.
 const std::vector<SystemKind>& all_systems();
@@ -65,6 +83,8 @@ std::ostream& operator<<(std::ostream& out, const NamedUpdate& update);
 /// Schwarz. With S = Σ_j √W_jj |x_j|, u_i = (Wx)_i errs by at most γ_{D+P+8} √W_ii S in the dense and in the factored
 /// form (8 for rounding W or F itself, the scale, and taking the diagonal out), and ½xᵀu by at most γ_{D+P+8} S².
 /// Thresholds add γ_2 |θ_i| and γ_{D+P+8} Σ|θ_i x_i|.
+///
+/// Contents read out in place of the patterns are off by as much, the square roots of their own sizes for √W_ii.
 ///
 /// Pointwise memories h = Ax/D, u = Aᵀp(h). A score errs by at most η = γ_{D+4}‖a‖‖x‖/D, hence its weight by what f
 /// changes between |h| and |h| + η, and by γ_{2n+4} of that for its powers; summing adds γ_P Σ|p a|. An energy errs by

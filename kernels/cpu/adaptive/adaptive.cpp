@@ -94,9 +94,8 @@ std::unique_ptr<FieldKernel> make_adaptive_kernel(const AdaptiveField& field, co
       field, {.resolution = field.resolution.data(), .offset = field.energy_offset}, update, width);
 }
 
-std::unique_ptr<RecallKernel> make_adaptive_recall(const AdaptiveField& field, const PackedMatrix& contents,
-                                                   Index width) {
-  return std::make_unique<ContentsKernel<SoftmaxReader<BlockScorer>>>(field, contents, width);
+std::unique_ptr<RecallKernel> make_adaptive_recall(const AdaptiveField& field, const Readout& readout, Index width) {
+  return std::make_unique<ContentsKernel<SoftmaxReader<BlockScorer>>>(field, readout, nullptr, width);
 }
 
 std::unique_ptr<RetrievalKernel> make_adaptive_retrieval(const AdaptiveField& field, const RankingSize& size) {
@@ -117,9 +116,8 @@ std::unique_ptr<FieldKernel> make_kernel(const AdaptiveField& field, const Updat
   return HWY_DYNAMIC_DISPATCH(make_adaptive_kernel)(field, update, width);
 }
 
-std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const PackedMatrix& contents,
-                                                 Index width) {
-  return HWY_DYNAMIC_DISPATCH(make_adaptive_recall)(field, contents, width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const Readout& readout, Index width) {
+  return HWY_DYNAMIC_DISPATCH(make_adaptive_recall)(field, readout, width);
 }
 
 std::unique_ptr<RetrievalKernel> make_retrieval_kernel(const AdaptiveField& field, const RankingSize& size) {

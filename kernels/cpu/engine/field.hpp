@@ -120,6 +120,15 @@ struct AdaptiveField {
   Rounding rounding = {};  ///< made unless the precision is full
 };
 
+/// What a memory has beside its field to read contents out by. Where there are none, the patterns themselves are read
+/// out.
+struct Readout {
+  PackedMatrix contents = {};    ///< C [P × M], of dense memories CᵀF [M × D]; no rows: there are none
+  AlignedFloats intensity = {};  ///< of pointwise memories: what a pattern's weight [padded P], or in dense ones a
+                                 ///< neuron's state [padded D], adds to the sum of the weights
+  AlignedFloats diagonal = {};   ///< [padded D] of dense memories without contents: what their weights lack of FᵀF
+};
+
 using Field = std::variant<FactoredField, DenseField, SoftmaxField, AdaptiveField>;
 
 }  // namespace attractor::cpu

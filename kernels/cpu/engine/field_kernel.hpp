@@ -38,7 +38,13 @@ std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& 
 std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update, Index width);
 std::unique_ptr<FieldKernel> make_kernel(const AdaptiveField& field, const Update& update, Index width);
 
-/// Reads contents out of a normalised memory. One object per thread.
+/// What a tile's states read out, valid until the kernel's next call.
+struct LaneReadout {
+  const float* contents;                        ///< Cᵀp [padded M × width]
+  const LaneArray<float>* intensity = nullptr;  ///< Σp of pointwise memories
+};
+
+/// Reads contents out. One object per thread.
 class RecallKernel {
  public:
   RecallKernel() = default;
@@ -48,11 +54,12 @@ class RecallKernel {
   RecallKernel& operator=(RecallKernel&&) = delete;
   virtual ~RecallKernel() = default;
 
-  /// pᵀC of the tile's states, [padded M × width], valid until the next call.
-  virtual const float* recall(const Tile& tile) = 0;
+  virtual LaneReadout recall(const Tile& tile) = 0;
 };
 
-std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const PackedMatrix& contents, Index width);
-std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const PackedMatrix& contents, Index width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const FactoredField& field, const Readout& readout, Index width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const DenseField& field, const Readout& readout, Index width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const Readout& readout, Index width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const Readout& readout, Index width);
 
 }  // namespace attractor::cpu

@@ -15,16 +15,6 @@ namespace attractor::cpu {
 namespace {
 
 /// Kernels of the memories that have such: the host asks no others.
-struct MakeRecall {
-  const PackedMatrix& contents;
-  template <class Normalised>
-  std::unique_ptr<RecallKernel> operator()(const Normalised& field) const {
-    return make_recall_kernel(field, contents, most_lanes);
-  }
-  std::unique_ptr<RecallKernel> operator()(const FactoredField& /*field*/) const { return nullptr; }
-  std::unique_ptr<RecallKernel> operator()(const DenseField& /*field*/) const { return nullptr; }
-};
-
 struct MakeRetrieval {
   RankingSize size;
   template <class Normalised>
@@ -68,15 +58,18 @@ class BatchTile {
 /// One thread's share of a recall: reads contents out for one batch of states after another.
 class RecallWorker {
  public:
-  RecallWorker(const Field& field, const PackedMatrix& contents, Index dimension)
-      : kernel_(std::visit(MakeRecall{contents}, field)), tile_(dimension) {
+  RecallWorker(const Field& field, const Readout& readout, Index dimension)
+      : kernel_(std::visit([&](const auto& f) { return make_recall_kernel(f, readout, most_lanes); }, field)),
+        tile_(dimension) {
     departures_.reserve(static_cast<std::size_t>(most_lanes));
   }
 
-  void run(const StateBatch& batch, MatrixView<float> readouts) {
+  void run(const StateBatch& batch, MatrixView<float> contents, std::span<float> intensity) {
     departures_.clear();
-    for (Index i = 0; i < readouts.rows; ++i) departures_.push_back({i, readouts.row(i)});
-    store_lanes(departures_, kernel_->recall(tile_.fill(batch)), readouts.columns, most_lanes);
+    for (Index i = 0; i < contents.rows; ++i) departures_.push_back({i, contents.row(i)});
+    const LaneReadout readout = kernel_->recall(tile_.fill(batch));
+    store_lanes(departures_, readout.contents, contents.columns, most_lanes);
+    if (!intensity.empty()) std::copy_n(readout.intensity->begin(), intensity.size(), intensity.begin());
   }
 
  private:
@@ -122,12 +115,14 @@ void for_batches(Index states, int threads, const Run& run, const Arguments&... 
 
 }  // namespace
 
-void recall(const Field& field, const PackedMatrix& contents, const StateBatch& batch, MatrixView<float> readouts,
-            int threads) {
+void recall(const Field& field, const Readout& readout, const StateBatch& batch, MatrixView<float> contents,
+            std::span<float> intensity, int threads) {
   const auto run = [&](RecallWorker& worker, Index first, Index rows) {
-    worker.run(batch.slice(first, rows), readouts.slice(first, rows));
+    worker.run(batch.slice(first, rows), contents.slice(first, rows),
+               intensity.empty() ? intensity
+                                 : intensity.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(rows)));
   };
-  for_batches<RecallWorker>(batch.states.rows, threads, run, field, contents, batch.states.columns);
+  for_batches<RecallWorker>(batch.states.rows, threads, run, field, readout, batch.states.columns);
 }
 
 void retrieve(const Field& field, const StateBatch& batch, MatrixView<Index> patterns, MatrixView<float> posteriors,

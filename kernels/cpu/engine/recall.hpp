@@ -1,7 +1,8 @@
 #pragma once
 
-/// What memories with normalised weights give for states that stay where they are: contents, or the most likely
-/// patterns.
+/// What memories give for states that stay where they are: contents, or the most likely patterns.
+
+#include <span>
 
 #include <cstdint>
 
@@ -28,9 +29,9 @@ struct StateBatch {
   }
 };
 
-/// contents_i = pᵀC for every row. The weights of the memory are normalised.
-void recall(const Field& field, const PackedMatrix& contents, const StateBatch& batch, MatrixView<float> readouts,
-            int threads);
+/// contents_i = Cᵀp for every row, and of pointwise memories intensity_i = Σp, unless that is empty.
+void recall(const Field& field, const Readout& readout, const StateBatch& batch, MatrixView<float> contents,
+            std::span<float> intensity, int threads);
 
 /// The patterns with the largest scores of every row, as many as `patterns` and `posteriors` have columns, and their
 /// weights; −1 and NaN where a row isn't finite or no more patterns have a score. The weights of the memory are

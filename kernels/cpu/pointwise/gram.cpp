@@ -1,5 +1,5 @@
-// The weights of a linear memory, FᵀF: its columns lie along lanes, and only what is on or above the diagonal is
-// computed.
+// The weights of a linear memory, FᵀF, or CᵀF: their columns lie along lanes, and of a symmetric product only what is
+// on or above the diagonal is computed.
 
 #include "kernels/cpu/pointwise/gram.hpp"
 
@@ -29,25 +29,25 @@ class Strip {
  public:
   explicit Strip(Index rows) : values_(rows * strip_columns) {}
 
-  /// Adds factorᵀ·factor to the columns [first, end) of `sums`, down to the diagonal.
-  void add(const PackedMatrix& transposed, MatrixView<const float> factor, Index first, Index end,
+  /// Adds the first `rows` rows of transposed·factor to the columns [first, end) of `sums`.
+  void add(const PackedMatrix& transposed, MatrixView<const float> factor, Index rows, Index first, Index end,
            MatrixView<float> sums) {
     for (Index k = 0; k < factor.rows; ++k)
       std::copy(factor.row(k) + first, factor.row(k) + end, values_.data() + k * strip_columns);
-    for (Index row = 0; row < end; row += block_rows)
+    for (Index row = 0; row < rows; row += block_rows)
       for (Index lane = 0; lane < end - first; lane += block_lanes())
-        add_block(transposed, row, first, lane, end, sums);
+        add_block(transposed, rows, row, first, lane, end, sums);
   }
 
  private:
   /// What lies in the lanes past `end` is of another strip, and not looked at.
-  HWY_INLINE void add_block(const PackedMatrix& transposed, Index row, Index first, Index lane, Index end,
+  HWY_INLINE void add_block(const PackedMatrix& transposed, Index rows, Index row, Index first, Index lane, Index end,
                             MatrixView<float> sums) {
     Block product;
     const float* const panel = transposed.panel(row / panel_rows) + row % panel_rows;
     multiply_rows(panel, values_.data() + lane, strip_columns, transposed.columns(), product);
     alignas(64) float values[most_lanes];
-    for (int r = 0; r < block_rows && row + r < end; ++r) {
+    for (int r = 0; r < block_rows && row + r < rows; ++r) {
       for (int v = 0; v < block_vectors; ++v) hn::Store(product[r][v], floats, values + v * vector_lanes());
       float* const sum = sums.row(row + r) + first + lane;
       for (Index i = 0; i < std::min(block_lanes(), end - first - lane); ++i) sum[i] += values[i];
@@ -59,15 +59,16 @@ class Strip {
 
 }  // namespace
 
-/// sums += factorᵀ·factor on and above the diagonal.
-void add_gram(MatrixView<const float> factor, MatrixView<float> sums) {
+/// sums += leftᵀ·factor; only on and above the diagonal where `symmetric`.
+void add_product(MatrixView<const float> left, MatrixView<const float> factor, bool symmetric, MatrixView<float> sums) {
   const Index columns = factor.columns;
-  const PackedMatrix transposed = PackedMatrix::transposed(factor);
+  const PackedMatrix transposed = PackedMatrix::transposed(left);
   const int team = team_size(0, columns, strip_columns);
   std::vector<std::unique_ptr<Strip>> strips;
   for (int i = 0; i < team; ++i) strips.push_back(std::make_unique<Strip>(factor.rows));
   run_chunks(team, columns, strip_columns, [&](int share, Index first, Index end) {
-    strips[static_cast<std::size_t>(share)]->add(transposed, factor, first, end, sums);
+    const Index rows = symmetric ? end : left.columns;
+    strips[static_cast<std::size_t>(share)]->add(transposed, factor, rows, first, end, sums);
   });
 }
 
@@ -78,8 +79,8 @@ HWY_AFTER_NAMESPACE();
 namespace attractor::cpu {
 namespace {
 
-/// Rows of F that are multiplied at a time.
-constexpr Index gram_depth = 256;
+/// Rows that are multiplied at a time.
+constexpr Index depth = 256;
 
 /// Copies what is above the diagonal to below it, in squares that fit the cache.
 void mirror(Matrix<float>& matrix) {
@@ -90,20 +91,28 @@ void mirror(Matrix<float>& matrix) {
         for (Index j = left; j < std::min(left + side, i); ++j) matrix(i, j) = matrix(j, i);
 }
 
+HWY_EXPORT(add_product);
+
+Matrix<float> product(MatrixView<const float> left, MatrixView<const float> right, bool symmetric) {
+  Matrix<float> result(left.columns, right.columns);
+  std::fill_n(result.data(), result.size(), 0.0F);
+  for (Index first = 0; first < right.rows; first += depth) {
+    const Index rows = std::min(depth, right.rows - first);
+    HWY_DYNAMIC_DISPATCH(add_product)(left.slice(first, rows), right.slice(first, rows), symmetric, result.view());
+  }
+  return result;
+}
+
 }  // namespace
 
-HWY_EXPORT(add_gram);
-
 Matrix<float> gram(MatrixView<const float> factor) {
-  const Index d = factor.columns;
-  Matrix<float> result(d, d);
-  std::fill_n(result.data(), result.size(), 0.0F);
-  for (Index first = 0; first < factor.rows; first += gram_depth) {
-    const MatrixView<const float> rows = factor.slice(first, std::min(gram_depth, factor.rows - first));
-    HWY_DYNAMIC_DISPATCH(add_gram)(rows, result.view());
-  }
+  Matrix<float> result = product(factor, factor, true);
   mirror(result);
   return result;
+}
+
+Matrix<float> transposed_product(MatrixView<const float> left, MatrixView<const float> right) {
+  return product(left, right, false);
 }
 
 }  // namespace attractor::cpu

@@ -11,4 +11,7 @@ namespace attractor::cpu {
 /// Extra memory: D × 256 floats and a few of them for each thread. Complexity: O(PD²).
 Matrix<float> gram(MatrixView<const float> factor);
 
+/// CᵀF [M × D] of C [P × M] and F [P × D], in the same way. Complexity: O(PMD).
+Matrix<float> transposed_product(MatrixView<const float> left, MatrixView<const float> right);
+
 }  // namespace attractor::cpu

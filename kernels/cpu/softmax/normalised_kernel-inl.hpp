@@ -27,6 +27,12 @@ struct NormalisedTerms {
   double offset = 0.0;
 };
 
+/// Adds a value for each neuron to its lanes.
+HWY_INLINE void add_neurons(const float* values, Index row, Block& block) {
+  for (int r = 0; r < block_rows; ++r)
+    for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::Add(block[r][v], hn::Set(floats, values[row + r]));
+}
+
 template <class UpdateRule, class Reader>
 class NormalisedKernel final : public FieldKernel {
  public:
@@ -53,7 +59,7 @@ class NormalisedKernel final : public FieldKernel {
       for (Index row = 0; row < tile.rows; row += block_rows) {
         Block block;
         reader_.readout(row, lane, block);
-        if (terms_.centre != nullptr) add_centre(row, block);
+        if (terms_.centre != nullptr) add_neurons(terms_.centre, row, block);
         writer.write(row, block);
       }
       writer.finish();
@@ -63,12 +69,6 @@ class NormalisedKernel final : public FieldKernel {
   bool prepare(Tile& /*tile*/, std::span<const Arrival> /*arrivals*/) override { return false; }
 
  private:
-  HWY_INLINE void add_centre(Index row, Block& block) const {
-    for (int r = 0; r < block_rows; ++r)
-      for (int v = 0; v < block_vectors; ++v)
-        block[r][v] = hn::Add(block[r][v], hn::Set(floats, terms_.centre[row + r]));
-  }
-
   /// ‖x − c‖², also where squares leave the range of float.
   [[nodiscard]] double squared_norm(const Tile& tile, Index lane) const {
     const double quick = tile.quadratic.value(lane);
@@ -89,30 +89,38 @@ class NormalisedKernel final : public FieldKernel {
 template <class Reader>
 class ContentsKernel final : public RecallKernel {
  public:
+  /// `centre` [padded D]: what the field's patterns are measured from, or null.
   template <class... Separation>
-  ContentsKernel(const typename Reader::Field& field, const PackedMatrix& contents, Index width,
+  ContentsKernel(const typename Reader::Field& field, const Readout& readout, const float* centre, Index width,
                  const Separation&... separation)
-      : reader_(field, contents, width, separation...),
-        rows_(contents.padded_columns()),
+      : reader_(field, matrix(field, readout), width, separation...),
+        centre_(readout.contents.rows() == 0 ? centre : nullptr),
+        rows_(matrix(field, readout).padded_columns()),
         width_(width),
         readout_(rows_ * width) {}
 
-  const float* recall(const Tile& tile) override {
+  LaneReadout recall(const Tile& tile) override {
     reader_.evaluate(tile);
     reader_.prepare_readout(tile);
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
       for (Index row = 0; row < rows_; row += block_rows) {
         Block block;
         reader_.readout(row, lane, block);
+        if (centre_ != nullptr) add_neurons(centre_, row, block);
         for (int r = 0; r < block_rows; ++r)
           for (int v = 0; v < block_vectors; ++v)
             hn::Store(block[r][v], floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
       }
-    return readout_.data();
+    return {.contents = readout_.data()};
   }
 
  private:
+  static const PackedMatrix& matrix(const typename Reader::Field& field, const Readout& readout) {
+    return readout.contents.rows() == 0 ? field.patterns : readout.contents;
+  }
+
   Reader reader_;
+  const float* centre_;
   Index rows_;
   Index width_;
   AlignedFloats readout_;

@@ -43,10 +43,9 @@ std::unique_ptr<FieldKernel> make_settled(const SoftmaxField& field, const Updat
   });
 }
 
-std::unique_ptr<RecallKernel> make_settled_recall(const SoftmaxField& field, const PackedMatrix& contents,
-                                                  Index width) {
+std::unique_ptr<RecallKernel> make_settled_recall(const SoftmaxField& field, const Readout& readout, Index width) {
   return with_lanes<RecallKernel>(field, [&]<class Lanes>(const auto& separation) {
-    return std::make_unique<ContentsKernel<Reader<Lanes>>>(field, contents, width, separation);
+    return std::make_unique<ContentsKernel<Reader<Lanes>>>(field, readout, terms_of(field).centre, width, separation);
   });
 }
 
@@ -70,9 +69,9 @@ std::unique_ptr<FieldKernel> make_settled_kernel(const SoftmaxField& field, cons
   return HWY_DYNAMIC_DISPATCH(make_settled)(field, update, width);
 }
 
-std::unique_ptr<RecallKernel> make_settled_recall_kernel(const SoftmaxField& field, const PackedMatrix& contents,
+std::unique_ptr<RecallKernel> make_settled_recall_kernel(const SoftmaxField& field, const Readout& readout,
                                                          Index width) {
-  return HWY_DYNAMIC_DISPATCH(make_settled_recall)(field, contents, width);
+  return HWY_DYNAMIC_DISPATCH(make_settled_recall)(field, readout, width);
 }
 
 std::unique_ptr<RetrievalKernel> make_settled_retrieval_kernel(const SoftmaxField& field, const RankingSize& size) {

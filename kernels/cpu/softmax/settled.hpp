@@ -15,7 +15,7 @@ inline bool is_softmax(const SoftmaxField& field) {
 }
 
 std::unique_ptr<FieldKernel> make_settled_kernel(const SoftmaxField& field, const Update& update, Index width);
-std::unique_ptr<RecallKernel> make_settled_recall_kernel(const SoftmaxField& field, const PackedMatrix& contents,
+std::unique_ptr<RecallKernel> make_settled_recall_kernel(const SoftmaxField& field, const Readout& readout,
                                                          Index width);
 std::unique_ptr<RetrievalKernel> make_settled_retrieval_kernel(const SoftmaxField& field, const RankingSize& size);
 

@@ -23,9 +23,8 @@ std::unique_ptr<FieldKernel> make_softmax(const SoftmaxField& field, const Updat
   return make_normalised_kernel<SoftmaxReader<PatternScorer>>(field, terms_of(field), update, width);
 }
 
-std::unique_ptr<RecallKernel> make_softmax_recall(const SoftmaxField& field, const PackedMatrix& contents,
-                                                  Index width) {
-  return std::make_unique<ContentsKernel<SoftmaxReader<PatternScorer>>>(field, contents, width);
+std::unique_ptr<RecallKernel> make_softmax_recall(const SoftmaxField& field, const Readout& readout, Index width) {
+  return std::make_unique<ContentsKernel<SoftmaxReader<PatternScorer>>>(field, readout, terms_of(field).centre, width);
 }
 
 std::unique_ptr<RetrievalKernel> make_softmax_retrieval(const SoftmaxField& field, const RankingSize& size) {
@@ -47,9 +46,9 @@ std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update
   return HWY_DYNAMIC_DISPATCH(make_softmax)(field, update, width);
 }
 
-std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const PackedMatrix& contents, Index width) {
-  if (!is_softmax(field)) return make_settled_recall_kernel(field, contents, width);
-  return HWY_DYNAMIC_DISPATCH(make_softmax_recall)(field, contents, width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const Readout& readout, Index width) {
+  if (!is_softmax(field)) return make_settled_recall_kernel(field, readout, width);
+  return HWY_DYNAMIC_DISPATCH(make_softmax_recall)(field, readout, width);
 }
 
 std::unique_ptr<RetrievalKernel> make_retrieval_kernel(const SoftmaxField& field, const RankingSize& size) {

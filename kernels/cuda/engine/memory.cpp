@@ -31,14 +31,47 @@ DeviceArray<float> upload_thresholds(std::span<const float> thresholds, const De
   return upload_neurons(thresholds, rows, "the memory's thresholds");
 }
 
+DeviceContents upload_contents(const ContentViews& contents, const DeviceMatrix& rows, bool dense) {
+  const auto count = static_cast<Index>(contents.intensity.size());
+  const MatrixView<const float> intensity(contents.intensity.data(), dense ? 1 : count, dense ? count : 1);
+  return {.matrix = DeviceMatrix(contents.matrix, "the memory's contents"),
+          .intensity = DeviceMatrix(count > 0 ? intensity : MatrixView<const float>(), "the memory's sums of weights"),
+          .diagonal = contents.diagonal.empty()
+                          ? DeviceArray<float>()
+                          : upload_neurons(contents.diagonal, rows, "the diagonal of the memory's weights")};
+}
+
+/// Scratch for contents at the end of a relaxation of a pointwise memory.
+template <class Pointwise>
+std::size_t final_recall_bytes(const Pointwise& memory, Index queries) {
+  return memory.contents.matrix.rows > 0 ? recall_workspace_bytes(memory, queries) : 0;
+}
+std::size_t final_recall_bytes(const StreamedSoftmax& /*memory*/, Index /*queries*/) { return 0; }
+std::size_t final_recall_bytes(const StreamedAdaptive& /*memory*/, Index /*queries*/) { return 0; }
+
 }  // namespace
 
 struct DeviceMemory::WorkspaceBytes {
   Index queries;
-  std::size_t operator()(const Resident& /*memory*/) const { return resident_workspace_bytes; }
+  std::size_t operator()(const Resident& form) const {
+    const auto recall_bytes = [&](const auto& memory) { return final_recall_bytes(memory, queries); };
+    return std::max(resident_workspace_bytes, std::visit(recall_bytes, form.swept));
+  }
   template <class Streamed>
   std::size_t operator()(const Streamed& memory) const {
-    return cuda::workspace_bytes(memory, queries);
+    return std::max(cuda::workspace_bytes(memory, queries), final_recall_bytes(memory, queries));
+  }
+};
+
+/// Those with normalised weights use what relaxing does.
+struct DeviceMemory::RecallBytes {
+  Index states;
+  std::size_t operator()(const Resident& form) const { return std::visit(*this, form.swept); }
+  std::size_t operator()(const StreamedSoftmax& memory) const { return cuda::workspace_bytes(memory, states); }
+  std::size_t operator()(const StreamedAdaptive& memory) const { return cuda::workspace_bytes(memory, states); }
+  template <class Pointwise>
+  std::size_t operator()(const Pointwise& memory) const {
+    return cuda::recall_workspace_bytes(memory, states);
   }
 };
 
@@ -75,7 +108,7 @@ struct DeviceMemory::SweepBytes {
   std::size_t operator()(const StreamedAdaptive& /*memory*/) const { return 0; }
   template <class Swept>
   std::size_t operator()(const Swept& memory) const {
-    return sweep_workspace_bytes(memory, queries);
+    return std::max(sweep_workspace_bytes(memory, queries), final_recall_bytes(memory, queries));
   }
 };
 
@@ -99,15 +132,17 @@ struct DeviceMemory::Recall {
   MatrixView<const float> states;
   const RowTerms& terms;
   MatrixView<float> contents;
+  float* intensity;
   void* workspace;
   ToolboxPool& tools;
   cudaStream_t stream;
 
+  void operator()(const Resident& form) const { std::visit(*this, form.swept); }
   void operator()(const StreamedSoftmax& memory) const { recall(memory); }
   void operator()(const StreamedAdaptive& memory) const { recall(memory); }
   template <class Pointwise>
-  void operator()(const Pointwise& /*memory*/) const {
-    // Pointwise memories have no contents.
+  void operator()(const Pointwise& memory) const {
+    cuda::recall(memory, states, contents, intensity, workspace, stream);
   }
 
  private:
@@ -144,7 +179,8 @@ DeviceMemory::DeviceMemory(int device, Form form)
       lanes_(std::make_unique<LanePool>(device)) {}
 
 DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, std::span<const float> diagonal,
-                                    const LinearVectors& vectors, float scale, Tier asked) {
+                                    const LinearVectors& vectors, float scale, Tier asked,
+                                    const ContentViews& contents) {
   const Tier tier = tier_for(vectors.thresholds, asked);
   const DeviceScope scope(device);
   std::optional<ResidentMemory> resident;
@@ -154,17 +190,19 @@ DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, 
   DeviceArray<float> diagonals = upload_neurons(diagonal, matrix, "the memory's diagonal");
   DeviceArray<float> resolutions = upload_neurons(vectors.resolution, matrix, "the memory's resolution");
   DeviceArray<float> thresholds = upload_thresholds(vectors.thresholds, matrix);
+  DeviceContents read_out = upload_contents(contents, matrix, false);
   StreamedFactored streamed{.factor = std::move(matrix),
                             .diagonal = std::move(diagonals),
                             .resolution = std::move(resolutions),
                             .thresholds = std::move(thresholds),
-                            .scale = scale};
+                            .scale = scale,
+                            .contents = std::move(read_out)};
   if (resident) return {device, Resident{.memory = std::move(*resident), .swept = std::move(streamed)}};
   return {device, std::move(streamed)};
 }
 
 DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, const LinearVectors& vectors, float scale,
-                                 Tier asked) {
+                                 Tier asked, const ContentViews& contents) {
   const Tier tier = tier_for(vectors.thresholds, asked);
   const DeviceScope scope(device);
   std::optional<ResidentMemory> resident;
@@ -173,24 +211,29 @@ DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, co
   DeviceMatrix matrix(weights, "the memory's weights");
   DeviceArray<float> resolutions = upload_neurons(vectors.resolution, matrix, "the memory's resolution");
   DeviceArray<float> thresholds = upload_thresholds(vectors.thresholds, matrix);
+  DeviceContents read_out = upload_contents(contents, matrix, true);
   StreamedDense streamed{.weights = std::move(matrix),
                          .resolution = std::move(resolutions),
                          .thresholds = std::move(thresholds),
-                         .scale = scale};
+                         .scale = scale,
+                         .contents = std::move(read_out)};
   if (resident) return {device, Resident{.memory = std::move(*resident), .swept = std::move(streamed)}};
   return {device, std::move(streamed)};
 }
 
 DeviceMemory DeviceMemory::pointwise(int device, MatrixView<const float> patterns, std::span<const float> resolution,
-                                     const PointwiseSeparation& separation, float score_scale, float energy_scale) {
+                                     const PointwiseSeparation& separation, float score_scale, float energy_scale,
+                                     const ContentViews& contents) {
   const DeviceScope scope(device);
   DeviceMatrix matrix(patterns, "the memory's patterns");
   DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
+  DeviceContents read_out = upload_contents(contents, matrix, false);
   return {device, StreamedPointwise{.patterns = std::move(matrix),
                                     .resolution = std::move(resolutions),
                                     .separation = separation,
                                     .score_scale = score_scale,
-                                    .energy_scale = energy_scale}};
+                                    .energy_scale = energy_scale,
+                                    .contents = std::move(read_out)}};
 }
 
 DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
@@ -247,9 +290,11 @@ void DeviceMemory::relax(const Job& job, Products products, void* workspace, cud
     std::visit(Relax{job, products, workspace, *tools_, stream}, form_);
 }
 
+std::size_t DeviceMemory::recall_workspace_bytes(Index states) const { return std::visit(RecallBytes{states}, form_); }
+
 void DeviceMemory::recall(MatrixView<const float> states, const RowTerms& terms, MatrixView<float> contents,
-                          void* workspace, cudaStream_t stream) const {
-  std::visit(Recall{states, terms, contents, workspace, *tools_, stream}, form_);
+                          float* intensity, void* workspace, cudaStream_t stream) const {
+  std::visit(Recall{states, terms, contents, intensity, workspace, *tools_, stream}, form_);
 }
 
 void DeviceMemory::retrieve(MatrixView<const float> queries, const detail::PatternTerms& terms,

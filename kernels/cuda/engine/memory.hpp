@@ -34,6 +34,13 @@ struct SoftmaxVectors {
   std::span<const float> log_prior = {};   ///< [P]
 };
 
+/// What a pointwise memory reads out, as DeviceContents; each may be empty.
+struct ContentViews {
+  MatrixView<const float> matrix = {};    ///< C [P × M], of dense memories CᵀF [M × D]
+  std::span<const float> intensity = {};  ///< [P], of dense memories [D]
+  std::span<const float> diagonal = {};   ///< [D]
+};
+
 /// Immutable once made, and shared by all threads.
 class DeviceMemory {
  public:
@@ -42,13 +49,14 @@ class DeviceMemory {
 
   /// u = scale·(Fᵀ(Fx) − diagonal∘x) − θ. @throws NotSupported it must be resident and doesn't fit or has thresholds.
   static DeviceMemory factored(int device, MatrixView<const float> factor, std::span<const float> diagonal,
-                               const LinearVectors& vectors, float scale, Tier tier);
+                               const LinearVectors& vectors, float scale, Tier tier, const ContentViews& contents = {});
   /// u = scale·Wx − θ. @throws NotSupported it must be resident and doesn't fit or has thresholds.
   static DeviceMemory dense(int device, MatrixView<const float> weights, const LinearVectors& vectors, float scale,
-                            Tier tier);
+                            Tier tier, const ContentViews& contents = {});
   /// u = patternsᵀ·p(score_scale·patterns·x), E = −energy_scale·Σ F(h); the resolution is in units of Σ|p|.
   static DeviceMemory pointwise(int device, MatrixView<const float> patterns, std::span<const float> resolution,
-                                const PointwiseSeparation& separation, float score_scale, float energy_scale);
+                                const PointwiseSeparation& separation, float score_scale, float energy_scale,
+                                const ContentViews& contents = {});
   /// u = centre + patternsᵀ·p; the patterns come less the centre.
   static DeviceMemory softmax(int device, MatrixView<const float> patterns, MatrixView<const float> contents,
                               const SoftmaxVectors& vectors, const SoftmaxTerms& terms);
@@ -70,16 +78,21 @@ class DeviceMemory {
   /// Streams and buffers of waiting calls, for the next ones.
   [[nodiscard]] LanePool& lanes() const { return *lanes_; }
 
-  /// Scratch of `relax` and `recall`, for so many queries; with asynchronous updates if `sweeps`.
+  /// Scratch of `relax` and, where there are contents, of `recall`, for so many queries; with asynchronous updates if
+  /// `sweeps`.
   [[nodiscard]] std::size_t workspace_bytes(Index queries, bool sweeps = false) const;
+
+  /// Scratch of `recall` alone, contents or not.
+  [[nodiscard]] std::size_t recall_workspace_bytes(Index states) const;
 
   /// Enqueues the relaxation of all queries. Its device is current. Resident memories return at once, others when the
   /// last step has been handed to the stream.
   void relax(const Job& job, Products products, void* workspace, cudaStream_t stream) const;
 
-  /// contents_i = pᵀC with the weights p of state_i, for every row; for memories that have contents.
-  void recall(MatrixView<const float> states, const RowTerms& terms, MatrixView<float> contents, void* workspace,
-              cudaStream_t stream) const;
+  /// contents_i = Cᵀp with the weights p of state_i, for every row, or what patterns read out where there are no
+  /// contents; and intensity_i = Σp unless that is null: it is for pointwise memories.
+  void recall(MatrixView<const float> states, const RowTerms& terms, MatrixView<float> contents, float* intensity,
+              void* workspace, cudaStream_t stream) const;
 
   /// The patterns with the largest scores of each query, as many as there are columns, and their weights, from host
   /// memory to host memory; −1 and NaN where scores aren't finite. For memories whose weights are normalised; at the
@@ -98,6 +111,7 @@ class DeviceMemory {
   /// What is done with a form, by its kind.
   struct WorkspaceBytes;
   struct SweepBytes;
+  struct RecallBytes;
   struct Relax;
   struct Sweep;
   struct Recall;

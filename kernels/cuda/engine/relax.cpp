@@ -249,7 +249,8 @@ class Lane {
     const Job job = make_chunk_job(first, count);
     memory_.relax(job, products(call_.options), staging_.scratch, stream);
     const MatrixView<float> contents = staging_.contents.on_device(first, count);
-    if (contents.data != nullptr) memory_.recall(job.states, terms_of(job), contents, staging_.scratch, stream);
+    if (contents.data != nullptr)
+      memory_.recall(job.states, terms_of(job), contents, nullptr, staging_.scratch, stream);
     staging_.for_each_result([&](const auto& rows) { rows.download(first, count, stream); });
     check(cudaStreamSynchronize(stream),
           "cudaStreamSynchronize after the relaxation of " + std::to_string(count) + " queries");
@@ -468,7 +469,8 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, Matr
   Job job = make_job(options, queries, inputs, results);
   schedule.enter(job);
   memory.relax(job, products(options), scratch, stream);
-  if (results.contents.data != nullptr) memory.recall(results.states, terms_of(job), results.contents, scratch, stream);
+  if (results.contents.data != nullptr)
+    memory.recall(results.states, terms_of(job), results.contents, nullptr, scratch, stream);
 }
 
 }  // namespace attractor::cuda

@@ -7,6 +7,7 @@
 
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/device/quad.cuh"
+#include "kernels/cuda/engine/device_terms.hpp"
 #include "kernels/cuda/softmax/softmax_chunks.hpp"
 #include "kernels/cuda/streamed/settle.hpp"
 
@@ -64,12 +65,6 @@ struct Call {
   detail::Schedule schedule = {};  ///< on the host
 };
 
-/// How many rows of a matrix of terms a batch needs: all may be one.
-template <class T>
-Index term_rows(MatrixView<const T> terms, Index rows) {
-  return terms.data == nullptr ? 0 : terms.row_stride == 0 ? 1 : rows;
-}
-
 /// What a batch of queries needs on the device.
 struct Batch {
   Batch(int most, const DeviceMatrix& stored, const Call& call, int row_scores)
@@ -81,8 +76,7 @@ struct Batch {
         potentials(call.keeps_scores ? elements(most) : 0, "potentials"),
         patterns(elements(most, call.ranks), "retrieved patterns"),
         shares(elements(most, call.ranks), "posteriors"),
-        valid(elements(term_rows(call.terms.valid, most), stored.rows), "valid patterns"),
-        log_prior(elements(term_rows(call.terms.log_prior, most), stored.rows), "log-priors"),
+        terms(call.terms, most),
         betas(upload(std::span(call.schedule.betas, static_cast<std::size_t>(call.schedule.count)), "betas")) {}
 
   DeviceArray<float> states;  ///< columns from the dimension to the stride are zero
@@ -93,22 +87,9 @@ struct Batch {
   DeviceArray<double> potentials;
   DeviceArray<Index> patterns;
   DeviceArray<float> shares;
-  DeviceArray<std::uint8_t> valid;
-  DeviceArray<float> log_prior;
+  DeviceTerms terms;
   DeviceArray<float> betas;
 };
-
-/// Copies the rows of terms of a batch to `to`; how they lie there.
-template <class T>
-MatrixView<const T> upload_terms(MatrixView<const T> terms, DeviceArray<T>& to, cudaStream_t stream,
-                                 const std::string& what) {
-  if (terms.data == nullptr) return {};
-  const Index rows = term_rows(terms, terms.rows);
-  copy_rows(MatrixView<T>(to.data(), rows, terms.columns),
-            MatrixView<const T>(terms.data, rows, terms.columns, std::max(terms.row_stride, terms.columns)),
-            cudaMemcpyHostToDevice, stream, what);
-  return {to.data(), terms.rows, terms.columns, terms.row_stride == 0 ? 0 : terms.columns};
-}
 
 template <class Memory>
 void launch_softmax_batch(const Memory& memory, const Batch& batch, int rows, const RowTerms& terms,
@@ -166,9 +147,7 @@ int row_scores(const DeviceMatrix& patterns, bool keeps_scores) {
 /// Queries whose scores and terms take no more than the scratch of a relaxation.
 Index batch_rows(const Call& call, Index pattern_count, int scores) {
   const detail::Sizes& sizes = detail::sizes();
-  const auto own = [](const auto& terms) { return terms.data != nullptr && terms.row_stride > 0 ? 1 : 0; };
-  const Index row_bytes = static_cast<Index>(sizeof(float)) * (scores + own(call.terms.log_prior) * pattern_count) +
-                          own(call.terms.valid) * pattern_count +
+  const Index row_bytes = static_cast<Index>(sizeof(float)) * scores + term_row_bytes(call.terms, pattern_count) +
                           static_cast<Index>(sizeof(Index) + sizeof(float)) * call.ranks;
   return std::clamp<Index>(sizes.scratch_bytes / row_bytes, 1, sizes.retrieval_rows);
 }
@@ -185,11 +164,8 @@ void retrieve_all(const Memory& memory, const Call& call, MatrixView<Index> patt
     const auto rows = static_cast<int>(std::min<Index>(most, call.queries.rows - first));
     copy_rows(MatrixView<float>(batch.states.data(), rows, call.queries.columns, stored.stride),
               call.queries.slice(first, rows), cudaMemcpyHostToDevice, stream.get(), "queries");
-    const detail::PatternTerms part = call.terms.slice(first, rows);
-    const RowTerms terms{
-        .patterns = {.valid = upload_terms(part.valid, batch.valid, stream.get(), "valid patterns"),
-                     .log_prior = upload_terms(part.log_prior, batch.log_prior, stream.get(), "log-priors")},
-        .schedule = {batch.betas.data(), call.schedule.count}};
+    const RowTerms terms{.patterns = batch.terms.upload(call.terms.slice(first, rows), stream.get()),
+                         .schedule = {batch.betas.data(), call.schedule.count}};
     if (call.keeps_scores)
       launch_settled_batch(memory, batch, rows, call.ranks, terms, stream.get());
     else

@@ -84,23 +84,6 @@ class DenseStage {
   float* products_;
 };
 
-/// readouts [rows × contents.stride] = the weights of the `count` patterns from `begin` on, in rows of
-/// `weight_stride`, times their contents.
-void launch_chunk_readout(const float* weights, Index weight_stride, int rows, const DeviceMatrix& contents, int begin,
-                          int count, float* readouts, cudaStream_t stream) {
-  launch_ordered_product({.rows = rows,
-                          .columns = contents.stride,
-                          .inner = count,
-                          .factor = 1.0F,
-                          .a = weights,
-                          .a_stride = weight_stride,
-                          .b = contents.row(begin),
-                          .b_stride = contents.stride,
-                          .result = readouts,
-                          .result_stride = contents.stride},
-                         stream);
-}
-
 /// One chunk of patterns after another: scores, their weights, and what those read out.
 class PointwiseStage {
  public:
@@ -543,8 +526,11 @@ void recall_streamed(const Memory& memory, MatrixView<const float> states, const
     const auto rows = static_cast<int>(std::min<Index>(bench.rows, states.rows - first));
     copy_rows(MatrixView<float>(batch, rows, states.columns, stride), states.slice(first, rows),
               cudaMemcpyDeviceToDevice, stream, "states");
+    const RowTerms row_terms = terms.slice(first, rows);
     const SoftmaxReadout readout =
-        bench.stage.read_out(memory.contents, batch, rows, terms.slice(first, rows), tools.blas.get(), stream);
+        memory.contents.rows > 0
+            ? bench.stage.read_out(memory.contents, batch, rows, row_terms, tools.blas.get(), stream)
+            : bench.stage.launch(batch, rows, row_terms, tools.blas.get(), stream);
     launch_kernel("normalise_kernel", normalise_kernel, {static_cast<unsigned>(rows), step_threads}, stream, readout,
                   contents.slice(first, rows));
   }
@@ -574,6 +560,21 @@ DeviceRankWeights::DeviceRankWeights(std::span<const float> weights, float beta,
   for (std::size_t i = 0; i < weights.size(); ++i) scaled[i / row * padded_row + i % row] = beta * weights[i];
   values = upload(std::span<const float>(scaled), purpose);
   stride = rows > 1 ? static_cast<Index>(padded_row) : 0;
+}
+
+void launch_chunk_readout(const float* weights, Index weight_stride, int rows, const DeviceMatrix& contents, int begin,
+                          int count, float* readouts, cudaStream_t stream) {
+  launch_ordered_product({.rows = rows,
+                          .columns = contents.stride,
+                          .inner = count,
+                          .factor = 1.0F,
+                          .a = weights,
+                          .a_stride = weight_stride,
+                          .b = contents.row(begin),
+                          .b_stride = contents.stride,
+                          .result = readouts,
+                          .result_stride = contents.stride},
+                         stream);
 }
 
 void launch_scores(const StreamedAdaptive& memory, const ScoreJob& job, cudaStream_t stream) {

@@ -36,6 +36,13 @@ struct DeviceMatrix {
   int stride = 0;
 };
 
+/// What a pointwise memory has beside to read contents out by. Where there are none, its patterns are read out.
+struct DeviceContents {
+  DeviceMatrix matrix;          ///< C [P × M], of dense memories CᵀF [M × D]; no rows: there are none
+  DeviceMatrix intensity;       ///< what weights add to their sum [P × 1], of dense memories what states do [1 × D]
+  DeviceArray<float> diagonal;  ///< [stride] of dense memories without contents: what their weights lack of FᵀF
+};
+
 /// u = Wx − θ, W = scale·FᵀF less its diagonal; `diagonal` is that of FᵀF where it is taken out, else 0.
 struct StreamedFactored {
   DeviceMatrix factor;            ///< [P × D]
@@ -43,6 +50,7 @@ struct StreamedFactored {
   DeviceArray<float> resolution;  ///< [stride] the rounding of fields, for states of magnitude 1
   DeviceArray<float> thresholds;  ///< θ [stride] or empty: 0
   float scale = 1.0F;
+  DeviceContents contents;
 };
 
 /// u = Wx − θ.
@@ -51,6 +59,7 @@ struct StreamedDense {
   DeviceArray<float> resolution;  ///< [stride] the rounding of fields, for states of magnitude 1
   DeviceArray<float> thresholds;  ///< θ [stride] or empty: 0
   float scale = 1.0F;
+  DeviceContents contents;
 };
 
 /// u = Aᵀp(score_scale·Ax), E = −energy_scale·Σ F(h).
@@ -60,6 +69,7 @@ struct StreamedPointwise {
   PointwiseSeparation separation;
   float score_scale = 1.0F;
   float energy_scale = 1.0F;
+  DeviceContents contents;
 };
 
 /// What a softmax memory has beside its matrices: p of the scores s, E = −(Ω*(s) + potential_offset)/β +
@@ -132,6 +142,11 @@ enum class Products : unsigned char { exact, tf32 };
 
 void launch_scores(const StreamedAdaptive& memory, const ScoreJob& job, cudaStream_t stream);
 
+/// readouts [rows × contents.stride] = the weights of the `count` patterns from `begin` on, in rows of
+/// `weight_stride`, times their contents.
+void launch_chunk_readout(const float* weights, Index weight_stride, int rows, const DeviceMatrix& contents, int begin,
+                          int count, float* readouts, cudaStream_t stream);
+
 /// Scratch that relaxing so many queries takes; bounded whatever their number.
 std::size_t workspace_bytes(const StreamedFactored& memory, Index queries);
 std::size_t workspace_bytes(const StreamedDense& memory, Index queries);
@@ -159,11 +174,25 @@ void relax_by_sweeps(const StreamedDense& memory, const Job& job, void* workspac
 void relax_by_sweeps(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools,
                      cudaStream_t stream);
 
-/// contents_i = pᵀC for every row, `terms` being what the call says of patterns and temperatures for each; the
-/// workspace is that of a job of as many rows.
+/// contents_i = pᵀC for every row, or pᵀA where there are none, `terms` being what the call says of patterns and
+/// temperatures for each; the workspace is that of a job of as many rows.
 void recall(const StreamedSoftmax& memory, MatrixView<const float> states, const RowTerms& terms,
             MatrixView<float> contents, void* workspace, Toolbox& tools, cudaStream_t stream);
 void recall(const StreamedAdaptive& memory, MatrixView<const float> states, const RowTerms& terms,
             MatrixView<float> contents, void* workspace, Toolbox& tools, cudaStream_t stream);
+
+/// Scratch of the following, for so many rows; bounded whatever their number.
+std::size_t recall_workspace_bytes(const StreamedFactored& memory, Index rows);
+std::size_t recall_workspace_bytes(const StreamedDense& memory, Index rows);
+std::size_t recall_workspace_bytes(const StreamedPointwise& memory, Index rows);
+
+/// contents_i = Cᵀp for every row, or Aᵀp with the whole diagonal where there are none, and intensity_i = Σp unless
+/// that is null. The bits of a row depend on its state and the memory alone; nothing waits for the host.
+void recall(const StreamedFactored& memory, MatrixView<const float> states, MatrixView<float> contents,
+            float* intensity, void* workspace, cudaStream_t stream);
+void recall(const StreamedDense& memory, MatrixView<const float> states, MatrixView<float> contents, float* intensity,
+            void* workspace, cudaStream_t stream);
+void recall(const StreamedPointwise& memory, MatrixView<const float> states, MatrixView<float> contents,
+            float* intensity, void* workspace, cudaStream_t stream);
 
 }  // namespace attractor::cuda
