@@ -2,9 +2,8 @@
 
 /// What memories give for states that stay where they are: contents, or the most likely patterns.
 
-#include <span>
-
 #include <cstdint>
+#include <span>
 
 #include <attractor/matrix.hpp>
 
