@@ -550,11 +550,11 @@ Vector apply(const Update& update, std::span<const double> state, std::span<cons
   return next;
 }
 
-Outcome relax(const Model& original, const Settings& settings, std::span<const float> query,
+Outcome relax(const Model& model, const Settings& settings, std::span<const float> query,
               std::span<const std::uint8_t> clamped) {
   std::optional<Model> tempered;
-  if (!settings.betas.empty()) tempered = at_beta(original, settings.betas.front());
-  const Model& model = tempered ? *tempered : original;
+  if (!settings.betas.empty()) tempered = at_beta(model, settings.betas.front());
+  const Model& current = tempered ? *tempered : model;
   Outcome outcome{.state = Vector(query.begin(), query.end())};
   detail::EndJudge judge;
   const bool signs = std::holds_alternative<SignUpdate>(settings.update);
@@ -573,10 +573,10 @@ Outcome relax(const Model& original, const Settings& settings, std::span<const f
     Vector next = outcome.state;
     Vector field;
     if (sweeps != nullptr) {
-      field = sweep(model, *sweeps, magnitude, clamped, next);
+      field = sweep(current, *sweeps, magnitude, clamped, next);
     } else {
-      field = readout(model, outcome.state);
-      if (signs) clear_rounding(resolution(model, outcome.state, magnitude), field);
+      field = readout(current, outcome.state);
+      if (signs) clear_rounding(resolution(current, outcome.state, magnitude), field);
       next = apply(settings.update, outcome.state, field);
       for (std::size_t i = 0; i < clamped.size(); ++i)
         if (clamped[i] != 0) next[i] = outcome.state[i];
@@ -587,7 +587,7 @@ Outcome relax(const Model& original, const Settings& settings, std::span<const f
     magnitude = std::max(magnitude, 1.0);
     earlier = std::exchange(outcome.state, std::move(next));
     if (tempered) std::get<SoftmaxModel>(*tempered).beta = after(t, settings.betas);
-    outcome.trace.push_back(energy(model, outcome.state));
+    outcome.trace.push_back(energy(current, outcome.state));
     ended = judge.state_ends(rule, t,
                              {.finite = all_finite(field) && all_finite(outcome.state),
                               .squared_change = squared_change,
@@ -595,7 +595,7 @@ Outcome relax(const Model& original, const Settings& settings, std::span<const f
             judge.energy_ends(rule, t, outcome.trace.back());
     outcome.status = judge.status();
   }
-  outcome.energy = energy(model, outcome.state);
+  outcome.energy = energy(current, outcome.state);
   return outcome;
 }
 

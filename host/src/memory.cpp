@@ -193,7 +193,8 @@ class FormMaker {
 
   /// Every pattern's weight counts as it is.
   [[nodiscard]] std::vector<float> ones() const {
-    return std::vector<float>(static_cast<std::size_t>(patterns_.rows), 1.0F);
+    std::vector<float> result(static_cast<std::size_t>(patterns_.rows), 1.0F);
+    return result;
   }
 
   MatrixView<const float> patterns_;

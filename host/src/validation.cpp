@@ -72,12 +72,13 @@ struct UpdateCheck {
             "the blend update's rate is " + number(update.rate) + "; it must be in (0, 1]");
   }
   void operator()(const SignUpdate& update) const {
-    require(update.at_zero <= AtZero::plus, "the sign update's at_zero is " + std::to_string(int(update.at_zero)) +
+    require(update.at_zero <= AtZero::plus, "the sign update's at_zero is " +
+                                                std::to_string(static_cast<int>(update.at_zero)) +
                                                 "; it must be AtZero::keep, zero or plus");
   }
   void operator()(const AsynchronousSignUpdate& update) const {
     require(update.at_zero == AtZero::keep || update.at_zero == AtZero::plus,
-            "the asynchronous sign update's at_zero is " + std::to_string(int(update.at_zero)) +
+            "the asynchronous sign update's at_zero is " + std::to_string(static_cast<int>(update.at_zero)) +
                 "; it must be AtZero::keep or plus, for a neuron that is 0 has no other state to flip to");
   }
   void operator()(const ReadoutUpdate& /*update*/) const {}

@@ -149,7 +149,7 @@ class FactoredKernel final : public FieldKernel {
       const double h = scaled(ops, score);
       sum += twice_potential(separation_, ops, h, separate(separation_, ops, h));
     }
-    const double energy_scale = static_cast<double>(field_.energy_scale);
+    const auto energy_scale = static_cast<double>(field_.energy_scale);
     for (Index k = 0; k < tile.dimension; ++k) {
       sum -= static_cast<double>(field_.diagonal[k]) * state(k) * state(k);
       if (has_thresholds()) sum -= 2.0 * static_cast<double>(field_.threshold[k]) / energy_scale * state(k);

@@ -179,9 +179,9 @@ DeviceMemory::DeviceMemory(int device, Form form)
       lanes_(std::make_unique<LanePool>(device)) {}
 
 DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, std::span<const float> diagonal,
-                                    const LinearVectors& vectors, float scale, Tier asked,
+                                    const LinearVectors& vectors, float scale, Tier tier,
                                     const ContentViews& contents) {
-  const Tier tier = tier_for(vectors.thresholds, asked);
+  tier = tier_for(vectors.thresholds, tier);
   const DeviceScope scope(device);
   std::optional<ResidentMemory> resident;
   if (tier != Tier::streamed) resident = make_resident_factored(factor, diagonal, vectors.resolution, scale);
@@ -202,8 +202,8 @@ DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, 
 }
 
 DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, const LinearVectors& vectors, float scale,
-                                 Tier asked, const ContentViews& contents) {
-  const Tier tier = tier_for(vectors.thresholds, asked);
+                                 Tier tier, const ContentViews& contents) {
+  tier = tier_for(vectors.thresholds, tier);
   const DeviceScope scope(device);
   std::optional<ResidentMemory> resident;
   if (tier != Tier::streamed) resident = make_resident_dense(weights, vectors.resolution, scale);
