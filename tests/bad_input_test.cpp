@@ -131,9 +131,7 @@ TEST(BadMemoryOptionsTest, Thresholds) {
     static_cast<void>(Memory::hebbian(test_device(), patterns,
                                       {.thresholds = std::vector<float>(columns), .placement = Placement::resident}));
   };
-  if (test_device().kind() == Device::Kind::cuda) {
-    EXPECT_THROW(resident(), NotSupported);
-  }
+  EXPECT_THROW(resident(), NotSupported);
 }
 
 TEST(BadMemoryOptionsTest, Layers) {

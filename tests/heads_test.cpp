@@ -142,6 +142,26 @@ TEST_F(HeadsTest, BadInputIsNamed) {
   const Matrix<std::uint8_t> few = filled<std::uint8_t>(1, 36, 1);
   EXPECT_THROW(static_cast<void>(heads.relax(queries_, {.valid_patterns = few.view()})), InvalidArgument);
   EXPECT_EQ(heads.relax(queries_.view().slice(0, 0)).states.rows(), 0);
+  EXPECT_EQ(heads.relax({nullptr, 0, 3 * width}).states.rows(), 0);
+  EXPECT_THROW(static_cast<void>(Heads::modern_hopfield(test_device(), keys_, betas_, {}, {.energy_trace = true})),
+               InvalidArgument);
+}
+
+/// What the second head refuses, before the first has begun.
+TEST_F(HeadsTest, AllHeadsAreAskedBeforeAnyRelaxes) {
+  std::vector<Relaxer> relaxers;
+  relaxers.emplace_back(Memory::modern_hopfield(test_device(), columns(keys_, 0, 7)));
+  relaxers.emplace_back(Memory::hebbian(test_device(), random_bipolar(3, 20, rng_)));
+  const Heads heads(std::move(relaxers));
+  const Matrix<float> queries = random_gaussian(4, 27, rng_);
+  const Matrix<std::uint8_t> valid = filled<std::uint8_t>(1, 37, 1);
+  const std::vector<float> betas = {2.0F};
+  bool began = false;
+  const auto progress = [&](const Progress& /*progress*/) { began = true; };
+  EXPECT_THROW(static_cast<void>(heads.relax(queries, {.valid_patterns = valid.view(), .progress = progress})),
+               NotSupported);
+  EXPECT_THROW(static_cast<void>(heads.relax(queries, {.betas = betas, .progress = progress})), NotSupported);
+  EXPECT_FALSE(began);
 }
 
 }  // namespace

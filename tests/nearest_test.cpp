@@ -82,6 +82,28 @@ TEST(NearestTest, TiesGoToThePatternStoredFirst) {
   EXPECT_EQ(result.overlap, (std::vector<float>{-1.0F, 1.0F, -1.0F}));
 }
 
+/// Lengths don't matter, however far from 1; those of a common mean leave as much as float tells.
+TEST(NearestTest, OverlapsOfAnyLength) {
+  Rng rng(902);
+  for (const float scale : {1e-30F, 1e-3F, 1e20F}) {
+    Matrix<float> patterns = random_gaussian(30, 17, rng);
+    for (Index i = 0; i < patterns.size(); ++i) patterns.data()[i] *= scale;
+    const Nearest result = nearest(Memory::modern_hopfield(test_device(), patterns), patterns);
+    for (Index i = 0; i < 30; ++i) {
+      EXPECT_EQ(result.pattern[static_cast<std::size_t>(i)], i) << scale;
+      EXPECT_NEAR(result.overlap[static_cast<std::size_t>(i)], 1.0F, 1e-6F) << scale;
+    }
+  }
+}
+
+/// With thresholds −x doesn't do what x does.
+TEST(NearestTest, ThresholdsLeaveNoInverses) {
+  const Matrix<float> patterns = matrix({{1, -1, 1, 1}, {1, 1, -1, 1}});
+  const Matrix<float> state = matrix({{-1, 1, -1, -1}});
+  EXPECT_EQ(nearest(Memory::hebbian(test_device(), patterns), state).pattern[0], 0);
+  EXPECT_EQ(nearest(Memory::hebbian(test_device(), patterns, {.thresholds = {0.5F, 0, 0, 0}}), state).pattern[0], 1);
+}
+
 TEST(NearestTest, StatesWithoutANearestOne) {
   const Memory memory = Memory::hebbian(test_device(), matrix({{1, 1}, {1, -1}}));
   const Nearest result = nearest(memory, matrix({{NAN, 1}, {0, 0}, {1, -1}}));

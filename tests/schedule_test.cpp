@@ -440,5 +440,13 @@ TEST_F(ScheduleTest, BadTemperaturesAreRefused) {
   EXPECT_EQ(complaint(adaptive, {}), "none");
 }
 
+/// They are read while results are written.
+TEST_F(ScheduleTest, ResultsMustNotOverlapThem) {
+  const Relaxer relaxer(Memory::modern_hopfield(test_device(), patterns_));
+  Matrix<float> states(queries_.rows(), dimension);
+  std::vector<float> energies(static_cast<std::size_t>(queries_.rows()), 1.0F);
+  EXPECT_THROW(relaxer.relax(queries_, {.states = states, .energies = energies}, {.betas = energies}), InvalidArgument);
+}
+
 }  // namespace
 }  // namespace attractor::test

@@ -65,7 +65,8 @@ struct RelaxCall {
   /// Inverse temperatures β_1, β_2, … of steps 1, 2, …, of which the last holds for all later steps, on the host; for
   /// modern Hopfield and exponential memories, whose own β they replace. One is a temperature for the whole call,
   /// rising ones anneal. Empty: the memory's own. Log-priors are not multiplied by them. Finite and positive, as their
-  /// ratios to the memory's own β must be in float; those past max_steps + 1 are ignored.
+  /// ratios to the memory's own β must be in float; those past max_steps + 1 are no more than
+  /// checked.
   ///
   /// E_t is the energy of x_t that the next step descends, at β_{t+1}; contents are read out with its weights. Energies
   /// at several temperatures don't compare, so of n values a query converges at t ≥ n: the first energies that are

@@ -51,7 +51,7 @@ struct EntmaxSeparation {
 
 /// p ∝ y^(1/(γ−1)), y = [s − τ]₊ with the τ for which Σ y^(γ/(γ−1)) = 1, Ω* = τ + 1: the entropy is 1 − ‖p‖_γ, a norm's
 /// (Blondel, Martins, Niculae 2020, norm entropies; Hopfield–Fenchel–Young networks, Santos et al. 2024). Sparse as
-/// entmax is, and weights of nearly equal scores stay nearly equal: towards 1 all that have one have the same.
+/// entmax is; weights of nearly equal scores stay nearly equal the larger γ is, towards 1 the largest takes all.
 struct NormmaxSeparation {
   float gamma = 2.0F;  ///< γ, 1.1 … 2
 

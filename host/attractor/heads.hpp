@@ -28,7 +28,7 @@ struct HeadsRelaxation {
 /// `log_prior` of a call are then its mask and bias, the same for all heads.
 class ATTRACTOR_EXPORT Heads {
  public:
-  /// @throws InvalidArgument there are none.
+  /// @throws InvalidArgument there are none, or one is to keep energy traces.
   explicit Heads(std::vector<Relaxer> heads);
 
   /// Modern Hopfield memories of equal groups of columns, as many as there are betas.
@@ -41,7 +41,8 @@ class ATTRACTOR_EXPORT Heads {
                                const ModernHopfieldOptions& options = {}, const RelaxerOptions& relaxation = {});
 
   /// Relaxes every row of `queries` [B × ΣD_h], head after head. Clamped neurons are [B × ΣD_h]; what a call says of
-  /// patterns holds for all heads, whose pattern counts must then be the same. Progress counts each query once a head.
+  /// patterns holds for all heads, whose pattern counts must then be the same, and so do betas. Progress counts each
+  /// query once a head.
   ///
   /// @throws as Relaxer::relax. Complexity: that of the heads' own calls; queries and results aren't copied.
   [[nodiscard]] HeadsRelaxation relax(MatrixView<const float> queries, const RelaxCall& call = {}) const;

@@ -46,7 +46,8 @@ struct HebbianOptions {
   bool centred = false;
   /// Learning rate η > 0 and decay λ in (0, 1] of the weights with each pattern learned, in the order stored: W ← λW +
   /// η ξξᵀ/D. Below 1 old patterns fade as new ones come, and the memory never fills up (palimpsests: Nadal, Toulouse,
-  /// Changeux, Dehaene 1986; Mézard, Nadal, Toulouse 1986); `imprint` goes on where it was.
+  /// Changeux, Dehaene 1986; Mézard, Nadal, Toulouse 1986); `imprint` goes on where it was (but for the mean activity
+  /// of `centred`, that of all patterns), and a pattern forgotten is as if it had never been learned.
   float rate = 1.0F;
   float decay = 1.0F;
   /// θ [D]: what a neuron's field must exceed, u = Wx − θ and E = −½xᵀWx + θᵀx; −θ is an external field. Empty: all 0.
@@ -168,7 +169,8 @@ class ATTRACTOR_EXPORT Memory {
   ///
   /// A query of which one layer is known has zeros for the other. Sign updates keep neurons whose field is 0, so that
   /// the two layers take turns from there on, as published: x, y = sign(Wᵀx), x = sign(Wy), …; from a query that has
-  /// both, both move at once, as two such memories do that know nothing of each other. Clamp a layer to have it stay.
+  /// both, both move at once, as two such memories do that know nothing of each other. Clamp a layer to have it stay:
+  /// with thresholds, or another sign of 0, fields of the unknown layer's zeros move the known one otherwise.
   ///
   /// @param pairs [P × D], rows [ξ | η], on the host or, for a CUDA device, on that; finite, copied.
   /// @throws as `hebbian`; InvalidArgument also for a first layer outside 1 … D − 1. Weights are dense. Complexity:

@@ -18,7 +18,7 @@ struct NearestOptions {
 /// Results, in the order of the states.
 struct Nearest {
   /// [B × k] the patterns with the largest overlaps, the best first, of equals those stored first; −1 where the state
-  /// isn't finite.
+  /// isn't finite. Overlaps that differ by less than about 1e-6 may be taken for equal.
   std::vector<Index> pattern;
   /// [B × k] the overlap m = ξ·x/(‖ξ‖‖x‖) with each, right to float's rounding; 0 where either is 0, NaN where the
   /// pattern is −1. Below 0 it is the pattern's inverse that the state is near.
@@ -26,8 +26,8 @@ struct Nearest {
 };
 
 /// The stored patterns nearest to each state by their overlap, for any memory; where −ξ is an attractor as ξ is (linear
-/// memories; dense associative ones of even order that aren't rectified) by its magnitude, for the state may have come
-/// to either. Memories with normalised weights also `retrieve`, with posteriors.
+/// memories without thresholds; dense associative ones of even order that aren't rectified) by its magnitude, for the
+/// state may have come to either. Memories with normalised weights also `retrieve`, with posteriors.
 ///
 /// @param states [B × D] on the host.
 /// @throws InvalidArgument null data, other than D columns, a stride below D, a count outside [1, P].

@@ -8,6 +8,9 @@
 
 #include <attractor/error.hpp>
 
+#include "host/src/access.hpp"
+#include "host/src/call_terms.hpp"
+#include "host/src/memory_state.hpp"
 #include "host/src/validation.hpp"
 
 namespace attractor {
@@ -16,8 +19,8 @@ namespace {
 /// Columns [first, first + count).
 template <class T>
 MatrixView<T> columns_of(MatrixView<T> matrix, Index first, Index count) {
-  if (matrix.data == nullptr) return matrix;
-  return {matrix.data + first, matrix.rows, count, matrix.row_stride};
+  if (matrix.data == nullptr && matrix.empty() && matrix.columns == 0) return matrix;  // None.
+  return {matrix.data == nullptr ? nullptr : matrix.data + first, matrix.rows, count, matrix.row_stride};
 }
 
 template <class T>
@@ -49,6 +52,8 @@ RelaxCall call_of(const RelaxCall& call, Index head, Index heads, Index first, I
 
 Heads::Heads(std::vector<Relaxer> heads) : heads_(std::move(heads)) {
   if (heads_.empty()) throw InvalidArgument("there must be a head; none was given");
+  for (const Relaxer& head : heads_)
+    if (head.options().energy_trace) throw InvalidArgument("heads keep no energy traces; relax each by itself for one");
 }
 
 Heads Heads::modern_hopfield(const Device& device, MatrixView<const float> patterns, std::span<const float> betas,
@@ -81,28 +86,32 @@ Index Heads::content_columns() const {
 
 HeadsRelaxation Heads::relax(MatrixView<const float> queries, const RelaxCall& call) const {
   detail::check_call(queries, call, dimension());
-  const auto count = static_cast<Index>(heads_.size());
+  for (const Relaxer& head : heads_) {
+    detail::check_call_betas(detail::Access::state(head.memory()), call.betas);
+    static_cast<void>(detail::call_terms(detail::Access::state(head.memory()), queries.rows, call));
+  }
+  const auto heads = static_cast<Index>(heads_.size());
   HeadsRelaxation result{.states = Matrix<float>(queries.rows, dimension()),
-                         .steps = Matrix<std::int32_t>(count, queries.rows),
-                         .energies = Matrix<float>(count, queries.rows),
-                         .status = Matrix<Status>(count, queries.rows),
+                         .steps = Matrix<std::int32_t>(heads, queries.rows),
+                         .energies = Matrix<float>(heads, queries.rows),
+                         .status = Matrix<Status>(heads, queries.rows),
                          .contents = Matrix<float>(queries.rows, content_columns())};
-  Index column = 0;
-  Index content_column = 0;
-  for (Index h = 0; h < count; ++h) {
+  Index first = 0;
+  Index first_content = 0;
+  for (Index h = 0; h < heads; ++h) {
     const Relaxer& head = heads_[static_cast<std::size_t>(h)];
-    const Index own = head.memory().dimension();
-    const Index own_contents = head.memory().contents().columns;
+    const Index count = head.memory().dimension();
+    const Index content_count = head.memory().contents().columns;
     const std::span<float> energies = row_of(result.energies, h);
     if (!head.options().energies) std::fill(energies.begin(), energies.end(), std::numeric_limits<float>::quiet_NaN());
-    RelaxationView view{.states = columns_of(result.states.view(), column, own),
+    RelaxationView view{.states = columns_of(result.states.view(), first, count),
                         .steps = row_of(result.steps, h),
                         .energies = head.options().energies ? energies : std::span<float>(),
                         .status = row_of(result.status, h)};
-    if (own_contents > 0) view.contents = columns_of(result.contents.view(), content_column, own_contents);
-    head.relax(columns_of(queries, column, own), view, call_of(call, h, count, column, own));
-    column += own;
-    content_column += own_contents;
+    if (content_count > 0) view.contents = columns_of(result.contents.view(), first_content, content_count);
+    head.relax(columns_of(queries, first, count), view, call_of(call, h, heads, first, count));
+    first += count;
+    first_content += content_count;
   }
   return result;
 }

@@ -235,6 +235,20 @@ void check_arrays(const Rule& rule, Index pattern_count, Index dimension) {
   if (const auto* const layers = std::get_if<BidirectionalOptions>(&rule)) check_layers(layers->first, dimension);
 }
 
+/// The same on every device: else a memory couldn't go from one to another.
+void check_placement(const Rule& rule) {
+  const std::vector<float>* const thresholds = thresholds_of(rule);
+  if (thresholds == nullptr || thresholds->empty()) return;
+  std::visit(
+      [](const auto& kind) {
+        if constexpr (requires { kind.placement; })
+          if (kind.placement == Placement::resident)
+            throw NotSupported(
+                "a linear memory with thresholds can't be resident; its placement must be automatic or streamed");
+      },
+      rule);
+}
+
 /// Whether the patterns have rows of weights, or priors, of their own.
 bool has_rows(const Rule& rule, Index dimension) {
   const std::vector<float>* const log_prior = log_prior_of(rule);
@@ -298,6 +312,7 @@ Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<c
                           std::to_string(contents.rows) + " rows of them were given");
   Matrix<float> own = take(device, patterns, "patterns");
   check_arrays(rule, patterns.rows, patterns.columns);
+  check_placement(rule);
   return Memory(
       make_state(device, without_contents(rule), std::move(own), take_contents(device, contents, patterns.rows)));
 }

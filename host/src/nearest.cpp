@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include <attractor/retrieval.hpp>
@@ -15,13 +17,20 @@
 namespace attractor {
 namespace {
 
+/// Whether −x relaxes to the inverse of what x does.
 struct HasInverses {
   bool operator()(const DenseAssociativeOptions& rule) const { return rule.order % 2 == 0 && !rule.rectified; }
   template <class Rule>
-  bool operator()(const Rule& /*rule*/) const {
+  bool operator()(const Rule& rule) const {
+    if constexpr (requires { rule.thresholds; })
+      if (std::any_of(rule.thresholds.begin(), rule.thresholds.end(), [](float value) { return value != 0.0F; }))
+        return false;
     return !detail::TraitsOf<Rule>::normalised;
   }
 };
+
+/// Candidates beyond those asked for: what rounding of the scores might leave out.
+constexpr Index spare_candidates = 3;
 
 /// In double: squares leave the range of float.
 double overlap(const float* pattern, const float* state, Index dimension) {
@@ -49,10 +58,18 @@ void add_candidates(const Memory& memory, const float* state, std::span<const In
       candidates.emplace_back(pattern, overlap(memory.patterns().row(pattern), state, memory.dimension()));
 }
 
-Matrix<float> negative(MatrixView<const float> states) {
-  Matrix<float> result(states.rows, states.columns);
-  for (Index i = 0; i < states.rows; ++i)
-    std::transform(states.row(i), states.row(i) + states.columns, result.row(i), [](float x) { return -x; });
+/// Rows of length 1, or −1 times that, whatever their length; 0 stays, and so does what isn't finite.
+Matrix<float> unit_rows(MatrixView<const float> rows, double sign) {
+  Matrix<float> result(rows.rows, rows.columns);
+  for (Index i = 0; i < rows.rows; ++i) {
+    const float* const row = rows.row(i);
+    const double square = std::inner_product(row, row + rows.columns, row, 0.0, std::plus<>(), [](float a, float b) {
+      return static_cast<double>(a) * static_cast<double>(b);
+    });
+    const double factor = square == 0.0 ? 0.0 : sign / std::sqrt(square);
+    std::transform(row, row + rows.columns, result.row(i),
+                   [&](float x) { return static_cast<float>(factor * static_cast<double>(x)); });
+  }
   return result;
 }
 
@@ -70,16 +87,21 @@ Nearest nearest(const Memory& memory, MatrixView<const float> states, const Near
                  .overlap = std::vector<float>(k * static_cast<std::size_t>(states.rows),
                                                std::numeric_limits<float>::quiet_NaN())};
   if (states.rows == 0) return result;
-  const Memory cosines =
-      Memory::modern_hopfield(memory.device(), memory.patterns(), {.similarity = Similarity::cosine});
-  const RetrievalOptions retrieval{.count = options.count, .threads = options.threads};
-  const Retrieval alike = retrieve(cosines, states, retrieval);
-  const Retrieval opposite = inverses ? retrieve(cosines, negative(states), retrieval) : Retrieval{};
+  const Memory cosines = Memory::modern_hopfield(memory.device(), unit_rows(memory.patterns(), 1.0));
+  const Index taken = std::min(options.count + spare_candidates, memory.pattern_count());
+  const RetrievalOptions retrieval{.count = taken, .threads = options.threads};
+  const Retrieval alike = retrieve(cosines, unit_rows(states, 1.0), retrieval);
+  const Retrieval opposite = inverses ? retrieve(cosines, unit_rows(states, -1.0), retrieval) : Retrieval{};
   for (Index i = 0; i < states.rows; ++i) {
     const std::size_t first = static_cast<std::size_t>(i) * k;
     Candidates candidates;
-    add_candidates(memory, states.row(i), std::span(alike.pattern).subspan(first, k), candidates);
-    if (inverses) add_candidates(memory, states.row(i), std::span(opposite.pattern).subspan(first, k), candidates);
+    const auto add = [&](const Retrieval& found) {
+      const auto width = static_cast<std::size_t>(taken);
+      add_candidates(memory, states.row(i),
+                     std::span(found.pattern).subspan(static_cast<std::size_t>(i) * width, width), candidates);
+    };
+    add(alike);
+    if (inverses) add(opposite);
     std::sort(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) {
       const double one = inverses ? std::abs(a.second) : a.second;
       const double other = inverses ? std::abs(b.second) : b.second;

@@ -378,7 +378,8 @@ void check_results(const RelaxationView& results, MatrixView<const float> querie
                "the options ask for none");
   check_result(results.contents, "contents", count, content_columns, content_columns > 0, "the memory has none");
   check_apart({region("queries", queries), region("clamped neurons", call.clamped),
-               region("valid patterns", call.valid_patterns), region("log-priors", call.log_prior)},
+               region("valid patterns", call.valid_patterns), region("log-priors", call.log_prior),
+               region("betas", call.betas)},
               {region("states", results.states), region("steps", results.steps), region("energies", results.energies),
                region("status", results.status), region("energy traces", results.energy_trace),
                region("contents", results.contents)});

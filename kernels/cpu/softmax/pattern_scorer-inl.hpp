@@ -51,8 +51,8 @@ class PatternScorer {
       const Vector scale = hn::Set(floats, field_.scale[first + r]);
       const float offset = field_.offset[first + r] + field_.log_prior[first + r];
       for (int v = 0; v < block_vectors; ++v)
-        block[r][v] =
-            is_never(first + r) ? hn::Set(floats, offset) : hn::MulAdd(scale, block[r][v], hn::Set(floats, offset));
+        block[r][v] = is_never(first + r) ? hn::Set(floats, field_.log_prior[first + r])
+                                          : hn::MulAdd(scale, block[r][v], hn::Set(floats, offset));
     }
   }
 

@@ -18,13 +18,9 @@ namespace {
                      "; use streamed placement");
 }
 
-/// The tier of a memory with thresholds is streamed: resident kernels have no room for them in registers.
-Tier tier_for(std::span<const float> thresholds, Tier tier) {
-  if (thresholds.empty()) return tier;
-  if (tier == Tier::resident)
-    throw NotSupported("a linear memory with thresholds can't be resident; use automatic or streamed placement");
-  return Tier::streamed;
-}
+/// The tier of a memory with thresholds is streamed: resident kernels have no registers left for them. The host asks
+/// for no other.
+Tier tier_for(std::span<const float> thresholds, Tier tier) { return thresholds.empty() ? tier : Tier::streamed; }
 
 DeviceArray<float> upload_thresholds(std::span<const float> thresholds, const DeviceMatrix& rows) {
   if (thresholds.empty()) return {};

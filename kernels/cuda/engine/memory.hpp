@@ -47,10 +47,10 @@ class DeviceMemory {
   // `resolution` [D]: sign updates take a field of at most so much, for linear memories times the magnitude of the
   // state, for rounding of 0.
 
-  /// u = scale·(Fᵀ(Fx) − diagonal∘x) − θ. @throws NotSupported it must be resident and doesn't fit or has thresholds.
+  /// u = scale·(Fᵀ(Fx) − diagonal∘x) − θ. @throws NotSupported it must be resident and doesn't fit.
   static DeviceMemory factored(int device, MatrixView<const float> factor, std::span<const float> diagonal,
                                const LinearVectors& vectors, float scale, Tier tier, const ContentViews& contents = {});
-  /// u = scale·Wx − θ. @throws NotSupported it must be resident and doesn't fit or has thresholds.
+  /// u = scale·Wx − θ. @throws NotSupported it must be resident and doesn't fit.
   static DeviceMemory dense(int device, MatrixView<const float> weights, const LinearVectors& vectors, float scale,
                             Tier tier, const ContentViews& contents = {});
   /// u = patternsᵀ·p(score_scale·patterns·x), E = −energy_scale·Σ F(h); the resolution is in units of Σ|p|.

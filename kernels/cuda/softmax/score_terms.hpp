@@ -68,7 +68,8 @@ struct ScoreOffsets {
   /// At so many times the memory's own β.
   [[nodiscard]] __device__ __forceinline__ float of(Index pattern, float factor) const {
     const float log_prior = log_priors == nullptr ? 0.0F : log_priors[pattern];
-    return offsets == nullptr ? log_prior : fmaf(factor, offsets[pattern], log_prior);
+    // Where that is −∞ so is the sum, whatever the offset.
+    return offsets == nullptr || log_prior == -INFINITY ? log_prior : fmaf(factor, offsets[pattern], log_prior);
   }
 #endif
 };
