@@ -151,7 +151,7 @@ TEST_F(HeadsTest, BadInputIsNamed) {
 TEST_F(HeadsTest, AllHeadsAreAskedBeforeAnyRelaxes) {
   std::vector<Relaxer> relaxers;
   relaxers.emplace_back(Memory::modern_hopfield(test_device(), columns(keys_, 0, 7)));
-  relaxers.emplace_back(Memory::hebbian(test_device(), random_bipolar(3, 20, rng_)));
+  relaxers.emplace_back(Memory::hebbian(test_device(), random_bipolar(37, 20, rng_)));
   const Heads heads(std::move(relaxers));
   const Matrix<float> queries = random_gaussian(4, 27, rng_);
   const Matrix<std::uint8_t> valid = filled<std::uint8_t>(1, 37, 1);
