@@ -15,10 +15,6 @@
 namespace attractor::test {
 namespace {
 
-Matrix<float> columns(MatrixView<const float> values, Index first, Index count) {
-  return copy({values.data + first, values.rows, count, values.row_stride});
-}
-
 /// softmax(β q kᵀ + bias) v of columns [first, first + width), in double.
 std::vector<double> attend(const float* query, MatrixView<const float> keys, MatrixView<const float> values,
                            double beta, Index first, Index width, Index value_first, Index value_width,

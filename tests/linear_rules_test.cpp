@@ -15,11 +15,6 @@
 namespace attractor::test {
 namespace {
 
-/// Columns [first, first + count).
-Matrix<float> columns(MatrixView<const float> values, Index first, Index count) {
-  return copy({values.data + first, values.rows, count, values.row_stride});
-}
-
 /// Both matrices side by side.
 Matrix<float> join(MatrixView<const float> left, MatrixView<const float> right) {
   Matrix<float> result(left.rows, left.columns + right.columns);

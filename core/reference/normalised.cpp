@@ -23,76 +23,74 @@ Vector weights_of(const SoftmaxSeparation& /*separation*/, const Vector& scores)
 
 double potential_of(const SoftmaxSeparation& /*separation*/, const Vector& scores) { return log_sum_exp(scores); }
 
-/// [(α−1)s − τ]₊^(1/(α−1)).
-Vector unnormalised(double alpha, const Vector& scores, double threshold) {
+double sum(const Vector& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
+
+/// [rate·s − threshold]₊^exponent.
+Vector excess_powers(const Vector& scores, double rate, double threshold, double exponent) {
   Vector result(scores.size());
   std::transform(scores.begin(), scores.end(), result.begin(), [&](double score) {
-    return std::pow(std::max((alpha - 1.0) * score - threshold, 0.0), 1.0 / (alpha - 1.0));
+    const double excess = rate * score - threshold;
+    return excess > 0.0 ? std::pow(excess, exponent) : 0.0;
   });
   return result;
 }
 
-double sum(const Vector& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
-
-/// The threshold by bisection: the weights' sum falls with it, and is at least 1 where the largest weight is.
-Vector weights_of(const EntmaxSeparation& separation, const Vector& scores) {
-  const auto alpha = static_cast<double>(separation.alpha);
-  double above = (alpha - 1.0) * *std::max_element(scores.begin(), scores.end());
+/// The threshold at which Σ [rate·s − threshold]₊^exponent = 1, by bisection: the sum falls with it, and is at least 1
+/// where the largest excess is.
+double excess_threshold(const Vector& scores, double rate, double exponent) {
+  double above = rate * *std::max_element(scores.begin(), scores.end());
   double below = above - 1.0;
   for (int round = 0; round < 100; ++round) {
     const double middle = 0.5 * (below + above);
-    (sum(unnormalised(alpha, scores, middle)) >= 1.0 ? below : above) = middle;
+    (sum(excess_powers(scores, rate, middle, exponent)) >= 1.0 ? below : above) = middle;
   }
-  Vector result = unnormalised(alpha, scores, below);
-  const double total = sum(result);
-  for (double& weight : result) weight /= total;
-  return result;
+  return below;
 }
 
+Vector normalised(Vector weights) {
+  const double total = sum(weights);
+  for (double& weight : weights) weight /= total;
+  return weights;
+}
+
+/// pᵀs; scores without a weight may be −∞.
+double mean_score(const Vector& p, const Vector& scores) {
+  double mean = 0.0;
+  for (std::size_t i = 0; i < p.size(); ++i)
+    if (p[i] > 0.0) mean += p[i] * scores[i];
+  return mean;
+}
+
+/// Σ p^exponent.
+double sum_of_powers(const Vector& p, double exponent) {
+  return std::accumulate(p.begin(), p.end(), 0.0,
+                         [&](double powers, double weight) { return powers + std::pow(weight, exponent); });
+}
+
+Vector weights_of(const EntmaxSeparation& separation, const Vector& scores) {
+  const double rate = static_cast<double>(separation.alpha) - 1.0;
+  return normalised(excess_powers(scores, rate, excess_threshold(scores, rate, 1.0 / rate), 1.0 / rate));
+}
+
+/// pᵀs − (Σ p^α − 1)/(α(α−1)).
 double potential_of(const EntmaxSeparation& separation, const Vector& scores) {
   const auto alpha = static_cast<double>(separation.alpha);
   const Vector p = weights_of(separation, scores);
-  double powers = 0.0;
-  double mean = 0.0;
-  for (std::size_t i = 0; i < p.size(); ++i) {
-    powers += std::pow(p[i], alpha);
-    if (p[i] > 0.0) mean += p[i] * scores[i];  // Others may be −∞.
-  }
-  return mean - (powers - 1.0) / (alpha * (alpha - 1.0));
+  return mean_score(p, scores) - (sum_of_powers(p, alpha) - 1.0) / (alpha * (alpha - 1.0));
 }
 
-/// The threshold by bisection: what exceeds it has the norm 1.
+/// What exceeds the threshold has the norm 1.
 Vector weights_of(const NormmaxSeparation& separation, const Vector& scores) {
   const auto gamma = static_cast<double>(separation.gamma);
-  const auto powers = [&](double threshold, double exponent) {
-    Vector result(scores.size());
-    std::transform(scores.begin(), scores.end(), result.begin(),
-                   [&](double score) { return score > threshold ? std::pow(score - threshold, exponent) : 0.0; });
-    return result;
-  };
-  double above = *std::max_element(scores.begin(), scores.end());
-  double below = above - 1.0;
-  for (int round = 0; round < 100; ++round) {
-    const double middle = 0.5 * (below + above);
-    (sum(powers(middle, gamma / (gamma - 1.0))) >= 1.0 ? below : above) = middle;
-  }
-  Vector result = powers(below, 1.0 / (gamma - 1.0));
-  const double total = sum(result);
-  for (double& weight : result) weight /= total;
-  return result;
+  const double threshold = excess_threshold(scores, 1.0, gamma / (gamma - 1.0));
+  return normalised(excess_powers(scores, 1.0, threshold, 1.0 / (gamma - 1.0)));
 }
 
 /// pᵀs + 1 − ‖p‖_γ.
 double potential_of(const NormmaxSeparation& separation, const Vector& scores) {
   const auto gamma = static_cast<double>(separation.gamma);
   const Vector p = weights_of(separation, scores);
-  double powers = 0.0;
-  double mean = 0.0;
-  for (std::size_t i = 0; i < p.size(); ++i) {
-    powers += std::pow(p[i], gamma);
-    if (p[i] > 0.0) mean += p[i] * scores[i];  // Others may be −∞.
-  }
-  return mean + 1.0 - std::pow(powers, 1.0 / gamma);
+  return mean_score(p, scores) + 1.0 - std::pow(sum_of_powers(p, gamma), 1.0 / gamma);
 }
 
 /// The scores of the top patterns, −∞ for the others.

@@ -148,6 +148,16 @@ Vector field_resolution(const LinearModel& model) {
   return result;
 }
 
+/// Of weights that have no factor.
+Vector weight_resolution(const LinearModel& model) {
+  const Index n = model.weights.rows();
+  Vector result;
+  for (Index i = 0; i < n; ++i)
+    result.push_back(0x1p-20 * model.scale *
+                     std::sqrt(dot(model.weights.row(i), model.weights.row(i), n) * static_cast<double>(n)));
+  return result;
+}
+
 /// The largest |a_μi| of each neuron.
 Vector largest_entries(const Matrix<double>& patterns) {
   Vector result(static_cast<std::size_t>(patterns.columns()), 0.0);
@@ -413,11 +423,9 @@ LinearModel bidirectional(MatrixView<const float> pairs, Index first) {
       // Sums of weights that are no integers round.
       largest = weight == std::round(weight) ? std::max(largest, std::abs(weight)) : 0x1p24;
     }
-  for (Index i = 0; i < pairs.columns; ++i) {
-    const double norm = std::sqrt(dot(model.weights.row(i), model.weights.row(i), pairs.columns));
-    const double resolution = 0x1p-20 * norm * std::sqrt(d);
-    model.resolution.push_back(model.scale * (largest * d < 0x1p24 ? std::min(resolution, 0.5) : resolution));
-  }
+  model.resolution = weight_resolution(model);
+  if (largest * d < 0x1p24)
+    for (double& value : model.resolution) value = std::min(value, 0.5 * model.scale);
   return model;
 }
 
@@ -472,9 +480,7 @@ LinearModel storkey(MatrixView<const float> patterns) {
                                                            static_cast<double>(d);
     model.weights = std::move(learned);
   }
-  for (Index i = 0; i < d; ++i)
-    model.resolution.push_back(0x1p-20 *
-                               std::sqrt(dot(model.weights.row(i), model.weights.row(i), d) * static_cast<double>(d)));
+  model.resolution = weight_resolution(model);
   return model;
 }
 

@@ -76,11 +76,10 @@ cpu::Field make_field(const AdaptiveForm& form) {
 cpu::Readout make_readout(const PointwiseForm& form) {
   if (form.evaluation == Evaluation::factored)
     return {.contents = cpu::PackedMatrix(form.contents), .intensity = for_neurons(form.intensity)};
-  if (form.factor.empty()) return {};
-  if (form.contents.empty())
-    return {.intensity = for_neurons(intensity_weights(form)),
-            .diagonal = for_neurons(removed_diagonal(form.factor, form.self_coupling))};
-  return {.contents = cpu::PackedMatrix(content_weights(form)), .intensity = for_neurons(intensity_weights(form))};
+  const DenseReadout dense = dense_readout(form);
+  return {.contents = cpu::PackedMatrix(dense.contents),
+          .intensity = for_neurons(dense.intensity),
+          .diagonal = for_neurons(dense.diagonal)};
 }
 
 template <class Normalised>

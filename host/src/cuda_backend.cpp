@@ -38,18 +38,10 @@ cuda::LinearVectors linear_vectors(const PointwiseForm& form) {
 }
 
 cuda::DeviceMemory make_dense(const PointwiseForm& form, int device) {
-  Matrix<float> content_matrix;
-  std::vector<float> intensity;
-  std::vector<float> diagonal;
-  if (!form.factor.empty()) {
-    intensity = intensity_weights(form);
-    if (form.contents.empty())
-      diagonal = removed_diagonal(form.factor, form.self_coupling);
-    else
-      content_matrix = content_weights(form);
-  }
-  return cuda::DeviceMemory::dense(device, weights(form), linear_vectors(form), form.scale, tier(form.placement),
-                                   {.matrix = content_matrix, .intensity = intensity, .diagonal = diagonal});
+  const DenseReadout readout = dense_readout(form);
+  return cuda::DeviceMemory::dense(
+      device, weights(form), linear_vectors(form), form.scale, tier(form.placement),
+      {.matrix = readout.contents, .intensity = readout.intensity, .diagonal = readout.diagonal});
 }
 
 cuda::DeviceMemory make_memory(const PointwiseForm& form, int device) {

@@ -271,7 +271,7 @@ Matrix<float> weights(const PointwiseForm& form) {
   return result;
 }
 
-Matrix<float> content_weights(const PointwiseForm& form) { return cpu::transposed_product(form.contents, form.factor); }
+namespace {
 
 std::vector<float> intensity_weights(const PointwiseForm& form) {
   std::vector<double> sums(static_cast<std::size_t>(form.factor.columns), 0.0);
@@ -280,6 +280,19 @@ std::vector<float> intensity_weights(const PointwiseForm& form) {
       sums[static_cast<std::size_t>(k)] +=
           static_cast<double>(form.intensity[static_cast<std::size_t>(i)]) * static_cast<double>(form.factor(i, k));
   return {sums.begin(), sums.end()};
+}
+
+}  // namespace
+
+DenseReadout dense_readout(const PointwiseForm& form) {
+  if (form.factor.empty()) return {};
+  if (form.contents.empty())
+    return {.contents = {},
+            .intensity = intensity_weights(form),
+            .diagonal = removed_diagonal(form.factor, form.self_coupling)};
+  return {.contents = cpu::transposed_product(form.contents, form.factor),
+          .intensity = intensity_weights(form),
+          .diagonal = {}};
 }
 
 }  // namespace attractor::detail

@@ -50,8 +50,14 @@ std::vector<float> weight_resolution(MatrixView<const float> weights, float scal
 /// The weights of a dense linear memory [D × D], without its scale.
 Matrix<float> weights(const PointwiseForm& form);
 
-/// Those of its contents, CᵀF [M × D], and of the sum of its patterns' weights, intensityᵀF [D].
-Matrix<float> content_weights(const PointwiseForm& form);
-std::vector<float> intensity_weights(const PointwiseForm& form);
+/// What a dense linear memory keeps to read out at states that stay; each may be empty.
+struct DenseReadout {
+  Matrix<float> contents;        ///< CᵀF [M × D]
+  std::vector<float> intensity;  ///< intensityᵀF [D], for the sum of its patterns' weights
+  std::vector<float> diagonal;   ///< [D] where there are no contents: what its weights lack of FᵀF
+};
+
+/// Of one without a factor, which weighs no patterns, nothing.
+DenseReadout dense_readout(const PointwiseForm& form);
 
 }  // namespace attractor::detail

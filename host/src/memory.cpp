@@ -109,26 +109,9 @@ class FormMaker {
                          .evaluation = cheaper(rule.evaluation, patterns_),
                          .placement = rule.placement};
   }
-  Form operator()(const StorkeyOptions& rule) const {
-    made_.patterns = storkey_weights(patterns_);
-    return PointwiseForm{.factor = {},
-                         .weights = made_.patterns,
-                         .resolution = weight_resolution(made_.patterns, 1.0F),
-                         .thresholds = rule.thresholds,
-                         .evaluation = Evaluation::dense,
-                         .placement = rule.placement};
-  }
+  Form operator()(const StorkeyOptions& rule) const { return of_weights(storkey_weights(patterns_), 1.0F, rule); }
   Form operator()(const BidirectionalOptions& rule) const {
-    made_.patterns = bidirectional_weights(patterns_, rule.first);
-    const float scale = 1.0F / static_cast<float>(patterns_.columns);
-    return PointwiseForm{.factor = {},
-                         .weights = made_.patterns,
-                         .resolution = weight_resolution(made_.patterns, scale),
-                         .thresholds = rule.thresholds,
-                         .scale = scale,
-                         .energy_scale = scale,
-                         .evaluation = Evaluation::dense,
-                         .placement = rule.placement};
+    return of_weights(bidirectional_weights(patterns_, rule.first), 1.0F / static_cast<float>(patterns_.columns), rule);
   }
   Form operator()(const DenseAssociativeOptions& rule) const {
     return polynomial({.order = rule.order, .rectified = rule.rectified});
@@ -178,6 +161,20 @@ class FormMaker {
   }
 
  private:
+  /// Linear memories that have no factor.
+  template <class Rule>
+  [[nodiscard]] Form of_weights(Matrix<float> weights, float scale, const Rule& rule) const {
+    made_.patterns = std::move(weights);
+    return PointwiseForm{.factor = {},
+                         .weights = made_.patterns,
+                         .resolution = weight_resolution(made_.patterns, scale),
+                         .thresholds = rule.thresholds,
+                         .scale = scale,
+                         .energy_scale = scale,
+                         .evaluation = Evaluation::dense,
+                         .placement = rule.placement};
+  }
+
   /// Overlaps h = Ax/D are at most 1 for states of ±1, so that no power of them overflows.
   [[nodiscard]] Form polynomial(const PolynomialSeparation& separation) const {
     const auto dimension = static_cast<float>(patterns_.columns);

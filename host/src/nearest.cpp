@@ -18,16 +18,15 @@ namespace attractor {
 namespace {
 
 /// Whether −x relaxes to the inverse of what x does.
-struct HasInverses {
-  bool operator()(const DenseAssociativeOptions& rule) const { return rule.order % 2 == 0 && !rule.rectified; }
-  template <class Rule>
-  bool operator()(const Rule& rule) const {
-    if constexpr (requires { rule.thresholds; })
-      if (std::any_of(rule.thresholds.begin(), rule.thresholds.end(), [](float value) { return value != 0.0F; }))
-        return false;
-    return !detail::TraitsOf<Rule>::normalised;
-  }
-};
+bool has_inverses(const detail::Rule& rule) {
+  const std::vector<float>* const thresholds = detail::thresholds_of(rule);
+  if (thresholds != nullptr &&
+      std::any_of(thresholds->begin(), thresholds->end(), [](float value) { return value != 0.0F; }))
+    return false;
+  if (const auto* const powers = std::get_if<DenseAssociativeOptions>(&rule))
+    return powers->order % 2 == 0 && !powers->rectified;
+  return !detail::is_normalised(rule);
+}
 
 /// Candidates beyond those asked for: what rounding of the scores might leave out.
 constexpr Index spare_candidates = 3;
@@ -81,7 +80,7 @@ Nearest nearest(const Memory& memory, MatrixView<const float> states, const Near
   detail::check_threads(options.threads);
   detail::check_retrieval_count(options.count, memory.pattern_count());
   detail::check_count(states.rows, options.count, "nearest patterns");
-  const bool inverses = std::visit(HasInverses{}, detail::Access::state(memory).rule);
+  const bool inverses = has_inverses(detail::Access::state(memory).rule);
   const auto k = static_cast<std::size_t>(options.count);
   Nearest result{.pattern = std::vector<Index>(k * static_cast<std::size_t>(states.rows), -1),
                  .overlap = std::vector<float>(k * static_cast<std::size_t>(states.rows),

@@ -35,6 +35,10 @@ Matrix<float> select(MatrixView<const float> values, std::span<const Index> rows
   return result;
 }
 
+Matrix<float> columns(MatrixView<const float> values, Index first, Index count) {
+  return copy({values.data + first, values.rows, count, values.row_stride});
+}
+
 Matrix<float> stack(MatrixView<const float> upper, MatrixView<const float> lower) {
   Matrix<float> result(upper.rows + lower.rows, upper.columns);
   for (Index i = 0; i < upper.rows; ++i) std::copy_n(upper.row(i), upper.columns, result.row(i));

@@ -30,6 +30,9 @@ Matrix<float> copy(MatrixView<const float> values);
 /// The rows with these indices, in this order.
 Matrix<float> select(MatrixView<const float> values, std::span<const Index> rows);
 
+/// Columns [first, first + count).
+Matrix<float> columns(MatrixView<const float> values, Index first, Index count);
+
 /// Both matrices, one above the other.
 Matrix<float> stack(MatrixView<const float> upper, MatrixView<const float> lower);
 
