@@ -6,6 +6,8 @@ Sizes Sizes::tiny() {
   return {.pattern_block = 3,
           .gradient_patterns = 3,
           .segment_patterns = 8,
+          .readout_strip = 2,
+          .term_cost = 0.0F,
           .weighed_patterns = 8,
           .fit_parts = 2,
           .resident_blocks = 1,

@@ -137,6 +137,30 @@ TEST(WeighedPatternsTest, AnyNumberAtATimeGivesTheSame) {
     }
 }
 
+/// Readouts go row by row over a block of lanes or term by term, whichever costs less.
+TEST(ReadoutTest, RowsAndTermsGiveTheSame) {
+  if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "the sizes are the CPU's";
+  Rng rng(16);
+  const Matrix<float> patterns = random_gaussian(301, 149, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 90, 0.2F, 2.0F, rng);
+  for (const NormalisedSeparation& separation : {softmax(), entmax(), top(7)})
+    for (const float beta : {0.02F, 0.3F}) {
+      const Memory memory = Memory::modern_hopfield(test_device(), patterns, {.beta = beta, .separation = separation});
+      const RelaxerOptions options{.max_steps = 5, .energy_trace = true, .threads = 1};
+      const Relaxation expected = Relaxer(memory, options).relax(queries);
+      for (const float term_cost : {0.0F, 1e9F})
+        for (const Index strip : {1, 24, 128}) {
+          detail::Sizes sizes = detail::sizes();
+          sizes.term_cost = term_cost;
+          sizes.readout_strip = strip;
+          const SizesScope scope(sizes);
+
+          EXPECT_TRUE(same_results(Relaxer(memory, options).relax(queries), expected))
+              << memory.rule() << " " << beta << " " << term_cost << " " << strip;
+        }
+    }
+}
+
 TEST(LongBatchTest, HoldsForQueriesThatWaitForASlot) {
   Rng rng(14);
   const Matrix<float> patterns = random_bipolar(8, 64, rng);

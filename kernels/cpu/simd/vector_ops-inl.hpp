@@ -90,10 +90,25 @@ HWY_INLINE void add_exactly(Vector term, Vector& high, Vector& low) {
   low = hn::Sub(rest, hn::Sub(high, sum));
 }
 
+/// exp(x) for x ≤ 0, but 0 below −87; NaN for NaN. To 1.2·2⁻²³ of its value: 2ⁿ·exp(r), |r| ≤ ½ log 2, exp(r) = 1 + r +
+/// r²·p(r) with the p of degree 4 whose largest relative error is least, 3·10⁻⁹.
+HWY_INLINE Vector exp_below_zero(Vector x) {
+  const auto constant = [](float value) HWY_ATTR { return hn::Set(floats, value); };
+  const Vector n = hn::Round(hn::Mul(x, constant(0x1.715476p+0F)));
+  const Vector r = hn::NegMulAdd(n, constant(-0x1.05c610p-29F), hn::NegMulAdd(n, constant(0x1.62e430p-1F), x));
+  Vector p = hn::MulAdd(constant(0x1.6a244cp-10F), r, constant(0x1.1239d4p-7F));
+  p = hn::MulAdd(p, r, constant(0x1.5558f2p-5F));
+  p = hn::MulAdd(p, r, constant(0x1.555492p-3F));
+  p = hn::MulAdd(p, r, constant(0x1.fffffcp-2F));
+  p = hn::MulAdd(hn::MulAdd(p, r, constant(1.0F)), r, constant(1.0F));
+  const hn::RebindToSigned<Floats> integers;
+  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(integers, n), hn::Set(integers, 127)));
+  return hn::IfThenZeroElse(hn::Lt(x, constant(-87.0F)), hn::Mul(p, hn::BitCast(floats, exponent)));
+}
+
 /// exp(score − maximum): 0 for −∞ whatever the maximum, NaN where the difference is none.
 HWY_INLINE Vector softmax_weight(Vector score, Vector maximum) {
-  const Vector distance = hn::Sub(score, maximum);
-  const Vector weight = hn::IfThenElse(hn::IsNaN(distance), distance, hn::Exp(floats, distance));
+  const Vector weight = exp_below_zero(hn::Sub(score, maximum));
   return hn::IfThenZeroElse(hn::Eq(score, hn::Set(floats, -std::numeric_limits<float>::infinity())), weight);
 }
 

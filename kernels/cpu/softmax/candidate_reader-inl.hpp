@@ -1,12 +1,11 @@
 // Scores and readouts of memories whose weights are normalised, whatever similarity makes the scores.
 //
-// Only candidates are kept: patterns whose weight could still matter to some lane, since their score is within a cutoff
-// of the largest. In a memory that has made up its mind nearly all patterns drop out, and the readout costs next to
-// nothing.
+// Only candidates are kept: patterns whose weight could still matter to some lane of a block of lanes, since their
+// score is within a cutoff of the largest. In a memory that has made up its mind nearly all patterns drop out, and the
+// readout costs next to nothing.
 //
-// What happens to a lane depends on that lane alone: a row that is kept for another lane's sake has weight 0 here, and
-// adding 0 changes no bit. Segments, and the blocks of patterns whose readouts are summed apart, end at fixed patterns
-// for the same reason. Each block's sum is added to those before without loss: there may be millions of terms.
+// What happens to a lane depends on that lane alone: a pattern that is kept for another lane's sake has weight 0 here.
+// Segments end at fixed patterns for the same reason.
 
 #if defined(ATTRACTOR_CPU_CANDIDATE_READER_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTRACTOR_CPU_CANDIDATE_READER_INL
@@ -20,14 +19,26 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/cpu/simd/product-inl.hpp"
-#include "kernels/cpu/simd/readout_term.hpp"
+#include "kernels/cpu/softmax/candidate_readout-inl.hpp"
+#include "kernels/cpu/softmax/candidates-inl.hpp"
 #include "kernels/cpu/softmax/pattern_terms-inl.hpp"
 #include "kernels/negligible.hpp"
 #include "kernels/sizes.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
+
+/// Patterns at a time: those scored between two readouts, which bounds the scores kept, and those summed apart.
+struct PatternBlocks {
+  /// Below 256 the sums of blocks would cost more than a tenth of those of patterns.
+  explicit PatternBlocks(const PackedMatrix& contents)
+      : segment(std::min(detail::sizes().segment_patterns, contents.padded_rows())),
+        block(std::min(detail::sizes().pattern_block,
+                       std::max<Index>(256, detail::sizes().block_floats / contents.columns()))) {}
+
+  Index segment;
+  Index block;
+};
 
 /// What readers have in common: they score panels of patterns, make weights of the candidates' scores where those lie,
 /// and read out `contents`, which are the patterns unless recalled from. `Scorer` makes the scores s of block_rows
@@ -37,75 +48,60 @@ class CandidateReader {
  public:
   using Field = typename Scorer::Field;
 
-  /// Call once before `readout`: drops the rows that only held lanes need, and reads out all blocks but the last.
+  /// Call once before `readout`.
   void prepare_readout(const Tile& tile) {
-    lanes_ = tile.lanes;
-    collect_terms([&](const Candidate& candidate) { return !tile.any_held || matters(tile, candidate); });
-    while (blocks_left() > 1) read_out_block();
+    if (tile.any_held) drop_held(tile);
+    read_out_candidates();
+    for (std::size_t i = 0; i < most_lanes; ++i) inverse_[i] = static_cast<float>(1.0 / normaliser_[i]);
   }
 
   /// u for block_rows neurons and one block of lanes.
   HWY_INLINE void readout(Index row, Index lane, Block& block) const {
-    if (blocks_left() > 0)
-      sum_block(row, lane, block);
-    else
-      clear(block);
-    if (has_partial_) add_partial(row, lane, block);
+    readout_.load(row, lane, block);
     for (int v = 0; v < block_vectors; ++v) {
-      const Index at = lane + v * vector_lanes();
-      const Vector sum =
-          hn::Add(hn::Load(floats, normaliser_.high.data() + at), hn::Load(floats, normaliser_.low.data() + at));
-      const Vector inverse = hn::Div(hn::Set(floats, 1.0F), sum);
+      const Vector inverse = hn::Load(floats, inverse_.data() + lane + v * vector_lanes());
       HWY_UNROLL(block_rows)
       for (int r = 0; r < block_rows; ++r) block[r][v] = hn::Mul(block[r][v], inverse);
     }
   }
 
  protected:
-  CandidateReader(const typename Scorer::Field& field, const PackedMatrix& contents, Index width, float cutoff)
+  CandidateReader(const typename Scorer::Field& field, const PackedMatrix& contents, Index width, float cutoff,
+                  const PatternBlocks& blocks)
       : scorer_(field),
         contents_(contents),
-        width_(width),
-        pattern_block_(block_of(contents.columns())),
-        segment_patterns_(std::min(detail::sizes().segment_patterns, contents.padded_rows())),
+        segment_patterns_(blocks.segment),
         cutoff_(cutoff),
-        scores_(hwy::AllocateAligned<float>(static_cast<std::size_t>(segment_patterns_ * width))),
-        partial_(contents.padded_columns() * width),
-        partial_rest_(contents.padded_columns() * width) {
-    if (!scores_) throw std::bad_alloc();
-    candidates_.reserve(static_cast<std::size_t>(segment_patterns_));
-    terms_.reserve(candidates_.capacity());
-    reserve_blocks(segment_patterns_ / pattern_block_ + 2);
+        readout_(contents, width, blocks.block) {
+    // All memory is taken here: no thread allocates once it works.
+    for (Index lane = 0; lane < width; lane += block_lanes()) candidates_.emplace_back(segment_patterns_);
   }
-
-  /// No thread allocates once it works.
-  void reserve_blocks(Index count) { block_ends_.reserve(static_cast<std::size_t>(count)); }
-
-  struct Candidate {
-    Index pattern;
-    Index row;  ///< of scores_
-  };
-
-  /// Patterns that are summed apart. Below 256 the sums of blocks would cost more than a tenth of those of patterns.
-  static Index block_of(Index columns) {
-    return std::min(detail::sizes().pattern_block, std::max<Index>(256, detail::sizes().block_floats / columns));
-  }
-
-  [[nodiscard]] float* scores(Index row) const { return scores_.get() + row * width_; }
 
   void start(const Tile& tile) {
     lanes_ = tile.lanes;
+    scorer_.take(tile);
+    has_idle_ = false;
     for (std::size_t i = 0; i < most_lanes; ++i) {
       // No score exceeds an idle lane's maximum, so it keeps no candidate.
-      const bool idle = is_set(tile.idle[i]);
+      const bool idle = std::signbit(tile.idle[i]);
+      has_idle_ |= idle;
       maximum_[i] = idle ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity();
     }
-    normaliser_ = {};
-    candidates_.clear();
-    has_partial_ = false;
+    normaliser_.fill(0.0);
+    clear_candidates();
+    readout_.start();
   }
 
-  static bool is_set(float bits) { return std::signbit(bits); }
+  void clear_candidates() {
+    for (Candidates& candidates : candidates_) candidates.clear();
+  }
+
+  /// Calls visit(lane, candidates) for all blocks of lanes in use.
+  template <class Visit>
+  HWY_INLINE void for_each_block(const Visit& visit) {
+    for (Index lane = 0; lane < lanes_; lane += block_lanes())
+      visit(lane, candidates_[static_cast<std::size_t>(lane / block_lanes())]);
+  }
 
   /// Scores the patterns [first, end), whose candidates there is room for.
   void score_patterns(const Tile& tile, Index first, Index end) {
@@ -115,161 +111,99 @@ class CandidateReader {
   /// Scores the panel of patterns [first, end) and keeps those within the cutoff of the largest score so far of some
   /// lane.
   void score_panel(const Tile& tile, Index first, Index end) {
-    const auto base = static_cast<Index>(candidates_.size());
-    bool any = false;
-    for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
-      for (Index row = first; row < end; row += block_rows) any |= score(tile, row, lane, base + row - first);
-    if (!any) return;
-    for (Index pattern = first; pattern < end; ++pattern) {
-      const float* const from = scores(base + pattern - first);
-      if (!any_above_threshold(tile, from)) continue;
-      const auto row = static_cast<Index>(candidates_.size());
-      if (scores(row) != from) std::copy_n(from, width_, scores(row));
-      candidates_.push_back({pattern, row});
-    }
+    for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR {
+      for (Index row = first; row < end; row += block_rows)
+        score(tile, row, std::min(Index{block_rows}, end - row), lane, candidates);
+    });
   }
 
-  /// Scores block_rows patterns for one block of lanes. Whether one of them is within the cutoff of the lane's largest.
-  HWY_INLINE bool score(const Tile& tile, Index first, Index lane, Index to) {
+  /// Scores `count` patterns for one block of lanes.
+  HWY_INLINE void score(const Tile& tile, Index first, Index count, Index lane, Candidates& candidates) {
     Block block;
     score_block(scorer_, tile, first, contents_.rows(), lane, block);
-    bool any = false;
+    if (has_idle_) hide_idle(tile, lane, block);
+    Vector least[block_vectors];
+    for (int v = 0; v < block_vectors; ++v) {
+      float* const maximum = maximum_.data() + lane + v * vector_lanes();
+      Vector largest = hn::Load(floats, maximum);
+      HWY_UNROLL(block_rows)
+      for (int r = 0; r < block_rows; ++r) largest = hn::Max(block[r][v], largest);
+      hn::Store(largest, floats, maximum);
+      least[v] = hn::Sub(largest, hn::Set(floats, cutoff_));
+    }
+    auto any = any_matters(block[0], least);
+    HWY_UNROLL(block_rows)
+    for (int r = 1; r < block_rows; ++r) any = hn::Or(any, any_matters(block[r], least));
+    if (hn::AllFalse(floats, any)) return;
+    for (Index r = 0; r < count; ++r)
+      candidates.add(first + r, block[r], !hn::AllFalse(floats, any_matters(block[r], least)));
+  }
+
+  /// Whatever a lane without a query holds must not make candidates: it may be NaN.
+  static HWY_INLINE void hide_idle(const Tile& tile, Index lane, Block& block) {
     const Vector never = hn::Set(floats, -std::numeric_limits<float>::infinity());
     for (int v = 0; v < block_vectors; ++v) {
-      const Index at = lane + v * vector_lanes();
-      // Whatever a lane without a query holds must not make candidates: it may be NaN.
-      const auto idle = hn::MaskFromVec(hn::Load(floats, tile.idle.data() + at));
-      HWY_UNROLL(block_rows)
+      const auto idle = hn::MaskFromVec(hn::Load(floats, tile.idle.data() + lane + v * vector_lanes()));
       for (int r = 0; r < block_rows; ++r) block[r][v] = hn::IfThenElse(idle, never, block[r][v]);
-      Vector largest = block[0][v];
-      Vector sum = block[0][v];  // NaN if a score is: maxima may pass over one.
-      hn::Store(block[0][v], floats, scores(to) + at);
-      HWY_UNROLL(block_rows)
-      for (int r = 1; r < block_rows; ++r) {
-        hn::Store(block[r][v], floats, scores(to + r) + at);
-        largest = hn::Max(largest, block[r][v]);
-        sum = hn::Add(sum, block[r][v]);
-      }
-      hn::Store(hn::Max(hn::Load(floats, maximum_.data() + at), largest), floats, maximum_.data() + at);
-      any |= !hn::AllFalse(floats, hn::Or(may_matter(largest, at), hn::IsNaN(sum)));
     }
-    return any;
   }
 
-  /// Not far below the lane's largest score so far. NaN matters.
-  HWY_INLINE hn::Mask<Floats> may_matter(Vector score, Index lane) const {
-    return hn::Not(hn::Lt(score, threshold(lane)));
+  /// What scores of a block of lanes must reach.
+  HWY_INLINE void load_least(Index lane, Vector (&least)[block_vectors]) const {
+    for (int v = 0; v < block_vectors; ++v)
+      least[v] = hn::Sub(hn::Load(floats, maximum_.data() + lane + v * vector_lanes()), hn::Set(floats, cutoff_));
   }
 
-  HWY_INLINE Vector threshold(Index lane) const {
-    return hn::Sub(hn::Load(floats, maximum_.data() + lane), hn::Set(floats, cutoff_));
+  /// Adds the candidates' weights to their lanes' sums, in the order of the patterns.
+  void add_weights(Index lane, const Candidates& candidates) {
+    using Doubles = hn::CappedTag<double, 8>;
+    constexpr Doubles doubles;
+    constexpr hn::Rebind<float, Doubles> halves;
+    constexpr std::size_t parts = block_vectors * hn::MaxLanes(Floats()) / hn::MaxLanes(doubles);
+    const auto step = static_cast<Index>(hn::Lanes(doubles));
+    double* const to = normaliser_.data() + lane;
+    hn::Vec<Doubles> sums[parts];
+    for (std::size_t i = 0; i < parts; ++i) sums[i] = hn::Load(doubles, to + static_cast<Index>(i) * step);
+    for (Index row = 0; row < candidates.count(); ++row)
+      for (std::size_t i = 0; i < parts; ++i)
+        sums[i] = hn::Add(
+            sums[i], hn::PromoteTo(doubles, hn::Load(halves, candidates.values(row) + static_cast<Index>(i) * step)));
+    for (std::size_t i = 0; i < parts; ++i) hn::Store(sums[i], doubles, to + static_cast<Index>(i) * step);
   }
 
-  HWY_INLINE bool any_above_threshold(const Tile& tile, const float* row) const {
-    bool any = false;
-    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes())
-      any |= !hn::AllFalse(floats, may_matter(hn::Load(floats, row + lane), lane));
-    return any;
-  }
-
-  /// Whether a candidate has weight in a lane that is about to move.
-  HWY_INLINE bool matters(const Tile& tile, const Candidate& candidate) const {
-    bool any = false;
-    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
-      const auto held = hn::MaskFromVec(hn::Load(floats, tile.held.data() + lane));
-      const Vector weight = hn::IfThenZeroElse(held, hn::Load(floats, scores(candidate.row) + lane));
-      any |= !hn::AllFalse(floats, hn::Gt(weight, hn::Zero(floats)));
-    }
-    return any;
-  }
-
-  /// Lists the candidates that are wanted, and where a block of patterns ends among them.
-  template <class Wanted>
-  void collect_terms(const Wanted& wanted) {
-    terms_.clear();
-    block_ends_.clear();
-    next_block_ = 0;
-    Index block = -1;
-    for (const Candidate& candidate : candidates_) {
-      if (!wanted(candidate)) continue;
-      const Index own = candidate.pattern / pattern_block_;
-      if (own != block && !terms_.empty()) block_ends_.push_back(term_count());
-      block = own;
-      terms_.push_back(
-          {.row_offset = contents_.row_offset(candidate.pattern), .weight_offset = candidate.row * width_});
-    }
-    if (!terms_.empty()) block_ends_.push_back(term_count());
-  }
-
-  [[nodiscard]] Index term_count() const { return static_cast<Index>(terms_.size()); }
-  [[nodiscard]] std::size_t blocks_left() const { return block_ends_.size() - next_block_; }
-
-  /// Σ p c of the next block's terms.
-  HWY_INLINE void sum_block(Index row, Index lane, Block& block) const {
-    const Index first = next_block_ == 0 ? 0 : block_ends_[next_block_ - 1];
-    clear(block);
-    multiply_terms(contents_.data() + row * panel_rows, scores_.get() + lane, terms_.data() + first,
-                   block_ends_[next_block_] - first, block);
-  }
-
-  /// Adds the sum of the blocks before.
-  HWY_INLINE void add_partial(Index row, Index lane, Block& block) const {
-    for (int r = 0; r < block_rows; ++r)
-      for (int v = 0; v < block_vectors; ++v) {
-        const Index at = (row + r) * width_ + lane + v * vector_lanes();
-        Vector high = hn::Load(floats, partial_.data() + at);
-        Vector low = hn::Load(floats, partial_rest_.data() + at);
-        add_exactly(block[r][v], high, low);
-        block[r][v] = hn::Add(high, low);
-      }
-  }
-
-  /// Adds the next block of patterns to the partial readout; its part of the memory stays in the second-level cache.
-  void read_out_block() {
-    for (Index lane = 0; lane < lanes_; lane += block_lanes())
-      for (Index row = 0; row < contents_.padded_columns(); row += block_rows) {
-        Block block;
-        sum_block(row, lane, block);
-        for (int r = 0; r < block_rows; ++r)
-          for (int v = 0; v < block_vectors; ++v) add_to_partial(row + r, lane + v * vector_lanes(), block[r][v]);
-      }
-    ++next_block_;
-    has_partial_ = true;
-  }
-
-  HWY_INLINE void add_to_partial(Index row, Index lane, Vector term) {
-    const Index at = row * width_ + lane;
-    Vector high = has_partial_ ? hn::Load(floats, partial_.data() + at) : hn::Zero(floats);
-    Vector low = has_partial_ ? hn::Load(floats, partial_rest_.data() + at) : hn::Zero(floats);
-    add_exactly(term, high, low);
-    hn::Store(high, floats, partial_.data() + at);
-    hn::Store(low, floats, partial_rest_.data() + at);
+  /// Of weighed candidates, those that only lanes need that don't move.
+  void drop_held(const Tile& tile) {
+    for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR {
+      const float* const held = tile.held.data() + lane;
+      candidates.filter([&](Index /*pattern*/, Vector(&weights)[block_vectors]) HWY_ATTR {
+        bool any = false;
+        for (int v = 0; v < block_vectors; ++v) {
+          const auto stays = hn::MaskFromVec(hn::Load(floats, held + v * vector_lanes()));
+          weights[v] = hn::IfThenZeroElse(stays, weights[v]);
+          any |= !hn::AllFalse(floats, hn::Gt(weights[v], hn::Zero(floats)));
+        }
+        return any;
+      });
+    });
   }
 
   /// Reads out the weighed candidates for all lanes, and forgets them.
-  void read_out_segment() {
-    collect_terms([](const Candidate& /*candidate*/) { return true; });
-    while (blocks_left() > 0) read_out_block();
-    candidates_.clear();
+  void read_out_candidates() {
+    readout_.add(candidates_);
+    clear_candidates();
   }
 
   Scorer scorer_;
   const PackedMatrix& contents_;
-  Index width_;
-  Index pattern_block_;
   Index segment_patterns_;
   float cutoff_;
-  hwy::AlignedFreeUniquePtr<float[]> scores_;  ///< scores, then weights, of the candidates [segment × width]
-  AlignedFloats partial_;                      ///< readout of the blocks so far [padded columns × width],
-  AlignedFloats partial_rest_;                 ///< and what its rounding left
-  bool has_partial_ = false;
-  std::vector<Candidate> candidates_;
-  std::vector<ReadoutTerm> terms_;
-  std::vector<Index> block_ends_;  ///< of terms_
-  std::size_t next_block_ = 0;     ///< those before it are in partial_
-  Index lanes_ = 0;                ///< of the tile in use
-  LaneArray<float> maximum_;       ///< of the scores so far
-  LaneSums normaliser_;            ///< Σ of the weights
+  CandidateReadout readout_;
+  std::vector<Candidates> candidates_;  ///< of each block of lanes
+  Index lanes_ = 0;                     ///< of the tile in use
+  LaneArray<float> maximum_;            ///< of the scores so far
+  bool has_idle_ = false;               ///< lanes among them hold no query
+  LaneArray<double> normaliser_{};      ///< Σ of the weights
+  LaneArray<float> inverse_{};          ///< 1/Σ
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

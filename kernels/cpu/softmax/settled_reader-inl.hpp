@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "kernels/cpu/softmax/candidate_reader-inl.hpp"
 #include "kernels/cpu/softmax/retrieval-inl.hpp"
@@ -35,12 +36,11 @@ class SettledReader : public CandidateReader<Scorer> {
 
   void evaluate(const Tile& tile) {
     this->start(tile);
-    scorer_.take(tile);
     winner_ = {};
     if (gather(tile)) {
-      settle([&](const auto& visit) HWY_ATTR { visit_candidates(tile, visit); });
+      settle([&](const auto& visit) HWY_ATTR { visit_candidates(visit); });
       separation_.begin_weighing();
-      weigh(tile);
+      weigh();
     } else {
       find_maxima(tile);
       settle([&](const auto& visit) HWY_ATTR { visit_all(tile, visit); });
@@ -52,7 +52,7 @@ class SettledReader : public CandidateReader<Scorer> {
   /// Ω*(s) of an evaluated lane.
   [[nodiscard]] double potential(Index lane) const {
     return static_cast<double>(maximum_[static_cast<std::size_t>(lane)]) +
-           separation_.potential(lane, normaliser_.value(lane));
+           separation_.potential(lane, normaliser_[static_cast<std::size_t>(lane)]);
   }
 
   /// The first pattern with the largest score.
@@ -61,7 +61,7 @@ class SettledReader : public CandidateReader<Scorer> {
   /// The weight of the rank-th best pattern, which has this score; NaN where scores aren't numbers.
   [[nodiscard]] double posterior(Index lane, Index rank, float score) const {
     const float distance = score - maximum_[static_cast<std::size_t>(lane)];
-    return separation_.weight_of(lane, rank, distance) / normaliser_.value(lane);
+    return separation_.weight_of(lane, rank, distance) / normaliser_[static_cast<std::size_t>(lane)];
   }
   /// Of the best one.
   [[nodiscard]] double posterior(Index lane) const {
@@ -80,31 +80,30 @@ class SettledReader : public CandidateReader<Scorer> {
   using Base::contents_;
   using Base::maximum_;
   using Base::normaliser_;
-  using Base::pattern_block_;
   using Base::scorer_;
   using Base::segment_patterns_;
-  using Base::width_;
-  using typename Base::Candidate;
   using Indices = hn::RebindToSigned<Floats>;
 
   SettledReader(const typename Scorer::Field& field, const PackedMatrix& contents, Index width, Lanes lanes)
-      : Base(field, contents, width, lanes.cutoff()), separation_(std::move(lanes)) {
-    if (segment_patterns_ == contents.padded_rows()) return;  // There is room for all.
-    // Blocks of patterns don't straddle segments, or it would show whether there are any.
-    pattern_block_ = std::max(panel_rows, std::min(pattern_block_, segment_patterns_) / panel_rows * panel_rows);
-    segment_patterns_ = std::max(pattern_block_, segment_patterns_ / pattern_block_ * pattern_block_);
-    // Candidates of all patterns may be read out at once.
-    this->reserve_blocks(std::min(segment_patterns_, contents.rows() / pattern_block_ + 1));
+      : Base(field, contents, width, lanes.cutoff(), whole_blocks(contents)), separation_(std::move(lanes)) {}
+
+  /// Blocks of patterns don't straddle segments, or it would show whether there are any.
+  static PatternBlocks whole_blocks(const PackedMatrix& contents) {
+    PatternBlocks blocks(contents);
+    if (blocks.segment == contents.padded_rows()) return blocks;  // There is room for all.
+    blocks.block = std::max(panel_rows, std::min(blocks.block, blocks.segment) / panel_rows * panel_rows);
+    blocks.segment = std::max(blocks.block, blocks.segment / blocks.block * blocks.block);
+    return blocks;
   }
 
   /// Scores all patterns, and keeps the candidates of all; false: there are too many.
   bool gather(const Tile& tile) {
     const Index pattern_count = contents_.rows();
     for (Index first = 0; first < pattern_count; first += panel_rows) {
-      if (static_cast<Index>(candidates_.size()) + panel_rows > segment_patterns_) {
-        drop_hopeless(tile);
+      if (most_candidates() + panel_rows > segment_patterns_) {
+        drop_hopeless();
         // Room for a few panels would have to be made again and again.
-        const auto left = static_cast<Index>(candidates_.size());
+        const Index left = most_candidates();
         if (left + std::max(left, panel_rows) > segment_patterns_) return false;
       }
       this->score_panel(tile, first, std::min(first + panel_rows, pattern_count));
@@ -112,22 +111,26 @@ class SettledReader : public CandidateReader<Scorer> {
     return true;
   }
 
+  /// Of a block of lanes.
+  [[nodiscard]] Index most_candidates() const {
+    Index most = 0;
+    for (const Candidates& candidates : candidates_) most = std::max(most, candidates.count());
+    return most;
+  }
+
   /// Of the candidates so far, those that the largest scores of later patterns have left behind.
-  void drop_hopeless(const Tile& tile) {
-    Index kept = 0;
-    for (const Candidate& candidate : candidates_) {
-      const float* const from = this->scores(candidate.row);
-      if (!this->any_above_threshold(tile, from)) continue;
-      if (candidate.row != kept) std::copy_n(from, width_, this->scores(kept));
-      candidates_[static_cast<std::size_t>(kept)] = {candidate.pattern, kept};
-      ++kept;
-    }
-    candidates_.resize(static_cast<std::size_t>(kept));
+  void drop_hopeless() {
+    this->for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR {
+      Vector least[block_vectors];
+      this->load_least(lane, least);
+      candidates.filter([&](Index /*pattern*/, const Vector(&scores)[block_vectors])
+                            HWY_ATTR { return !hn::AllFalse(floats, any_matters(scores, least)); });
+    });
   }
 
   void find_maxima(const Tile& tile) {
     for (Index first = 0; first < contents_.rows(); first += panel_rows) {
-      candidates_.clear();
+      this->clear_candidates();
       this->score_panel(tile, first, std::min(first + panel_rows, contents_.rows()));
     }
   }
@@ -147,10 +150,11 @@ class SettledReader : public CandidateReader<Scorer> {
   }
 
   template <class Visit>
-  HWY_INLINE void visit_candidates(const Tile& tile, const Visit& visit) const {
-    for (const Candidate& candidate : candidates_)
-      for (Index lane = 0; lane < tile.lanes; lane += vector_lanes())
-        visit(lane, hn::Load(floats, this->scores(candidate.row) + lane));
+  HWY_INLINE void visit_candidates(const Visit& visit) {
+    this->for_each_block([&](Index lane, const Candidates& candidates) HWY_ATTR {
+      for (Index i = 0; i < candidates.count(); ++i)
+        for (int v = 0; v < block_vectors; ++v) visit(lane + v * vector_lanes(), candidates.value(i, v));
+    });
   }
 
   /// Makes the scores again: calls visit(first pattern, first lane, scores) for all blocks of them.
@@ -174,34 +178,32 @@ class SettledReader : public CandidateReader<Scorer> {
 
   void weigh_segments(const Tile& tile) {
     const Index pattern_count = contents_.rows();
-    candidates_.clear();
+    this->clear_candidates();
     for (Index segment = 0; segment < pattern_count; segment += segment_patterns_) {
-      if (segment > 0) this->read_out_segment();
+      if (segment > 0) this->read_out_candidates();
       this->score_patterns(tile, segment, std::min(segment + segment_patterns_, pattern_count));
-      weigh(tile);
+      weigh();
     }
   }
 
   /// Turns the candidates' scores into weights, sums them, and drops those that have none.
-  void weigh(const Tile& tile) {
-    std::size_t kept = 0;
-    for (const Candidate& candidate : candidates_)
-      if (weigh_row(tile, candidate)) candidates_[kept++] = candidate;
-    candidates_.resize(kept);
+  void weigh() {
+    this->for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR {
+      candidates.filter([&](Index pattern, Vector(&values)[block_vectors]) HWY_ATTR {
+        bool any = false;
+        for (int v = 0; v < block_vectors; ++v) any |= weigh(pattern, lane + v * vector_lanes(), values[v]);
+        return any;
+      });
+      this->add_weights(lane, candidates);
+    });
   }
 
-  HWY_INLINE bool weigh_row(const Tile& tile, const Candidate& candidate) {
-    bool any = false;
-    float* const row = this->scores(candidate.row);
-    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
-      const Vector from_best = distance(lane, hn::Load(floats, row + lane));
-      note_winner(candidate.pattern, lane, from_best);
-      const Vector weight = separation_.weigh(lane, from_best);
-      hn::Store(weight, floats, row + lane);
-      add_to(normaliser_, lane, weight);
-      any |= !hn::AllTrue(floats, hn::Eq(weight, hn::Zero(floats)));  // NaN is one, too.
-    }
-    return any;
+  /// Whether the pattern has weight in one of the lanes.
+  HWY_INLINE bool weigh(Index pattern, Index lane, Vector& value) {
+    const Vector from_best = distance(lane, value);
+    note_winner(pattern, lane, from_best);
+    value = separation_.weigh(lane, from_best);
+    return !hn::AllTrue(floats, hn::Eq(value, hn::Zero(floats)));  // NaN is one, too.
   }
 
   HWY_INLINE void note_winner(Index pattern, Index lane, Vector from_best) {

@@ -1,0 +1,87 @@
+// The patterns that a block of lanes keeps.
+
+#if defined(ATTRACTOR_CPU_CANDIDATES_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ATTRACTOR_CPU_CANDIDATES_INL
+#undef ATTRACTOR_CPU_CANDIDATES_INL
+#else
+#define ATTRACTOR_CPU_CANDIDATES_INL
+#endif
+
+#include <algorithm>
+#include <cstdint>
+#include <new>
+#include <vector>
+
+#include "kernels/cpu/simd/product-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+
+/// Not below the least that counts. NaN counts.
+HWY_INLINE hn::Mask<Floats> may_matter(Vector score, Vector least) { return hn::Not(hn::Lt(score, least)); }
+
+/// Lanes where one of a block's vectors may matter.
+HWY_INLINE hn::Mask<Floats> any_matters(const Vector (&scores)[block_vectors], const Vector (&least)[block_vectors]) {
+  auto any = may_matter(scores[0], least[0]);
+  for (int v = 1; v < block_vectors; ++v) any = hn::Or(any, may_matter(scores[v], least[v]));
+  return any;
+}
+
+/// Patterns that could have weight in some lane of a block, in the order in which they are stored, with the lanes'
+/// scores, which become weights where they lie.
+class Candidates {
+ public:
+  /// Takes the memory of `most` of them. @throws std::bad_alloc
+  explicit Candidates(Index most)
+      : patterns_(static_cast<std::size_t>(most + 1)),
+        values_(hwy::AllocateAligned<float>(patterns_.size() * static_cast<std::size_t>(block_lanes()))) {
+    if (!values_) throw std::bad_alloc();
+  }
+
+  void clear() { count_ = 0; }
+
+  [[nodiscard]] Index count() const { return count_; }
+  [[nodiscard]] Index pattern(Index i) const { return patterns_[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] HWY_INLINE float* values(Index i) const { return values_.get() + i * block_lanes(); }
+  [[nodiscard]] HWY_INLINE Vector value(Index i, int v) const {
+    return hn::Load(floats, values(i) + v * vector_lanes());
+  }
+
+  /// Adds one if it is wanted. There is no branch: which are is hard to foresee.
+  HWY_INLINE void add(Index pattern, const Vector (&scores)[block_vectors], bool wanted) {
+    patterns_[static_cast<std::size_t>(count_)] = static_cast<std::int32_t>(pattern);
+    for (int v = 0; v < block_vectors; ++v) hn::Store(scores[v], floats, values(count_) + v * vector_lanes());
+    count_ += wanted ? 1 : 0;
+  }
+
+  /// Calls keep(pattern, values), which may change the values, for all; drops those for which it is false.
+  template <class Keep>
+  HWY_INLINE void filter(const Keep& keep) {
+    Index kept = 0;
+    for (Index i = 0; i < count_; ++i) {
+      Vector own[block_vectors];
+      for (int v = 0; v < block_vectors; ++v) own[v] = value(i, v);
+      if (!keep(pattern(i), own)) continue;
+      patterns_[static_cast<std::size_t>(kept)] = patterns_[static_cast<std::size_t>(i)];
+      for (int v = 0; v < block_vectors; ++v) hn::Store(own[v], floats, values(kept) + v * vector_lanes());
+      ++kept;
+    }
+    count_ = kept;
+  }
+
+  /// The first from `from` on whose pattern is at least `least`.
+  [[nodiscard]] Index first_from(Index from, Index least) const {
+    const auto begin = patterns_.begin();
+    return std::lower_bound(begin + from, begin + count_, least) - begin;
+  }
+
+ private:
+  std::vector<std::int32_t> patterns_;  ///< one more than there may be: candidates are written before they are counted
+  hwy::AlignedFreeUniquePtr<float[]> values_;  ///< [as many × block_lanes]
+  Index count_ = 0;
+};
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
