@@ -8,6 +8,7 @@ Sizes Sizes::tiny() {
           .segment_patterns = 8,
           .readout_strip = 2,
           .term_cost = 0.0F,
+          .single_lanes = 2,
           .weighed_patterns = 8,
           .fit_parts = 2,
           .resident_blocks = 1,

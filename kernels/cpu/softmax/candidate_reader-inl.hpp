@@ -66,6 +66,9 @@ class CandidateReader {
   }
 
  protected:
+  static constexpr Index most_group = 4 * panel_rows;
+  static constexpr Index most_single_lanes = 8;
+
   CandidateReader(const typename Scorer::Field& field, const PackedMatrix& contents, Index width, float cutoff,
                   const PatternBlocks& blocks)
       : scorer_(field),
@@ -103,18 +106,79 @@ class CandidateReader {
       visit(lane, candidates_[static_cast<std::size_t>(lane / block_lanes())]);
   }
 
+  /// Patterns that are scored at a time: 4 panels where there is room for them.
+  [[nodiscard]] Index group() const { return std::min(most_group, segment_patterns_); }
+
   /// Scores the patterns [first, end), whose candidates there is room for.
   void score_patterns(const Tile& tile, Index first, Index end) {
-    for (; first < end; first += panel_rows) score_panel(tile, first, std::min(first + panel_rows, end));
+    for (; first < end; first += group()) score_group(tile, first, std::min(first + group(), end));
   }
 
-  /// Scores the panel of patterns [first, end) and keeps those within the cutoff of the largest score so far of some
-  /// lane.
-  void score_panel(const Tile& tile, Index first, Index end) {
+  /// Scores the patterns [first, end), a group, and keeps those within the cutoff of the largest score so far of some
+  /// lane. Where few lanes are in use, each by itself, for a block of lanes would be scored as a whole.
+  void score_group(const Tile& tile, Index first, Index end) {
+    if constexpr (requires { &Scorer::template score_panels<1>; })
+      if (tile.lanes <= detail::sizes().single_lanes) return score_lanes(tile, first, end);
     for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR {
       for (Index row = first; row < end; row += block_rows)
         score(tile, row, std::min(Index{block_rows}, end - row), lane, candidates);
     });
+  }
+
+  void score_lanes(const Tile& tile, Index first, Index end) {
+    alignas(64) float scores[most_single_lanes][most_group];
+    bool any = false;
+    for (Index lane = 0; lane < tile.lanes; ++lane) any |= score_lane(tile, first, end, lane, scores[lane]);
+    if (!any) return;
+    for_each_block([&](Index block, Candidates& candidates) HWY_ATTR {
+      const Index lanes = std::min(block_lanes(), tile.lanes - block);
+      for (Index pattern = first; pattern < end; ++pattern)
+        keep_lanes(pattern, block, lanes, &scores[block][pattern - first], candidates);
+    });
+  }
+
+  /// Keeps a pattern whose scores for the lanes of a block lie most_group apart, if one of them may matter.
+  HWY_INLINE void keep_lanes(Index pattern, Index block, Index lanes, const float* scores, Candidates& candidates) {
+    bool wanted = false;
+    for (Index i = 0; i < lanes; ++i)
+      wanted |= !(scores[i * most_group] < maximum_[static_cast<std::size_t>(block + i)] - cutoff_);
+    if (!wanted) return;
+    alignas(64) float row[std::size_t{block_vectors} * hn::MaxLanes(Floats())];
+    std::fill_n(row, block_lanes(), -std::numeric_limits<float>::infinity());
+    for (Index i = 0; i < lanes; ++i) row[i] = scores[i * most_group];
+    Vector values[block_vectors];
+    for (int v = 0; v < block_vectors; ++v) values[v] = hn::Load(floats, row + v * vector_lanes());
+    candidates.add(pattern, values, true);
+  }
+
+  /// The scores of a group for one lane. Whether one may matter.
+  HWY_INLINE bool score_lane(const Tile& tile, Index first, Index end, Index lane, float* scores) {
+    constexpr float never = -std::numeric_limits<float>::infinity();
+    float& maximum = maximum_[static_cast<std::size_t>(lane)];
+    if (maximum == -never) {  // No query here.
+      std::fill_n(scores, most_group, never);
+      return false;
+    }
+    if (end - first > 3 * panel_rows)
+      scorer_.template score_panels<most_group / panel_rows>(tile, first, lane, scores);
+    else
+      for (Index panel = first; panel < end; panel += panel_rows)
+        scorer_.template score_panels<1>(tile, panel, lane, scores + panel - first);
+    if (tile.has_pattern_terms) add_pattern_terms(tile, first, end - first, lane, scores);
+    return note_largest(scores, end - first, maximum);
+  }
+
+  /// The largest of so many more scores. Whether one of them may matter.
+  HWY_INLINE bool note_largest(float* scores, Index count, float& maximum) const {
+    std::fill(scores + count, scores + most_group, -std::numeric_limits<float>::infinity());
+    Vector largest = hn::Set(floats, maximum);
+    for (Index i = 0; i < most_group; i += vector_lanes()) largest = hn::Max(hn::Load(floats, scores + i), largest);
+    maximum = hn::GetLane(hn::MaxOfLanes(floats, largest));
+    const Vector least = hn::Set(floats, maximum - cutoff_);
+    auto any = may_matter(hn::Load(floats, scores), least);
+    for (Index i = vector_lanes(); i < most_group; i += vector_lanes())
+      any = hn::Or(any, may_matter(hn::Load(floats, scores + i), least));
+    return !hn::AllFalse(floats, any);
   }
 
   /// Scores `count` patterns for one block of lanes.

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <new>
-#include <vector>
 
 #include "kernels/cpu/simd/product-inl.hpp"
 
@@ -33,9 +32,9 @@ class Candidates {
  public:
   /// Takes the memory of `most` of them. @throws std::bad_alloc
   explicit Candidates(Index most)
-      : patterns_(static_cast<std::size_t>(most + 1)),
-        values_(hwy::AllocateAligned<float>(patterns_.size() * static_cast<std::size_t>(block_lanes()))) {
-    if (!values_) throw std::bad_alloc();
+      : patterns_(hwy::AllocateAligned<std::int32_t>(static_cast<std::size_t>(most + 1))),
+        values_(hwy::AllocateAligned<float>(static_cast<std::size_t>((most + 1) * block_lanes()))) {
+    if (!patterns_ || !values_) throw std::bad_alloc();
   }
 
   void clear() { count_ = 0; }
@@ -71,12 +70,13 @@ class Candidates {
 
   /// The first from `from` on whose pattern is at least `least`.
   [[nodiscard]] Index first_from(Index from, Index least) const {
-    const auto begin = patterns_.begin();
+    const std::int32_t* const begin = patterns_.get();
     return std::lower_bound(begin + from, begin + count_, least) - begin;
   }
 
  private:
-  std::vector<std::int32_t> patterns_;  ///< one more than there may be: candidates are written before they are counted
+  // One more than there may be: candidates are written before they are counted.
+  hwy::AlignedFreeUniquePtr<std::int32_t[]> patterns_;
   hwy::AlignedFreeUniquePtr<float[]> values_;  ///< [as many × block_lanes]
   Index count_ = 0;
 };

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <new>
 #include <vector>
 
 #include "kernels/cpu/softmax/candidates-inl.hpp"
@@ -28,11 +29,13 @@ class LaneTerms {
       : contents_(contents),
         most_(most),
         strip_(std::min(padded(detail::sizes().readout_strip), contents.padded_rows())),
-        patterns_(static_cast<std::size_t>(width * most)),
-        weights_(width * most),
-        used_(static_cast<std::size_t>(most / panel_rows + 2)),
+        patterns_(hwy::AllocateAligned<std::int32_t>(static_cast<std::size_t>(width * most))),
+        weights_(hwy::AllocateAligned<float>(static_cast<std::size_t>(width * most))),
+        used_(static_cast<std::size_t>(most / quad + 2)),
         rows_(strip_ * chunk()),
-        sums_(width * chunk()) {}
+        sums_(width * chunk()) {
+    if (!patterns_ || !weights_) throw std::bad_alloc();
+  }
 
   /// Columns that are summed at a time.
   static Index chunk() { return Index{most_vectors} * vector_lanes(); }
@@ -53,7 +56,7 @@ class LaneTerms {
 
   /// Begins with the block of patterns that starts at `first`.
   void start(Index first) {
-    first_panel_ = first / panel_rows;
+    first_quad_ = first / quad;
     counts_.fill(0);
     std::fill(used_.begin(), used_.end(), std::uint8_t{0});
   }
@@ -67,8 +70,8 @@ class LaneTerms {
         const Index own = bit % row_bits / slot * vector_lanes() + bit % slot;
         const Index at = (lane + own) * most_ + counts_[static_cast<std::size_t>(lane + own)]++;
         patterns_[static_cast<std::size_t>(at)] = static_cast<std::int32_t>(candidates.pattern(row));
-        weights_[at] = candidates.values(row)[own];
-        used(candidates.pattern(row) / panel_rows) = 1;
+        weights_[static_cast<std::size_t>(at)] = candidates.values(row)[own];
+        used(candidates.pattern(row) / quad) = 1;
       }
   }
 
@@ -100,6 +103,9 @@ class LaneTerms {
   }
 
  private:
+  /// Patterns that are laid out together, half a panel.
+  static constexpr Index quad = 4;
+
   /// Vectors of neurons whose sums are in registers: as many as keep multiply-adds from waiting for one another.
   static constexpr std::size_t most_vectors = 8;
 
@@ -130,7 +136,7 @@ class LaneTerms {
     return patterns_[static_cast<std::size_t>(lane * most_ + i)];
   }
 
-  [[nodiscard]] std::uint8_t& used(Index panel) { return used_[static_cast<std::size_t>(panel - first_panel_)]; }
+  [[nodiscard]] std::uint8_t& used(Index index) { return used_[static_cast<std::size_t>(index - first_quad_)]; }
 
   /// Whether a lane's next term is of a pattern before `end`.
   [[nodiscard]] bool has_terms(Index lane, Index end) const {
@@ -141,13 +147,12 @@ class LaneTerms {
   /// Lays out columns of those patterns [first, end) that a lane has terms of. Whether there are any.
   bool lay_out(Index first, Index end, Index column, Index columns) {
     bool any = false;
-    for (Index panel = first / panel_rows; panel * panel_rows < end; ++panel) {
-      if (used(panel) == 0) continue;
+    for (Index pattern = first / quad * quad; pattern < end; pattern += quad) {
+      if (used(pattern / quad) == 0) continue;
       any = true;
-      const float* const from = contents_.panel(panel) + column * panel_rows;
-      float* const to = rows_.data() + (panel - first / panel_rows) * panel_rows * chunk();
-      for (Index k = 0; k < columns; k += 4)
-        for (Index r = 0; r < panel_rows; r += 4) transpose(from + k * panel_rows + r, to + r * chunk() + k);
+      const float* const from = contents_.data() + contents_.row_offset(pattern) + column * panel_rows;
+      float* const to = rows_.data() + (pattern - first / quad * quad) * chunk();
+      for (Index k = 0; k < columns; k += quad) transpose(from + k * panel_rows, to + k);
     }
     return any;
   }
@@ -155,23 +160,23 @@ class LaneTerms {
   /// 4 columns of 4 patterns.
   static HWY_INLINE void transpose(const float* HWY_RESTRICT from, float* HWY_RESTRICT to) {
 #if HWY_TARGET == HWY_SCALAR
-    for (Index k = 0; k < 4; ++k)
-      for (Index r = 0; r < 4; ++r) to[r * chunk() + k] = from[k * panel_rows + r];
+    for (Index k = 0; k < quad; ++k)
+      for (Index r = 0; r < quad; ++r) to[r * chunk() + k] = from[k * panel_rows + r];
 #else
-    const hn::FixedTag<float, 4> quad;
-    const hn::Repartition<double, decltype(quad)> pair;
-    const auto a = hn::Load(quad, from);
-    const auto b = hn::Load(quad, from + panel_rows);
-    const auto c = hn::Load(quad, from + 2 * panel_rows);
-    const auto d = hn::Load(quad, from + 3 * panel_rows);
-    const auto ab_low = hn::BitCast(pair, hn::InterleaveLower(quad, a, b));
-    const auto ab_high = hn::BitCast(pair, hn::InterleaveUpper(quad, a, b));
-    const auto cd_low = hn::BitCast(pair, hn::InterleaveLower(quad, c, d));
-    const auto cd_high = hn::BitCast(pair, hn::InterleaveUpper(quad, c, d));
-    hn::Store(hn::BitCast(quad, hn::InterleaveLower(pair, ab_low, cd_low)), quad, to);
-    hn::Store(hn::BitCast(quad, hn::InterleaveUpper(pair, ab_low, cd_low)), quad, to + chunk());
-    hn::Store(hn::BitCast(quad, hn::InterleaveLower(pair, ab_high, cd_high)), quad, to + 2 * chunk());
-    hn::Store(hn::BitCast(quad, hn::InterleaveUpper(pair, ab_high, cd_high)), quad, to + 3 * chunk());
+    const hn::FixedTag<float, 4> four;
+    const hn::Repartition<double, decltype(four)> pair;
+    const auto a = hn::Load(four, from);
+    const auto b = hn::Load(four, from + panel_rows);
+    const auto c = hn::Load(four, from + 2 * panel_rows);
+    const auto d = hn::Load(four, from + 3 * panel_rows);
+    const auto ab_low = hn::BitCast(pair, hn::InterleaveLower(four, a, b));
+    const auto ab_high = hn::BitCast(pair, hn::InterleaveUpper(four, a, b));
+    const auto cd_low = hn::BitCast(pair, hn::InterleaveLower(four, c, d));
+    const auto cd_high = hn::BitCast(pair, hn::InterleaveUpper(four, c, d));
+    hn::Store(hn::BitCast(four, hn::InterleaveLower(pair, ab_low, cd_low)), four, to);
+    hn::Store(hn::BitCast(four, hn::InterleaveUpper(pair, ab_low, cd_low)), four, to + chunk());
+    hn::Store(hn::BitCast(four, hn::InterleaveLower(pair, ab_high, cd_high)), four, to + 2 * chunk());
+    hn::Store(hn::BitCast(four, hn::InterleaveUpper(pair, ab_high, cd_high)), four, to + 3 * chunk());
 #endif
   }
 
@@ -185,10 +190,10 @@ class LaneTerms {
   /// Adds a lane's terms of the strip that is laid out.
   template <std::size_t vectors>
   HWY_INLINE void add_terms(Index lane, Index first, Index end) {
-    const float* const rows = rows_.data() - first / panel_rows * panel_rows * chunk();
+    const float* const rows = rows_.data() - first / quad * quad * chunk();
     float* const chain = sums_.data() + lane * chunk();
-    const std::int32_t* const patterns = patterns_.data() + lane * most_;
-    const float* const weights = weights_.data() + lane * most_;
+    const std::int32_t* const patterns = patterns_.get() + lane * most_;
+    const float* const weights = weights_.get() + lane * most_;
     const Index count = counts_[static_cast<std::size_t>(lane)];
     Index i = next_[static_cast<std::size_t>(lane)];
     Vector sums[vectors];
@@ -208,13 +213,13 @@ class LaneTerms {
 
   const PackedMatrix& contents_;
   Index most_;
-  Index strip_;                         ///< patterns laid out at a time
-  std::vector<std::int32_t> patterns_;  ///< of the lanes' terms [width × most], in order
-  AlignedFloats weights_;               ///< their weights
+  Index strip_;                                         ///< patterns laid out at a time
+  hwy::AlignedFreeUniquePtr<std::int32_t[]> patterns_;  ///< of the lanes' terms [width × most], in order
+  hwy::AlignedFreeUniquePtr<float[]> weights_;          ///< their weights
   LaneArray<Index> counts_{};
   LaneArray<Index> next_{};         ///< the lanes' first terms past the strips so far
-  Index first_panel_ = 0;           ///< of the block, which may share it with the one before
-  std::vector<std::uint8_t> used_;  ///< panels of the block that a lane has terms of
+  Index first_quad_ = 0;            ///< of the block, which may share it with the one before
+  std::vector<std::uint8_t> used_;  ///< quads of the block that a lane has terms of
   AlignedFloats rows_;              ///< a strip's patterns, a chunk of columns each
   AlignedFloats sums_;              ///< [width × chunk]
 };

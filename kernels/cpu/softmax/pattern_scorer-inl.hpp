@@ -11,6 +11,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/cpu/simd/panel_product-inl.hpp"
 #include "kernels/cpu/simd/product-inl.hpp"
 #include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
 
@@ -41,8 +42,48 @@ class PatternScorer {
       finish(first, block);
   }
 
+  /// s of the patterns of `count` panels from `first` on for one lane; the bits are those of `score`.
+  template <std::size_t count>
+  HWY_INLINE void score_panels(const Tile& tile, Index first, Index lane, float* scores) const {
+    PanelScores panels[count];
+    if (field_.similarity == Similarity::manhattan)
+      multiply<count, Similarity::manhattan>(tile, first, lane, panels);
+    else
+      multiply<count, Similarity::dot>(tile, first, lane, panels);
+    for (std::size_t p = 0; p < count; ++p)
+      for (std::size_t v = 0; v < PanelScores::count; ++v) {
+        const auto at = static_cast<Index>(p * panel_rows + v * PanelScores::step);
+        hn::Store(finished(tile, first + at, lane, panels[p].values[v]), PanelTag(), scores + at);
+      }
+  }
+
  private:
   [[nodiscard]] bool is_cosine() const { return field_.similarity == Similarity::cosine; }
+
+  template <std::size_t count, Similarity similarity>
+  HWY_INLINE void multiply(const Tile& tile, Index first, Index lane, PanelScores (&panels)[count]) const {
+    const float* const state = tile.state.data() + lane;
+    multiply_panels<1, count, similarity>(
+        field_.patterns.panel(first / panel_rows), panel_rows * field_.patterns.padded_columns(),
+        field_.patterns.columns(), [&](std::size_t /*query*/, Index k) HWY_ATTR { return state[k * tile.width]; },
+        panels);
+  }
+
+  /// Scores from a lane's similarities to patterns that lie along the vector.
+  HWY_INLINE hn::Vec<PanelTag> finished(const Tile& tile, Index first, Index lane, hn::Vec<PanelTag> similarity) const {
+    const PanelTag tag;
+    const auto at = static_cast<std::size_t>(lane);
+    const auto scale = hn::Load(tag, field_.scale.data() + first);
+    const auto offset = hn::Load(tag, field_.offset.data() + first);
+    const auto log_prior = hn::Load(tag, field_.log_prior.data() + first);
+    if (is_cosine()) similarity = hn::Mul(similarity, hn::Set(tag, inverse_norms_[at]));
+    const auto factor = hn::Set(tag, factors_[at]);
+    const auto score = tile.has_betas
+                           ? hn::MulAdd(hn::Mul(factor, scale), similarity, hn::MulAdd(factor, offset, log_prior))
+                           : hn::MulAdd(scale, similarity, hn::Add(offset, log_prior));
+    const auto never = hn::Eq(log_prior, hn::Set(tag, -std::numeric_limits<float>::infinity()));
+    return hn::IfThenElse(never, log_prior, score);
+  }
 
   /// Makes similarities scores.
   HWY_INLINE void finish(Index first, Block& block) const {

@@ -37,6 +37,18 @@ inline void add_pattern_terms(const Tile& tile, Index first, Index count, Index 
       block[r][v] = shifted(block[r][v], hn::Load(floats, terms[r] + v * vector_lanes()));
 }
 
+/// The same for one lane, whose scores of these patterns lie one after another.
+inline void add_pattern_terms(const Tile& tile, Index first, Index count, Index lane, float* scores) {
+  constexpr float never = -std::numeric_limits<float>::infinity();
+  const std::uint8_t* const valid = tile.valid[static_cast<std::size_t>(lane)];
+  const float* const log_prior = tile.log_prior[static_cast<std::size_t>(lane)];
+  for (Index r = 0; r < count; ++r) {
+    float term = log_prior != nullptr ? log_prior[first + r] : 0.0F;
+    if (valid != nullptr && valid[first + r] == 0) term = never;
+    scores[r] = term == never ? never : scores[r] + term;
+  }
+}
+
 /// s of block_rows patterns of `pattern_count` for a block of lanes; −∞ past the last pattern.
 template <class Scorer>
 HWY_INLINE void score_block(Scorer& scorer, const Tile& tile, Index first, Index pattern_count, Index lane,

@@ -99,14 +99,14 @@ class SettledReader : public CandidateReader<Scorer> {
   /// Scores all patterns, and keeps the candidates of all; false: there are too many.
   bool gather(const Tile& tile) {
     const Index pattern_count = contents_.rows();
-    for (Index first = 0; first < pattern_count; first += panel_rows) {
-      if (most_candidates() + panel_rows > segment_patterns_) {
+    for (Index first = 0; first < pattern_count; first += this->group()) {
+      if (most_candidates() + this->group() > segment_patterns_) {
         drop_hopeless();
         // Room for a few panels would have to be made again and again.
         const Index left = most_candidates();
-        if (left + std::max(left, panel_rows) > segment_patterns_) return false;
+        if (left + std::max(left, this->group()) > segment_patterns_) return false;
       }
-      this->score_panel(tile, first, std::min(first + panel_rows, pattern_count));
+      this->score_group(tile, first, std::min(first + this->group(), pattern_count));
     }
     return true;
   }
@@ -129,9 +129,9 @@ class SettledReader : public CandidateReader<Scorer> {
   }
 
   void find_maxima(const Tile& tile) {
-    for (Index first = 0; first < contents_.rows(); first += panel_rows) {
+    for (Index first = 0; first < contents_.rows(); first += this->group()) {
       this->clear_candidates();
-      this->score_panel(tile, first, std::min(first + panel_rows, contents_.rows()));
+      this->score_group(tile, first, std::min(first + this->group(), contents_.rows()));
     }
   }
 
