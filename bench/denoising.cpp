@@ -33,7 +33,7 @@ struct Job {
   float rate = 0.1F;
   float hottest = 100.0F;
   float coldest = 0.1F;
-  int rows = 8;
+  int rows = 16;
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
@@ -209,7 +209,7 @@ void print(const Way& way, const Flow& flow) {
   table.print(std::cout);
 }
 
-void add_records(const Way& way, const Flow& flow, std::vector<Record>& records) {
+void add_records(const Way& way, const Flow& flow, const Spread& even, std::vector<Record>& records) {
   for (const Station& station : flow.stations)
     records.push_back({{"way", way.name},
                        {"steps", std::int64_t{station.steps}},
@@ -220,6 +220,7 @@ void add_records(const Way& way, const Flow& flow, std::vector<Record>& records)
                        {"ended_near_a_pattern", flow.near},
                        {"patterns_reached", flow.spread.reached},
                        {"perplexity", flow.spread.perplexity},
+                       {"even_perplexity", even.perplexity},
                        {"steps_that_raised_energy", flow.rising}});
 }
 
@@ -243,7 +244,7 @@ void run(const Job& job) {
     const Flow flow = follow(job, memory, noise, way);
     progress.clear();
     print(way, flow);
-    add_records(way, flow, records);
+    add_records(way, flow, even, records);
     summary.add({way.name, percent(flow.near, 1), std::to_string(flow.spread.reached),
                  decimal(flow.spread.perplexity, 0), percent(flow.rising, 2)});
   }
