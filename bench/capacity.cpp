@@ -2,7 +2,9 @@
 // asynchronous updates, and what halting costs near capacity.
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <iostream>
 #include <iterator>
@@ -60,6 +62,8 @@ void check(const Job& job) {
   if (!(job.wanted > 0.0F && job.wanted < 1.0F)) throw UsageError("--wanted must be between 0 and 1");
   if (job.sets < 1) throw UsageError("--sets must be at least 1");
   if (job.queries < 1) throw UsageError("--queries must be at least 1");
+  if (std::min(job.most_patterns, job.most_swept) < 2)
+    throw UsageError("--most-patterns and --most-swept must be at least 2");
   if (job.further_steps < 1) throw UsageError("--further-steps must be at least 1");
 }
 
@@ -215,10 +219,10 @@ double proven_rate(const Job& job) {
 
 /// The number of random patterns of which, for the wanted share of queries, none but the right one is as near.
 double held_by_the_nearest(const Job& job, int dimension) {
-  const long flipped = std::lround(static_cast<double>(job.flips) * dimension);
+  const Index flipped = std::lround(static_cast<double>(job.flips) * dimension);
   double ways = 1.0;
   double as_near = 0.0;
-  for (long k = 0; k <= flipped; ++k) {
+  for (Index k = 0; k <= flipped; ++k) {
     as_near += std::ldexp(ways, -dimension);
     ways *= static_cast<double>(dimension - k) / static_cast<double>(k + 1);
   }
@@ -324,7 +328,9 @@ void print_capacities(const Job& job, const std::vector<Curve>& curves, bool pow
     if (curve.tried.kind.power.has_value() != powers) continue;
     std::vector<std::string> cells = {curve.tried.name()};
     for (const std::optional<Index>& held : curve.capacities)
-      cells.push_back(held ? std::to_string(*held) : "> " + std::to_string(most_patterns(job, curve.tried) / 2));
+      cells.push_back(
+          held ? std::to_string(*held)
+               : "≥ " + std::to_string(std::bit_floor(static_cast<std::uint64_t>(most_patterns(job, curve.tried)))));
     const std::optional<Line> fit = fitted(curve.points());
     cells.push_back(fit ? decimal(fit->slope, 2) : "");
     cells.push_back(decimal(published_slope(job, curve.tried.kind), powers ? 0 : 2));

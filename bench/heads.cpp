@@ -83,7 +83,8 @@ struct Times {
 
 Times measure(const Job& job, const Device& device, Index heads, MatrixView<const float> keys,
               MatrixView<const float> queries, ProgressLine& progress) {
-  const float beta = 1.0F / std::sqrt(static_cast<float>(job.dimension / heads));
+  const Index width = job.dimension / heads;
+  const float beta = 1.0F / std::sqrt(static_cast<float>(width));
   const RelaxerOptions step{.halting = fixed_steps(), .max_steps = 1, .energies = false, .threads = job.run.threads};
   const Heads side_by_side =
       Heads::modern_hopfield(device, keys, std::vector<float>(static_cast<std::size_t>(heads), beta), {}, step);

@@ -88,6 +88,7 @@ set ylabel 'mean steps of a query that halts (dashed: asynchronous)'
 set yrange [1:*]
 set autoscale noextend
 set logscale y
+set ytics (1, 2, 5, 10, 20, 50, 100)
 unset key
 plot for [k = 1:words(powers)] loads using 'load':(of(word(powers, k), 'synchronous', column('mean_steps'))) \
        with linespoints linewidth 2 pointtype 7 pointsize 0.5 linecolor rgb word(colours, k), \
