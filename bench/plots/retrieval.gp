@@ -24,6 +24,8 @@ set grid linetype 1 linecolor '#e4e4e4'
 set border 3
 set tics nomirror
 set logscale x 4
+set xtics 4,16
+set autoscale noextend
 set xrange [4:*]
 set key at screen 0.5,0.02 center vertical maxrows 1 samplen 2
 do for [s = 1:words(similarities)] {
