@@ -8,10 +8,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <random>
 #include <span>
+#include <sstream>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/support/options.hpp"
@@ -33,13 +38,16 @@ struct Job {
   float rate = 0.1F;
   float hottest = 100.0F;
   float coldest = 0.1F;
-  int rows = 8;
+  int rows = 16;
+  Index shown = 2;
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
   Options options(
       "Noise relaxes to glyphs by x + rate*(u - x) on squared distances, sigma = 1/sqrt(beta) falling from step to\n"
-      "step by the factor 1 - rate, and at constant temperatures. Writes denoising.json and denoising.csv.");
+      "step by the factor 1 - rate, and at constant temperatures. Writes denoising.json, denoising.csv and, of the "
+      "first\n"
+      "samples at each row of the tables, the picture denoising-samples.csv.");
   job.run.add_to(options);
   options.add("--unifont", job.unifont, "the font, a .hex file");
   options.add("--size", job.size, "glyphs stored; pixels are -1 or 1");
@@ -48,6 +56,7 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add("--hottest", job.hottest, "sigma of the noise and of the first step");
   options.add("--coldest", job.coldest, "sigma of the last step");
   options.add("--rows", job.rows, "of each table, spread over the steps");
+  options.add("--shown", job.shown, "samples in the picture");
   return options.parse(argc, argv);
 }
 
@@ -55,6 +64,7 @@ void check(const Job& job) {
   if (!(job.rate > 0.0F && job.rate < 1.0F)) throw UsageError("--rate must be between 0 and 1");
   if (!(job.coldest > 0.0F && job.coldest < job.hottest)) throw UsageError("--coldest must be between 0 and --hottest");
   if (job.queries < 1) throw UsageError("--queries must be at least 1");
+  if (job.shown < 1 || job.shown > job.queries) throw UsageError("--shown must be from 1 to --queries");
   if (job.rows < 1) throw UsageError("--rows must be at least 1");
 }
 
@@ -133,6 +143,7 @@ Spread even_spread(const Job& job) {
 
 /// What a way leads to.
 struct Flow {
+  std::vector<Matrix<float>> samples = {};  ///< the first few at each station
   std::vector<Station> stations;
   Spread spread;
   double near = 0.0;    ///< share of the samples that end within a tenth of a pixel's amplitude of a pattern
@@ -168,6 +179,12 @@ Station describe(const Job& job, const Memory& memory, const Matrix<float>& stat
   return station;
 }
 
+Matrix<float> first_rows(const Matrix<float>& states, Index count) {
+  Matrix<float> result(count, states.columns());
+  std::copy_n(states.data(), result.size(), result.data());
+  return result;
+}
+
 /// Follows the samples, and stops on the way to look at them.
 Flow follow(const Job& job, const Memory& memory, const Matrix<float>& noise, const Way& way) {
   const auto total = static_cast<int>(way.betas.size());
@@ -190,6 +207,7 @@ Flow follow(const Job& job, const Memory& memory, const Matrix<float>& noise, co
     for (const float energy : result.energies)
       station.energy += static_cast<double>(energy) / static_cast<double>(result.energies.size());
     flow.stations.push_back(station);
+    flow.samples.push_back(first_rows(result.states, job.shown));
     if (steps < total) continue;
     count_rises(result, betas, flow);
     for (Index i = 0; i < noise.rows(); ++i)
@@ -209,7 +227,7 @@ void print(const Way& way, const Flow& flow) {
   table.print(std::cout);
 }
 
-void add_records(const Way& way, const Flow& flow, std::vector<Record>& records) {
+void add_records(const Way& way, const Flow& flow, const Spread& even, std::vector<Record>& records) {
   for (const Station& station : flow.stations)
     records.push_back({{"way", way.name},
                        {"steps", std::int64_t{station.steps}},
@@ -220,8 +238,44 @@ void add_records(const Way& way, const Flow& flow, std::vector<Record>& records)
                        {"ended_near_a_pattern", flow.near},
                        {"patterns_reached", flow.spread.reached},
                        {"perplexity", flow.spread.perplexity},
+                       {"even_perplexity", even.perplexity},
                        {"steps_that_raised_energy", flow.rising}});
 }
+
+/// Samples below one another, stations side by side, a margin of one pixel after each; of all ways.
+class Picture {
+ public:
+  void add(const Flow& flow) {
+    const Index shown = flow.samples.front().rows();
+    for (Index sample = 0; sample < shown; ++sample)
+      for (Index y = 0; y <= glyph_side; ++y) add_line(flow, sample, y);
+  }
+
+  void write(const std::filesystem::path& path) const {
+    std::ofstream out(path);
+    out << text_.str();
+    if (!out.flush()) throw std::runtime_error("can't write " + path.string());
+  }
+
+ private:
+  /// Each image in units of its own root mean square: noise is large, and fades.
+  void add_line(const Flow& flow, Index sample, Index y) {
+    const char* separator = "";
+    for (const Matrix<float>& states : flow.samples) {
+      const float* const image = states.row(sample);
+      const std::vector<float> nothing(glyph_pixels);
+      const double scale = std::max(distance(image, nothing.data()), 1e-6);
+      for (Index x = 0; x <= glyph_side; ++x) {
+        const bool margin = x == glyph_side || y == glyph_side;
+        const double value = margin ? -1.5 : static_cast<double>(image[y * glyph_side + x]) / scale;
+        text_ << std::exchange(separator, ",") << decimal(value, 2);
+      }
+    }
+    text_ << '\n';
+  }
+
+  std::ostringstream text_;
+};
 
 void run(const Job& job) {
   check(job);
@@ -237,13 +291,15 @@ void run(const Job& job) {
   const Spread even = even_spread(job);
   Table summary({"way", "near a pattern, %", "patterns reached", "perplexity", "steps that raised E, %"});
   std::vector<Record> records;
+  Picture picture;
   ProgressLine progress(static_cast<int>(ways.size()), job.run.progress);
   for (const Way& way : ways) {
     progress.next_stage(way.name);
     const Flow flow = follow(job, memory, noise, way);
     progress.clear();
     print(way, flow);
-    add_records(way, flow, records);
+    add_records(way, flow, even, records);
+    picture.add(flow);
     summary.add({way.name, percent(flow.near, 1), std::to_string(flow.spread.reached),
                  decimal(flow.spread.perplexity, 0), percent(flow.rising, 2)});
   }
@@ -257,6 +313,7 @@ void run(const Job& job) {
                           {"coldest", double{job.coldest}},
                           {"even_patterns_reached", even.reached},
                           {"even_perplexity", even.perplexity}};
+  picture.write(job.run.file("denoising-samples.csv"));
   job.run.write("denoising", "denoising", joined(untimed(job.run.context()), details), records);
 }
 

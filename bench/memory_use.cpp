@@ -1,4 +1,5 @@
-// Memory that relaxing a long query set takes beyond its input and output: it should not depend on the set's length.
+// Memory that a memory and relaxing a long query set take beyond patterns, input and output: it should not depend on
+// the set's length.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,13 +30,18 @@ struct Job {
   std::vector<int> queries = {100000, 1000000, 10000000};
   Index dimension = 128;
   Index patterns = 8;
-  std::string rule = "hebbian";
+  std::vector<std::string> rules = {"hebbian"};
   float beta = 0.5F;
+  int fixed_steps = 0;
 };
+
+/// What may be taken beyond patterns, queries and results, however many there are.
+constexpr double allowed_bytes = 256e6;
 
 /// What one process found; plain bytes, so that it can go through a pipe.
 struct Usage {
-  double extra_bytes = 0.0;
+  double memory_bytes = 0.0;  ///< of the memory and its relaxer, beyond a copy of the patterns
+  double extra_bytes = 0.0;   ///< at the peak of relaxing
   double seconds = 0.0;
   double mean_steps = 0.0;
 };
@@ -44,6 +50,8 @@ const std::map<std::string, NormalisedSeparation> separations = {{"softmax", sof
                                                                  {"entmax", entmax()},   {"normmax", normmax()},
                                                                  {"max", top(1)},        {"top-16", top(16)}};
 
+double pattern_bytes(const Job& job) { return 4.0 * static_cast<double>(job.patterns * job.dimension); }
+
 std::string names() {
   std::string result;
   for (const auto& [name, separation] : separations) result += (result.empty() ? "" : ", ") + name;
@@ -51,25 +59,33 @@ std::string names() {
 }
 
 /// The memory, and the update that its literature has.
-std::pair<Memory, Update> make_memory(const Job& job, MatrixView<const float> patterns) {
+std::pair<Memory, Update> make_memory(const Job& job, const std::string& rule, MatrixView<const float> patterns) {
   const Device device = job.run.chosen_device();
-  if (job.rule == "hebbian") return {Memory::hebbian(device, patterns), tanh_update()};
-  const auto found = separations.find(job.rule);
-  if (found == separations.end()) throw UsageError("there is no rule '" + job.rule + "'; known: hebbian, " + names());
-  return {Memory::modern_hopfield(device, patterns, {.beta = job.beta, .separation = found->second}), readout_update()};
+  if (rule == "hebbian") return {Memory::hebbian(device, patterns), tanh_update()};
+  const ModernHopfieldOptions options{.beta = job.beta, .separation = separations.at(rule)};
+  return {Memory::modern_hopfield(device, patterns, options), readout_update()};
 }
 
 bool parse(int argc, const char* const* argv, Job& job) {
   Options options(
-      "Peak memory of relaxing long query sets beyond their input and output, each set in a process of its own.\n"
-      "Writes memory-use.json and memory-use.csv.");
+      "Peak memory of memories and of relaxing long query sets, beyond patterns, input and output, each set in a "
+      "process "
+      "of\nits own. Writes memory-use.json and memory-use.csv.");
   job.run.add_to(options);
   options.add("--queries", job.queries, "lengths of query sets");
   options.add("--dimension", job.dimension, "neurons");
   options.add("--patterns", job.patterns, "stored patterns");
-  options.add("--rule", job.rule, "of the memory: hebbian, or a modern Hopfield memory's separation: " + names());
+  options.add("--rule", job.rules, "of memories: hebbian, or a modern Hopfield memory's separation: " + names());
   options.add("--beta", job.beta, "inverse temperature of modern Hopfield memories");
+  options.add("--fixed-steps", job.fixed_steps, "take exactly so many steps, without energies; 0: halt by energy");
   return options.parse(argc, argv);
+}
+
+void check(const Job& job) {
+  for (const std::string& rule : job.rules)
+    if (rule != "hebbian" && !separations.contains(rule))
+      throw UsageError("--rule: there is no '" + rule + "'; known: hebbian, " + names());
+  if (job.fixed_steps < 0) throw UsageError("--fixed-steps must not be negative");
 }
 
 /// Copies of patterns with one sign in eight flipped: the and of three random words says where.
@@ -88,25 +104,28 @@ void fill_with_noisy_copies(Matrix<float>& queries, MatrixView<const float> patt
   }
 }
 
-Usage measure(const Job& job, Index queries) {
+Usage measure(const Job& job, const std::string& rule, Index queries) {
   Random random(static_cast<std::uint64_t>(job.run.seed));
-  const auto [memory, update] = make_memory(job, random_patterns(job.patterns, job.dimension, random));
+  const auto empty = static_cast<double>(resident_bytes());
+  const auto [memory, update] = make_memory(job, rule, random_patterns(job.patterns, job.dimension, random));
   RelaxerOptions options = job.run.relaxer();
+  if (job.fixed_steps > 0) options = with_fixed_steps(options, job.fixed_steps);
   options.update = update;
   const Relaxer relaxer(memory, options);
+  Usage usage;
+  usage.memory_bytes = static_cast<double>(resident_bytes()) - empty - pattern_bytes(job);
   Matrix<float> input(queries, job.dimension);
   fill_with_noisy_copies(input, memory.patterns(), random);
   Results results(input);
   std::fill_n(results.states.data(), results.states.size(), 0.0F);  // so that its pages count before, not during
 
   ProgressLine progress(1, job.run.progress);
-  progress.next_stage("relaxing " + grouped(static_cast<double>(queries)) + " queries");
+  progress.next_stage(rule + ": relaxing " + grouped(static_cast<double>(queries)) + " queries");
   const RelaxCall call{.progress = [&](const Progress& p) {
     progress.detail(percent(static_cast<double>(p.finished) / static_cast<double>(p.total), 0) + " %");
   }};
   reset_peak();
   const auto before = static_cast<double>(resident_bytes());
-  Usage usage;
   usage.seconds = seconds([&] { relaxer.relax(input, results.view(), call); });
   usage.extra_bytes = static_cast<double>(peak_resident_bytes()) - before;
   for (const std::int32_t steps : results.steps)
@@ -115,7 +134,7 @@ Usage measure(const Job& job, Index queries) {
 }
 
 /// Measures in a child process: what an earlier set left in the heap can't hide what this one takes.
-Usage measure_apart(const Job& job, Index queries) {
+Usage measure_apart(const Job& job, const std::string& rule, Index queries) {
   std::array<int, 2> ends{};
   if (pipe(ends.data()) != 0) throw std::runtime_error("no pipe");
   std::cout << std::flush;
@@ -123,7 +142,7 @@ Usage measure_apart(const Job& job, Index queries) {
   if (child < 0) throw std::runtime_error("no child process");
   if (child == 0) {
     const int status = run_program([&] {
-      const Usage usage = measure(job, queries);
+      const Usage usage = measure(job, rule, queries);
       if (write(ends[1], &usage, sizeof usage) != sizeof usage) throw std::runtime_error("the pipe is broken");
     });
     _exit(status);
@@ -138,28 +157,40 @@ Usage measure_apart(const Job& job, Index queries) {
 }
 
 void run(const Job& job) {
-  Table table({"queries", "input and output, MiB", "extra memory, MiB", "seconds", "queries/s", "mean steps"});
+  check(job);
+  Table table({"rule", "queries", "patterns, input and output, MiB", "memory beyond, MiB", "relaxing beyond, MiB",
+               "within 256 MB", "seconds", "queries/s", "mean steps"});
   std::vector<Record> records;
   constexpr double mebibyte = 1024.0 * 1024.0;
-  for (const int queries : job.queries) {
-    const double in_and_out = 4.0 * queries * static_cast<double>(2 * job.dimension + 1) + queries;
-    if (1.1 * in_and_out > static_cast<double>(available_bytes())) {
-      std::cout << grouped(queries) << " queries left out: their input and output take "
-                << grouped(in_and_out / mebibyte) << " MiB, more than this machine has free\n";
-      continue;
+  for (const std::string& rule : job.rules)
+    for (const int queries : job.queries) {
+      const double in_and_out = 4.0 * queries * static_cast<double>(2 * job.dimension + 1) + queries;
+      if (1.1 * (in_and_out + 2.0 * pattern_bytes(job)) > static_cast<double>(available_bytes())) {
+        std::cout << grouped(queries) << " queries left out: their input and output and the patterns take "
+                  << grouped((in_and_out + pattern_bytes(job)) / mebibyte) << " MiB, more than this machine has free\n";
+        continue;
+      }
+      const Usage usage = measure_apart(job, rule, queries);
+      const double beyond = usage.memory_bytes + usage.extra_bytes;
+      table.add({rule, grouped(queries), grouped((in_and_out + pattern_bytes(job)) / mebibyte),
+                 decimal(usage.memory_bytes / mebibyte, 2), decimal(usage.extra_bytes / mebibyte, 2),
+                 beyond <= allowed_bytes ? "yes" : "no", decimal(usage.seconds, 2), grouped(queries / usage.seconds),
+                 decimal(usage.mean_steps, 2)});
+      records.push_back({{"rule", rule},
+                         {"queries", std::int64_t{queries}},
+                         {"input_and_output_bytes", in_and_out},
+                         {"memory_bytes", usage.memory_bytes},
+                         {"extra_bytes", usage.extra_bytes},
+                         {"allowed_bytes", allowed_bytes},
+                         {"seconds", usage.seconds},
+                         {"mean_steps", usage.mean_steps}});
     }
-    const Usage usage = measure_apart(job, queries);
-    table.add({grouped(queries), grouped(in_and_out / mebibyte), decimal(usage.extra_bytes / mebibyte, 2),
-               decimal(usage.seconds, 2), grouped(queries / usage.seconds), decimal(usage.mean_steps, 2)});
-    records.push_back({{"queries", std::int64_t{queries}},
-                       {"input_and_output_bytes", in_and_out},
-                       {"extra_bytes", usage.extra_bytes},
-                       {"seconds", usage.seconds},
-                       {"mean_steps", usage.mean_steps}});
-  }
-  std::cout << "Relaxing on a " << job.rule << " memory, N = " << job.dimension << ", P = " << job.patterns << ":\n";
+  std::cout << "N = " << job.dimension << ", P = " << job.patterns << ":\n";
   table.print(std::cout);
-  const Record details = {{"dimension", job.dimension}, {"patterns", job.patterns}, {"rule", job.rule}};
+  const Record details = {{"dimension", job.dimension},
+                          {"patterns", job.patterns},
+                          {"pattern_bytes", pattern_bytes(job)},
+                          {"fixed_steps", std::int64_t{job.fixed_steps}}};
   job.run.write("memory-use", "rows", joined(job.run.context(), details), records);
 }
 

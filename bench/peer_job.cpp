@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -28,6 +29,7 @@ struct Job {
   Index dimension = 128;
   float gain = 0.5F;
   float beta = 1.0F;
+  int heads = 1;
   int fixed_steps = 0;
 };
 
@@ -37,7 +39,8 @@ bool parse(int argc, const char* const* argv, Job& job) {
       "and\n"
       "the steps as JSON.");
   job.run.add_to(options);
-  options.add("--memory", job.memory, "hebbian, modern_hopfield or adaptive");
+  options.add("--memory", job.memory,
+              "hebbian, modern_hopfield, heads (modern Hopfield memories side by side) or adaptive");
   options.add("--patterns", job.patterns, "file of stored patterns, one after the other");
   options.add("--queries", job.queries, "file of queries");
   options.add("--states", job.states, "file to write the states to; for adaptive, the patterns found");
@@ -45,7 +48,8 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add("--precision", job.precision, "of the terms of adaptive: full, bits16 or bits8");
   options.add("--dimension", job.dimension, "neurons");
   options.add("--gain", job.gain, "of the tanh update, for hebbian");
-  options.add("--beta", job.beta, "inverse temperature, for modern_hopfield");
+  options.add("--beta", job.beta, "inverse temperature, for modern_hopfield and heads");
+  options.add("--heads", job.heads, "their number; they share the neurons evenly");
   options.add("--fixed-steps", job.fixed_steps, "take exactly so many steps; 0: halt by energy");
   return options.parse(argc, argv);
 }
@@ -68,14 +72,17 @@ void write_rows(const std::filesystem::path& path, const Matrix<float>& rows) {
   if (!out.flush()) throw std::runtime_error("can't write " + path.string());
 }
 
+RelaxerOptions relaxer_options(const Job& job) {
+  const RelaxerOptions options = job.run.relaxer();
+  return job.fixed_steps > 0 ? with_fixed_steps(options, job.fixed_steps) : options;
+}
+
 Relaxer make_relaxer(const Job& job) {
   const Matrix<float> patterns = read_rows(job.patterns, job.dimension);
-  RelaxerOptions options = job.run.relaxer();
-  if (job.fixed_steps > 0) options = with_fixed_steps(options, job.fixed_steps);
+  RelaxerOptions options = relaxer_options(job);
   const Device device = job.run.chosen_device();
   if (job.memory == "modern_hopfield")
     return Relaxer(Memory::modern_hopfield(device, patterns, {.beta = job.beta}), options);
-  if (job.memory != "hebbian") throw UsageError("--memory: '" + job.memory + "' is not hebbian or modern_hopfield");
   options.update = tanh_update(job.gain);
   return Relaxer(Memory::hebbian(device, patterns), options);
 }
@@ -105,6 +112,12 @@ double median_seconds(const Job& job, const Work& work) {
   return median(times);
 }
 
+void print_report(double time, const std::vector<double>& steps) {
+  const double mean_steps = std::accumulate(steps.begin(), steps.end(), 0.0) / static_cast<double>(steps.size());
+  std::cout << "{\"seconds\": " << time << ", \"mean_steps\": " << mean_steps
+            << ", \"p95_steps\": " << quantile(steps, 0.95) << "}\n";
+}
+
 void score(const Job& job) {
   const Memory memory = make_adaptive(job);
   const Matrix<float> queries = read_rows(job.queries, job.dimension);
@@ -114,7 +127,21 @@ void score(const Job& job) {
   for (Index i = 0; i < queries.rows(); ++i)
     std::copy_n(memory.patterns().row(found.pattern[static_cast<std::size_t>(i)]), queries.columns(), patterns.row(i));
   if (!job.states.empty()) write_rows(job.states, patterns);
-  std::cout << "{\"seconds\": " << time << ", \"mean_steps\": 1, \"p95_steps\": 1}\n";
+  print_report(time, {1.0});
+}
+
+void attend(const Job& job) {
+  if (job.heads < 1) throw UsageError("--heads must be at least 1");
+  RelaxerOptions options = relaxer_options(job);
+  options.energies = job.fixed_steps == 0;
+  const Heads heads =
+      Heads::modern_hopfield(job.run.chosen_device(), read_rows(job.patterns, job.dimension),
+                             std::vector<float>(static_cast<std::size_t>(job.heads), job.beta), {}, options);
+  const Matrix<float> queries = read_rows(job.queries, job.dimension);
+  HeadsRelaxation result;
+  const double time = median_seconds(job, [&] { result = heads.relax(queries); });
+  if (!job.states.empty()) write_rows(job.states, result.states);
+  print_report(time, {result.steps.data(), result.steps.data() + result.steps.size()});
 }
 
 void relax(const Job& job) {
@@ -123,19 +150,22 @@ void relax(const Job& job) {
   Results results(queries);
   const double time = median_seconds(job, [&] { relaxer.relax(queries, results.view()); });
   if (!job.states.empty()) write_rows(job.states, results.states);
-  const std::vector<double> steps(results.steps.begin(), results.steps.end());
-  const double mean_steps = std::accumulate(steps.begin(), steps.end(), 0.0) / static_cast<double>(steps.size());
-  std::cout << "{\"seconds\": " << time << ", \"mean_steps\": " << mean_steps
-            << ", \"p95_steps\": " << quantile(steps, 0.95) << "}\n";
+  print_report(time, {results.steps.begin(), results.steps.end()});
+}
+
+const std::map<std::string, void (*)(const Job&)> works = {
+    {"hebbian", relax}, {"modern_hopfield", relax}, {"heads", attend}, {"adaptive", score}};
+
+void run(const Job& job) {
+  const auto work = works.find(job.memory);
+  if (work == works.end())
+    throw UsageError("--memory: '" + job.memory + "' is not hebbian, modern_hopfield, heads or adaptive");
+  work->second(job);
 }
 
 }  // namespace
 }  // namespace attractor::bench
 
 int main(int argc, char** argv) {
-  return attractor::bench::run_program([&] {
-    attractor::bench::Job job;
-    if (attractor::bench::parse(argc, argv, job))
-      job.memory == "adaptive" ? attractor::bench::score(job) : attractor::bench::relax(job);
-  });
+  return attractor::bench::run_job(argc, argv, attractor::bench::Job{}, attractor::bench::parse, attractor::bench::run);
 }

@@ -20,11 +20,12 @@ Jobs:
   separations         what a step costs under each separation
   capacity            how many patterns memories hold as they grow, and what halting costs there
   image-retrieval     glyphs from halves and under noise, every similarity with every separation
+  digit-retrieval     the same with scikit-learn's handwritten digits
   heads               memories side by side, which in one step are multi-head attention, beside a plain loop
   denoising           glyphs from noise by gradient flow, cooling against constant temperatures
   micro               micro-benchmarks beside matrix products of the same shapes
   memory              peak memory of relaxing up to ten million queries, on any memory
-  peers               against PyTorch; needs a Python that has it: --python PATH
+  peers               against PyTorch, attention with heads too; needs a Python that has it: --python PATH
 
 Options go to the job; JOB --help lists them. As root on Debian 12, missing packages are installed; otherwise they are
 named. Results land in build/release/bench, or in --output DIR.
@@ -59,22 +60,21 @@ asks_for_help() {
   return 1
 }
 
-# plot NAME FOLDER TITLE: FOLDER/NAME.svg and .png from FOLDER/NAME*.csv.
+# plot KIND NAME FOLDER TITLE: FOLDER/NAME.svg and .png from FOLDER/NAME*.csv, by bench/plots/KIND.gp.
 plot() {
-  local name=$1 folder=$2 title=$3 format
+  local kind=$1 name=$2 folder=$3 title=$4 format
   for format in svg png; do
-    gnuplot -e "name='$folder/$name'; format='$format'; title='$title'" bench/plots/tradeoff.gp
+    gnuplot -e "name='$folder/$name'; format='$format'; title='$title'" "bench/plots/$kind.gp"
   done
   echo "Plots: $folder/$name.svg, $folder/$name.png"
 }
 
-# study PROGRAM NAME TITLE OPTION...: runs a program that writes NAME.csv, NAME-tradeoff.csv, and plots them.
+# study PROGRAM KIND NAME TITLE OPTION...: runs a program that writes NAME*.csv, and plots them.
 study() {
-  local program=$1 name=$2 title=$3
-  shift 3
-  build_job "bench_$program" unifont gnuplot-nox
+  local program=$1 kind=$2 name=$3 title=$4
+  shift 4
   "$build/bench/$program" --output "$build/bench" "$@"
-  asks_for_help "$@" || plot "$name" "$(output_folder "$@")" "$title"
+  asks_for_help "$@" || plot "$kind" "$name" "$(output_folder "$@")" "$title"
 }
 
 # The Python named by --python; the other options stay in `options`.
@@ -96,8 +96,14 @@ $python has no PyTorch. Install it in one of these ways, then run this again:
 END
     exit 1
   fi
-  build_job bench_peer_job
+  build_job bench_peer_job gnuplot-nox
+  local folder
+  folder=$(output_folder "${options[@]}")
+  rm -f "$folder/peers-heads.csv"
   "$python" bench/peers/compare.py --peer-job "$build/bench/peer_job" --output "$build/bench" "${options[@]}"
+  if [[ -f $folder/peers-heads.csv ]]; then
+    plot heads peers-heads "$folder" 'A step of memories side by side, and attention in PyTorch'
+  fi
 }
 
 if [[ ${1:-} == --help || ${1:-} == -h ]]; then
@@ -110,8 +116,14 @@ if [[ ${1:-} != -* && -n ${1:-} ]]; then
   shift
 fi
 case $job in
-  glyphs) study glyphs glyphs '64 CJK glyphs, projection memory' "$@" ;;
-  glyphs-all) study glyphs_all glyphs-all 'All glyphs of the font, modern Hopfield memory' "$@" ;;
+  glyphs)
+    build_job bench_glyphs unifont gnuplot-nox
+    study glyphs tradeoff glyphs '64 CJK glyphs, projection memory' "$@"
+    ;;
+  glyphs-all)
+    build_job bench_glyphs_all unifont gnuplot-nox
+    study glyphs_all tradeoff glyphs-all 'All glyphs of the font, modern Hopfield memory' "$@"
+    ;;
   noise-sweep)
     build_job bench_noise_sweep
     "$build/bench/noise_sweep" --output "$build/bench" "$@"
@@ -138,20 +150,25 @@ case $job in
     "$build/bench/separations" --output "$build/bench" "$@"
     ;;
   capacity)
-    build_job bench_capacity
-    "$build/bench/capacity" --output "$build/bench" "$@"
+    build_job bench_capacity gnuplot-nox
+    study capacity capacity capacity 'Random patterns that memories hold' "$@"
     ;;
   image-retrieval)
-    build_job bench_image_retrieval unifont
-    "$build/bench/image_retrieval" --output "$build/bench" "$@"
+    build_job bench_image_retrieval unifont gnuplot-nox
+    study image_retrieval retrieval image-retrieval 'CJK glyphs, damaged' "$@"
+    ;;
+  digit-retrieval)
+    build_job bench_image_retrieval python3-sklearn gnuplot-nox
+    gunzip -c /usr/lib/python3/dist-packages/sklearn/datasets/data/digits.csv.gz >"$build/bench/digits.csv"
+    study image_retrieval retrieval digit-retrieval 'Handwritten digits, damaged' --digits "$build/bench/digits.csv" "$@"
     ;;
   heads)
-    build_job bench_heads
-    "$build/bench/heads" --output "$build/bench" "$@"
+    build_job bench_heads gnuplot-nox
+    study heads heads heads 'A step of memories side by side' "$@"
     ;;
   denoising)
-    build_job bench_denoising unifont
-    "$build/bench/denoising" --output "$build/bench" "$@"
+    build_job bench_denoising unifont gnuplot-nox
+    study denoising denoising denoising 'Noise relaxes to glyphs' "$@"
     ;;
   memory)
     build_job bench_memory_use

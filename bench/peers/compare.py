@@ -1,10 +1,13 @@
 """This library beside PyTorch: the same data, the same rule, the same number of threads, one interleaved run."""
 
 import argparse
+import csv
 import itertools
 import json
+import math
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +16,7 @@ import numpy as np
 import torch
 
 import adaptive
+import attention
 import relaxation
 
 
@@ -27,8 +31,9 @@ def parse_arguments():
     parser.add_argument("--finalists", type=int, default=3, help="PyTorch variants that are measured in every round")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--scored", type=int, default=2048, help="queries of adaptive-2048")
-    parser.add_argument("--only", nargs="*", help="names of jobs: hebbian-128, hebbian-1024, hopfield-4096, adaptive-2048")
-    parser.add_argument("--output", type=Path, default=Path("."), help="folder for peers.json")
+    parser.add_argument("--heads", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="numbers of heads of heads-512")
+    parser.add_argument("--only", nargs="*", help="names of jobs: hebbian-128, hebbian-1024, hopfield-4096, adaptive-2048, heads-512")
+    parser.add_argument("--output", type=Path, default=Path("."), help="folder for peers.json and peers-heads.csv")
     return parser.parse_args()
 
 
@@ -166,6 +171,92 @@ def compare_scoring(job, arguments):
     return rounds
 
 
+class HeadsJob:
+    """Normal keys, which are the values too, and queries; in memory and in files that the C++ program reads."""
+
+    def __init__(self, dimension, patterns, queries, folder, seed):
+        random = np.random.default_rng(seed)
+        stored = random.standard_normal((patterns, dimension), np.float32)
+        asked = random.standard_normal((queries, dimension), np.float32)
+        self.folder = folder
+        stored.tofile(folder / "patterns.f32")
+        asked.tofile(folder / "queries.f32")
+        self.patterns, self.queries = torch.from_numpy(stored), torch.from_numpy(asked)
+
+
+def attend_by_library(job, heads, beta, arguments):
+    """Seconds of one step of this library, and its states [queries × columns]."""
+    states = job.folder / "states.f32"
+    command = [arguments.peer_job, "--memory", "heads", "--device", "cpu", "--heads", heads, "--beta", beta,
+               "--dimension", job.patterns.shape[1], "--patterns", job.folder / "patterns.f32",
+               "--queries", job.folder / "queries.f32", "--states", states, "--fixed-steps", 1,
+               "--threads", arguments.threads, "--repetitions", 3]
+    printed = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
+    return json.loads(printed)["seconds"], torch.from_numpy(np.fromfile(states, np.float32).reshape(job.queries.shape))
+
+
+def attend_by_torch(rule, job, heads, beta):
+    """The same of one way in PyTorch, the median of three; heads lie apart before, results are joined after."""
+    queries = attention.split(job.queries, heads).contiguous()
+    keys = attention.split(job.patterns, heads).contiguous()
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        states = rule(queries, keys, beta)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times), attention.joined(states)
+
+
+def compare_heads(job, heads, arguments):
+    """A row for each way: its time, that over this library's (median of rounds), and how far it is from the exact
+    result, alone and as a share of what rounding allows."""
+    beta = float(np.float32(1 / math.sqrt(job.patterns.shape[1] / heads)))
+    ways = {"this library": lambda: attend_by_library(job, heads, beta, arguments)}
+    for name, rule in {"PyTorch: fused attention": attention.fused, "PyTorch: softmax of products": attention.loop}.items():
+        ways[name] = lambda rule=rule: attend_by_torch(rule, job, heads, beta)
+    rounds = []
+    for _ in range(arguments.rounds + 1):  # Nothing is warm in the first.
+        rounds.append({name: way() for name, way in ways.items()})
+    expected, bound = (attention.joined(values) for values in attention.exact_by_rows(
+        attention.split(job.queries, heads), attention.split(job.patterns, heads), beta))
+    ours = rounds[-1]["this library"][1].double()
+    rows = []
+    for name in ways:
+        states = rounds[-1][name][1].double()
+        rows.append({"heads": heads,
+                     "way": name,
+                     "seconds_per_query": statistics.median(results[name][0] for results in rounds[1:]) / len(ours),
+                     "slower": statistics.median(results[name][0] / results["this library"][0] for results in rounds[1:]),
+                     "from_this_library": (states - ours).abs().max().item(),
+                     "from_exact": (states - expected).abs().max().item(),
+                     "of_the_bound": ((states - expected).abs() / bound).max().item()})
+    return rows
+
+
+def print_heads(rows):
+    width = max(len(row["way"]) for row in rows)
+    print(f"  heads  {'':{width}}  µs a query  this library is faster by  from this library  from exact  of its bound")
+    for row in rows:
+        print(f"  {row['heads']:5}  {row['way']:{width}}  {1e6 * row['seconds_per_query']:10.2f}  {row['slower']:25.2f}"
+              f"  {row['from_this_library']:17.1e}  {row['from_exact']:10.1e}  {row['of_the_bound']:12.3f}")
+
+
+def beyond_rounding(rows):
+    """Whether a way is farther from the exact result than rounding explains; says which."""
+    beyond = [row for row in rows if not row["of_the_bound"] <= 1]  # NaN too
+    for row in beyond:
+        print(f"{row['way']}, {row['heads']} heads: {row['of_the_bound']:.3g} times as far from the exact result as"
+              " rounding explains", file=sys.stderr)
+    return bool(beyond)
+
+
+def write_heads(rows, path):
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), quoting=csv.QUOTE_NONNUMERIC)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def compile_rule(rule):
     return torch.compile(rule, dynamic=True)
 
@@ -260,6 +351,7 @@ def print_rows(rows):
 def main():
     arguments = parse_arguments()
     torch.set_num_threads(arguments.threads)
+    arguments.output.mkdir(parents=True, exist_ok=True)
     print(f"PyTorch {torch.__version__}, {arguments.threads} threads\n{torch.__config__.show()}")
     report = {"torch": torch.__version__, "configuration": torch.__config__.show(), "threads": arguments.threads}
     jobs = {"hebbian-128": ("hebbian", 128, 8, 65536, 1.0), "hebbian-1024": ("hebbian", 1024, 64, 8192, 1.0),
@@ -284,8 +376,19 @@ def main():
                 report[name] = {kind: summarise(results) for kind, results in rounds.items()}
             for rows in report[name].values():
                 print_rows(rows)
-    arguments.output.mkdir(parents=True, exist_ok=True)
+        name = "heads-512"
+        if not arguments.only or name in arguments.only:
+            dimension, patterns, queries = 512, 1024, 2048
+            print(f"\n{name}: a step of memories side by side, which is multi-head attention; {dimension} columns,"
+                  f" {patterns} keys, {queries} queries")
+            with tempfile.TemporaryDirectory() as folder:
+                job = HeadsJob(dimension, patterns, queries, Path(folder), arguments.seed)
+                report[name] = [row for heads in arguments.heads for row in compare_heads(job, heads, arguments)]
+            print_heads(report[name])
+            write_heads(report[name], arguments.output / "peers-heads.csv")
     (arguments.output / "peers.json").write_text(json.dumps(report, indent=2) + "\n")
+    if beyond_rounding(report.get("heads-512", [])):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

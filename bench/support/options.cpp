@@ -18,15 +18,19 @@ Number parse_number(std::string_view text) {
   return value;
 }
 
-std::vector<int> parse_list(std::string_view text) {
-  std::vector<int> values;
+/// The values between commas, each as `parse` reads it.
+template <class Element>
+std::vector<Element> parse_list(std::string_view text, Element (*parse)(std::string_view)) {
+  std::vector<Element> values;
   while (true) {
     const std::size_t comma = text.find(',');
-    values.push_back(parse_number<int>(text.substr(0, comma)));
+    values.push_back(parse(text.substr(0, comma)));
     if (comma == std::string_view::npos) return values;
     text.remove_prefix(comma + 1);
   }
 }
+
+std::string parse_word(std::string_view text) { return std::string(text); }
 
 template <class Number>
 std::string number_text(Number value) {
@@ -35,10 +39,11 @@ std::string number_text(Number value) {
   return text.str();
 }
 
-std::string list_text(const std::vector<int>& values) {
+template <class Element>
+std::string list_text(const std::vector<Element>& values) {
   std::ostringstream text;
   const char* separator = "";
-  for (const int value : values) text << std::exchange(separator, ",") << value;
+  for (const Element& value : values) text << std::exchange(separator, ",") << value;
   return text.str();
 }
 
@@ -64,8 +69,13 @@ void Options::add(const std::string& name, float& value, const std::string& help
 }
 
 void Options::add(const std::string& name, std::vector<int>& values, const std::string& help) {
-  options_.push_back(
-      {name, help, list_text(values), true, [&values](std::string_view text) { values = parse_list(text); }});
+  options_.push_back({name, help, list_text(values), true,
+                      [&values](std::string_view text) { values = parse_list(text, parse_number<int>); }});
+}
+
+void Options::add(const std::string& name, std::vector<std::string>& values, const std::string& help) {
+  options_.push_back({name, help, list_text(values), true,
+                      [&values](std::string_view text) { values = parse_list(text, parse_word); }});
 }
 
 void Options::add_flag(const std::string& name, bool& value, const std::string& help) {

@@ -27,7 +27,8 @@ class Options {
   void add(const std::string& name, int& value, const std::string& help);
   void add(const std::string& name, Index& value, const std::string& help);
   void add(const std::string& name, float& value, const std::string& help);
-  void add(const std::string& name, std::vector<int>& values, const std::string& help);  ///< comma-separated
+  void add(const std::string& name, std::vector<int>& values, const std::string& help);          ///< comma-separated
+  void add(const std::string& name, std::vector<std::string>& values, const std::string& help);  ///< likewise
   void add_flag(const std::string& name, bool& value, const std::string& help);
 
   /// Sets the bound variables. False when --help was asked for and printed; there is then nothing left to do.

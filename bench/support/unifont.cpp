@@ -56,6 +56,18 @@ GlyphSet select(const GlyphSet& glyphs, const std::vector<Index>& indices) {
   return result;
 }
 
+std::vector<Index> distinct(const GlyphSet& glyphs, char32_t first, char32_t last) {
+  std::vector<Index> indices;
+  std::set<std::vector<float>> seen;
+  for (Index i = 0; i < glyphs.pixels.rows(); ++i) {
+    const char32_t code_point = glyphs.code_points[static_cast<std::size_t>(i)];
+    const float* pixels = glyphs.pixels.row(i);
+    if (first <= code_point && code_point <= last && seen.emplace(pixels, pixels + glyph_pixels).second)
+      indices.push_back(i);
+  }
+  return indices;
+}
+
 }  // namespace
 
 GlyphSet read_unifont(const std::filesystem::path& path) {
@@ -72,15 +84,12 @@ GlyphSet read_unifont(const std::filesystem::path& path) {
   return glyphs;
 }
 
+GlyphSet distinct_glyphs(const GlyphSet& glyphs, char32_t first, char32_t last) {
+  return select(glyphs, distinct(glyphs, first, last));
+}
+
 GlyphSet choose_glyphs(const GlyphSet& glyphs, char32_t first, char32_t last, Index count, Index seed) {
-  std::vector<Index> candidates;
-  std::set<std::vector<float>> seen;
-  for (Index i = 0; i < glyphs.pixels.rows(); ++i) {
-    const char32_t code_point = glyphs.code_points[static_cast<std::size_t>(i)];
-    const float* pixels = glyphs.pixels.row(i);
-    if (first <= code_point && code_point <= last && seen.emplace(pixels, pixels + glyph_pixels).second)
-      candidates.push_back(i);
-  }
+  const std::vector<Index> candidates = distinct(glyphs, first, last);
   if (count > std::ssize(candidates))
     throw std::runtime_error("the font has only " + std::to_string(candidates.size()) +
                              " different glyphs there, not " + std::to_string(count));

@@ -26,6 +26,9 @@ struct GlyphSet {
 /// @throws std::runtime_error unreadable file or a line of another form.
 GlyphSet read_unifont(const std::filesystem::path& path);
 
+/// The different bitmaps with code points in [first, last], each under its first code point.
+GlyphSet distinct_glyphs(const GlyphSet& glyphs, char32_t first, char32_t last);
+
 /// `count` different bitmaps with code points in [first, last], chosen at random by `seed`, in code-point order.
 /// @throws std::runtime_error too few different glyphs.
 GlyphSet choose_glyphs(const GlyphSet& glyphs, char32_t first, char32_t last, Index count, Index seed);
