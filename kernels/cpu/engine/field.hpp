@@ -131,4 +131,8 @@ struct Readout {
 
 using Field = std::variant<FactoredField, DenseField, SoftmaxField, AdaptiveField>;
 
+/// States that are worth a thread of their own: fewer the larger the memory is that a step passes over, and as many as
+/// fill a register block of a small one.
+Index states_worth_a_thread(const Field& field);
+
 }  // namespace attractor::cpu

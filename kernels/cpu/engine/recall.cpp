@@ -104,11 +104,11 @@ class RetrievalWorker {
 
 /// Calls run(worker, first row, rows) for batches of states. All memory is taken before any thread starts.
 template <class Worker, class Run, class... Arguments>
-void for_batches(Index states, int threads, const Run& run, const Arguments&... arguments) {
-  const int team = team_size(threads, states, least_lanes);
+void for_batches(const Field& field, Index states, int threads, const Run& run, const Arguments&... arguments) {
+  const int team = team_size(threads, states, states_worth_a_thread(field));
   std::vector<std::unique_ptr<Worker>> workers;
-  for (int i = 0; i < team; ++i) workers.push_back(std::make_unique<Worker>(arguments...));
-  run_chunks(team, states, most_lanes, [&](int share, Index first, Index end) {
+  for (int i = 0; i < team; ++i) workers.push_back(std::make_unique<Worker>(field, arguments...));
+  run_chunks(team, states, std::min(most_lanes, (states + team - 1) / team), [&](int share, Index first, Index end) {
     run(*workers[static_cast<std::size_t>(share)], first, end - first);
   });
 }
@@ -122,7 +122,7 @@ void recall(const Field& field, const Readout& readout, const StateBatch& batch,
                intensity.empty() ? intensity
                                  : intensity.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(rows)));
   };
-  for_batches<RecallWorker>(batch.states.rows, threads, run, field, readout, batch.states.columns);
+  for_batches<RecallWorker>(field, batch.states.rows, threads, run, readout, batch.states.columns);
 }
 
 void retrieve(const Field& field, const StateBatch& batch, MatrixView<Index> patterns, MatrixView<float> posteriors,
@@ -132,7 +132,7 @@ void retrieve(const Field& field, const StateBatch& batch, MatrixView<Index> pat
   };
   const Index states = batch.states.rows;
   const RankingSize size{.ranks = patterns.columns, .lanes = std::min(states, most_lanes)};
-  for_batches<RetrievalWorker>(states, threads, run, field, batch.states.columns, size);
+  for_batches<RetrievalWorker>(field, states, threads, run, batch.states.columns, size);
 }
 
 }  // namespace attractor::cpu

@@ -46,10 +46,12 @@ struct Job {
 /// One thread's share: keeps the lanes of its tile filled and steps them until no query is left.
 class TileWorker {
  public:
-  TileWorker(const Job& job, const Field& field, QueryQueue& queue, detail::ProgressMeter& meter, Index width)
+  TileWorker(const Job& job, const Field& field, QueryQueue& queue, detail::ProgressMeter& meter, Index width,
+             Index room)
       : job_(job),
         queue_(queue),
         meter_(meter),
+        room_(std::min(room, width)),
         tile_(job.queries.columns, width, job.call.clamped.data != nullptr, job.end.watches_cycles),
         kernel_(std::visit([&](const auto& f) { return make_kernel(f, *job.options.update, width); }, field)),
         lanes_(static_cast<std::size_t>(most_lanes)) {
@@ -156,7 +158,7 @@ class TileWorker {
     store_lanes(departures_, tile_.state.data(), tile_.dimension, tile_.width);
     departures_.clear();
     arrivals_.clear();
-    for (Index i = 0; i < tile_.width && next_query(); ++i) {
+    for (Index i = 0; i < room_ && next_query(); ++i) {
       if (lane_at(i).query >= 0) continue;
       while (next_query() && !enter(i, waiting_.first++)) {
       }
@@ -258,6 +260,7 @@ class TileWorker {
   const Job& job_;
   QueryQueue& queue_;
   detail::ProgressMeter& meter_;
+  Index room_;  ///< queries in flight at most
   Tile tile_;
   std::unique_ptr<FieldKernel> kernel_;
   std::vector<Lane> lanes_;
@@ -304,14 +307,16 @@ Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const 
                         .first_step = schedule.first_last()},
                 .signs = detail::makes_signs(*options.update),
                 .sweeps = std::holds_alternative<AsynchronousSignUpdate>(*options.update)};
-  const int threads = team_size(options.threads, queries.rows, least_lanes);
+  const int threads = team_size(options.threads, queries.rows, states_worth_a_thread(field));
+  // So that no thread takes all of a small batch.
+  const Index room = (queries.rows + threads - 1) / threads;
   QueryQueue queue(queries.rows, threads);
   detail::ProgressMeter meter(call, queries.rows);
   // All memory is taken before any thread starts: a failure here leaves nothing half done.
   std::vector<std::unique_ptr<TileWorker>> workers;
   for (int i = 0; i < threads; ++i)
-    workers.push_back(
-        std::make_unique<TileWorker>(job, field, queue, meter, tile_width(*options.update, threads, queries.rows)));
+    workers.push_back(std::make_unique<TileWorker>(job, field, queue, meter,
+                                                   tile_width(*options.update, threads, queries.rows), room));
   run_team(threads, [&](int share) { workers[static_cast<std::size_t>(share)]->run(); });
   cancel_untaken(results, queue.taken());
   meter.finish();
