@@ -161,6 +161,34 @@ TEST(ReadoutTest, RowsAndTermsGiveTheSame) {
     }
 }
 
+/// Few queries are scored each by itself.
+TEST(RetrievalTest, FewAtATimeGiveTheSame) {
+  Rng rng(17);
+  const Matrix<float> patterns = random_gaussian(203, 70, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 70, 0.2F, 2.0F, rng);
+  for (const Similarity similarity :
+       {Similarity::dot, Similarity::squared_distance, Similarity::manhattan, Similarity::cosine})
+    for (const NormalisedSeparation& separation : {softmax(), sparsemax()}) {
+      const Memory memory = Memory::modern_hopfield(test_device(), patterns,
+                                                    {.beta = 0.3F, .similarity = similarity, .separation = separation});
+      const auto found = [&](MatrixView<const float> some) {
+        return retrieve(memory, some, {.count = 3, .threads = 1});
+      };
+      const Retrieval together = found(queries);
+      for (const Index count : {1, 3, 4, 5})
+        for (Index first = 0; first + count <= queries.rows(); first += 13) {
+          const Retrieval few = found(queries.view().slice(first, count));
+          for (Index i = 0; i < 3 * count; ++i) {
+            const auto own = static_cast<std::size_t>(i);
+            const auto all = static_cast<std::size_t>(3 * first + i);
+            EXPECT_EQ(few.pattern[own], together.pattern[all]) << memory.rule() << " " << count << " from " << first;
+            EXPECT_EQ(few.posterior[own], together.posterior[all])
+                << memory.rule() << " " << count << " from " << first;
+          }
+        }
+    }
+}
+
 TEST(LongBatchTest, HoldsForQueriesThatWaitForASlot) {
   Rng rng(14);
   const Matrix<float> patterns = random_bipolar(8, 64, rng);

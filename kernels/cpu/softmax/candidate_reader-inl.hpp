@@ -67,7 +67,6 @@ class CandidateReader {
 
  protected:
   static constexpr Index most_group = 4 * panel_rows;
-  static constexpr Index most_single_lanes = 8;
 
   CandidateReader(const typename Scorer::Field& field, const PackedMatrix& contents, Index width, float cutoff,
                   const PatternBlocks& blocks)
@@ -117,8 +116,8 @@ class CandidateReader {
   /// Scores the patterns [first, end), a group, and keeps those within the cutoff of the largest score so far of some
   /// lane. Where few lanes are in use, each by itself, for a block of lanes would be scored as a whole.
   void score_group(const Tile& tile, Index first, Index end) {
-    if constexpr (requires { &Scorer::template score_panels<1>; })
-      if (tile.lanes <= detail::sizes().single_lanes) return score_lanes(tile, first, end);
+    if constexpr (has_panels<Scorer>)
+      if (scores_singly<Scorer>(tile)) return score_lanes(tile, first, end);
     for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR {
       for (Index row = first; row < end; row += block_rows)
         score(tile, row, std::min(Index{block_rows}, end - row), lane, candidates);
@@ -159,12 +158,7 @@ class CandidateReader {
       std::fill_n(scores, most_group, never);
       return false;
     }
-    if (end - first > 3 * panel_rows)
-      scorer_.template score_panels<most_group / panel_rows>(tile, first, lane, scores);
-    else
-      for (Index panel = first; panel < end; panel += panel_rows)
-        scorer_.template score_panels<1>(tile, panel, lane, scores + panel - first);
-    if (tile.has_pattern_terms) add_pattern_terms(tile, first, end - first, lane, scores);
+    score_lane_panels(scorer_, tile, first, end - first, lane, scores);
     return note_largest(scores, end - first, maximum);
   }
 

@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "kernels/cpu/simd/vector_ops-inl.hpp"
+#include "kernels/sizes.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
@@ -47,6 +48,33 @@ inline void add_pattern_terms(const Tile& tile, Index first, Index count, Index 
     if (valid != nullptr && valid[first + r] == 0) term = never;
     scores[r] = term == never ? never : scores[r] + term;
   }
+}
+
+/// Whether a scorer can score patterns that lie along the vectors for one lane.
+template <class Scorer>
+inline constexpr bool has_panels = requires {
+  &Scorer::template score_panels<1>;
+};
+
+inline constexpr Index most_single_lanes = 8;
+
+/// Where few lanes, most_single_lanes at most, are in use each is scored by itself: a block of lanes would be scored as
+/// a whole.
+template <class Scorer>
+bool scores_singly(const Tile& tile) {
+  return has_panels<Scorer> && tile.lanes <= detail::sizes().single_lanes;
+}
+
+/// s of `count` patterns from the panel at `first` on, of 4 panels at most, for one lane. Rows that pad the last panel
+/// are scored, too.
+template <class Scorer>
+HWY_INLINE void score_lane_panels(Scorer& scorer, const Tile& tile, Index first, Index count, Index lane,
+                                  float* scores) {
+  if (count > 3 * panel_rows)
+    scorer.template score_panels<4>(tile, first, lane, scores);
+  else
+    for (Index i = 0; i < count; i += panel_rows) scorer.template score_panels<1>(tile, first + i, lane, scores + i);
+  if (tile.has_pattern_terms) add_pattern_terms(tile, first, count, lane, scores);
 }
 
 /// s of block_rows patterns of `pattern_count` for a block of lanes; −∞ past the last pattern.

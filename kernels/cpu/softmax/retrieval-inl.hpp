@@ -56,7 +56,10 @@ class LaneRetrieval final : public RetrievalKernel {
   const LaneRanking& retrieve(const Tile& tile) override {
     scorer_.take(tile);
     best_.start();
-    for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) retrieve(tile, lane);
+    if (scores_singly<Scorer>(tile))
+      retrieve_singly(tile);
+    else
+      for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) retrieve(tile, lane);
     for (Index lane = 0; lane < tile.lanes; ++lane) rank(lane);
     return ranking_;
   }
@@ -85,10 +88,74 @@ class LaneRetrieval final : public RetrievalKernel {
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
       hn::Store(winner[v], Indices(), winner_.data() + at);
-      // 0 · score: not a number where the best score isn't finite.
-      const Vector posterior = hn::Div(hn::Set(floats, 1.0F), hn::Add(normaliser[v], rest[v]));
-      hn::Store(hn::MulAdd(best[v], hn::Zero(floats), posterior), floats, posterior_.data() + at);
+      hn::Store(posterior_of(best[v], normaliser[v], rest[v]), floats, posterior_.data() + at);
     }
+  }
+
+  /// What has been found of a lane that is scored by itself: the operations are those of a block of lanes.
+  struct Single {
+    float best = -std::numeric_limits<float>::infinity();
+    std::int32_t winner = 0;
+    float normaliser = 0.0F;
+    float rest = 0.0F;
+  };
+
+  HWY_INLINE void retrieve_singly([[maybe_unused]] const Tile& tile) {
+    if constexpr (has_panels<Scorer>) {
+      constexpr Index group = 4 * panel_rows;
+      Single found[most_single_lanes];
+      for (Index first = 0; first < pattern_count_; first += group)
+        for (Index lane = 0; lane < tile.lanes; ++lane) {
+          alignas(64) float scores[group + hn::MaxLanes(Floats())];
+          const Index count = std::min(group, pattern_count_ - first);
+          std::fill_n(scores, group, -std::numeric_limits<float>::infinity());
+          score_lane_panels(scorer_, tile, first, count, lane, scores);
+          for (Index i = 0; i < count; i += block_rows) add(scores + i, first + i, found[lane]);
+          if (ranking_.count > 1) note_single(scores, first, count, lane);
+        }
+      for (Index lane = 0; lane < tile.lanes; ++lane) {
+        const Single& own = found[lane];
+        winner_[static_cast<std::size_t>(lane)] = own.winner;
+        posterior_[static_cast<std::size_t>(lane)] = hn::GetLane(
+            posterior_of(hn::Set(floats, own.best), hn::Set(floats, own.normaliser), hn::Set(floats, own.rest)));
+      }
+    }
+  }
+
+  static HWY_INLINE void add(const float* scores, Index first, Single& found) {
+    const float before = found.best;
+    for (Index r = 0; r < block_rows; ++r)
+      if (scores[r] > found.best) {
+        found.best = scores[r];
+        found.winner = static_cast<std::int32_t>(first + r);
+      }
+    // As many as there are rows count; what lies behind them may be anything.
+    alignas(64) float weights[std::max<std::size_t>(block_rows, hn::MaxLanes(Floats()))];
+    const Vector best = hn::Set(floats, found.best);
+    for (Index r = 0; r < block_rows; r += vector_lanes())
+      hn::Store(softmax_weight(hn::LoadU(floats, scores + r), best), floats, weights + r);
+    float sum = 0.0F;
+    for (Index r = 0; r < block_rows; ++r) sum += weights[r];
+    Vector normaliser = hn::Set(floats, found.normaliser);
+    Vector rest = hn::Set(floats, found.rest);
+    if (before != found.best) {  // The factor would be 1.
+      const Vector factor = softmax_weight(hn::Set(floats, before), best);
+      normaliser = hn::Mul(normaliser, factor);
+      rest = hn::Mul(rest, factor);
+    }
+    add_exactly(hn::Set(floats, sum), normaliser, rest);
+    found.normaliser = hn::GetLane(normaliser);
+    found.rest = hn::GetLane(rest);
+  }
+
+  void note_single(const float* scores, Index first, Index count, Index lane) {
+    for (Index i = 0; i < count; ++i)
+      if (scores[i] > best_.least()[lane]) best_.add(lane, first + i, scores[i]);
+  }
+
+  /// 0 · score: not a number where the best score isn't finite.
+  static HWY_INLINE Vector posterior_of(Vector best, Vector normaliser, Vector rest) {
+    return hn::MulAdd(best, hn::Zero(floats), hn::Div(hn::Set(floats, 1.0F), hn::Add(normaliser, rest)));
   }
 
   void rank(Index lane) {
