@@ -99,6 +99,11 @@ ATTRACTOR_MATH double excess_potential(const NormmaxSeparation& /*separation*/, 
   return 1.0 - level;
 }
 
+// Epanechnikov: the largest score counts as 0, so that distance is the score itself, and the level is 1: p ∝ y⁰.
+
+ATTRACTOR_MATH float excess_rate(const EpanechnikovSeparation& /*separation*/) { return 1.0F; }
+ATTRACTOR_MATH float excess_exponent(const EpanechnikovSeparation& /*separation*/) { return 1.0F; }
+
 /// y.
 template <class Separation, class Ops, class V>
 ATTRACTOR_MATH V excess(const Separation& separation, const Ops& ops, V distance, V level) {

@@ -47,8 +47,14 @@ class RecallTest : public testing::TestWithParam<SystemKind> {
 
   static void expect_row(const Bounded& expected, std::span<const float> row) {
     ASSERT_EQ(expected.values.size(), row.size());
-    for (std::size_t i = 0; i < row.size(); ++i)
-      EXPECT_NEAR(static_cast<double>(row[i]), expected.values[i], expected.bounds[i]) << "entry " << i;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (std::isinf(expected.bounds[i])) continue;  // Whether a pattern has a weight hangs on rounding.
+      if (std::isnan(expected.values[i])) {
+        EXPECT_TRUE(std::isnan(row[i])) << "entry " << i << " is " << row[i];
+      } else {
+        EXPECT_NEAR(static_cast<double>(row[i]), expected.values[i], expected.bounds[i]) << "entry " << i;
+      }
+    }
   }
 
   void expect_agreement(const Shape& shape) {

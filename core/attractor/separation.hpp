@@ -5,8 +5,9 @@
 ///
 /// A pointwise one takes each score h to its own weight p = f(h) and has a potential F, F' = f. A normalised one needs
 /// all scores of a state: its weights are not negative and sum to 1, and it has a potential Ω*(s) whose gradient they
-/// are, the convex conjugate of a negative entropy Ω (a Fenchel–Young pair; Santos et al. 2024, Hopfield–Fenchel–Young
-/// networks). Each lists its name and parameters as files and descriptions have them.
+/// are in proportion to: in all but the last it is the gradient, and Ω* the convex conjugate of a negative entropy Ω (a
+/// Fenchel–Young pair; Santos et al. 2024, Hopfield–Fenchel–Young networks). Each lists its name and parameters as
+/// files and descriptions have them.
 
 #include <string_view>
 #include <variant>
@@ -77,13 +78,34 @@ struct TopSeparation {
   }
 };
 
+/// Of the n patterns with s > −1 each weighs 1/n, the others nothing; Ω* = log(ε + Σ [1 + s]₊), the log-sum of
+/// rectified lines (Hoover et al. 2025, dense associative memory with Epanechnikov energy). Scores count as they are,
+/// not by what they lie below the largest: similarities must be distances. Of squared ones, s = −½β‖a − x‖² + b, a
+/// pattern reaches as far as a ball of radius √(2(1 + b)/β) around it, and its readout is a step of mean shift with the
+/// Epanechnikov kernel. Where balls overlap their centroid may be a minimum that no stored pattern is.
+///
+/// A state in no ball has no gradient: its readout is the state itself, its energy −β⁻¹ log ε. Weights jump where a
+/// state crosses the border of a ball, which rounding moves by about 1e-7 √D of its radius.
+struct EpanechnikovSeparation {
+  float epsilon = 1e-6F;  ///< ε in (0, 1]: how high energies are outside all balls
+
+  static constexpr std::string_view name = "epanechnikov";
+  template <class Self, class Visit>
+  static void visit_parameters(Self& self, const Visit& visit) {
+    constexpr detail::Range range{.least = 0.0, .most = 1.0, .open = true, .words = "in (0, 1]"};
+    visit(detail::Parameter{"epsilon", range, "epsilon of epanechnikov"}, self.epsilon);
+  }
+};
+
 /// One of the normalised separations above.
-using NormalisedSeparation = std::variant<SoftmaxSeparation, EntmaxSeparation, NormmaxSeparation, TopSeparation>;
+using NormalisedSeparation =
+    std::variant<SoftmaxSeparation, EntmaxSeparation, NormmaxSeparation, TopSeparation, EpanechnikovSeparation>;
 
 constexpr NormalisedSeparation softmax() { return SoftmaxSeparation{}; }
 constexpr NormalisedSeparation sparsemax() { return EntmaxSeparation{2.0F}; }
 constexpr NormalisedSeparation entmax(float alpha = 1.5F) { return EntmaxSeparation{alpha}; }
 constexpr NormalisedSeparation normmax(float gamma = 2.0F) { return NormmaxSeparation{gamma}; }
 constexpr NormalisedSeparation top(int count) { return TopSeparation{count}; }
+constexpr NormalisedSeparation epanechnikov(float epsilon = 1e-6F) { return EpanechnikovSeparation{epsilon}; }
 
 }  // namespace attractor

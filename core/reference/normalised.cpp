@@ -112,6 +112,18 @@ double potential_of(const TopSeparation& separation, const Vector& scores) {
   return log_sum_exp(only_top(separation, scores));
 }
 
+/// [1 + s]₊^exponent.
+Vector ball_excess(const Vector& scores, double exponent) { return excess_powers(scores, 1.0, -1.0, exponent); }
+
+Vector weights_of(const EpanechnikovSeparation& /*separation*/, const Vector& scores) {
+  const Vector within = ball_excess(scores, 0.0);
+  return sum(within) == 0.0 ? within : normalised(within);
+}
+
+double potential_of(const EpanechnikovSeparation& separation, const Vector& scores) {
+  return std::log(static_cast<double>(separation.epsilon) + sum(ball_excess(scores, 1.0)));
+}
+
 }  // namespace
 
 Vector weights(const NormalisedSeparation& separation, const Vector& scores) {

@@ -8,7 +8,7 @@
 
 namespace attractor::reference {
 
-/// Weights p of scores [P]; they sum to 1.
+/// Weights p of scores [P]; they sum to 1, but those of epanechnikov may all be 0.
 std::vector<double> weights(const NormalisedSeparation& separation, const std::vector<double>& scores);
 
 /// Ω*(s).

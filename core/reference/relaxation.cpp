@@ -234,9 +234,16 @@ Vector readout_of(const PointwiseModel& model, std::span<const double> state) {
   return weighted_sum(weights_of(model, state), model.patterns, model.patterns.rows(), model.patterns.columns());
 }
 
+bool all_zero(const Vector& values) {
+  return std::all_of(values.begin(), values.end(), [](double value) { return value == 0.0; });
+}
+
+/// Where no pattern has a weight, the state itself.
 template <class Softmax>
 Vector readout_of(const Softmax& model, std::span<const double> state) {
-  return weighted_sum(weights_of(model, state), model.patterns, model.patterns.rows(), model.patterns.columns());
+  const Vector p = weights_of(model, state);
+  if (all_zero(p)) return {state.begin(), state.end()};
+  return weighted_sum(p, model.patterns, model.patterns.rows(), model.patterns.columns());
 }
 
 double energy_of(const LinearModel& model, std::span<const double> state) {
@@ -539,7 +546,9 @@ Vector recall(const PointwiseModel& model, MatrixView<const float> contents, std
 }
 
 Vector recall(const SoftmaxModel& model, MatrixView<const float> contents, std::span<const double> state) {
-  return weighted_sum(weights_of(model, state), contents, contents.rows, contents.columns);
+  const Vector p = weights_of(model, state);
+  if (all_zero(p)) return Vector(static_cast<std::size_t>(contents.columns), std::numeric_limits<double>::quiet_NaN());
+  return weighted_sum(p, contents, contents.rows, contents.columns);
 }
 
 Vector recall(const AdaptiveModel& model, MatrixView<const float> contents, std::span<const double> state) {

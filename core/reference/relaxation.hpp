@@ -27,8 +27,8 @@ struct LinearModel {
   Vector thresholds = {};  ///< θ [D] or empty: 0
 };
 
-/// u = p(s)ᵀA with the scores s_μ = β sim(a_μ, x) + b_μ, E = −β⁻¹Ω*(s). For dot products, if `quadratic`, E has ½xᵀx +
-/// β⁻¹Ω*(0) + ½ max‖a‖² beside (Ramsauer et al. 2020, eq. 2 and 3, for softmax).
+/// u = p(s)ᵀA, or x where all p are 0, with the scores s_μ = β sim(a_μ, x) + b_μ, E = −β⁻¹Ω*(s). For dot products, if
+/// `quadratic`, E has ½xᵀx + β⁻¹Ω*(0) + ½ max‖a‖² beside (Ramsauer et al. 2020, eq. 2 and 3, for softmax).
 struct SoftmaxModel {
   Matrix<double> patterns;  ///< A [P × D]
   double beta = 1.0;
@@ -112,7 +112,7 @@ double energy(const Model& model, std::span<const double> state);
 /// What of a state's readout counts as 0 for sign updates [D]; `magnitude` is that of the state.
 Vector resolution(const Model& model, std::span<const double> state, double magnitude);
 
-/// Cᵀp.
+/// Cᵀp; NaN where all p of a softmax model are 0.
 Vector recall(const LinearContents& contents, std::span<const double> state);
 Vector recall(const PointwiseModel& model, MatrixView<const float> contents, std::span<const double> state);
 Vector recall(const SoftmaxModel& model, MatrixView<const float> contents, std::span<const double> state);

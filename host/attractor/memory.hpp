@@ -100,13 +100,13 @@ struct ModernHopfieldOptions {
   /// Inverse temperature β > 0 of the scores s = β sim(A, x) + b; a call may bring others, see RelaxCall::betas.
   float beta = 1.0F;
   Similarity similarity = Similarity::dot;
-  /// How scores become weights p: softmax(), sparsemax(), entmax(alpha), normmax(gamma) or top(count), see
-  /// <attractor/separation.hpp>.
+  /// How scores become weights p: softmax(), sparsemax(), entmax(alpha), normmax(gamma), top(count) or, with distances,
+  /// epanechnikov(epsilon), see <attractor/separation.hpp>.
   NormalisedSeparation separation = softmax();
   /// b [P]; empty: all 0. Finite, or −∞ for patterns that are never retrieved, but not for all. A constant common to
-  /// all changes nothing but the energy's zero.
+  /// all changes nothing but the energy's zero; with epanechnikov a prior is its pattern's own reach.
   std::vector<float> log_prior = {};
-  /// P×M contents read out at the end of a relaxation, p(s)ᵀC; none: auto-associative.
+  /// P×M contents read out at the end of a relaxation, p(s)ᵀC, NaN where all p are 0; none: auto-associative.
   MatrixView<const float> contents = {};
 };
 
@@ -225,8 +225,14 @@ class ATTRACTOR_EXPORT Memory {
   /// Manhattan distance and of cosines are no more than watched. Distances are found from products, to about 1e-6 of
   /// ‖x‖² + ‖a‖²; cosines too, which lengths beyond 1e-18 to 1e18 take out of float's range.
   ///
+  /// With the separation epanechnikov u is the mean of the patterns in whose ball x is, or x itself where it is in
+  /// none: readout and blend updates leave such a state as it is, and its energy is −β⁻¹ log ε (Hoover et al. 2025,
+  /// dense associative memory with Epanechnikov energy). That of squared distances is never raised by either. Its
+  /// distances are sums of differences, to about 1e-7 √D of themselves, which costs up to twice as much as products.
+  ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @throws InvalidArgument as `hebbian`, beta not positive and finite, alpha outside [1.05, 2], a count below 1,
+  /// epsilon outside (0, 1], epanechnikov with another similarity than squared_distance or manhattan,
   /// log-priors that are not [P], NaN, +∞ or all −∞, or contents that don't have P rows.
   /// Complexity: O(PD).
   static Memory modern_hopfield(const Device& device, MatrixView<const float> patterns,

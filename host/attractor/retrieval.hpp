@@ -26,7 +26,8 @@ struct RetrievalOptions {
 struct Retrieval {
   /// [B × k] those with the largest scores s, the best first, of equals those stored first; −1 where there are no more
   /// whose score is above −∞, and where the query or the largest score isn't finite (scores overflow where
-  /// coordinates are beyond some 1e19, or their inverse temperature times them is), or a score is not a number.
+  /// coordinates are beyond some 1e19, or their inverse temperature times them is), or a score is not a number; nor is
+  /// there any where the separation leaves no pattern a weight (epanechnikov).
   std::vector<Index> pattern;
   /// [B × k] their weights, softmax(s) or that of the memory's other separation, right to about 1e-6 for any P; NaN
   /// where the pattern is −1.

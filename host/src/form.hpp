@@ -37,19 +37,20 @@ struct PointwiseForm {
 /// u = c + pᵀA, E = −(Ω*(s) + potential_offset)/β + ½‖x − c‖² + energy_offset, the middle term only if `quadratic`,
 /// with the separation's p of the scores s, and the patterns less a centre c, which changes neither weights nor
 /// energies; contents, where there are any, are read out at the end. Scores are s_μ = scale_μ g(a_μ, x) + offset_μ +
-/// log_prior_μ: g is −‖a − x‖₁ for the Manhattan distance, a·x/‖x‖ for cosines, and else a·x. At another temperature β'
-/// scales and offsets are β'/β times as large.
+/// log_prior_μ: g is ‖a − x‖² for the squared distance, −‖a − x‖₁ for the Manhattan distance, a·x/‖x‖ for cosines, and
+/// else a·x. At another temperature β' scales and offsets are β'/β times as large. Where all p are 0, u = x.
 struct SoftmaxForm {
-  MatrixView<const float> patterns;  ///< A [P × D], less the centre
-  MatrixView<const float> contents;  ///< C [P × M] or empty
-  std::vector<float> centre = {};    ///< c [D]; unless `quadratic` empty: 0
-  std::vector<float> resolution;     ///< [D]
-  Similarity similarity = Similarity::dot;
+  MatrixView<const float> patterns;         ///< A [P × D], less the centre
+  MatrixView<const float> contents;         ///< C [P × M] or empty
+  std::vector<float> centre = {};           ///< c [D]; unless `quadratic` empty: 0
+  std::vector<float> resolution;            ///< [D]
+  Similarity similarity = Similarity::dot;  ///< which g; squared distances that are made of products have that of dot
   NormalisedSeparation separation = SoftmaxSeparation{};
   float beta = 1.0F;
-  std::vector<float> scale = {};      ///< [P] or empty: β
-  std::vector<float> offset = {};     ///< [P] or empty: 0; finite
-  std::vector<float> log_prior = {};  ///< [P] or empty: 0; the largest offset + log_prior is 0
+  std::vector<float> scale = {};   ///< [P] or empty: β
+  std::vector<float> offset = {};  ///< [P] or empty: 0; finite
+  /// [P] or empty: 0; unless the separation takes scores as they are, the largest offset + log_prior is 0
+  std::vector<float> log_prior = {};
   bool quadratic = true;
   double potential_offset = 0.0;
   double energy_offset = 0.0;

@@ -11,6 +11,7 @@
 #include "host/src/host_memory.hpp"
 #include "host/src/linear_rules.hpp"
 #include "host/src/memory_state.hpp"
+#include "host/src/rule_text.hpp"
 #include "host/src/softmax_rules.hpp"
 #include "host/src/validation.hpp"
 
@@ -118,6 +119,7 @@ class FormMaker {
   }
   Form operator()(const MinervaOptions& /*rule*/) const { return polynomial({.order = 4}); }
   Form operator()(const ModernHopfieldOptions& rule) const {
+    if (takes_absolute_scores(rule.separation)) return of_distances(rule);
     const bool is_dot = rule.similarity == Similarity::dot;
     const bool quadratic = is_dot || rule.similarity == Similarity::squared_distance;
     std::vector<float> centre = quadratic ? centre_of(patterns_) : std::vector<float>();
@@ -135,7 +137,7 @@ class FormMaker {
                        .contents = contents_,
                        .centre = std::move(centre),
                        .resolution = readout_resolution(patterns_),
-                       .similarity = rule.similarity,
+                       .similarity = quadratic ? Similarity::dot : rule.similarity,
                        .separation = rule.separation,
                        .beta = rule.beta,
                        .scale = std::move(terms.scale),
@@ -161,6 +163,19 @@ class FormMaker {
   }
 
  private:
+  /// Modern Hopfield memories whose scores are distances as they are.
+  [[nodiscard]] Form of_distances(const ModernHopfieldOptions& rule) const {
+    return SoftmaxForm{.patterns = patterns_,
+                       .contents = contents_,
+                       .resolution = readout_resolution(patterns_),
+                       .similarity = rule.similarity,
+                       .separation = rule.separation,
+                       .beta = rule.beta,
+                       .scale = distance_scales(rule, patterns_.rows),
+                       .log_prior = rule.log_prior,
+                       .quadratic = false};
+  }
+
   /// Linear memories that have no factor.
   template <class Rule>
   [[nodiscard]] Form of_weights(Matrix<float> weights, float scale, const Rule& rule) const {
@@ -246,6 +261,16 @@ void check_placement(const Rule& rule) {
       rule);
 }
 
+void check_separation(const Rule& rule) {
+  const auto* const options = std::get_if<ModernHopfieldOptions>(&rule);
+  if (options == nullptr || !takes_absolute_scores(options->separation)) return;
+  if (options->similarity != Similarity::squared_distance && options->similarity != Similarity::manhattan)
+    throw InvalidArgument(
+        "the separation " + to_text(options->separation) +
+        " goes by how far patterns are: the similarity must be squared_distance or manhattan; it is " +
+        to_text(options->similarity));
+}
+
 /// Whether the patterns have rows of weights, or priors, of their own.
 bool has_rows(const Rule& rule, Index dimension) {
   const std::vector<float>* const log_prior = log_prior_of(rule);
@@ -303,6 +328,7 @@ Memory::Memory(std::shared_ptr<const detail::MemoryState> state) : state_(std::m
 Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<const float> patterns,
                             MatrixView<const float> contents) {
   check_parameters(rule);
+  check_separation(rule);
   if (!weighs_patterns(rule) && !contents.empty())
     throw InvalidArgument("a " + std::string(name_of(rule)) +
                           " memory has no weights of patterns to read contents out by; " +

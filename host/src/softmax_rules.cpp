@@ -48,6 +48,10 @@ double potential_of_zeros(const TopSeparation& separation, double count) {
   return std::log(std::min(count, static_cast<double>(separation.count)));
 }
 
+double potential_of_zeros(const EpanechnikovSeparation& separation, double count) {
+  return std::log(static_cast<double>(separation.epsilon) + count);
+}
+
 /// Of separations by an excess: that of all scores is the level, n level^k = 1.
 template <class Excess>
 double potential_of_zeros(const Excess& separation, double count) {
@@ -91,6 +95,16 @@ std::vector<float> inverse_norms(MatrixView<const float> patterns, float beta) {
 }
 
 }  // namespace
+
+bool takes_absolute_scores(const NormalisedSeparation& separation) {
+  return std::holds_alternative<EpanechnikovSeparation>(separation);
+}
+
+std::vector<float> distance_scales(const ModernHopfieldOptions& rule, Index pattern_count) {
+  if (rule.similarity != Similarity::squared_distance) return {};
+  std::vector<float> result(static_cast<std::size_t>(pattern_count), -0.5F * rule.beta);
+  return result;
+}
 
 ScoreTerms score_terms(const ModernHopfieldOptions& rule, MatrixView<const float> patterns,
                        const std::vector<float>& centre) {

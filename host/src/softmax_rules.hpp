@@ -20,6 +20,9 @@ Matrix<float> less_centre(MatrixView<const float> patterns, const std::vector<fl
 /// ½ max‖a‖² − ½‖centre‖².
 double norm_offset(MatrixView<const float> patterns, const std::vector<float>& centre);
 
+/// Whether weights go by scores as they are: nothing that all patterns have in common may be left out of them.
+bool takes_absolute_scores(const NormalisedSeparation& separation);
+
 /// What makes products or distances scores: see SoftmaxForm.
 struct ScoreTerms {
   std::vector<float> scale = {};      ///< [P] or empty: β
@@ -31,6 +34,9 @@ struct ScoreTerms {
 
 ScoreTerms score_terms(const ModernHopfieldOptions& rule, MatrixView<const float> patterns,
                        const std::vector<float>& centre);
+
+/// −½β [P] of squared distances, else nothing.
+std::vector<float> distance_scales(const ModernHopfieldOptions& rule, Index pattern_count);
 
 /// Ω* of so many scores of 0.
 double potential_of_zeros(const NormalisedSeparation& separation, Index count);

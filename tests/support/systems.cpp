@@ -267,6 +267,22 @@ SystemKind modern_hopfield_kind(const std::string& name, const ModernHopfieldOpt
           .weights_sum_to_one = true};
 }
 
+/// Balls whose size follows the dimension: `reach` is β D.
+SystemKind epanechnikov_kind(const std::string& name, float reach, Similarity similarity) {
+  const auto options = [=](MatrixView<const float> patterns) -> ModernHopfieldOptions {
+    return {
+        .beta = reach / static_cast<float>(patterns.columns), .similarity = similarity, .separation = epanechnikov()};
+  };
+  const auto kind = [=](MatrixView<const float> patterns) { return modern_hopfield_kind(name, options(patterns)); };
+  SystemKind result = modern_hopfield_kind(name, {});
+  result.memory = [=](MatrixView<const float> patterns) { return kind(patterns).memory(patterns); };
+  result.system = [=](MatrixView<const float> patterns) { return kind(patterns).system(patterns); };
+  result.contents = [=](MatrixView<const float> patterns, MatrixView<const float> contents) {
+    return kind(patterns).contents(patterns, contents);
+  };
+  return result;
+}
+
 SystemKind exponential_kind(const std::string& name, float beta) {
   const auto memory = [=](MatrixView<const float> patterns) {
     return Memory::exponential(test_device(), patterns, {.beta = beta});
@@ -372,6 +388,12 @@ struct WeightError {
   double relative;
 };
 
+/// By how much the potential may differ: of most separations it is an average of scores.
+template <class Separation>
+double potential_error(const Separation& /*separation*/, const Vector& /*scores*/, double error) {
+  return error;
+}
+
 WeightError weight_error(const SoftmaxSeparation& /*separation*/, const Vector& scores, double error) {
   const double relative = std::expm1(2.0 * error) + gamma(2 * std::ssize(scores) + 16);
   return {relative, relative};
@@ -415,15 +437,48 @@ WeightError weight_error(const TopSeparation& separation, const Vector& scores, 
   return weight_error(SoftmaxSeparation{}, scores, error);
 }
 
+WeightError weight_error(const EpanechnikovSeparation& /*separation*/, const Vector& scores, double error) {
+  const bool open = std::any_of(scores.begin(), scores.end(),
+                                [&](double score) { return std::abs(1.0 + score) <= error + gamma(4); });
+  const double rounding = open ? std::numeric_limits<double>::infinity() : gamma(2 * std::ssize(scores) + 16);
+  return {rounding, rounding};
+}
+
+double potential_error(const EpanechnikovSeparation& separation, const Vector& scores, double error) {
+  const double of_one = error + gamma(4);
+  double least = separation.epsilon;
+  double most = separation.epsilon;
+  for (const double score : scores) {
+    least += std::max(1.0 + score - of_one, 0.0);
+    most += std::max(1.0 + score + of_one, 0.0);
+  }
+  return std::log(most / least);
+}
+
 /// How large the terms of scores are, and how far float arithmetic may take those, before β.
 struct ScoreSize {
   double largest;
   double error;
 };
 
-ScoreSize score_size(Similarity similarity, const Matrix<double>& patterns, std::span<const double> state) {
+/// −½‖a − x‖² from differences, not from products.
+ScoreSize size_of_squares(const Matrix<double>& patterns, std::span<const double> state) {
+  double largest = 0.0;
+  for (Index k = 0; k < patterns.rows(); ++k) {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < state.size(); ++i) sum += std::pow(patterns.row(k)[i] - state[i], 2.0);
+    largest = std::max(largest, 0.5 * sum);
+  }
+  return {largest, gamma(patterns.columns() + 8) * largest};
+}
+
+ScoreSize score_size(const SoftmaxModel& model, std::span<const double> state) {
+  const Matrix<double>& patterns = model.patterns;
+  const Similarity similarity = model.similarity;
   const Index d = patterns.columns();
   if (similarity == Similarity::cosine) return {1.0, gamma(d + 8)};
+  if (similarity == Similarity::squared_distance && std::holds_alternative<EpanechnikovSeparation>(model.separation))
+    return size_of_squares(patterns, state);
   const auto size = [&](std::span<const double> values) {
     if (similarity != Similarity::manhattan) return norm(values);
     double sum = 0.0;
@@ -445,7 +500,7 @@ RoundingBound bound_of(const SoftmaxModel& model, const System& /*system*/, std:
   double largest_norm = 0.0;
   for (Index k = 0; k < p; ++k) largest_norm = std::max(largest_norm, norm({model.patterns.row(k), state.size()}));
   const Vector scores = reference::scores(model, state);
-  const ScoreSize size = score_size(model.similarity, model.patterns, state);
+  const ScoreSize size = score_size(model, state);
   const double score_error = model.beta * size.error;
   const double log_p = std::log(static_cast<double>(p));
   const double terms =
@@ -455,7 +510,9 @@ RoundingBound bound_of(const SoftmaxModel& model, const System& /*system*/, std:
   RoundingBound bound;
   bound.weights = weights.relative;
   bound.field = Vector(state.size(), weights.total * largest_entry(model.patterns));
-  bound.energy = (score_error + gamma(2 * p + 16)) / model.beta + gamma(d + p + 16) * terms;
+  const double potential =
+      std::visit([&](const auto& kind) { return potential_error(kind, scores, score_error); }, model.separation);
+  bound.energy = (potential + gamma(2 * p + 16)) / model.beta + gamma(d + p + 16) * terms;
   return bound;
 }
 
@@ -588,6 +645,10 @@ const std::vector<SystemKind>& all_systems() {
     all.push_back(modern_hopfield_kind("manhattan_entmax",
                                        {.beta = 0.2F, .similarity = Similarity::manhattan, .separation = entmax()}));
     all.push_back(modern_hopfield_kind("cosine", {.beta = 5.0F, .similarity = Similarity::cosine}));
+    all.push_back(epanechnikov_kind("epanechnikov", 3.0F, Similarity::squared_distance));
+    all.push_back(epanechnikov_kind("epanechnikov_overlapping", 0.93F, Similarity::squared_distance));
+    all.back().plain_means = true;
+    all.push_back(epanechnikov_kind("epanechnikov_manhattan", 1.6F, Similarity::manhattan));
     all.push_back(exponential_kind("", 0.7F));
     all.push_back(adaptive_kind("plain", plain_similarity));
     all.push_back(adaptive_kind("ranked", [](Index dimension) { return ranked_similarity(dimension, 1); }));
@@ -630,6 +691,7 @@ const std::vector<NamedUpdate>& all_updates() {
 }
 
 bool SystemKind::bears(const Update& update) const {
+  if (plain_means && std::holds_alternative<SignUpdate>(update)) return false;
   return !bounded_updates || std::holds_alternative<TanhUpdate>(update) || std::holds_alternative<SignUpdate>(update);
 }
 

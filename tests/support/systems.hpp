@@ -47,6 +47,9 @@ struct SystemKind {
   /// Contents may be empty: the memory has none, and reads its patterns out. Null where it can't.
   std::function<ContentSystem(MatrixView<const float> patterns, MatrixView<const float> contents)> contents = {};
   bool weights_sum_to_one = false;
+  /// Readouts are plain means of some patterns, so that of patterns of ±1 many entries are exactly 0: no data for
+  /// signs.
+  bool plain_means = false;
 
   [[nodiscard]] bool bears(const Update& update) const;
 };
@@ -101,6 +104,11 @@ std::ostream& operator<<(std::ostream& out, const NamedUpdate& update);
 /// all, n of them having or nearly having one. Its potential errs by at most what scores do, being an average of them.
 /// Top: as softmax, unless errors of scores could change who is among the top: then weights are open, the potential
 /// isn't.
+///
+/// Epanechnikov: a score −½β‖a − x‖² is a sum of squared differences, and errs by σ = γ_{D+8} β times the largest of
+/// them, one of the Manhattan distance as above. Where none of them is that near −1 the weights are those of the
+/// oracle, and means of n patterns err by γ_{2P+16}; else they are open, bounds infinite. Σ [1 + s]₊ errs by at most σ
+/// + γ_4 for each pattern that has or might have a weight, its logarithm by what that makes of it.
 ///
 /// Adaptive memories. A term errs by at most 3u of itself, and so does a ranked one, for relative errors keep order
 /// statistics between monotone bounds. With R ranks, G groups and S the largest Σ |βv| |q| of a pattern, every weight

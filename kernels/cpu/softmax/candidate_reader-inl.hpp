@@ -42,8 +42,9 @@ struct PatternBlocks {
 
 /// What readers have in common: they score panels of patterns, make weights of the candidates' scores where those lie,
 /// and read out `contents`, which are the patterns unless recalled from. `Scorer` makes the scores s of block_rows
-/// patterns of its Field for a block of lanes, −∞ for the rows that pad the last panel.
-template <class Scorer>
+/// patterns of its Field for a block of lanes, −∞ for the rows that pad the last panel. Candidates are within the
+/// cutoff of the largest score, or, if scores are `absolute`, of 0.
+template <class Scorer, bool absolute = false>
 class CandidateReader {
  public:
   using Field = typename Scorer::Field;
@@ -187,7 +188,7 @@ class CandidateReader {
       HWY_UNROLL(block_rows)
       for (int r = 0; r < block_rows; ++r) largest = hn::Max(block[r][v], largest);
       hn::Store(largest, floats, maximum);
-      least[v] = hn::Sub(largest, hn::Set(floats, cutoff_));
+      least[v] = least_of(largest);
     }
     auto any = any_matters(block[0], least);
     HWY_UNROLL(block_rows)
@@ -206,10 +207,16 @@ class CandidateReader {
     }
   }
 
+  /// What scores must reach where this is the largest so far.
+  HWY_INLINE Vector least_of([[maybe_unused]] Vector largest) const {
+    if constexpr (absolute) return hn::Set(floats, -cutoff_);
+    return hn::Sub(largest, hn::Set(floats, cutoff_));
+  }
+
   /// What scores of a block of lanes must reach.
   HWY_INLINE void load_least(Index lane, Vector (&least)[block_vectors]) const {
     for (int v = 0; v < block_vectors; ++v)
-      least[v] = hn::Sub(hn::Load(floats, maximum_.data() + lane + v * vector_lanes()), hn::Set(floats, cutoff_));
+      least[v] = least_of(hn::Load(floats, maximum_.data() + lane + v * vector_lanes()));
   }
 
   /// Adds the candidates' weights to their lanes' sums, in the order of the patterns.

@@ -60,6 +60,8 @@ class NormalisedKernel final : public FieldKernel {
         Block block;
         reader_.readout(row, lane, block);
         if (terms_.centre != nullptr) add_neurons(terms_.centre, row, block);
+        if constexpr (requires { reader_.keep_unread(tile, row, lane, block); })
+          reader_.keep_unread(tile, row, lane, block);
         writer.write(row, block);
       }
       writer.finish();

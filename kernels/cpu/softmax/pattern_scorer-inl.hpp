@@ -33,6 +33,8 @@ class PatternScorer {
     const float* const states = tile.state.data() + lane;
     if (field_.similarity == Similarity::manhattan)
       multiply_rows<Similarity::manhattan>(panel, states, tile.width, field_.patterns.columns(), block);
+    else if (field_.similarity == Similarity::squared_distance)
+      multiply_rows<Similarity::squared_distance>(panel, states, tile.width, field_.patterns.columns(), block);
     else
       multiply_rows(panel, states, tile.width, field_.patterns.columns(), block);
     if (is_cosine()) divide_by_norms(lane, block);

@@ -25,11 +25,16 @@ namespace attractor::cpu::HWY_NAMESPACE {
 // `begin_round()`, `count(lane, distance)` for all scores and `end_round(lanes)`, which is true if another must follow;
 // then `begin_weighing()` and `weigh(lane, distance)` for all, and `weight_of(lane, rank, distance)` for single ones,
 // of which the largest has rank 0. A distance is the score less the lane's largest.
+//
+// Those that are `absolute` have no rounds, and a distance is the score itself; a score further below 0 than the cutoff
+// has no weight.
 
 /// Separations by an excess: the level by Newton's method.
 template <class Separation>
 class ExcessLanes {
  public:
+  static constexpr bool absolute = false;
+
   ExcessLanes(const Separation& separation, Index /*patterns*/) : separation_(separation) {}
 
   /// The level is at most 1.
@@ -95,6 +100,8 @@ class ExcessLanes {
 /// Weights exp(distance) of the k largest scores: the k-th of them by bisection.
 class TopLanes {
  public:
+  static constexpr bool absolute = false;
+
   TopLanes(const TopSeparation& separation, Index patterns)
       : wanted_(separation.count),
         cutoff_(detail::softmax_cutoff(patterns)),
@@ -189,6 +196,37 @@ class TopLanes {
   LaneArray<std::int32_t> equal_left_{};  ///< to be chosen of those as near as the k-th
 };
 
+/// The same weight for all that exceed −1.
+class EpanechnikovLanes {
+ public:
+  static constexpr bool absolute = true;
+
+  EpanechnikovLanes(const EpanechnikovSeparation& separation, Index /*patterns*/) : separation_(separation) {}
+
+  [[nodiscard]] float cutoff() const { return 1.0F; }
+
+  void begin_weighing() { sum_ = {}; }
+
+  HWY_INLINE Vector weigh(Index lane, Vector score) {
+    const Vector y = excess(separation_, VectorOps{}, score, hn::Set(floats, 1.0F));
+    add_to(sum_, lane, y);
+    return power_below(separation_, VectorOps{}, y);
+  }
+
+  [[nodiscard]] double weight_of(Index /*lane*/, Index /*rank*/, float score) const {
+    const detail::DoubleOps ops;
+    return power_below(separation_, ops, excess(separation_, ops, static_cast<double>(score), 1.0));
+  }
+
+  [[nodiscard]] double potential(Index lane, double /*normaliser*/) const {
+    return std::log(static_cast<double>(separation_.epsilon) + sum_.value(lane));
+  }
+
+ private:
+  EpanechnikovSeparation separation_;
+  LaneSums sum_;  ///< Σ y
+};
+
 /// How lanes settle a separation.
 template <class Separation>
 struct LanesFor {
@@ -197,6 +235,10 @@ struct LanesFor {
 template <>
 struct LanesFor<TopSeparation> {
   using Type = TopLanes;
+};
+template <>
+struct LanesFor<EpanechnikovSeparation> {
+  using Type = EpanechnikovLanes;
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

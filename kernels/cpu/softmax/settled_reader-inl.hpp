@@ -1,4 +1,5 @@
-// Reads out under separations whose weights need all scores: entmax and top.
+// Reads out under separations whose weights need all scores: entmax, normmax and top; and epanechnikov, whose weights
+// need none but whether there are any.
 //
 // Where the candidates of all patterns fit the room for scores, and they nearly always do, every pattern is scored
 // once. Else the scores are made anew for each round. A lane's sums take the patterns in the same order either way, and
@@ -12,6 +13,7 @@
 #endif
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -25,8 +27,8 @@ namespace attractor::cpu::HWY_NAMESPACE {
 
 /// `Lanes` as in settle-inl.hpp.
 template <class Scorer, class Lanes>
-class SettledReader : public CandidateReader<Scorer> {
-  using Base = CandidateReader<Scorer>;
+class SettledReader : public CandidateReader<Scorer, Lanes::absolute> {
+  using Base = CandidateReader<Scorer, Lanes::absolute>;
 
  public:
   template <class Separation>
@@ -51,8 +53,21 @@ class SettledReader : public CandidateReader<Scorer> {
 
   /// Ω*(s) of an evaluated lane.
   [[nodiscard]] double potential(Index lane) const {
-    return static_cast<double>(maximum_[static_cast<std::size_t>(lane)]) +
+    return static_cast<double>(origin_of(lane)) +
            separation_.potential(lane, normaliser_[static_cast<std::size_t>(lane)]);
+  }
+
+  /// Of lanes where no pattern has a weight, puts the states in the place of their readouts.
+  HWY_INLINE void keep_unread(const Tile& tile, Index row, Index lane, Block& block) const requires(Lanes::absolute) {
+    for (int v = 0; v < block_vectors; ++v) {
+      const Index at = lane + v * vector_lanes();
+      const auto scored = hn::IsFinite(hn::Load(floats, maximum_.data() + at));
+      const auto unread = hn::And(scored, hn::IsInf(hn::Load(floats, inverse_.data() + at)));
+      for (int r = 0; r < block_rows; ++r) {
+        const Vector state = hn::Load(floats, tile.state.data() + (row + r) * tile.width + at);
+        block[r][v] = hn::IfThenElse(unread, state, block[r][v]);
+      }
+    }
   }
 
   /// The first pattern with the largest score.
@@ -60,7 +75,7 @@ class SettledReader : public CandidateReader<Scorer> {
 
   /// The weight of the rank-th best pattern, which has this score; NaN where scores aren't numbers.
   [[nodiscard]] double posterior(Index lane, Index rank, float score) const {
-    const float distance = score - maximum_[static_cast<std::size_t>(lane)];
+    const float distance = score - origin_of(lane);
     return separation_.weight_of(lane, rank, distance) / normaliser_[static_cast<std::size_t>(lane)];
   }
   /// Of the best one.
@@ -78,6 +93,7 @@ class SettledReader : public CandidateReader<Scorer> {
  private:
   using Base::candidates_;
   using Base::contents_;
+  using Base::inverse_;
   using Base::maximum_;
   using Base::normaliser_;
   using Base::scorer_;
@@ -137,17 +153,29 @@ class SettledReader : public CandidateReader<Scorer> {
 
   /// visit_scores(visit) calls visit(lane, score) for all of them.
   template <class VisitScores>
-  void settle(const VisitScores& visit_scores) {
-    separation_.start(maximum_);
-    do {
-      separation_.begin_round();
-      visit_scores([&](Index lane, Vector score) HWY_ATTR { separation_.count(lane, distance(lane, score)); });
-    } while (separation_.end_round(this->lanes_));
+  void settle([[maybe_unused]] const VisitScores& visit_scores) {
+    if constexpr (!Lanes::absolute) {
+      separation_.start(maximum_);
+      do {
+        separation_.begin_round();
+        visit_scores([&](Index lane, Vector score) HWY_ATTR { separation_.count(lane, distance(lane, score)); });
+      } while (separation_.end_round(this->lanes_));
+    }
   }
 
-  HWY_INLINE Vector distance(Index lane, Vector score) const {
-    return hn::Sub(score, hn::Load(floats, maximum_.data() + lane));
+  /// What distances are measured from: 0 or the largest score, and that also where it isn't finite, so that some weight
+  /// is no number.
+  HWY_INLINE Vector origin(Index lane) const {
+    const Vector maximum = hn::Load(floats, maximum_.data() + lane);
+    if constexpr (Lanes::absolute) return hn::IfThenZeroElse(hn::IsFinite(maximum), maximum);
+    return maximum;
   }
+  [[nodiscard]] float origin_of(Index lane) const {
+    const float maximum = maximum_[static_cast<std::size_t>(lane)];
+    return Lanes::absolute && std::isfinite(maximum) ? 0.0F : maximum;
+  }
+
+  HWY_INLINE Vector distance(Index lane, Vector score) const { return hn::Sub(score, origin(lane)); }
 
   template <class Visit>
   HWY_INLINE void visit_candidates(const Visit& visit) {
@@ -200,16 +228,15 @@ class SettledReader : public CandidateReader<Scorer> {
 
   /// Whether the pattern has weight in one of the lanes.
   HWY_INLINE bool weigh(Index pattern, Index lane, Vector& value) {
-    const Vector from_best = distance(lane, value);
-    note_winner(pattern, lane, from_best);
-    value = separation_.weigh(lane, from_best);
+    note_winner(pattern, lane, value);
+    value = separation_.weigh(lane, distance(lane, value));
     return !hn::AllTrue(floats, hn::Eq(value, hn::Zero(floats)));  // NaN is one, too.
   }
 
-  HWY_INLINE void note_winner(Index pattern, Index lane, Vector from_best) {
+  HWY_INLINE void note_winner(Index pattern, Index lane, Vector score) {
     const auto found = hn::Load(Indices(), winner_.data() + lane);
-    const auto is_first =
-        hn::And(hn::RebindMask(Indices(), hn::Eq(from_best, hn::Zero(floats))), hn::Eq(found, hn::Zero(Indices())));
+    const auto is_best = hn::Eq(score, hn::Load(floats, maximum_.data() + lane));
+    const auto is_first = hn::And(hn::RebindMask(Indices(), is_best), hn::Eq(found, hn::Zero(Indices())));
     const auto own = hn::Set(Indices(), static_cast<std::int32_t>(pattern + 1));
     hn::Store(hn::IfThenElse(is_first, own, found), Indices(), winner_.data() + lane);
   }

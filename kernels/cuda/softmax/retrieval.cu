@@ -130,7 +130,7 @@ void launch_settled_batch(const Memory& memory, const Batch& batch, int rows, in
                  .patterns = memory.patterns.rows,
                  .scores = batch.scores.data(),
                  .stride = batch.score_stride,
-                 .maxima = batch.maxima.data(),
+                 .origins = batch.maxima.data(),
                  .sums = batch.sums.data(),
                  .potentials = batch.potentials.data(),
                  .ranks = ranks,

@@ -121,6 +121,9 @@ void launch_ordered_product(const OrderedProduct& product, cudaStream_t stream) 
 void launch_transposed_ordered_product(const OrderedProduct& product, cudaStream_t stream) {
   launch<Form::transposed, Similarity::dot>(product, stream);
 }
+void launch_ordered_squares(const OrderedProduct& product, cudaStream_t stream) {
+  launch<Form::transposed, Similarity::squared_distance>(product, stream);
+}
 void launch_ordered_distances(const OrderedProduct& product, cudaStream_t stream) {
   launch<Form::transposed, Similarity::manhattan>(product, stream);
 }

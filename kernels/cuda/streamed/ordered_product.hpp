@@ -30,6 +30,9 @@ void launch_ordered_product(const OrderedProduct& product, cudaStream_t stream);
 /// result = factor·abᵀ.
 void launch_transposed_ordered_product(const OrderedProduct& product, cudaStream_t stream);
 
+/// result = factor·(squared distances of the rows of a and b), summed from differences.
+void launch_ordered_squares(const OrderedProduct& product, cudaStream_t stream);
+
 /// result = −factor·(Manhattan distances of the rows of a and b).
 void launch_ordered_distances(const OrderedProduct& product, cudaStream_t stream);
 

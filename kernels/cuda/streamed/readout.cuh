@@ -229,4 +229,11 @@ struct SoftmaxReadout {
   }
 };
 
+/// The same, but where no pattern has a weight u is the state.
+struct KeepingReadout : SoftmaxReadout {
+  __device__ __forceinline__ float4 field(int row, int k, float4 x) const {
+    return total == 0.0 ? x : SoftmaxReadout::field(row, k, x);
+  }
+};
+
 }  // namespace attractor::cuda

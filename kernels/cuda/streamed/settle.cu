@@ -19,19 +19,21 @@ __device__ T add_up(T own) {
   return reduce_block<threads>(own, [](T a, T b) { return a + b; });
 }
 
-/// The scores of a block's row, by what they lie below the largest.
+/// The scores of a block's row, by what they lie below the largest, or, if `absolute`, as they are.
 class Row {
  public:
-  __device__ explicit Row(const SettledRows& rows)
+  __device__ Row(const SettledRows& rows, bool absolute)
       : scores_(rows.scores + Index{blockIdx.x} * rows.stride), patterns_(rows.patterns) {
     float largest = -INFINITY;
     for_each([&](int i) { largest = fmaxf(largest, scores_[i]); });
-    maximum_ = reduce_block<threads>(largest, [](float a, float b) { return fmaxf(a, b); });
+    largest = reduce_block<threads>(largest, [](float a, float b) { return fmaxf(a, b); });
+    origin_ = absolute && isfinite(largest) ? 0.0F : largest;
   }
 
-  [[nodiscard]] __device__ float maximum() const { return maximum_; }
+  /// What distances are measured from.
+  [[nodiscard]] __device__ float origin() const { return origin_; }
   /// NaN where the score is, or the largest isn't finite: then some weight is, too.
-  [[nodiscard]] __device__ float distance(int i) const { return scores_[i] - maximum_; }
+  [[nodiscard]] __device__ float distance(int i) const { return scores_[i] - origin_; }
   [[nodiscard]] __device__ float score(int i) const { return scores_[i]; }
   [[nodiscard]] __device__ int patterns() const { return patterns_; }
   __device__ void set(int i, float weight) { scores_[i] = weight; }
@@ -53,13 +55,15 @@ class Row {
  private:
   float* scores_;
   int patterns_;
-  float maximum_;
+  float origin_;
 };
 
 /// Separations by an excess: the level by Newton's method, see core/excess.hpp.
 template <class Separation>
 class ExcessRow {
  public:
+  static constexpr bool absolute = false;
+
   __device__ ExcessRow(const Separation& separation, const Row& row) : separation_(separation) {
     const auto k = static_cast<double>(excess_exponent(separation_));
     for (;;) {
@@ -104,6 +108,8 @@ class ExcessRow {
 /// among equal ones the last that is chosen.
 class TopRow {
  public:
+  static constexpr bool absolute = false;
+
   __device__ TopRow(const TopSeparation& separation, const Row& row) {
     const int wanted = separation.count;
     last_ = bisect(wanted == 1 ? 0 : infinite_key, wanted,
@@ -149,9 +155,36 @@ class TopRow {
   int last_pattern_ = 0;
 };
 
+/// The same weight for all scores that exceed −1.
+class EpanechnikovRow {
+ public:
+  static constexpr bool absolute = true;
+
+  __device__ EpanechnikovRow(const EpanechnikovSeparation& separation, const Row& /*row*/) : separation_(separation) {}
+
+  [[nodiscard]] __device__ float weight(const Row& row, int i) const {
+    return power_below(separation_, FloatOps{}, at(row, i));
+  }
+
+  /// Before the scores have become weights.
+  [[nodiscard]] __device__ double potential(const Row& row, double /*total*/) const {
+    const double sum = row.sum<double>([&](int i) { return static_cast<double>(at(row, i)); });
+    return log(static_cast<double>(separation_.epsilon) + sum);
+  }
+
+ private:
+  [[nodiscard]] __device__ float at(const Row& row, int i) const {
+    return excess(separation_, FloatOps{}, row.distance(i), 1.0F);
+  }
+
+  EpanechnikovSeparation separation_;
+};
+
 /// Weights exp(distance): softmax, where all scores are there anyway.
 class SoftmaxRow {
  public:
+  static constexpr bool absolute = false;
+
   __device__ SoftmaxRow(const SoftmaxSeparation& /*separation*/, const Row& /*row*/) {}
   [[nodiscard]] __device__ float weight(const Row& row, int i) const { return expf(row.distance(i)); }
   [[nodiscard]] __device__ double potential(const Row& /*row*/, double total) const { return log(total); }
@@ -193,7 +226,7 @@ __device__ void rank(const SettledRows& rows, const Row& row, const Settled& set
 template <class Settled, class Separation>
 __global__ void __launch_bounds__(threads) settle_kernel(Separation separation, SettledRows rows) {
   const Index index = blockIdx.x;
-  Row row(rows);
+  Row row(rows, Settled::absolute);
   const Settled settled(separation, row);
   const double total = row.sum<double>([&](int i) { return static_cast<double>(settled.weight(row, i)); });
   const double potential = settled.potential(row, total);
@@ -202,7 +235,7 @@ __global__ void __launch_bounds__(threads) settle_kernel(Separation separation, 
   __syncthreads();
   row.for_each([&](int i) { row.set(i, settled.weight(row, i)); });
   if (threadIdx.x != 0) return;
-  rows.maxima[index] = row.maximum();
+  rows.origins[index] = row.origin();
   rows.sums[index] = total;
   rows.potentials[index] = potential;
 }
@@ -219,6 +252,10 @@ struct RowFor<SoftmaxSeparation> {
 template <>
 struct RowFor<TopSeparation> {
   using Type = TopRow;
+};
+template <>
+struct RowFor<EpanechnikovSeparation> {
+  using Type = EpanechnikovRow;
 };
 template <class Separation>
 using RowOf = typename RowFor<Separation>::Type;

@@ -280,5 +280,6 @@ template void launch_step(const DenseReadout&, const Job&, const Slots&, int, cu
 template void launch_step(const PointwiseReadout&, const Job&, const Slots&, int, cudaStream_t);
 template void launch_step(const SweptReadout&, const Job&, const Slots&, int, cudaStream_t);
 template void launch_step(const SoftmaxReadout&, const Job&, const Slots&, int, cudaStream_t);
+template void launch_step(const KeepingReadout&, const Job&, const Slots&, int, cudaStream_t);
 
 }  // namespace attractor::cuda

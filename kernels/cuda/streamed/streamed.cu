@@ -223,9 +223,7 @@ void add_terms(const StreamedSoftmax& memory, SoftmaxReadout& readout) {
 }
 
 /// Whether scores are products of states and patterns, times β and with offsets.
-bool takes_plain_products(const StreamedSoftmax& memory) {
-  return memory.terms.similarity == Similarity::dot || memory.terms.similarity == Similarity::squared_distance;
-}
+bool takes_plain_products(const StreamedSoftmax& memory) { return memory.terms.similarity == Similarity::dot; }
 
 bool is_scanned(const StreamedSoftmax& memory) {
   return takes_plain_products(memory) && softmax_scan_fits(memory.patterns.columns);
@@ -387,7 +385,7 @@ class SoftmaxStage {
   std::optional<ChunkScratch> chunks_;
 };
 
-/// A dot-product memory whose separation needs all scores at once.
+/// A memory whose separation needs all scores at once.
 class SettledStage {
  public:
   static int rows(const StreamedSoftmax& memory, Index queries) {
@@ -425,7 +423,7 @@ class SettledStage {
                    .patterns = patterns,
                    .scores = scores_,
                    .stride = score_stride(memory_),
-                   .maxima = maxima_,
+                   .origins = maxima_,
                    .sums = sums_,
                    .potentials = potentials_},
                   stream);
@@ -459,6 +457,17 @@ class SettledStage {
   double* potentials_;
   float* readouts_;
   float* chunk_readouts_;
+};
+
+/// One whose separation may leave no pattern a weight.
+class KeepingStage : public SettledStage {
+ public:
+  using SettledStage::SettledStage;
+
+  KeepingReadout launch(const float* states, int rows, const RowTerms& terms, cublasHandle_t blas,
+                        cudaStream_t stream) const {
+    return {SettledStage::launch(states, rows, terms, blas, stream)};
+  }
 };
 
 class AdaptiveStage {
@@ -616,6 +625,8 @@ void launch_scores(const StreamedSoftmax& memory, const ScoreJob& job, cudaStrea
                                .result_stride = job.score_stride};
   if (memory.terms.similarity == Similarity::manhattan)
     launch_ordered_distances(product, stream);
+  else if (memory.terms.similarity == Similarity::squared_distance)
+    launch_ordered_squares(product, stream);
   else
     launch_transposed_ordered_product(product, stream);
   launch_memory_terms(memory, job, stream);
@@ -654,6 +665,8 @@ void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolb
   const Index stride = memory.patterns.stride;
   if (is_softmax(memory))
     relax_streamed<SoftmaxStage>(memory, stride, job, workspace, tools, Products::exact, stream);
+  else if (std::holds_alternative<EpanechnikovSeparation>(memory.terms.separation))
+    relax_streamed<KeepingStage>(memory, stride, job, workspace, tools, Products::exact, stream);
   else
     relax_streamed<SettledStage>(memory, stride, job, workspace, tools, Products::exact, stream);
 }
