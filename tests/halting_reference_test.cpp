@@ -75,7 +75,7 @@ class HaltingReferenceTest : public testing::TestWithParam<Case> {
 
   Relaxation relax(const Halting& halting, int steps, bool energies = true) const {
     // Powers of overlaps are small: with little gain states fade away, and energies with them, faster and faster.
-    const Update update = tanh_update(std::get<0>(GetParam()).bounded_updates ? 20.0F : 0.5F);
+    const Update update = tanh_update(std::get<0>(GetParam()).bounded_updates ? 2e4F : 0.5F);
     const Relaxer relaxer(memory_, {.update = update,
                                     .halting = halting,
                                     .max_steps = steps,

@@ -28,8 +28,8 @@ std::vector<SystemKind> forms() {
   std::vector<SystemKind> kinds = all_systems();
   std::erase_if(kinds, [](const SystemKind& kind) {
     const auto is = [&](const char* name) { return kind.name.starts_with(name); };
-    return !is("hebbian_factored") && !is("hebbian_dense") && !is("bidirectional") && !is("dense_associative_3") &&
-           !is("exponential");
+    return !is("hebbian_factored") && !is("hebbian_dense") && !is("bidirectional") && !is("exponential") &&
+           kind.name != "dense_associative_3";
   });
   return kinds;
 }
