@@ -31,9 +31,21 @@ ATTRACTOR_MATH V twice_potential(const PolynomialSeparation& separation, const O
   return ops.mul(ops.quotient(2, separation.order), ops.mul(h, p));
 }
 
+/// Σ aᵏ bⁿ⁻¹⁻ᵏ over k < n, which is (aⁿ − bⁿ)/(a − b).
+template <class Ops, class V>
+ATTRACTOR_MATH V mixed_powers(const Ops& ops, V a, V b, int n) {
+  V sum = ops.set(1.0F);
+  V power = b;
+  for (int k = 1; k < n; ++k) {
+    sum = ops.mul_add(a, sum, power);
+    power = ops.mul(power, b);
+  }
+  return sum;
+}
+
 /// The mean of f over [h − |step|, h + |step|], which is (F(h + step) − F(h − step))/(2 step): what a score of h ± step
-/// changes F by, without the difference that would lose its digits: (aⁿ − bⁿ)/(a − b) = Σ aᵏ bⁿ⁻¹⁻ᵏ. Of a rectified
-/// range of which a part counts, the rest has weight 0.
+/// changes F by, without the difference that would lose its digits. Of an even order a + b is a factor of it, and 0
+/// where h is. Of a rectified range of which a part counts, the rest has weight 0.
 template <class Ops, class V>
 ATTRACTOR_MATH V mean_weight(const PolynomialSeparation& separation, const Ops& ops, V h, V step) {
   const V half = ops.abs(step);
@@ -43,12 +55,10 @@ ATTRACTOR_MATH V mean_weight(const PolynomialSeparation& separation, const Ops& 
     upper = ops.positive_part(upper);
     lower = ops.positive_part(lower);
   }
-  V sum = ops.set(1.0F);
-  V power = lower;
-  for (int k = 1; k < separation.order; ++k) {
-    sum = ops.mul_add(upper, sum, power);
-    power = ops.mul(power, lower);
-  }
+  const V sum = separation.order % 2 == 0
+                    ? ops.mul(ops.add(upper, lower),
+                              mixed_powers(ops, ops.mul(upper, upper), ops.mul(lower, lower), separation.order / 2))
+                    : mixed_powers(ops, upper, lower, separation.order);
   const V mean = ops.mul(ops.quotient(1, separation.order), sum);
   if (!separation.rectified) return mean;
   const V width = ops.max(ops.add(half, half), ops.set(1e-30F));

@@ -181,10 +181,10 @@ class ATTRACTOR_EXPORT Memory {
   /// Aᵀhⁿ⁻¹ (Krotov, Hopfield 2016). It stores about Dⁿ⁻¹ patterns; n = 2 is Hebb's rule with
   /// self-coupling. For odd n −ξ isn't an attractor where ξ is; for even n, not rectified, it is.
   ///
-  /// Overlaps are at most 1 for patterns and states of ±1, and no power of them overflows. The usual energy −Σ(ξ·x)ⁿ
-  /// is this one times nDⁿ⁻¹. Entries should be of order 1: weights of overlaps below 10^(−38/(n−1)), 0.05 for n = 30,
-  /// are lost in float, and a state none of whose overlaps is above that stays. Readout and blend updates may leave the
-  /// range of float for n > 2; their queries diverge.
+  /// The usual energy −Σ(ξ·x)ⁿ is this one times nDⁿ⁻¹. For sign updates every overlap that is a float has its say, at
+  /// any n, D and unit of patterns and queries: powers are taken in a unit of the state's own. Other updates take
+  /// readouts as they are, 0 below the range of float; readout and blend updates may leave it for n > 2 and diverge.
+  /// Halting judges energies in double, from 1e-308 on; results have them in float, where those below 1e-45 are 0.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @throws InvalidArgument as `hebbian`, or an order outside [2, 30].

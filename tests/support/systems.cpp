@@ -658,6 +658,8 @@ const std::vector<SystemKind>& all_systems() {
     all.push_back(dense_associative_kind("3", {.order = 3}));
     all.push_back(dense_associative_kind("rectified_4", {.order = 4, .rectified = true}));
     all.push_back(dense_associative_kind("11", {.order = 11}));
+    all.push_back(dense_associative_kind("rectified_21", {.order = 21, .rectified = true}));
+    all.push_back(dense_associative_kind("30", {.order = 30}));
     all.push_back(minerva_kind());
     return all;
   }();

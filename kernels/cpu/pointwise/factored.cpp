@@ -2,17 +2,21 @@
 //
 // Scores are made first, for the energy; readouts follow where a query goes on. Of more patterns than fit the weights
 // that a thread keeps, one part after another is scored and read out; sums run over the patterns in the same order.
+//
+// Where powers of a state's scores leave the range of float all of this is done once more with the scores in a unit of
+// their own, see core/score_unit.hpp; each lane has its own, so that lanes whose powers fit come out as before.
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <type_traits>
 #include <variant>
 #include <vector>
 
 #include "core/double_ops.hpp"
+#include "core/score_unit.hpp"
 #include "core/sweep_order.hpp"
 #include "kernels/cpu/engine/field_kernel.hpp"
-#include "kernels/cpu/simd/readout_term.hpp"
 #include "kernels/sizes.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -21,12 +25,17 @@
 #include <hwy/highway.h>
 
 #include "kernels/cpu/pointwise/sweep-inl.hpp"
+#include "kernels/cpu/simd/panel_product-inl.hpp"
 #include "kernels/cpu/simd/product-inl.hpp"
 #include "kernels/cpu/simd/state_writer-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 namespace {
+
+#define ATTRACTOR_MATH HWY_INLINE
+#include "core/score_unit-inl.hpp"
+#undef ATTRACTOR_MATH
 
 template <class UpdateRule, class Separation>
 class FactoredKernel final : public FieldKernel {
@@ -41,22 +50,22 @@ class FactoredKernel final : public FieldKernel {
         weights_(part_ * width),
         readout_(is_whole() ? 0 : field.factor.padded_columns() * width) {
     if constexpr (sweeps) order_ = detail::sweep_order(update, field.factor.columns());
-    for (Index i = 0; i < std::min(part_, field.factor.rows()); ++i)
-      terms_.push_back({.row_offset = field.factor.row_offset(i), .weight_offset = i * width});
+    unit_.fill(1.0F);
   }
 
   void evaluate(Tile& tile) override {
-    potential_ = {};
-    total_weight_ = {};
-    for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
-      const Index end = std::min(first + part_, field_.factor.padded_rows());
-      for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
-        for (Index row = first; row < end; row += block_rows) score(tile, first, row, lane);
-      if (!is_whole()) read_out_part(tile, first);
+    weigh<false>(tile);
+    if constexpr (has_units) {
+      in_units_ = false;
+      if (!sweeps || tile.wants_energy)
+        for (Index lane = 0; lane < tile.lanes; ++lane) choose_unit(lane);
+      if (in_units_) weigh<true>(tile);
     }
     if (!tile.wants_energy) return;
     for (Index lane = 0; lane < tile.lanes; ++lane) {
       double twice = potential_.value(lane) - tile.quadratic.value(lane);
+      if constexpr (has_units)
+        twice = std::ldexp(twice, -separation_.order * exponent_[static_cast<std::size_t>(lane)]);
       if (!std::isfinite(twice)) twice = wide_sum(tile, lane);
       tile.energy[static_cast<std::size_t>(lane)] = -0.5 * static_cast<double>(field_.energy_scale) * twice;
     }
@@ -69,7 +78,7 @@ class FactoredKernel final : public FieldKernel {
                             .unit = (is_linear ? tile.magnitude : total_weight_).data()};
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
       if constexpr (sweeps) {
-        sweep_lanes(update_, tile, lane, order_, Fields{*this, terms, lane});
+        sweep_lanes(update_, tile, lane, order_, Fields{*this, terms, lane, tile.held.data() + lane});
         if (tile.wants_energy) add_up_quadratic(tile, lane, terms);
       } else {
         write_states(tile, lane, terms);
@@ -79,35 +88,73 @@ class FactoredKernel final : public FieldKernel {
 
   bool prepare(Tile& /*tile*/, std::span<const Arrival> arrivals) override {
     if (!is_whole()) return false;
-    for (const Arrival& arrival : arrivals) total_weight_[static_cast<std::size_t>(arrival.lane)] = 0.0F;
-    Index panel = 0;
-    for (; panel + 4 <= panels(); panel += 4)
-      for (const Arrival& arrival : arrivals) score_queries<1, 4>(&arrival, panel);
-    for (; panel < panels(); ++panel) {
-      std::size_t i = 0;
-      for (; i + 4 <= arrivals.size(); i += 4) score_queries<4, 1>(&arrivals[i], panel);
-      for (; i < arrivals.size(); ++i) score_queries<1, 1>(&arrivals[i], panel);
+    weigh_queries<false>(arrivals);
+    if constexpr (has_units && !sweeps) {
+      bool some = false;
+      for (const Arrival& arrival : arrivals) some |= choose_unit(arrival.lane);
+      if (some) weigh_queries<true>(arrivals);
     }
     return true;
   }
 
  private:
   static constexpr bool is_linear = std::is_same_v<Separation, LinearSeparation>;
+  /// Powers, whose scores may be in another unit than 1.
+  static constexpr bool has_units = std::is_same_v<Separation, PolynomialSeparation>;
   /// Neurons are updated one after another: the products Fx are kept, for they follow each change; in integers where
   /// patterns and states are ±1, so that no rounding adds up.
   static constexpr bool sweeps = std::is_same_v<UpdateRule, AsynchronousSignUpdate>;
   /// Sign updates measure what they take for 0 by the weights.
   static constexpr bool totals_weights = !is_linear && std::is_same_v<UpdateRule, SignUpdate>;
 
-  using PanelTag = hn::CappedTag<float, panel_rows>;
+  /// Sums of weights, or with `in_units` of those of scores in their units.
+  template <bool in_units>
+  void weigh(const Tile& tile) {
+    potential_ = {};
+    total_weight_ = {};
+    if constexpr (!in_units) largest_ = {};
+    for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
+      const Index end = std::min(first + part_, field_.factor.padded_rows());
+      for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+        for (Index row = first; row < end; row += block_rows) score<in_units>(tile, first, row, lane);
+      if (!is_whole()) read_out_part(tile, first);
+    }
+  }
+
+  /// The same for these queries alone.
+  template <bool in_units>
+  void weigh_queries(std::span<const Arrival> arrivals) {
+    for (const Arrival& arrival : arrivals) {
+      total_weight_[static_cast<std::size_t>(arrival.lane)] = 0.0F;
+      if constexpr (!in_units) largest_[static_cast<std::size_t>(arrival.lane)] = 0.0F;
+    }
+    Index panel = 0;
+    for (; panel + 4 <= panels(); panel += 4)
+      for (const Arrival& arrival : arrivals) score_queries<in_units, 1, 4>(&arrival, panel);
+    for (; panel < panels(); ++panel) {
+      std::size_t i = 0;
+      for (; i + 4 <= arrivals.size(); i += 4) score_queries<in_units, 4, 1>(&arrivals[i], panel);
+      for (; i < arrivals.size(); ++i) score_queries<in_units, 1, 1>(&arrivals[i], panel);
+    }
+  }
+
+  /// From the largest of a lane's scores. Whether it is another unit than 1.
+  bool choose_unit(Index lane) {
+    const auto at = static_cast<std::size_t>(lane);
+    exponent_[at] = detail::unit_exponent(largest_[at], separation_.order);
+    unit_[at] = std::ldexp(1.0F, exponent_[at]);
+    in_units_ |= exponent_[at] != 0;
+    return exponent_[at] != 0;
+  }
 
   /// All patterns have their weights kept.
   [[nodiscard]] bool is_whole() const { return part_ == field_.factor.padded_rows(); }
 
   /// Adds the readout of one part of the patterns, whose weights are kept now.
   HWY_INLINE void add_readout(Index first, Index row, Index lane, Block& readout) const {
-    multiply_terms(field_.factor.data() + field_.factor.row_offset(first) + row * panel_rows, weights_.data() + lane,
-                   terms_.data(), std::min(part_, field_.factor.rows() - first), readout);
+    multiply_columns(field_.factor.panel(first / panel_rows) + row * panel_rows,
+                     panel_rows * field_.factor.padded_columns(), weights_.data() + lane, width_,
+                     std::min(part_, field_.factor.rows() - first), readout);
   }
 
   HWY_INLINE void load(Index row, Index lane, Block& readout) const {
@@ -162,26 +209,40 @@ class FactoredKernel final : public FieldKernel {
     FactoredKernel& kernel;
     const NeuronTerms& terms;
     Index lane;
+    const float* held_lanes;  ///< Tile::held of them
 
-    /// Sums of every fourth pattern don't wait for one another.
     HWY_INLINE void of(Index neuron, const LaneBlock& state, LaneBlock& field, LaneBlock& least) const {
+      LaneBlock sums;
+      LaneBlock sizes;
+      add_up<false>(neuron, state, nullptr, sums, sizes);
+      if constexpr (has_units)
+        if (leave_range(sizes)) add_up_in_units(neuron, state, sums, sizes);
+      const Vector diagonal = hn::Set(floats, kernel.field_.diagonal[neuron]);
+      for (int v = 0; v < block_vectors; ++v) {
+        field[v] = hn::Mul(hn::Set(floats, kernel.field_.scale), hn::NegMulAdd(diagonal, state[v], sums[v]));
+        if (kernel.has_thresholds()) field[v] = hn::Sub(field[v], hn::Set(floats, kernel.field_.threshold[neuron]));
+        least[v] = is_linear ? least_field(terms, neuron, lane + v * vector_lanes())
+                             : hn::Mul(hn::Set(floats, relative_rounding(kernel.separation_)), sizes[v]);
+      }
+    }
+
+    /// What all patterns add, and its magnitude. Sums of every fourth pattern don't wait for one another.
+    template <bool in_units>
+    HWY_INLINE void add_up(Index neuron, const LaneBlock& state, const Vector* units, LaneBlock& sums,
+                           LaneBlock& sizes) const {
       constexpr int chains = 4;
-      Vector sums[chains][block_vectors];
-      Vector sizes[chains][block_vectors];
+      Vector chain_sums[chains][block_vectors];
+      Vector chain_sizes[chains][block_vectors];
       for (int c = 0; c < chains; ++c)
-        for (int v = 0; v < block_vectors; ++v) sums[c][v] = sizes[c][v] = hn::Zero(floats);
+        for (int v = 0; v < block_vectors; ++v) chain_sums[c][v] = chain_sizes[c][v] = hn::Zero(floats);
       const Index patterns = kernel.field_.factor.rows();
       Index first = 0;
       for (; first + chains <= patterns; first += chains)
-        for (int c = 0; c < chains; ++c) add(neuron, first + c, state, sums[c], sizes[c]);
-      for (; first < patterns; ++first) add(neuron, first, state, sums[0], sizes[0]);
-      const Vector diagonal = hn::Set(floats, kernel.field_.diagonal[neuron]);
+        for (int c = 0; c < chains; ++c) add<in_units>(neuron, first + c, state, units, chain_sums[c], chain_sizes[c]);
+      for (; first < patterns; ++first) add<in_units>(neuron, first, state, units, chain_sums[0], chain_sizes[0]);
       for (int v = 0; v < block_vectors; ++v) {
-        const Vector sum = whole(sums, v);
-        field[v] = hn::Mul(hn::Set(floats, kernel.field_.scale), hn::NegMulAdd(diagonal, state[v], sum));
-        if (kernel.has_thresholds()) field[v] = hn::Sub(field[v], hn::Set(floats, kernel.field_.threshold[neuron]));
-        least[v] = is_linear ? least_field(terms, neuron, lane + v * vector_lanes())
-                             : hn::Mul(hn::Set(floats, relative_rounding(kernel.separation_)), whole(sizes, v));
+        sums[v] = whole(chain_sums, v);
+        sizes[v] = whole(chain_sizes, v);
       }
     }
 
@@ -190,19 +251,77 @@ class FactoredKernel final : public FieldKernel {
     }
 
     /// What a pattern adds: a·f(h), with f's mean between the neuron's two states.
-    HWY_INLINE void add(Index neuron, Index pattern, const LaneBlock& state, LaneBlock& sums, LaneBlock& sizes) const {
+    template <bool in_units>
+    HWY_INLINE void add(Index neuron, Index pattern, const LaneBlock& state, const Vector* units, LaneBlock& sums,
+                        LaneBlock& sizes) const {
       const Vector entry = hn::Set(floats, entry_at(neuron, pattern));
-      const Vector step = hn::Mul(hn::Set(floats, kernel.field_.score_scale), entry);
+      const Vector whole_step = step_of(entry);
       for (int v = 0; v < block_vectors; ++v) {
-        const Vector product = hn::Load(floats, products(pattern) + v * vector_lanes());
         if constexpr (is_linear) {
-          sums[v] = hn::MulAdd(entry, product, sums[v]);
+          sums[v] = hn::MulAdd(entry, hn::Load(floats, products(pattern) + v * vector_lanes()), sums[v]);
         } else {
-          const Vector without = kernel.scaled(VectorOps{}, hn::NegMulAdd(entry, state[v], product));
+          Vector step = whole_step;
+          Vector without = score_without(pattern, entry, state, v);
+          if constexpr (in_units) {
+            step = hn::Mul(step, units[v]);
+            without = hn::Mul(without, units[v]);
+          }
           const Vector term = hn::Mul(entry, mean_weight(kernel.separation_, VectorOps{}, without, step));
           sums[v] = hn::Add(sums[v], term);
           sizes[v] = hn::Add(sizes[v], hn::Abs(term));
         }
+      }
+    }
+
+    /// What a neuron that is 1 adds to a score.
+    [[nodiscard]] HWY_INLINE Vector step_of(Vector entry) const {
+      return hn::Mul(hn::Set(floats, kernel.field_.score_scale), entry);
+    }
+
+    /// A score but for what the neuron adds to it.
+    [[nodiscard]] HWY_INLINE Vector score_without(Index pattern, Vector entry, const LaneBlock& state, int v) const {
+      const Vector product = hn::Load(floats, products(pattern) + v * vector_lanes());
+      return kernel.scaled(VectorOps{}, hn::NegMulAdd(entry, state[v], product));
+    }
+
+    /// Where a lane that moves has terms that may not fit.
+    static HWY_INLINE hn::Mask<Floats> unfit(Vector size) {
+      const auto fits = hn::And(hn::Ge(size, hn::Set(floats, detail::least_fitting_sum)),
+                                hn::Le(size, hn::Set(floats, detail::most_fitting_sum)));
+      return hn::Not(fits);
+    }
+
+    [[nodiscard]] HWY_INLINE bool leave_range(const LaneBlock& sizes) const {
+      bool some = false;
+      for (int v = 0; v < block_vectors; ++v) {
+        const auto held = hn::MaskFromVec(hn::Load(floats, held_lanes + v * vector_lanes()));
+        some |= !hn::AllFalse(floats, hn::AndNot(held, unfit(sizes[v])));
+      }
+      return some;
+    }
+
+    /// Once more where the first time terms didn't fit. Seldom, so that code that often runs keeps its registers.
+    HWY_NOINLINE void add_up_in_units(Index neuron, const LaneBlock& state, LaneBlock& sums, LaneBlock& sizes) const {
+      LaneBlock units;
+      choose_units(neuron, state, sizes, units);
+      add_up<true>(neuron, state, units, sums, sizes);
+    }
+
+    /// By the largest score that either of the neuron's two states would have; 1 where terms fit.
+    HWY_INLINE void choose_units(Index neuron, const LaneBlock& state, const LaneBlock& sizes, LaneBlock& units) const {
+      for (int v = 0; v < block_vectors; ++v) {
+        Vector largest = hn::Zero(floats);
+        for (Index pattern = 0; pattern < kernel.field_.factor.rows(); ++pattern) {
+          const Vector entry = hn::Set(floats, entry_at(neuron, pattern));
+          const Vector half = hn::Abs(step_of(entry));
+          const Vector without = score_without(pattern, entry, state, v);
+          largest = hn::Max(largest, counted_size(kernel.separation_, VectorOps{}, hn::Add(without, half)));
+          largest = hn::Max(largest, counted_size(kernel.separation_, VectorOps{}, hn::Sub(without, half)));
+        }
+        alignas(64) float values[hn::MaxLanes(floats)];
+        hn::Store(largest, floats, values);
+        for (Index i = 0; i < vector_lanes(); ++i) values[i] = std::ldexp(1.0F, detail::unit_exponent(values[i]));
+        units[v] = hn::IfThenElse(unfit(sizes[v]), hn::Load(floats, values), hn::Set(floats, 1.0F));
       }
     }
 
@@ -244,23 +363,41 @@ class FactoredKernel final : public FieldKernel {
   [[nodiscard]] Index panels() const { return field_.factor.padded_rows() / panel_rows; }
 
   /// Weights of block_rows patterns of the part that starts at `first`, for one block of lanes.
+  template <bool in_units>
   HWY_INLINE void score(const Tile& tile, Index first, Index row, Index lane) {
     Block scores;
     const float* const panel = field_.factor.panel(row / panel_rows) + row % panel_rows;
     multiply_rows(panel, tile.state.data() + lane, width_, field_.factor.columns(), scores);
+    [[maybe_unused]] Vector counted;
+    if constexpr (has_units) counted = counted_bits();
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
       Vector potential = hn::Zero(floats);
+      Vector largest = hn::Zero(floats);
       HWY_UNROLL(block_rows)
       for (int r = 0; r < block_rows; ++r) {
-        const Vector h = scaled(VectorOps{}, scores[r][v]);
+        Vector h = scaled(VectorOps{}, scores[r][v]);
+        if constexpr (in_units)
+          h = hn::Mul(h, hn::Load(floats, unit_.data() + at));
+        else if constexpr (has_units)
+          largest = hn::Max(largest, hn::And(h, counted));
         const Vector weight = separate(separation_, VectorOps{}, h);
         potential = hn::Add(potential, twice_potential(separation_, VectorOps{}, h, weight));
         if constexpr (totals_weights) add_weight(at, weight);
         hn::Store(sweeps ? scores[r][v] : weight, floats, weights_.data() + (row - first + r) * width_ + at);
       }
+      if constexpr (has_units && !in_units) {
+        float* const before = largest_.data() + at;
+        hn::Store(hn::Max(hn::Load(floats, before), largest), floats, before);
+      }
       if (tile.wants_energy) add_to(potential_, at, potential);
     }
+  }
+
+  /// The bits of `counted_size`, negative scores apart, which are no larger than 0 either way.
+  [[nodiscard]] HWY_INLINE Vector counted_bits() const {
+    const std::uint32_t sign = separation_.rectified ? 0x80000000U : 0U;
+    return hn::BitCast(floats, hn::Set(hn::RebindToUnsigned<Floats>(), 0x7FFFFFFFU | sign));
   }
 
   /// In the order of the patterns, as `store_weights` adds them.
@@ -269,58 +406,35 @@ class FactoredKernel final : public FieldKernel {
     hn::Store(hn::Add(hn::Load(floats, total), hn::Abs(weight)), floats, total);
   }
 
-  /// Weights of some panels of patterns for some queries, summed in the order of `multiply_rows`. Four sums at a time
-  /// keep the multiply-adds from waiting for one another.
-  template <std::size_t queries, std::size_t panel_count>
+  /// Weights of some panels of patterns for some queries.
+  template <bool in_units, std::size_t queries, std::size_t panel_count>
   HWY_INLINE void score_queries(const Arrival* arrivals, Index first_panel) {
     PanelScores scores[queries * panel_count] = {};
-    const Index columns = field_.factor.columns();
-    for (Index first = 0; first < columns; first += score_chunk) {
-      const Index end = std::min(first + score_chunk, columns);
-      PanelScores chunk[queries * panel_count] = {};
-      for (Index k = first; k < end; ++k) {
-        HWY_UNROLL(4)
-        for (std::size_t i = 0; i < queries * panel_count; ++i) {
-          const float* const panel = field_.factor.panel(first_panel + static_cast<Index>(i % panel_count));
-          chunk[i].add_product(panel + k * panel_rows, arrivals[i / panel_count].query[k]);
-        }
-      }
-      for (std::size_t i = 0; i < queries * panel_count; ++i) scores[i].add(chunk[i]);
-    }
+    multiply_panels<queries, panel_count>(
+        field_.factor.panel(first_panel), panel_rows * field_.factor.padded_columns(), field_.factor.columns(),
+        [&](std::size_t i, Index k) HWY_ATTR { return arrivals[i].query[k]; }, scores);
     for (std::size_t i = 0; i < queries * panel_count; ++i)
-      store_weights(arrivals[i / panel_count].lane, first_panel + static_cast<Index>(i % panel_count), scores[i]);
+      store_weights<in_units>(arrivals[i / panel_count].lane, first_panel + static_cast<Index>(i % panel_count),
+                              scores[i]);
   }
 
-  /// The scores of one panel of patterns for one query.
-  struct PanelScores {
-    static constexpr std::size_t step = hn::MaxLanes(PanelTag());
-    static constexpr std::size_t count = panel_rows / step;
-
-    HWY_INLINE PanelScores() {
-      for (auto& value : values) value = hn::Zero(PanelTag());
-    }
-
-    /// values += patterns · x.
-    HWY_INLINE void add_product(const float* patterns, float x) {
-      HWY_UNROLL(8)
-      for (std::size_t v = 0; v < count; ++v)
-        values[v] = hn::MulAdd(hn::Load(PanelTag(), patterns + v * step), hn::Set(PanelTag(), x), values[v]);
-    }
-
-    HWY_INLINE void add(const PanelScores& other) {
-      for (std::size_t v = 0; v < count; ++v) values[v] = hn::Add(values[v], other.values[v]);
-    }
-
-    hn::Vec<PanelTag> values[count];
-  };
-
+  template <bool in_units>
   HWY_INLINE void store_weights(Index lane, Index panel, const PanelScores& scores) {
     alignas(64) float products[panel_rows];
     alignas(64) float weights[panel_rows];
+    auto largest = hn::Zero(PanelTag());
     for (std::size_t v = 0; v < PanelScores::count; ++v) {
-      const auto h = scaled(TaggedOps<PanelTag>{}, scores.values[v]);
+      auto h = scaled(TaggedOps<PanelTag>{}, scores.values[v]);
+      if constexpr (in_units)
+        h = hn::Mul(h, hn::Set(PanelTag(), unit_[static_cast<std::size_t>(lane)]));
+      else if constexpr (has_units)
+        largest = hn::Max(largest, counted_size(separation_, TaggedOps<PanelTag>{}, h));
       hn::Store(scores.values[v], PanelTag(), products + v * PanelScores::step);
       hn::Store(separate(separation_, TaggedOps<PanelTag>{}, h), PanelTag(), weights + v * PanelScores::step);
+    }
+    if constexpr (has_units && !in_units) {
+      float& before = largest_[static_cast<std::size_t>(lane)];
+      before = std::max(before, hn::GetLane(hn::MaxOfLanes(PanelTag(), largest)));
     }
     float* const column = weights_.data() + panel * panel_rows * width_ + lane;
     for (Index i = 0; i < panel_rows; ++i) {
@@ -342,6 +456,18 @@ class FactoredKernel final : public FieldKernel {
         if (has_thresholds()) readout[r][v] = hn::Sub(readout[r][v], hn::Set(floats, field_.threshold[row + r]));
       }
     }
+    if constexpr (has_units && !std::is_same_v<UpdateRule, SignUpdate>)
+      if (in_units_) take_units_out(lane, readout);
+  }
+
+  /// By degrees, for 2^{k(n−1)} itself may be no float.
+  HWY_INLINE void take_units_out(Index lane, Block& readout) const {
+    for (int v = 0; v < block_vectors; ++v) {
+      const Vector unit = hn::Load(floats, unit_.data() + lane + v * vector_lanes());
+      const Vector inverse = hn::Div(hn::Set(floats, 1.0F), unit);
+      for (int r = 0; r < block_rows; ++r)
+        for (int degree = 1; degree < separation_.order; ++degree) readout[r][v] = hn::Mul(readout[r][v], inverse);
+    }
   }
 
   [[nodiscard]] HWY_INLINE bool has_thresholds() const { return field_.threshold.data() != nullptr; }
@@ -350,13 +476,16 @@ class FactoredKernel final : public FieldKernel {
   UpdateRule update_;
   Separation separation_;
   Index width_;
-  Index part_;  ///< patterns whose weights are kept
-  std::vector<ReadoutTerm> terms_;
-  AlignedFloats weights_;            ///< p, in sweeps Fx [part × width]
-  AlignedFloats readout_;            ///< Σ p_μ F_μ [padded D × width], where the patterns are taken in parts
-  LaneSums potential_;               ///< Σ 2F(h)
-  LaneArray<float> total_weight_{};  ///< Σ |p|, where it is wanted
-  std::vector<int> order_;           ///< of the neurons in a sweep
+  Index part_;                          ///< patterns whose weights are kept
+  AlignedFloats weights_;               ///< p, in sweeps Fx [part × width]
+  AlignedFloats readout_;               ///< Σ p_μ F_μ [padded D × width], where the patterns are taken in parts
+  LaneSums potential_;                  ///< Σ 2F(h)
+  LaneArray<float> total_weight_{};     ///< Σ |p|, where it is wanted
+  LaneArray<float> largest_{};          ///< of the scores that count
+  LaneArray<std::int32_t> exponent_{};  ///< k: scores are taken as 2ᵏh
+  LaneArray<float> unit_{};             ///< 2ᵏ
+  bool in_units_ = false;               ///< some k isn't 0
+  std::vector<int> order_;              ///< of the neurons in a sweep
 };
 
 }  // namespace

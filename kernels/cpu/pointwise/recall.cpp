@@ -5,10 +5,8 @@
 #include <memory>
 #include <type_traits>
 #include <variant>
-#include <vector>
 
 #include "kernels/cpu/engine/field_kernel.hpp"
-#include "kernels/cpu/simd/readout_term.hpp"
 #include "kernels/sizes.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -75,10 +73,7 @@ class FactoredRecall final : public RecallKernel {
         width_(width),
         part_(std::min(padded(detail::sizes().weighed_patterns), field.factor.padded_rows())),
         weights_(part_ * width),
-        results_(contents_.padded_columns(), width) {
-    for (Index i = 0; i < std::min(part_, field.factor.rows()); ++i)
-      terms_.push_back({.row_offset = contents_.row_offset(i), .weight_offset = i * width});
-  }
+        results_(contents_.padded_columns(), width) {}
 
   LaneReadout recall(const Tile& tile) override {
     LaneSums intensity;
@@ -115,8 +110,8 @@ class FactoredRecall final : public RecallKernel {
           clear(block);
         else
           load(results_.at(row, lane), width_, block);
-        multiply_terms(contents_.data() + contents_.row_offset(first) + row * panel_rows, weights_.data() + lane,
-                       terms_.data(), count, block);
+        multiply_columns(contents_.panel(first / panel_rows) + row * panel_rows,
+                         panel_rows * contents_.padded_columns(), weights_.data() + lane, width_, count, block);
         store(block, factor, results_.at(row, lane), width_);
       }
   }
@@ -126,8 +121,7 @@ class FactoredRecall final : public RecallKernel {
   const AlignedFloats& intensity_;
   Separation separation_;
   Index width_;
-  Index part_;  ///< patterns whose weights are kept
-  std::vector<ReadoutTerm> terms_;
+  Index part_;             ///< patterns whose weights are kept
   AlignedFloats weights_;  ///< p [part × width]
   LaneResults results_;
 };

@@ -10,7 +10,6 @@
 #define ATTRACTOR_CPU_PRODUCT_INL
 #endif
 
-#include "kernels/cpu/simd/readout_term.hpp"
 #include "kernels/cpu/simd/vector_ops-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -57,12 +56,15 @@ HWY_INLINE void multiply_rows(const float* HWY_RESTRICT panel, const float* HWY_
   }
 }
 
-/// Adds the readouts of block_rows neurons to `block`: `matrix` points at their first element in the layout's row 0,
-/// and each term names a row of the memory and the row of its weights.
-HWY_INLINE void multiply_terms(const float* HWY_RESTRICT matrix, const float* HWY_RESTRICT weights,
-                               const ReadoutTerm* HWY_RESTRICT terms, Index count, Block& block) {
-  for (Index k = 0; k < count; ++k)
-    multiply_add<panel_rows>(matrix + terms[k].row_offset, weights + terms[k].weight_offset, block);
+/// Adds the readouts Σ p a of block_rows neurons over `count` rows of a memory to `block`: `panel` points at the
+/// neurons' first element in a panel's first row, panels lie `panel_step` apart, weights [count] `width`.
+HWY_INLINE void multiply_columns(const float* HWY_RESTRICT panel, Index panel_step, const float* HWY_RESTRICT weights,
+                                 Index width, Index count, Block& block) {
+  for (; count >= panel_rows; count -= panel_rows, panel += panel_step, weights += panel_rows * width) {
+    HWY_UNROLL(8)
+    for (Index i = 0; i < panel_rows; ++i) multiply_add<panel_rows>(panel + i, weights + i * width, block);
+  }
+  for (Index i = 0; i < count; ++i) multiply_add<panel_rows>(panel + i, weights + i * width, block);
 }
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

@@ -141,7 +141,7 @@ class CandidateReader {
   HWY_INLINE void keep_lanes(Index pattern, Index block, Index lanes, const float* scores, Candidates& candidates) {
     bool wanted = false;
     for (Index i = 0; i < lanes; ++i)
-      wanted |= !(scores[i * most_group] < maximum_[static_cast<std::size_t>(block + i)] - cutoff_);
+      wanted |= !(scores[i * most_group] < least_of(maximum_[static_cast<std::size_t>(block + i)]));
     if (!wanted) return;
     alignas(64) float row[std::size_t{block_vectors} * hn::MaxLanes(Floats())];
     std::fill_n(row, block_lanes(), -std::numeric_limits<float>::infinity());
@@ -154,13 +154,13 @@ class CandidateReader {
   /// The scores of a group for one lane. Whether one may matter.
   HWY_INLINE bool score_lane(const Tile& tile, Index first, Index end, Index lane, float* scores) {
     constexpr float never = -std::numeric_limits<float>::infinity();
-    float& maximum = maximum_[static_cast<std::size_t>(lane)];
-    if (maximum == -never) {  // No query here.
+    const auto at = static_cast<std::size_t>(lane);
+    if (std::signbit(tile.idle[at])) {
       std::fill_n(scores, most_group, never);
       return false;
     }
     score_lane_panels(scorer_, tile, first, end - first, lane, scores);
-    return note_largest(scores, end - first, maximum);
+    return note_largest(scores, end - first, maximum_[at]);
   }
 
   /// The largest of so many more scores. Whether one of them may matter.
@@ -169,7 +169,7 @@ class CandidateReader {
     Vector largest = hn::Set(floats, maximum);
     for (Index i = 0; i < most_group; i += vector_lanes()) largest = hn::Max(hn::Load(floats, scores + i), largest);
     maximum = hn::GetLane(hn::MaxOfLanes(floats, largest));
-    const Vector least = hn::Set(floats, maximum - cutoff_);
+    const Vector least = hn::Set(floats, least_of(maximum));
     auto any = may_matter(hn::Load(floats, scores), least);
     for (Index i = vector_lanes(); i < most_group; i += vector_lanes())
       any = hn::Or(any, may_matter(hn::Load(floats, scores + i), least));
@@ -212,6 +212,8 @@ class CandidateReader {
     if constexpr (absolute) return hn::Set(floats, -cutoff_);
     return hn::Sub(largest, hn::Set(floats, cutoff_));
   }
+
+  [[nodiscard]] float least_of([[maybe_unused]] float largest) const { return absolute ? -cutoff_ : largest - cutoff_; }
 
   /// What scores of a block of lanes must reach.
   HWY_INLINE void load_least(Index lane, Vector (&least)[block_vectors]) const {

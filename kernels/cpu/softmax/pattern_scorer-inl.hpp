@@ -50,6 +50,8 @@ class PatternScorer {
     PanelScores panels[count];
     if (field_.similarity == Similarity::manhattan)
       multiply<count, Similarity::manhattan>(tile, first, lane, panels);
+    else if (field_.similarity == Similarity::squared_distance)
+      multiply<count, Similarity::squared_distance>(tile, first, lane, panels);
     else
       multiply<count, Similarity::dot>(tile, first, lane, panels);
     for (std::size_t p = 0; p < count; ++p)

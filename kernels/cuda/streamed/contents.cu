@@ -108,7 +108,7 @@ class FactoredContents {
            cudaStream_t stream) const {
     float* const readouts = begin == 0 ? sums[0] : sums[1];
     launch_chunk_readout(weights_, chunk_patterns(), rows, matrix, begin, count, readouts, stream);
-    if (begin > 0) launch_add(sums[0], readouts, rows, matrix.stride, stream);
+    if (begin > 0) launch_add(sums[0], nullptr, readouts, rows, matrix.stride, stream);
   }
 
   Memory memory_;

@@ -102,21 +102,26 @@ struct DenseReadout {
 
 /// u = Σ p_μ a_μ, E = −½ energy_scale·Σ 2F(h_μ), both of whose sums are there.
 struct PointwiseReadout {
-  const float* products;  ///< u [rows × stride]
+  const float* products;  ///< u over 2 to the exponent [rows × stride]
   Index stride;
   const double* potentials;    ///< [rows]
-  const float* total_weights;  ///< Σ |p| [rows]
+  const float* total_weights;  ///< Σ |p| over 2 to the exponent [rows]
+  const int* exponents;        ///< [rows]; null: signs are wanted, which are those of the products
   const float* resolution;     ///< [stride], of states whose weights add up to 1
   float energy_scale;
   double potential = 0.0;
   float total_weight = 0.0F;
+  int exponent = 0;
 
   __device__ void begin(int row) {
     potential = potentials[row];
     total_weight = total_weights[row];
+    if (exponents != nullptr) exponent = exponents[row];
   }
   __device__ __forceinline__ float4 field(int row, int k, float4 /*x*/) const {
-    return load4(products + row * stride + k);
+    const float4 u = load4(products + row * stride + k);
+    if (exponent == 0) return u;
+    return {scalbnf(u.x, exponent), scalbnf(u.y, exponent), scalbnf(u.z, exponent), scalbnf(u.w, exponent)};
   }
   template <class T>
   __device__ __forceinline__ T energy_terms(int /*k*/, float4 /*x*/, float4 /*u*/) const {

@@ -88,15 +88,21 @@ class DenseStage {
 class PointwiseStage {
  public:
   static int rows(const StreamedPointwise& memory, Index queries) {
-    return slot_count(queries, Index{several(memory) ? 4 : 3} * memory.patterns.stride + chunk_patterns() + 3);
+    return slot_count(queries, Index{several(memory) ? 4 : 3} * memory.patterns.stride + chunk_patterns() + 6);
   }
   PointwiseStage(const StreamedPointwise& memory, Workspace& workspace, int rows)
       : memory_(memory),
         scores_(workspace.take<float>(elements(rows, chunk_patterns()))),
         potentials_(workspace.take<double>(elements(rows))),
         total_weights_(workspace.take<float>(elements(rows))),
+        units_{.largest = workspace.take<float>(elements(rows)),
+               .exponents = workspace.take<int>(elements(rows)),
+               .changes = workspace.take<float>(elements(rows))},
         products_(workspace.take<float>(elements(rows, memory.patterns.stride))),
         chunk_products_(workspace.take<float>(several(memory) ? elements(rows, memory.patterns.stride) : 0)) {}
+
+  /// Before the first step.
+  void start(const Job& job, cudaStream_t /*stream*/) { wants_signs_ = job.update.kind == UpdateRule::Kind::sign; }
 
   PointwiseReadout launch(const float* states, int rows, const RowTerms& /*terms*/, cublasHandle_t /*blas*/,
                           cudaStream_t stream) const {
@@ -106,6 +112,7 @@ class PointwiseStage {
             .stride = memory_.patterns.stride,
             .potentials = potentials_,
             .total_weights = total_weights_,
+            .exponents = wants_signs_ ? nullptr : units_.exponents,
             .resolution = memory_.resolution.data(),
             .energy_scale = memory_.energy_scale};
   }
@@ -135,19 +142,22 @@ class PointwiseStage {
                      .stride = chunk_patterns(),
                      .potentials = potentials_,
                      .total_weights = total_weights_,
-                     .first = begin == 0},
+                     .first = begin == 0,
+                     .units = units_},
                     stream);
     float* const products = begin == 0 ? products_ : chunk_products_;
     launch_chunk_readout(scores_, chunk_patterns(), rows, patterns, begin, count, products, stream);
-    if (begin > 0) launch_add(products_, products, rows, patterns.stride, stream);
+    if (begin > 0) launch_add(products_, units_.changes, products, rows, patterns.stride, stream);
   }
 
   const StreamedPointwise& memory_;
   float* scores_;
   double* potentials_;
   float* total_weights_;
+  ScoreUnits units_;
   float* products_;
   float* chunk_products_;
+  bool wants_signs_ = false;
 };
 
 /// Softmax readouts of one chunk of patterns after another.
@@ -431,7 +441,7 @@ class SettledStage {
       const int count = std::min(chunk_patterns(), patterns - begin);
       float* const readouts = begin == 0 ? readouts_ : chunk_readouts_;
       launch_chunk_readout(scores_ + begin, score_stride(memory_), rows, contents, begin, count, readouts, stream);
-      if (begin > 0) launch_add(readouts_, readouts, rows, contents.stride, stream);
+      if (begin > 0) launch_add(readouts_, nullptr, readouts, rows, contents.stride, stream);
     }
     SoftmaxReadout readout = {};
     readout.maxima = maxima_;

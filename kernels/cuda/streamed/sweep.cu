@@ -3,6 +3,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "core/score_unit.hpp"
 #include "core/sweep_order.hpp"
 #include "kernels/cuda/device/block_reduce.cuh"
 #include "kernels/cuda/device/launch.hpp"
@@ -11,6 +12,10 @@
 namespace attractor::cuda {
 namespace {
 
+#define ATTRACTOR_MATH __device__ __forceinline__
+#include "core/score_unit-inl.hpp"
+#undef ATTRACTOR_MATH
+
 constexpr int threads = 128;
 
 __device__ __forceinline__ int thread() { return static_cast<int>(threadIdx.x); }
@@ -18,6 +23,10 @@ __device__ __forceinline__ int thread() { return static_cast<int>(threadIdx.x); 
 template <class T>
 __device__ T add_up(T own) {
   return reduce_block<threads>(own, [](T a, T b) { return a + b; });
+}
+
+__device__ float largest_of(float own) {
+  return reduce_block<threads>(own, [](float a, float b) { return fmaxf(a, b); });
 }
 
 /// The field that decides a neuron's sign, and the least that can be told from 0; the same on all threads.
@@ -49,40 +58,34 @@ class Products {
 
   /// Σ 2F(h) − Σ (diagonal·x² + 2θx/scale).
   [[nodiscard]] __device__ double potential(const float* state, int dimension) const {
+    const int exponent = exponent_of_scores();
+    const float unit = ldexpf(1.0F, exponent);
     double sum = 0.0;
     for (int p = thread(); p < memory_.patterns; p += threads) {
-      const float h = memory_.score_scale * products_[p];
+      const float h = score(p) * unit;
       sum += twice_potential(separation_, WideOps{}, double{h}, double{separate(separation_, FloatOps{}, h)});
     }
     if (memory_.diagonal != nullptr)
       for (int k = thread(); k < dimension; k += threads)
         sum -= static_cast<double>(memory_.diagonal[k]) * static_cast<double>(state[k]) * static_cast<double>(state[k]);
     sum -= 2.0 / static_cast<double>(memory_.scale) * threshold_sum(memory_.thresholds, state, dimension);
-    return add_up(sum);
+    sum = add_up(sum);
+    if constexpr (has_units) sum = ldexp(sum, -separation_.order * exponent);
+    return sum;
   }
 
   [[nodiscard]] __device__ Decision decide(int neuron, float x) const {
-    float sum = 0.0F;
-    float size = 0.0F;
-    for (int p = thread(); p < memory_.patterns; p += threads) {
-      const float entry = entry_at(p, neuron);
-      if constexpr (is_linear) {
-        sum = fmaf(entry, products_[p], sum);
-      } else {
-        const float step = memory_.score_scale * entry;
-        const float without = memory_.score_scale * fmaf(-entry, x, products_[p]);
-        const float term = entry * mean_weight(separation_, FloatOps{}, without, step);
-        sum += term;
-        size += fabsf(term);
-      }
-    }
-    sum = add_up(sum);
     if constexpr (is_linear) {
+      float sum = 0.0F;
+      for (int p = thread(); p < memory_.patterns; p += threads) sum = fmaf(entry_at(p, neuron), products_[p], sum);
       const float removed = memory_.diagonal == nullptr ? 0.0F : memory_.diagonal[neuron] * x;
-      return {memory_.scale * (sum - removed) - threshold_of(memory_.thresholds, neuron),
+      return {memory_.scale * (add_up(sum) - removed) - threshold_of(memory_.thresholds, neuron),
               memory_.resolution[neuron] * magnitude_};
     } else {
-      return {sum, relative_rounding(separation_) * add_up(size)};
+      Terms terms = add_terms(neuron, x, 1.0F);
+      if constexpr (has_units)
+        if (!fit(terms.size)) terms = add_terms(neuron, x, unit_for(neuron, x));
+      return {terms.sum, relative_rounding(separation_) * terms.size};
     }
   }
 
@@ -93,9 +96,67 @@ class Products {
 
  private:
   static constexpr bool is_linear = std::is_same_v<Separation, LinearSeparation>;
+  /// Powers, whose scores may be in another unit than 1.
+  static constexpr bool has_units = std::is_same_v<Separation, PolynomialSeparation>;
+
+  /// What all patterns add to the field, and its magnitude; the same on all threads.
+  struct Terms {
+    float sum;
+    float size;
+  };
+
+  /// Of scores times `unit`: a·f(h), with f's mean between the neuron's two states.
+  [[nodiscard]] __device__ Terms add_terms(int neuron, float x, float unit) const {
+    float sum = 0.0F;
+    float size = 0.0F;
+    for (int p = thread(); p < memory_.patterns; p += threads) {
+      const float without = score_without(p, neuron, x) * unit;
+      const float term = entry_at(p, neuron) * mean_weight(separation_, FloatOps{}, without, step_of(p, neuron) * unit);
+      sum += term;
+      size += fabsf(term);
+    }
+    return {add_up(sum), add_up(size)};
+  }
+
+  static __device__ bool fit(float size) {
+    return size >= detail::least_fitting_sum && size <= detail::most_fitting_sum;
+  }
+
+  /// By the largest score that either of the neuron's two states would have.
+  [[nodiscard]] __device__ float unit_for(int neuron, float x) const {
+    float largest = 0.0F;
+    for (int p = thread(); p < memory_.patterns; p += threads) {
+      const float without = score_without(p, neuron, x);
+      const float half = fabsf(step_of(p, neuron));
+      largest = fmaxf(largest, counted_size(separation_, FloatOps{}, without + half));
+      largest = fmaxf(largest, counted_size(separation_, FloatOps{}, without - half));
+    }
+    return ldexpf(1.0F, detail::unit_exponent(largest_of(largest)));
+  }
+
+  /// The power of two that the state's scores are multiplied by before their powers are taken.
+  [[nodiscard]] __device__ int exponent_of_scores() const {
+    if constexpr (!has_units) {
+      return 0;
+    } else {
+      float largest = 0.0F;
+      for (int p = thread(); p < memory_.patterns; p += threads)
+        largest = fmaxf(largest, counted_size(separation_, FloatOps{}, score(p)));
+      return detail::unit_exponent(largest_of(largest), separation_.order);
+    }
+  }
 
   [[nodiscard]] __device__ float entry_at(int pattern, int neuron) const {
     return memory_.factor[Index{pattern} * memory_.stride + neuron];
+  }
+  [[nodiscard]] __device__ float score(int pattern) const { return memory_.score_scale * products_[pattern]; }
+  /// What a neuron that is 1 adds to a score.
+  [[nodiscard]] __device__ float step_of(int pattern, int neuron) const {
+    return memory_.score_scale * entry_at(pattern, neuron);
+  }
+  /// A score but for what the neuron adds to it.
+  [[nodiscard]] __device__ float score_without(int pattern, int neuron, float x) const {
+    return memory_.score_scale * fmaf(-entry_at(pattern, neuron), x, products_[pattern]);
   }
 
   Separation separation_;
