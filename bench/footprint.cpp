@@ -11,7 +11,7 @@
 
 #include <omp.h>
 
-#include "bench/support/min_max.hpp"
+#include "bench/support/machine_limits.hpp"
 #include "bench/support/progress.hpp"
 #include "bench/support/queries.hpp"
 #include "bench/support/run_options.hpp"

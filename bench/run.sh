@@ -22,6 +22,7 @@ Jobs:
   image-retrieval     glyphs from halves and under noise, every similarity with every separation
   digit-retrieval     the same with scikit-learn's handwritten digits
   heads               memories side by side, which in one step are multi-head attention, beside a plain loop
+  latency             microseconds of a call with few queries, beside plain loops
   denoising           glyphs from noise by gradient flow, cooling against constant temperatures
   micro               micro-benchmarks beside matrix products of the same shapes
   memory              peak memory of relaxing up to ten million queries, on any memory
@@ -165,6 +166,10 @@ case $job in
   heads)
     build_job bench_heads gnuplot-nox
     study heads heads heads 'A step of memories side by side' "$@"
+    ;;
+  latency)
+    build_job bench_latency
+    "$build/bench/latency" --output "$build/bench" "$@"
     ;;
   denoising)
     build_job bench_denoising unifont gnuplot-nox

@@ -18,6 +18,7 @@
 
 #include "bench/micro/product.hpp"
 #include "bench/micro/shapes.hpp"
+#include "bench/support/machine_limits.hpp"
 #include "bench/support/options.hpp"
 #include "bench/support/relaxation_timer.hpp"
 #include "bench/support/run_options.hpp"
@@ -167,7 +168,9 @@ class KeepingReporter : public benchmark::ConsoleReporter {
 void print_summary(const KeepingReporter& reporter, const std::vector<std::shared_ptr<const Bench>>& benches,
                    const std::vector<int>& threads) {
   Table table({"GFLOP/s", "threads", "mean steps", "halting", "fixed", "product", "halting/product", "fixed/product",
-               "halting efficiency"});
+               "multiply-adds", "fixed/multiply-adds", "halting efficiency"});
+  std::map<int, double> limits;
+  for (const int count : threads) limits[count] = 1e-9 * multiply_add_limit(count);
   for (const auto& bench : benches) {
     for (const int count : threads) {
       const auto rate = [&](const std::string& way) { return reporter.rate(full_name(bench->shape.name, way, count)); };
@@ -175,15 +178,17 @@ void print_summary(const KeepingReporter& reporter, const std::vector<std::share
       const double fixed = rate("fixed");
       const double product = std::fmax(rate("packed product"), rate("plain product"));
       if (std::isnan(halting) && std::isnan(fixed) && std::isnan(product)) continue;  // filtered out
+      const bool on_cuda = bench->shape.memory.device().kind() == Device::Kind::cuda;
       const double efficiency = halting / fixed * (bench->mean_steps + bench->shape.halting_cost) / bench->mean_steps;
       table.add({bench->shape.name, std::to_string(count), decimal(bench->mean_steps, 2), decimal(halting, 1),
                  decimal(fixed, 1), decimal(product, 1), decimal(halting / product, 2), decimal(fixed / product, 2),
+                 on_cuda ? "" : decimal(limits[count], 1), on_cuda ? "" : decimal(fixed / limits[count], 2),
                  decimal(efficiency, 3)});
     }
   }
   std::cout
       << "\nOperations of the steps taken, over the time of the whole relaxation; product: cuBLAS on a CUDA device, "
-         "else the better of two ways oneDNN has\n";
+         "else the better of two ways oneDNN has; multiply-adds: what the processor gets through of nothing else\n";
   table.print(std::cout);
 }
 

@@ -1,10 +1,16 @@
 #pragma once
 
+/// What this machine gets through when it does nothing else.
+
 namespace attractor::bench {
 
 /// Comparators a second, in all lanes of all threads, that this machine gets through when it does nothing but take
 /// minima and maxima of vectors in registers, of floats or of integers, whichever it does faster: the limit of sorting
 /// networks of comparators.
 double comparator_limit(int threads);
+
+/// Floating-point operations a second, two for each multiply-add, in all lanes of all threads, when it does nothing but
+/// multiply-adds of vectors of floats in registers.
+double multiply_add_limit(int threads);
 
 }  // namespace attractor::bench

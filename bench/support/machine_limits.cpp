@@ -1,4 +1,4 @@
-#include "bench/support/min_max.hpp"
+#include "bench/support/machine_limits.hpp"
 
 #include <omp.h>
 
@@ -8,7 +8,7 @@
 #include "bench/support/timing.hpp"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "bench/support/min_max.cpp"
+#define HWY_TARGET_INCLUDE "bench/support/machine_limits.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -58,6 +58,26 @@ double run_comparators(int rounds) {
 double run_float_comparators(int rounds) { return run_comparators<hn::CappedTag<float, 16>>(rounds); }
 double run_integer_comparators(int rounds) { return run_comparators<hn::CappedTag<std::int32_t, 16>>(rounds); }
 
+/// Chains of multiply-adds, more than wait for one another; returns operations of one lane times the lanes.
+double run_multiply_adds(int rounds) {
+  using Floats = hn::CappedTag<float, 16>;
+  using Vector = hn::Vec<Floats>;
+  constexpr int chains = 12;
+  const Floats floats;
+  const Vector factor = hn::Set(floats, 0.999F);
+  const Vector step = hn::Set(floats, 1e-3F);
+  Vector sums[chains];
+  for (int c = 0; c < chains; ++c) sums[c] = hn::Set(floats, static_cast<float>(c));
+  for (int round = 0; round < rounds; ++round) {
+    HWY_UNROLL(12)
+    for (int c = 0; c < chains; ++c) sums[c] = hn::MulAdd(sums[c], factor, step);
+  }
+  Vector all = sums[0];
+  for (int c = 1; c < chains; ++c) all = hn::Add(all, sums[c]);
+  [[maybe_unused]] const volatile float kept = hn::GetLane(all);  // else nothing would have to be computed
+  return 2.0 * chains * rounds * static_cast<double>(hn::Lanes(floats));
+}
+
 }  // namespace
 }  // namespace attractor::bench::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -67,26 +87,30 @@ namespace attractor::bench {
 
 HWY_EXPORT(run_float_comparators);
 HWY_EXPORT(run_integer_comparators);
+HWY_EXPORT(run_multiply_adds);
 
 namespace {
 
+/// What run(rounds) counts on all threads, a second.
 template <class Run>
-double comparators_per_second(const Run& run, int threads) {
+double per_second(const Run& run, int threads) {
   constexpr int rounds = 10'000'000;
-  double comparators = 0.0;
+  double count = 0.0;
   const double time = seconds([&] {
-#pragma omp parallel num_threads(threads) reduction(+ : comparators)
-    comparators += run(rounds);
+#pragma omp parallel num_threads(threads) reduction(+ : count)
+    count += run(rounds);
   });
-  return comparators / time;
+  return count / time;
 }
 
 }  // namespace
 
 double comparator_limit(int threads) {
-  return std::max(comparators_per_second(HWY_DYNAMIC_DISPATCH(run_float_comparators), threads),
-                  comparators_per_second(HWY_DYNAMIC_DISPATCH(run_integer_comparators), threads));
+  return std::max(per_second(HWY_DYNAMIC_DISPATCH(run_float_comparators), threads),
+                  per_second(HWY_DYNAMIC_DISPATCH(run_integer_comparators), threads));
 }
+
+double multiply_add_limit(int threads) { return per_second(HWY_DYNAMIC_DISPATCH(run_multiply_adds), threads); }
 
 }  // namespace attractor::bench
 #endif
