@@ -117,11 +117,11 @@ class LaneTerms {
   /// Which weights of the candidates from `first` on, word_rows at most, aren't 0.
   static HWY_INLINE std::uint64_t weighed(const Candidates& candidates, Index first, Index end) {
     std::uint64_t word = 0;
-    HWY_UNROLL(4)
-    for (Index r = 0; r < word_rows; ++r)
+    const Index rows = std::min(word_rows, end - first);
+    for (Index r = 0; r < rows; ++r)
       for (int v = 0; v < block_vectors; ++v) {
         const auto none = hn::Eq(candidates.value(first + r, v), hn::Zero(floats));
-        if (first + r < end) word |= bits(hn::Not(none)) << static_cast<std::uint64_t>((r * block_vectors + v) * slot);
+        word |= bits(hn::Not(none)) << static_cast<std::uint64_t>((r * block_vectors + v) * slot);
       }
     return word;
   }
