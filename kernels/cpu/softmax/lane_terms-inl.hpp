@@ -40,10 +40,11 @@ class LaneTerms {
   /// Columns that are summed at a time.
   static Index chunk() { return Index{most_vectors} * vector_lanes(); }
 
-  /// What a term costs, in the time of a dense row of a block of lanes: beside multiply-adds, finding it.
+  /// Whether reading out term by term costs less than row by row. In cycles: a row of a block of lanes takes as many as
+  /// there are columns, at two multiply-adds each; a term must be found, and takes nine loads for eight vectors.
   [[nodiscard]] static bool are_few(Index terms, Index rows, Index columns) {
     const auto term_cost =
-        detail::sizes().term_cost + 0.56F * static_cast<float>(columns) / static_cast<float>(vector_lanes());
+        detail::sizes().term_cost + 9.0F / 16.0F * static_cast<float>(columns) / static_cast<float>(vector_lanes());
     return static_cast<float>(terms) * term_cost <= static_cast<float>(rows * columns);
   }
 
