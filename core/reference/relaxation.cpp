@@ -547,8 +547,9 @@ Vector recall(const PointwiseModel& model, MatrixView<const float> contents, std
 
 Vector recall(const SoftmaxModel& model, MatrixView<const float> contents, std::span<const double> state) {
   const Vector p = weights_of(model, state);
-  if (all_zero(p)) return Vector(static_cast<std::size_t>(contents.columns), std::numeric_limits<double>::quiet_NaN());
-  return weighted_sum(p, contents, contents.rows, contents.columns);
+  Vector readout = weighted_sum(p, contents, contents.rows, contents.columns);
+  if (all_zero(p)) std::fill(readout.begin(), readout.end(), std::numeric_limits<double>::quiet_NaN());
+  return readout;
 }
 
 Vector recall(const AdaptiveModel& model, MatrixView<const float> contents, std::span<const double> state) {
