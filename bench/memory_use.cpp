@@ -106,16 +106,18 @@ void fill_with_noisy_copies(Matrix<float>& queries, MatrixView<const float> patt
 
 Usage measure(const Job& job, const std::string& rule, Index queries) {
   Random random(static_cast<std::uint64_t>(job.run.seed));
-  const auto empty = static_cast<double>(resident_bytes());
-  const auto [memory, update] = make_memory(job, rule, random_patterns(job.patterns, job.dimension, random));
+  Matrix<float> patterns = random_patterns(job.patterns, job.dimension, random);
+  Matrix<float> input(queries, job.dimension);
+  fill_with_noisy_copies(input, patterns, random);
+  const auto given = static_cast<double>(resident_bytes());
+  const auto [memory, update] = make_memory(job, rule, patterns);
   RelaxerOptions options = job.run.relaxer();
   if (job.fixed_steps > 0) options = with_fixed_steps(options, job.fixed_steps);
   options.update = update;
   const Relaxer relaxer(memory, options);
+  patterns = {};
   Usage usage;
-  usage.memory_bytes = static_cast<double>(resident_bytes()) - empty - pattern_bytes(job);
-  Matrix<float> input(queries, job.dimension);
-  fill_with_noisy_copies(input, memory.patterns(), random);
+  usage.memory_bytes = static_cast<double>(resident_bytes()) - given;
   Results results(input);
   std::fill_n(results.states.data(), results.states.size(), 0.0F);  // so that its pages count before, not during
 

@@ -63,6 +63,35 @@ TEST_P(MemoryTest, ImprintEqualsStoringAllAtOnce) {
   EXPECT_TRUE(same_answers(memory, make(all)));
 }
 
+TEST_P(MemoryTest, GrowsByAnyNumberAtATime) {
+  Matrix<float> all = copy(patterns_);
+  Memory memory = make(patterns_);
+  for (const Index count : {1, 2, 9, 3}) {
+    const Matrix<float> more = random_gaussian(count, 33, rng_);
+    all = stack(all, more);
+
+    memory.imprint(more);
+
+    EXPECT_TRUE(same_bits(memory.patterns(), all));
+    EXPECT_TRUE(same_answers(memory, make(all)));
+  }
+}
+
+TEST_P(MemoryTest, OthersKeepTheMemoryThatGrows) {
+  const Matrix<float> more = random_gaussian(4, 33, rng_);
+  const Matrix<float> queries = noisy_copies(patterns_, 20, 0.2F, 0.5F, rng_);
+  Memory memory = make(patterns_);
+  const Relaxer relaxer(memory);
+  const Memory before = memory;
+
+  memory.imprint(more);
+
+  EXPECT_EQ(memory.pattern_count(), 9);
+  EXPECT_TRUE(same_bits(before.patterns(), patterns_));
+  EXPECT_TRUE(same_answers(before, make(patterns_)));
+  EXPECT_TRUE(same_results(relaxer.relax(queries), Relaxer(make(patterns_)).relax(queries)));
+}
+
 TEST_P(MemoryTest, ForgetEqualsNeverHavingStored) {
   const std::vector<Index> kept = {1, 2, 4};
   const std::vector<Index> forgotten = {3, 0};
@@ -132,6 +161,43 @@ TEST(ImprintTest, TakesAViewOfTheMemorysOwnPatterns) {
   }
 }
 
+/// Makes a memory of the first pattern, then grows it to all of them, one at a time.
+void expect_growth_of(MatrixView<const float> patterns, const ModernHopfieldOptions& options) {
+  Memory grown = Memory::modern_hopfield(test_device(), patterns.slice(0, 1), options);
+  for (Index i = 1; i < patterns.rows; ++i) {
+    grown.imprint(patterns.slice(i, 1));
+
+    const Memory whole = Memory::modern_hopfield(test_device(), patterns.slice(0, i + 1), options);
+    const Matrix<float> queries = copy(patterns);
+    EXPECT_TRUE(same_results(Relaxer(grown).relax(queries), Relaxer(whole).relax(queries))) << i;
+    const RetrievalOptions two{.count = std::min<Index>(i + 1, 2)};
+    EXPECT_EQ(retrieve(grown, queries, two).posterior, retrieve(whole, queries, two).posterior) << i;
+  }
+}
+
+TEST(GrowthTest, OfPatternsThatBecomeShorterAndLonger) {
+  Rng rng(12);
+  Matrix<float> patterns = random_gaussian(12, 17, rng);
+  const std::vector<float> lengths = {1.0F, 1.0F, 0.5F, 3.0F, 0.25F, 1.0F, 1.0F, 4.0F, 0.01F, 1.0F, 0.01F, 8.0F};
+  for (Index i = 0; i < 12; ++i)
+    for (Index k = 0; k < 17; ++k) patterns(i, k) *= lengths[static_cast<std::size_t>(i)];
+
+  for (const Similarity similarity :
+       {Similarity::dot, Similarity::squared_distance, Similarity::manhattan, Similarity::cosine})
+    expect_growth_of(patterns, {.beta = 0.5F, .similarity = similarity});
+}
+
+TEST(GrowthTest, OfColumnsWhoseMeanBecomesLargeAgainstTheirSpreadAndSmallAgain) {
+  Rng rng(13);
+  Matrix<float> patterns = random_gaussian(16, 17, rng);
+  // Alone, then off the middle, at the middle, and beyond a quarter of the largest.
+  for (Index i = 0; i < 16; ++i)
+    for (Index k = 0; k < 17; ++k) patterns(i, k) += i < 5 ? 100.0F : i < 13 ? 66.0F : 0.0F;
+
+  for (const Similarity similarity : {Similarity::dot, Similarity::squared_distance})
+    expect_growth_of(patterns, {.beta = 0.01F, .similarity = similarity});
+}
+
 TEST(ContentsTest, AreReadBackAndFollowTheirPatterns) {
   const Matrix<float> contents = matrix({{1, 10}, {2, 20}, {3, 30}});
   const std::vector<Index> middle = {1};
@@ -144,6 +210,8 @@ TEST(ContentsTest, AreReadBackAndFollowTheirPatterns) {
 
   memory.imprint(matrix({{-1, -1, 1}}), matrix({{4, 40}}));
   EXPECT_TRUE(same_bits(memory.contents(), matrix({{1, 10}, {3, 30}, {4, 40}})));
+  EXPECT_EQ(memory.content_dimension(), 2);
+  EXPECT_NEAR(recall(memory, matrix({{-40, -40, 40}})).contents(0, 1), 40, 1e-3);
 }
 
 /// Runs `make` and expects it to name `pattern` as the first dependent one.

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -102,6 +104,39 @@ class SparsePages {
   std::size_t bytes_;
   void* start_;
 };
+
+TEST(GrowthTest, NewPatternsTakeTheRoomThatThereIs) {
+  Rng rng(63);
+  const Device cpu = Device::cpu();
+  const Matrix<float> patterns = random_bipolar(20000, 32, rng);
+  const Matrix<float> more = random_bipolar(1000, 32, rng);
+  const auto modern = [&](Similarity similarity, const NormalisedSeparation& separation = softmax()) {
+    return Memory::modern_hopfield(cpu, patterns, {.similarity = similarity, .separation = separation});
+  };
+  using enum Similarity;
+  std::vector<Memory> memories = {modern(dot),
+                                  modern(squared_distance),
+                                  modern(manhattan),
+                                  modern(cosine),
+                                  modern(dot, entmax()),
+                                  modern(squared_distance, epanechnikov()),
+                                  Memory::exponential(cpu, patterns),
+                                  Memory::adaptive(cpu, patterns, {.squared_distance = std::vector<float>(32, 1.0F)}),
+                                  Memory::modern_hopfield(cpu, patterns, {.contents = patterns})};
+  while (!memories.empty()) {
+    Memory memory = std::move(memories.back());
+    memories.pop_back();
+    const Matrix<float> contents = memory.content_dimension() > 0 ? copy(more) : Matrix<float>();
+    memory.imprint(more, contents);
+    const std::size_t before = allocated_bytes();
+
+    memory.imprint(more, contents);
+
+    // Made anew it would have 128,000 bytes of patterns more.
+    EXPECT_LT(allocated_bytes(), before + 64000) << memory.rule();
+    EXPECT_EQ(memory.pattern_count(), 22000);
+  }
+}
 
 TEST(LargeOffsetTest, RowsMayLieGigabytesApart) {
   Rng rng(61);

@@ -123,7 +123,7 @@ struct AdaptiveOptions {
 
 /// A set of stored patterns together with the energy they are attractors of.
 ///
-/// A Memory is a value: copies are cheap (they share the stored state, which never changes) and independent.
+/// A Memory is a value: copies are cheap (they share the stored state until one of them changes) and independent.
 /// Any number of threads and relaxers may use one Memory at once, as long as none of them modifies that same object.
 /// Every function either succeeds or leaves the memory as it was.
 class ATTRACTOR_EXPORT Memory {
@@ -264,10 +264,13 @@ class ATTRACTOR_EXPORT Memory {
                          const AdaptiveOptions& options = {});
 
   /// Stores more patterns after those already there. A relaxer made before keeps the memory it was made with.
+  /// Views of patterns and contents end.
   ///
   /// @param patterns [Q × D], finite, copied. @param contents [Q × M], given exactly if the memory has contents.
   /// @throws as the function that made this memory; NotSupported the memory has weights or priors for each
-  ///         pattern, which the new ones lack. Complexity: that of making the memory anew.
+  ///         pattern, which the new ones lack. Complexity: that of making the memory anew; but O(QD + QM), amortised,
+  ///         on the CPU for modern Hopfield, exponential and adaptive memories of full precision that no copy and no
+  ///         relaxer holds, unless patterns are far from 0 or, with squared distances, a new one is the shortest.
   void imprint(MatrixView<const float> patterns, MatrixView<const float> contents = {});
 
   /// Removes the patterns with these indices; later ones move up. At least one pattern must remain.
@@ -283,14 +286,17 @@ class ATTRACTOR_EXPORT Memory {
   [[nodiscard]] Memory copy_to(const Device& target) const;
 
   /// The stored patterns as given, [P × D], on the host, valid while this memory or a copy of it is unmodified
-  /// and alive.
+  /// and alive. On the CPU the only copy of those of factored linear, pointwise, softmax and adaptive memories is, but
+  /// for `centred`, fading and patterns far from 0, in the layout of kernels: the first call takes O(PD) and as much
+  /// memory again. @throws std::bad_alloc
   [[nodiscard]] MatrixView<const float> patterns() const;
 
-  /// The contents as given, [P × M]; empty where the memory is auto-associative.
+  /// The contents as given, [P × M]; empty where the memory is auto-associative. As for `patterns()`.
   [[nodiscard]] MatrixView<const float> contents() const;
 
-  [[nodiscard]] Index dimension() const;      ///< D
-  [[nodiscard]] Index pattern_count() const;  ///< P
+  [[nodiscard]] Index dimension() const;          ///< D
+  [[nodiscard]] Index pattern_count() const;      ///< P
+  [[nodiscard]] Index content_dimension() const;  ///< M, 0 where the memory is auto-associative
   [[nodiscard]] const Device& device() const;
 
   /// The similarity of an adaptive memory, with as many rows of weights as patterns where each has its own; nullptr for
@@ -305,8 +311,8 @@ class ATTRACTOR_EXPORT Memory {
 
  private:
   friend struct detail::Access;
-  explicit Memory(std::shared_ptr<const detail::MemoryState> state);
-  std::shared_ptr<const detail::MemoryState> state_;
+  explicit Memory(std::shared_ptr<detail::MemoryState> state);
+  std::shared_ptr<detail::MemoryState> state_;  ///< changes only while nobody else has it
 };
 
 }  // namespace attractor

@@ -10,7 +10,7 @@ namespace attractor::detail {
 
 PatternTerms call_terms(const MemoryState& memory, Index query_count, const RelaxCall& call) {
   const PatternTerms terms =
-      checked_pattern_terms(call.valid_patterns, call.log_prior, query_count, memory.patterns.rows());
+      checked_pattern_terms(call.valid_patterns, call.log_prior, query_count, memory.patterns.count());
   if (!terms.empty() && !is_normalised(memory.rule))
     throw NotSupported("a " + std::string(name_of(memory.rule)) +
                        " memory takes all of its patterns together; valid patterns and log-priors of a call are for "

@@ -42,29 +42,59 @@ cpu::Field make_field(const PointwiseForm& form) {
                             .energy_scale = form.energy_scale};
 }
 
-/// A value for each pattern, and `last` for the rows that pad the last panel.
-cpu::AlignedFloats for_patterns(const std::vector<float>& values, Index count, float otherwise, float last) {
-  cpu::AlignedFloats result(cpu::padded(count));
-  for (Index i = 0; i < cpu::padded(count); ++i)
-    result[i] = i >= count ? last : values.empty() ? otherwise : values[static_cast<std::size_t>(i)];
-  return result;
+/// What there is for each pattern: `otherwise` where the form has nothing, and `last` for the rows that pad the last
+/// panel.
+struct PatternValues {
+  const std::vector<float>& given;
+  float otherwise;
+  float last;
+
+  /// Values of the patterns from `first` on, for which there is room.
+  void write(cpu::AlignedFloats& to, Index first, Index count) const noexcept {
+    for (Index i = first; i < cpu::padded(count); ++i)
+      to[i] = i >= count ? last : given.empty() ? otherwise : given[static_cast<std::size_t>(i - first)];
+  }
+};
+
+/// The arrays that a softmax field has for each pattern.
+struct PatternArrays {
+  explicit PatternArrays(const SoftmaxForm& form)
+      : scale{form.scale, form.beta, form.beta},
+        offset{form.offset, 0.0F, 0.0F},
+        log_prior{form.log_prior, 0.0F, -std::numeric_limits<float>::infinity()} {}
+
+  PatternValues scale;
+  PatternValues offset;
+  PatternValues log_prior;
+};
+
+/// Takes in patterns behind those there are, and what the form says of all.
+void append(cpu::SoftmaxField& field, const SoftmaxForm& form) {
+  const Index first = field.patterns.rows();
+  const Index count = first + form.patterns.rows;
+  cpu::AlignedFloats resolution = for_neurons(form.resolution);
+  for (cpu::AlignedFloats* const array : {&field.scale, &field.offset, &field.log_prior})
+    array->reserve(cpu::padded(count), first);
+  field.patterns.reserve(count);
+  const PatternArrays arrays(form);
+  arrays.scale.write(field.scale, first, count);
+  arrays.offset.write(field.offset, first, count);
+  arrays.log_prior.write(field.log_prior, first, count);
+  field.patterns.append(form.patterns);
+  field.resolution = std::move(resolution);
+  field.potential_offset = form.potential_offset;
+  field.energy_offset = form.energy_offset;
 }
 
 cpu::Field make_field(const SoftmaxForm& form) {
-  const Index count = form.patterns.rows;
-  return cpu::SoftmaxField{
-      .patterns = cpu::PackedMatrix(form.patterns),
-      .centre = for_neurons(form.centre),
-      .resolution = for_neurons(form.resolution),
-      .scale = for_patterns(form.scale, count, form.beta, form.beta),
-      .offset = for_patterns(form.offset, count, 0.0F, 0.0F),
-      .log_prior = for_patterns(form.log_prior, count, 0.0F, -std::numeric_limits<float>::infinity()),
-      .similarity = form.similarity,
-      .separation = form.separation,
-      .beta = form.beta,
-      .quadratic = form.quadratic,
-      .potential_offset = form.potential_offset,
-      .energy_offset = form.energy_offset};
+  cpu::SoftmaxField field{.patterns = cpu::PackedMatrix({nullptr, 0, form.patterns.columns}),
+                          .centre = for_neurons(form.centre),
+                          .similarity = form.similarity,
+                          .separation = form.separation,
+                          .beta = form.beta,
+                          .quadratic = form.quadratic};
+  append(field, form);
+  return field;
 }
 
 cpu::Field make_field(const AdaptiveForm& form) {
@@ -72,6 +102,16 @@ cpu::Field make_field(const AdaptiveForm& form) {
   field.resolution = for_neurons(form.resolution);
   return field;
 }
+
+void append(cpu::AdaptiveField& field, const AdaptiveForm& form) {
+  cpu::AlignedFloats resolution = for_neurons(form.resolution);
+  cpu::append(field, form.patterns);
+  field.resolution = std::move(resolution);
+}
+
+/// Of memories that are made anew instead.
+template <class Field, class Form>
+void append(Field& /*field*/, const Form& /*form*/) {}
 
 cpu::Readout make_readout(const PointwiseForm& form) {
   if (form.evaluation == Evaluation::factored)
@@ -87,11 +127,37 @@ cpu::Readout make_readout(const Normalised& form) {
   return {.contents = cpu::PackedMatrix(form.contents)};
 }
 
+/// The patterns in the layout of kernels; null where a field keeps what became of them.
+const cpu::PackedMatrix* patterns_of(const cpu::FactoredField& field) { return &field.factor; }
+const cpu::PackedMatrix* patterns_of(const cpu::SoftmaxField& field) { return &field.patterns; }
+const cpu::PackedMatrix* patterns_of(const cpu::AdaptiveField& field) { return &field.patterns; }
+const cpu::PackedMatrix* patterns_of(const cpu::DenseField& /*field*/) { return nullptr; }
+
+MatrixView<const float> contents_of(const Form& form) {
+  return std::visit([](const auto& f) { return f.contents; }, form);
+}
+
 class CpuEngine final : public Engine {
  public:
   explicit CpuEngine(const Form& form)
       : field_(std::visit([](const auto& f) { return make_field(f); }, form)),
         readout_(std::visit([](const auto& f) { return make_readout(f); }, form)) {}
+
+  [[nodiscard]] const cpu::PackedMatrix* patterns() const override {
+    return std::visit([](const auto& field) { return patterns_of(field); }, field_);
+  }
+
+  /// Dense memories keep what became of theirs.
+  [[nodiscard]] const cpu::PackedMatrix* contents() const override {
+    return std::holds_alternative<cpu::DenseField>(field_) ? nullptr : &readout_.contents;
+  }
+
+  void append(const Form& form) override {
+    const MatrixView<const float> contents = contents_of(form);
+    readout_.contents.reserve(readout_.contents.rows() + contents.rows);
+    std::visit([](auto& field, const auto& f) { detail::append(field, f); }, field_, form);
+    readout_.contents.append(contents);
+  }
 
   void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
              const RelaxCall& call, const PatternTerms& terms) const override {
@@ -126,6 +192,6 @@ class CpuEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<const Engine> make_cpu_engine(const Form& form) { return std::make_unique<CpuEngine>(form); }
+std::unique_ptr<Engine> make_cpu_engine(const Form& form) { return std::make_unique<CpuEngine>(form); }
 
 }  // namespace attractor::detail

@@ -46,7 +46,7 @@ void relax_async(const Relaxer& relaxer, MatrixView<const float> queries, const 
   detail::check_call(queries, checked, relaxer.memory().dimension());
   detail::check_call_betas(state, call.betas);
   const detail::PatternTerms terms = detail::call_terms(state, queries.rows, checked);
-  detail::check_results(results, queries, checked, relaxer.options(), relaxer.memory().contents().columns);
+  detail::check_results(results, queries, checked, relaxer.options(), relaxer.memory().content_dimension());
   if (queries.rows == 0) return;
   const RelaxerOptions options = detail::Access::options(relaxer, call.betas);
   cuda::relax_async(

@@ -141,7 +141,7 @@ std::optional<Matrix<float>> fetch(const Device& device, MatrixView<const float>
   return result;
 }
 
-std::unique_ptr<const Engine> make_cuda_engine(const Form& form, int device) {
+std::unique_ptr<Engine> make_cuda_engine(const Form& form, int device) {
   return std::make_unique<CudaEngine>(form, device);
 }
 

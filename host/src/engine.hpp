@@ -8,18 +8,29 @@
 #include <attractor/relaxation.hpp>
 
 #include "host/src/form.hpp"
+#include "kernels/cpu/engine/packed_matrix.hpp"
 #include "kernels/pattern_terms.hpp"
 #include "kernels/schedule.hpp"
 
 namespace attractor::detail {
 
-/// Immutable; any number of threads may use one.
+/// Any number of threads may use one, as long as none appends to it.
 class Engine {
  public:
   Engine() = default;
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   virtual ~Engine() = default;
+
+  /// Patterns and contents of its form, where the engine keeps them: then they need not be kept beside it. Else null.
+  [[nodiscard]] virtual const cpu::PackedMatrix* patterns() const { return nullptr; }
+  [[nodiscard]] virtual const cpu::PackedMatrix* contents() const { return nullptr; }
+
+  /// Stores more patterns behind those there are, in time for these alone: the form holds what the rule makes of them,
+  /// and what it says of all is said of the old ones too. Nobody else uses the engine. It must keep its patterns.
+  ///
+  /// @throws std::bad_alloc, with nothing changed
+  virtual void append(const Form& /*form*/) {}
 
   /// `terms` is what the call says of patterns. Arguments are valid and there is at least one query. Results are
   /// complete, contents too, when it returns.
@@ -39,9 +50,9 @@ class Engine {
                         MatrixView<Index> patterns, MatrixView<float> posteriors, int threads) const = 0;
 };
 
-std::unique_ptr<const Engine> make_cpu_engine(const Form& form);
+std::unique_ptr<Engine> make_cpu_engine(const Form& form);
 
 /// @throws DeviceError
-std::unique_ptr<const Engine> make_cuda_engine(const Form& form, int device);
+std::unique_ptr<Engine> make_cuda_engine(const Form& form, int device);
 
 }  // namespace attractor::detail

@@ -35,9 +35,10 @@ TensorView tensor(const std::string& name, const std::vector<float>& weights, In
   return {name, {count / ranks, ranks}, weights.data()};
 }
 
-std::vector<TensorView> tensors(const Memory& memory) {
-  std::vector<TensorView> result = {tensor(patterns_name, memory.patterns())};
-  if (!memory.contents().empty()) result.push_back(tensor(contents_name, memory.contents()));
+std::vector<TensorView> tensors(const Memory& memory, MatrixView<const float> patterns,
+                                MatrixView<const float> contents) {
+  std::vector<TensorView> result = {tensor(patterns_name, patterns)};
+  if (!contents.empty()) result.push_back(tensor(contents_name, contents));
   const Rule& rule = Access::state(memory).rule;
   if (const std::vector<float>* const log_prior = log_prior_of(rule); log_prior != nullptr && !log_prior->empty())
     result.push_back({log_prior_name(rule), {memory.pattern_count()}, log_prior->data()});
@@ -90,7 +91,10 @@ Memory read_memory(const Device& device, SafetensorsReader& file) {
 }  // namespace detail
 
 void save(const Memory& memory, const std::filesystem::path& path) {
-  detail::write_safetensors(path, detail::to_metadata(detail::Access::state(memory).rule), detail::tensors(memory));
+  const detail::MemoryState& state = detail::Access::state(memory);
+  const Matrix<float> patterns = state.patterns.copy();
+  const Matrix<float> contents = state.contents.copy();
+  detail::write_safetensors(path, detail::to_metadata(state.rule), detail::tensors(memory, patterns, contents));
 }
 
 Memory load(const Device& device, const std::filesystem::path& path) {

@@ -81,7 +81,7 @@ Index Heads::dimension() const {
 
 Index Heads::content_columns() const {
   return std::accumulate(heads_.begin(), heads_.end(), Index{0},
-                         [](Index sum, const Relaxer& head) { return sum + head.memory().contents().columns; });
+                         [](Index sum, const Relaxer& head) { return sum + head.memory().content_dimension(); });
 }
 
 HeadsRelaxation Heads::relax(MatrixView<const float> queries, const RelaxCall& call) const {
@@ -101,7 +101,7 @@ HeadsRelaxation Heads::relax(MatrixView<const float> queries, const RelaxCall& c
   for (Index h = 0; h < heads; ++h) {
     const Relaxer& head = heads_[static_cast<std::size_t>(h)];
     const Index count = head.memory().dimension();
-    const Index content_count = head.memory().contents().columns;
+    const Index content_count = head.memory().content_dimension();
     const std::span<float> energies = row_of(result.energies, h);
     if (!head.options().energies) std::fill(energies.begin(), energies.end(), std::numeric_limits<float>::quiet_NaN());
     RelaxationView view{.states = columns_of(result.states.view(), first, count),

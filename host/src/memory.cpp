@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,9 +9,10 @@
 
 #include "host/src/access.hpp"
 #include "host/src/cuda_backend.hpp"
+#include "host/src/form_maker.hpp"
 #include "host/src/host_memory.hpp"
-#include "host/src/linear_rules.hpp"
 #include "host/src/memory_state.hpp"
+#include "host/src/rows.hpp"
 #include "host/src/rule_text.hpp"
 #include "host/src/softmax_rules.hpp"
 #include "host/src/validation.hpp"
@@ -19,213 +21,58 @@ namespace attractor {
 namespace detail {
 namespace {
 
-Matrix<float> duplicate(MatrixView<const float> matrix) {
-  Matrix<float> result(matrix.rows, matrix.columns);
-  for (Index i = 0; i < matrix.rows; ++i) std::copy_n(matrix.row(i), matrix.columns, result.row(i));
-  return result;
-}
-
-/// A copy of what the caller gives, checked: on the host wherever the argument is.
-Matrix<float> take(const Device& device, MatrixView<const float> matrix, const std::string& what) {
-  check_pattern_layout(matrix, what);
-  std::optional<Matrix<float>> fetched = fetch(device, matrix, what);
-  if (!fetched) check_on_host(matrix, what);
-  Matrix<float> result = fetched ? std::move(*fetched) : duplicate(matrix);
-  check_finite(result, what);
-  return result;
-}
-
-/// A copy of the contents, if there are any.
-Matrix<float> take_contents(const Device& device, MatrixView<const float> contents, Index pattern_count) {
+/// The contents, if there are any.
+Rows take_contents(const Device& device, MatrixView<const float> contents, Index pattern_count) {
   if (contents.data == nullptr && contents.empty()) return {};
   check_content_rows(contents, pattern_count);
-  return take(device, contents, "contents");
+  return {device, contents, "contents"};
 }
 
-/// The rows of `first`, then those of `second`.
-Matrix<float> stack(MatrixView<const float> first, MatrixView<const float> second) {
-  Matrix<float> result(first.rows + second.rows, first.columns);
-  for (Index i = 0; i < first.rows; ++i) std::copy_n(first.row(i), first.columns, result.row(i));
-  for (Index i = 0; i < second.rows; ++i) std::copy_n(second.row(i), first.columns, result.row(first.rows + i));
-  return result;
+/// Rows that are kept here unless the engine has them as they are.
+StoredRows store(Rows rows, const cpu::PackedMatrix* kept) {
+  return kept != nullptr && !rows.view().empty() ? StoredRows(*kept) : StoredRows(std::move(rows).take());
 }
 
-Matrix<float> select(MatrixView<const float> matrix, const std::vector<Index>& rows) {
-  Matrix<float> result(static_cast<Index>(rows.size()), matrix.columns);
-  for (Index i = 0; i < result.rows(); ++i)
-    std::copy_n(matrix.row(rows[static_cast<std::size_t>(i)]), matrix.columns, result.row(i));
-  return result;
-}
-
-/// Operations of a factored step are 2·2PD, of a dense one 2D²; kernels take patterns eight at a time.
-Evaluation cheaper(Evaluation asked, MatrixView<const float> factor) {
-  if (asked != Evaluation::automatic) return asked;
-  return 2 * ((factor.rows + 7) / 8 * 8) < factor.columns ? Evaluation::factored : Evaluation::dense;
-}
-
-/// What a form views, where that isn't what is stored itself.
-struct MadeMatrices {
-  Matrix<float> patterns;
-  Matrix<float> contents;
-};
-
-/// Applies a rule.
-class FormMaker {
- public:
-  FormMaker(MatrixView<const float> patterns, MatrixView<const float> contents, MadeMatrices& made)
-      : patterns_(patterns), contents_(contents), made_(made) {}
-
-  Form operator()(const HebbianOptions& rule) const {
-    MatrixView<const float> factor = patterns_;
-    if (rule.centred) factor = made_.patterns = centred_factor(patterns_);
-    MatrixView<const float> contents = contents_;
-    std::vector<float> intensity = ones();
-    if (rule.decay < 1.0F) {
-      factor = made_.patterns = faded_factor(factor, rule.decay);
-      contents = made_.contents = faded_factor(contents_, rule.decay);
-      const Matrix<float> shares = faded_factor({intensity.data(), patterns_.rows, 1}, rule.decay);
-      intensity.assign(shares.data(), shares.data() + shares.size());
-    }
-    const float scale = rule.rate / static_cast<float>(patterns_.columns);
-    return PointwiseForm{.factor = factor,
-                         .contents = contents,
-                         .intensity = std::move(intensity),
-                         .resolution = field_resolution(factor, scale),
-                         .thresholds = rule.thresholds,
-                         .scale = scale,
-                         .energy_scale = scale,
-                         .self_coupling = rule.self_coupling,
-                         .evaluation = cheaper(rule.evaluation, patterns_),
-                         .placement = rule.placement};
-  }
-  Form operator()(const ProjectionOptions& rule) const {
-    ProjectionFactors factors = projection_factors(patterns_, contents_, rule.ridge);
-    made_ = {.patterns = std::move(factors.factor), .contents = std::move(factors.contents)};
-    return PointwiseForm{.factor = made_.patterns,
-                         .contents = made_.contents,
-                         .intensity = std::move(factors.intensity),
-                         .resolution = field_resolution(made_.patterns, 1.0F),
-                         .thresholds = rule.thresholds,
-                         .self_coupling = rule.self_coupling,
-                         .evaluation = cheaper(rule.evaluation, patterns_),
-                         .placement = rule.placement};
-  }
-  Form operator()(const StorkeyOptions& rule) const { return of_weights(storkey_weights(patterns_), 1.0F, rule); }
-  Form operator()(const BidirectionalOptions& rule) const {
-    return of_weights(bidirectional_weights(patterns_, rule.first), 1.0F / static_cast<float>(patterns_.columns), rule);
-  }
-  Form operator()(const DenseAssociativeOptions& rule) const {
-    return polynomial({.order = rule.order, .rectified = rule.rectified});
-  }
-  Form operator()(const MinervaOptions& /*rule*/) const { return polynomial({.order = 4}); }
-  Form operator()(const ModernHopfieldOptions& rule) const {
-    if (takes_absolute_scores(rule.separation)) return of_distances(rule);
-    const bool is_dot = rule.similarity == Similarity::dot;
-    const bool quadratic = is_dot || rule.similarity == Similarity::squared_distance;
-    std::vector<float> centre = quadratic ? centre_of(patterns_) : std::vector<float>();
-    MatrixView<const float> patterns = patterns_;
-    if (std::any_of(centre.begin(), centre.end(), [](float value) { return value != 0.0F; }))
-      patterns = made_.patterns = less_centre(patterns_, centre);
-    ScoreTerms terms = score_terms(rule, patterns_, centre);
-    double potential_offset = terms.common_log_prior;
-    double energy_offset = -terms.common_offset / static_cast<double>(rule.beta);
-    if (is_dot) {
-      potential_offset -= potential_of_zeros(rule.separation, patterns_.rows);
-      energy_offset += norm_offset(patterns_, centre);
-    }
-    return SoftmaxForm{.patterns = patterns,
-                       .contents = contents_,
-                       .centre = std::move(centre),
-                       .resolution = readout_resolution(patterns_),
-                       .similarity = quadratic ? Similarity::dot : rule.similarity,
-                       .separation = rule.separation,
-                       .beta = rule.beta,
-                       .scale = std::move(terms.scale),
-                       .offset = std::move(terms.offset),
-                       .log_prior = std::move(terms.log_prior),
-                       .quadratic = quadratic,
-                       .potential_offset = potential_offset,
-                       .energy_offset = energy_offset};
-  }
-  /// The patterns as they are: their centre would be missing from the scores, which are all of the energy.
-  Form operator()(const ExponentialOptions& rule) const {
-    return SoftmaxForm{.patterns = patterns_,
-                       .contents = contents_,
-                       .resolution = readout_resolution(patterns_),
-                       .beta = rule.beta,
-                       .quadratic = false};
-  }
-  Form operator()(const AdaptiveSimilarity& similarity) const {
-    return AdaptiveForm{.patterns = patterns_,
-                        .contents = contents_,
-                        .resolution = readout_resolution(patterns_),
-                        .similarity = similarity};
-  }
-
- private:
-  /// Modern Hopfield memories whose scores are distances as they are.
-  [[nodiscard]] Form of_distances(const ModernHopfieldOptions& rule) const {
-    return SoftmaxForm{.patterns = patterns_,
-                       .contents = contents_,
-                       .resolution = readout_resolution(patterns_),
-                       .similarity = rule.similarity,
-                       .separation = rule.separation,
-                       .beta = rule.beta,
-                       .scale = distance_scales(rule, patterns_.rows),
-                       .log_prior = rule.log_prior,
-                       .quadratic = false};
-  }
-
-  /// Linear memories that have no factor.
-  template <class Rule>
-  [[nodiscard]] Form of_weights(Matrix<float> weights, float scale, const Rule& rule) const {
-    made_.patterns = std::move(weights);
-    return PointwiseForm{.factor = {},
-                         .weights = made_.patterns,
-                         .resolution = weight_resolution(made_.patterns, scale),
-                         .thresholds = rule.thresholds,
-                         .scale = scale,
-                         .energy_scale = scale,
-                         .evaluation = Evaluation::dense,
-                         .placement = rule.placement};
-  }
-
-  /// Overlaps h = Ax/D are at most 1 for states of ±1, so that no power of them overflows.
-  [[nodiscard]] Form polynomial(const PolynomialSeparation& separation) const {
-    const auto dimension = static_cast<float>(patterns_.columns);
-    return PointwiseForm{.factor = patterns_,
-                         .contents = contents_,
-                         .intensity = ones(),
-                         .resolution = readout_resolution(patterns_, separation.order),
-                         .separation = separation,
-                         .score_scale = 1.0F / dimension,
-                         .energy_scale = dimension,
-                         .self_coupling = true};
-  }
-
-  /// Every pattern's weight counts as it is.
-  [[nodiscard]] std::vector<float> ones() const {
-    std::vector<float> result(static_cast<std::size_t>(patterns_.rows), 1.0F);
-    return result;
-  }
-
-  MatrixView<const float> patterns_;
-  MatrixView<const float> contents_;
-  MadeMatrices& made_;
-};
-
-std::shared_ptr<const MemoryState> make_state(const Device& device, const Rule& rule, Matrix<float> patterns,
-                                              Matrix<float> contents) {
+std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, Rows patterns, Rows contents) {
+  PatternStatistics statistics(patterns.view());
   MadeMatrices made;
-  const Form form = std::visit(FormMaker(patterns, contents, made), rule);
+  const Form form = make_form(rule, statistics, patterns.view(), contents.view(), made);
   const auto* const pointwise = std::get_if<PointwiseForm>(&form);
-  return std::make_shared<MemoryState>(MemoryState{
-      .device = device,
-      .rule = rule,
-      .patterns = std::move(patterns),
-      .contents = std::move(contents),
-      .evaluation = pointwise != nullptr ? pointwise->evaluation : Evaluation::factored,
-      .engine = device.kind() == Device::Kind::cuda ? make_cuda_engine(form, device.index()) : make_cpu_engine(form)});
+  std::unique_ptr<Engine> engine =
+      device.kind() == Device::Kind::cuda ? make_cuda_engine(form, device.index()) : make_cpu_engine(form);
+  const cpu::PackedMatrix* const kept_patterns = made.patterns.empty() ? engine->patterns() : nullptr;
+  const cpu::PackedMatrix* const kept_contents = made.contents.empty() ? engine->contents() : nullptr;
+  return std::shared_ptr<MemoryState>(
+      new MemoryState{.device = device,
+                      .rule = rule,
+                      .statistics = std::move(statistics),
+                      .evaluation = pointwise != nullptr ? pointwise->evaluation : Evaluation::factored,
+                      .engine = std::move(engine),
+                      .patterns = store(std::move(patterns), kept_patterns),
+                      .contents = store(std::move(contents), kept_contents)});
+}
+
+/// Adds patterns to a memory that nobody else holds, in time for these alone, where what the engine has of the old ones
+/// stays as it is.
+bool append(MemoryState& state, MatrixView<const float> patterns, MatrixView<const float> contents) {
+  PatternStatistics statistics = state.statistics;
+  statistics.add(patterns);
+  const bool are_kept = state.patterns.is_packed() && (contents.empty() || state.contents.is_packed());
+  if (!are_kept || !can_append(state.rule, state.statistics, statistics)) return false;
+  MadeMatrices made;
+  state.engine->append(make_form(state.rule, statistics, patterns, contents, made));
+  state.statistics = std::move(statistics);
+  state.patterns.grow();
+  if (!contents.empty()) state.contents.grow();
+  return true;
+}
+
+/// Whether no copy and no relaxer has this state, nor reads it any more.
+bool is_held_once(const std::shared_ptr<MemoryState>& state) {
+  if (state.use_count() != 1) return false;
+  // What others read before they let go comes before what is written now.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return true;
 }
 
 /// The rule without what a memory keeps apart from it.
@@ -323,7 +170,7 @@ std::vector<bool> mark(std::span<const Index> indices, Index count) {
 }  // namespace
 }  // namespace detail
 
-Memory::Memory(std::shared_ptr<const detail::MemoryState> state) : state_(std::move(state)) {}
+Memory::Memory(std::shared_ptr<detail::MemoryState> state) : state_(std::move(state)) {}
 
 Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<const float> patterns,
                             MatrixView<const float> contents) {
@@ -333,7 +180,7 @@ Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<c
     throw InvalidArgument("a " + std::string(name_of(rule)) +
                           " memory has no weights of patterns to read contents out by; " +
                           std::to_string(contents.rows) + " rows of them were given");
-  Matrix<float> own = take(device, patterns, "patterns");
+  Rows own(device, patterns, "patterns");
   check_arrays(rule, patterns.rows, patterns.columns);
   check_placement(rule);
   return Memory(
@@ -380,27 +227,28 @@ Memory Memory::adaptive(const Device& device, MatrixView<const float> patterns, 
 }
 
 void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const float> new_contents) {
-  const Matrix<float> own_patterns = detail::take(device(), new_patterns, "patterns");
+  const detail::Rows own_patterns(device(), new_patterns, "patterns");
   if (new_patterns.columns != dimension())
     throw InvalidArgument("patterns have " + std::to_string(new_patterns.columns) +
                           " columns, the memory's dimension is " + std::to_string(dimension()));
   if (detail::has_rows(state_->rule, dimension()))
     throw NotSupported("the memory has weights or priors for each of its " + std::to_string(pattern_count()) +
                        " patterns, and none for new ones; make it anew");
+  const bool has_contents = state_->contents.count() > 0;
   const bool given = new_contents.data != nullptr || !new_contents.empty();
-  if (given == contents().empty())
+  if (given != has_contents)
     throw InvalidArgument(given ? "contents were given, but the memory has none"
                                 : "the memory has contents; none were given");
-  Matrix<float> own_contents;
+  detail::Rows own_contents;
   if (given) {
-    detail::check_content_rows(new_contents, new_patterns.rows);
-    own_contents = detail::take(device(), new_contents, "contents");
-    if (new_contents.columns != contents().columns)
+    own_contents = detail::take_contents(device(), new_contents, new_patterns.rows);
+    if (new_contents.columns != state_->contents.columns())
       throw InvalidArgument("contents have " + std::to_string(new_contents.columns) + " columns, those of the memory " +
-                            std::to_string(contents().columns));
+                            std::to_string(state_->contents.columns()));
   }
-  state_ = detail::make_state(state_->device, state_->rule, detail::stack(patterns(), own_patterns),
-                              detail::stack(contents(), own_contents));
+  if (detail::is_held_once(state_) && detail::append(*state_, own_patterns.view(), own_contents.view())) return;
+  state_ = detail::make_state(state_->device, state_->rule, detail::stack(state_->patterns.copy(), own_patterns.view()),
+                              detail::stack(state_->contents.copy(), own_contents.view()));
 }
 
 void Memory::forget(std::span<const Index> indices) {
@@ -413,14 +261,16 @@ void Memory::forget(std::span<const Index> indices) {
   const detail::Rule rule = detail::select(state_->rule, pattern_count(), dimension(), kept);
   // Of those left, one must have some probability.
   detail::check_arrays(rule, static_cast<Index>(kept.size()), dimension());
-  state_ = detail::make_state(state_->device, rule, detail::select(patterns(), kept),
-                              contents().empty() ? Matrix<float>() : detail::select(contents(), kept));
+  state_ = detail::make_state(
+      state_->device, rule, detail::select_rows(state_->patterns.copy(), kept),
+      state_->contents.count() == 0 ? Matrix<float>() : detail::select_rows(state_->contents.copy(), kept));
 }
 
-MatrixView<const float> Memory::patterns() const { return state_->patterns; }
-MatrixView<const float> Memory::contents() const { return state_->contents; }
+MatrixView<const float> Memory::patterns() const { return state_->patterns.view(); }
+MatrixView<const float> Memory::contents() const { return state_->contents.view(); }
 Index Memory::dimension() const { return state_->patterns.columns(); }
-Index Memory::pattern_count() const { return state_->patterns.rows(); }
+Index Memory::content_dimension() const { return state_->contents.columns(); }
+Index Memory::pattern_count() const { return state_->patterns.count(); }
 const Device& Memory::device() const { return state_->device; }
 
 const AdaptiveSimilarity* Memory::similarity() const { return std::get_if<AdaptiveSimilarity>(&state_->rule); }
@@ -431,7 +281,7 @@ Evaluation Memory::evaluation() const { return state_->evaluation; }
 
 Memory Memory::copy_to(const Device& target) const {
   if (target == device()) return *this;
-  return Memory(detail::make_state(target, state_->rule, detail::duplicate(patterns()), detail::duplicate(contents())));
+  return Memory(detail::make_state(target, state_->rule, state_->patterns.copy(), state_->contents.copy()));
 }
 
 }  // namespace attractor

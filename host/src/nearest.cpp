@@ -50,11 +50,12 @@ double overlap(const float* pattern, const float* state, Index dimension) {
 /// Of a state, among which those of its k best patterns are.
 using Candidates = std::vector<std::pair<Index, double>>;
 
-void add_candidates(const Memory& memory, const float* state, std::span<const Index> patterns, Candidates& candidates) {
+void add_candidates(MatrixView<const float> stored, const float* state, std::span<const Index> patterns,
+                    Candidates& candidates) {
   for (const Index pattern : patterns)
     if (pattern >= 0 &&
         std::none_of(candidates.begin(), candidates.end(), [&](const auto& other) { return other.first == pattern; }))
-      candidates.emplace_back(pattern, overlap(memory.patterns().row(pattern), state, memory.dimension()));
+      candidates.emplace_back(pattern, overlap(stored.row(pattern), state, stored.columns));
 }
 
 /// Rows of length 1, or −1 times that, whatever their length; 0 stays, and so does what isn't finite.
@@ -86,7 +87,8 @@ Nearest nearest(const Memory& memory, MatrixView<const float> states, const Near
                  .overlap = std::vector<float>(k * static_cast<std::size_t>(states.rows),
                                                std::numeric_limits<float>::quiet_NaN())};
   if (states.rows == 0) return result;
-  const Memory cosines = Memory::modern_hopfield(memory.device(), unit_rows(memory.patterns(), 1.0));
+  const Matrix<float> patterns = detail::Access::state(memory).patterns.copy();
+  const Memory cosines = Memory::modern_hopfield(memory.device(), unit_rows(patterns, 1.0));
   const Index taken = std::min(options.count + spare_candidates, memory.pattern_count());
   const RetrievalOptions retrieval{.count = taken, .threads = options.threads};
   const Retrieval alike = retrieve(cosines, unit_rows(states, 1.0), retrieval);
@@ -96,7 +98,7 @@ Nearest nearest(const Memory& memory, MatrixView<const float> states, const Near
     Candidates candidates;
     const auto add = [&](const Retrieval& found) {
       const auto width = static_cast<std::size_t>(taken);
-      add_candidates(memory, states.row(i),
+      add_candidates(patterns, states.row(i),
                      std::span(found.pattern).subspan(static_cast<std::size_t>(i) * width, width), candidates);
     };
     add(alike);

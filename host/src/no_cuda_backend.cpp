@@ -29,7 +29,7 @@ std::optional<Matrix<float>> fetch(const Device& /*device*/, MatrixView<const fl
   return std::nullopt;
 }
 
-std::unique_ptr<const Engine> make_cuda_engine(const Form& /*form*/, int /*device*/) { refuse(); }
+std::unique_ptr<Engine> make_cuda_engine(const Form& /*form*/, int /*device*/) { refuse(); }
 
 void cuda_footprints(int /*device*/, const FootprintOptions& /*options*/, MatrixView<const float> /*patterns*/,
                      MatrixView<const float> /*queries*/, std::span<const FootprintPair> /*pairs*/,

@@ -41,7 +41,7 @@ Recall recall(const Memory& memory, MatrixView<const float> queries, const Recal
       state, queries.rows, {.valid_patterns = options.valid_patterns, .log_prior = options.log_prior});
   detail::check_on_host(terms.valid, "valid patterns");
   detail::check_on_host(terms.log_prior, "log-priors");
-  const Index columns = memory.contents().empty() ? memory.dimension() : memory.contents().columns;
+  const Index columns = memory.content_dimension() == 0 ? memory.dimension() : memory.content_dimension();
   detail::check_count(queries.rows, columns, "rows of contents");
   const auto count = static_cast<std::size_t>(detail::is_normalised(state.rule) ? 0 : queries.rows);
   Recall result{.contents = Matrix<float>(queries.rows, columns), .intensity = std::vector<float>(count)};

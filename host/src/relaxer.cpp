@@ -118,7 +118,7 @@ void Relaxer::run(MatrixView<const float> queries, const RelaxationView& results
 
 Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call) const {
   const detail::PatternTerms terms = checked_inputs(queries, call, memory_);
-  Relaxation results = allocate(queries, options_, memory_.contents().columns);
+  Relaxation results = allocate(queries, options_, memory_.content_dimension());
   const RelaxationView view{.states = results.states,
                             .steps = results.steps,
                             .energies = results.energies,
@@ -131,7 +131,7 @@ Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call
 
 void Relaxer::relax(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const {
   const detail::PatternTerms terms = checked_inputs(queries, call, memory_);
-  detail::check_results(results, queries, call, options_, memory_.contents().columns);
+  detail::check_results(results, queries, call, options_, memory_.content_dimension());
   run(queries, results, call, terms);
 }
 

@@ -15,31 +15,10 @@ namespace {
 #include "core/separation-inl.hpp"
 #undef ATTRACTOR_MATH
 
-/// The largest |entry − less| of each column.
-std::vector<double> reach(MatrixView<const float> patterns, const std::vector<float>& less) {
-  std::vector<double> result(less.size(), 0.0);
-  for (Index i = 0; i < patterns.rows; ++i)
-    for (std::size_t k = 0; k < result.size(); ++k) {
-      const double entry = static_cast<double>(patterns.row(i)[k]) - static_cast<double>(less[k]);
-      result[k] = std::max(result[k], std::abs(entry));
-    }
-  return result;
-}
-
-std::vector<float> means(MatrixView<const float> patterns) {
-  std::vector<double> sums(static_cast<std::size_t>(patterns.columns), 0.0);
-  for (Index i = 0; i < patterns.rows; ++i)
-    for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += static_cast<double>(patterns.row(i)[k]);
-  std::vector<float> result(sums.size());
-  std::transform(sums.begin(), sums.end(), result.begin(),
-                 [&](double sum) { return static_cast<float>(sum / static_cast<double>(patterns.rows)); });
-  return result;
-}
-
-double squared_norm(const float* values, std::size_t count) {
-  double sum = 0.0;
-  for (std::size_t k = 0; k < count; ++k) sum += static_cast<double>(values[k]) * static_cast<double>(values[k]);
-  return sum;
+/// The largest |entry − less| of a column.
+double reach(const PatternStatistics& patterns, std::size_t k, float less) {
+  const auto distance = [=](float entry) { return std::abs(static_cast<double>(entry) - static_cast<double>(less)); };
+  return std::max(distance(patterns.smallest[k]), distance(patterns.largest[k]));
 }
 
 double potential_of_zeros(const SoftmaxSeparation& /*separation*/, double count) { return std::log(count); }
@@ -61,13 +40,16 @@ double potential_of_zeros(const Excess& separation, double count) {
   return excess_potential(separation, level, count * weight * y);
 }
 
-/// What −½β‖a − x‖² has beside β(a − c)·x and what all patterns share.
-std::vector<double> distance_offsets(float beta, MatrixView<const float> patterns, const std::vector<float>& centre) {
-  std::vector<double> result(static_cast<std::size_t>(patterns.rows));
-  const double shared = squared_norm(centre.data(), centre.size());
+/// What −½β‖a − x‖² has beside β(a − c)·x and what all patterns share, by ‖a‖² and ‖c‖².
+double distance_offset(float beta, double square, double centre_square) {
+  return -0.5 * static_cast<double>(beta) * (square - centre_square);
+}
+
+std::vector<double> distance_offsets(float beta, MatrixView<const float> patterns, double centre_square) {
+  std::vector<double> result;
   for (Index i = 0; i < patterns.rows; ++i)
-    result[static_cast<std::size_t>(i)] =
-        -0.5 * static_cast<double>(beta) * (squared_norm(patterns.row(i), centre.size()) - shared);
+    result.push_back(distance_offset(beta, squared_norm(patterns.row(i), static_cast<std::size_t>(patterns.columns)),
+                                     centre_square));
   return result;
 }
 
@@ -106,21 +88,24 @@ std::vector<float> distance_scales(const ModernHopfieldOptions& rule, Index patt
   return result;
 }
 
-ScoreTerms score_terms(const ModernHopfieldOptions& rule, MatrixView<const float> patterns,
-                       const std::vector<float>& centre) {
+ScoreTerms score_terms(const ModernHopfieldOptions& rule, const PatternStatistics& statistics,
+                       MatrixView<const float> patterns, const std::vector<float>& centre) {
   ScoreTerms terms;
   if (rule.similarity == Similarity::cosine) terms.scale = inverse_norms(patterns, rule.beta);
   const std::vector<double> log_prior(rule.log_prior.begin(), rule.log_prior.end());
+  const double centre_square = squared_norm(centre.data(), centre.size());
   std::vector<double> offset;
-  if (rule.similarity == Similarity::squared_distance) offset = distance_offsets(rule.beta, patterns, centre);
-  std::vector<double> sum = offset.empty() ? log_prior : offset;
-  if (!offset.empty() && !log_prior.empty())
-    std::transform(offset.begin(), offset.end(), log_prior.begin(), sum.begin(), std::plus<>());
-  if (sum.empty()) return terms;
+  if (rule.similarity == Similarity::squared_distance) offset = distance_offsets(rule.beta, patterns, centre_square);
   // Both relative to the same pattern: what is near the largest score stays small, and exact.
-  const std::size_t largest = place_of_largest(sum);
-  if (!offset.empty()) terms.common_offset = offset[largest];
-  if (!log_prior.empty()) terms.common_log_prior = log_prior[largest];
+  if (!log_prior.empty()) {
+    std::vector<double> sum = log_prior;
+    if (!offset.empty()) std::transform(offset.begin(), offset.end(), sum.begin(), sum.begin(), std::plus<>());
+    const std::size_t largest = place_of_largest(sum);
+    terms.common_log_prior = log_prior[largest];
+    if (!offset.empty()) terms.common_offset = offset[largest];
+  } else if (!offset.empty()) {
+    terms.common_offset = distance_offset(rule.beta, statistics.shortest_square, centre_square);
+  }
   terms.offset = relative_to(terms.common_offset, offset);
   terms.log_prior = relative_to(terms.common_log_prior, log_prior);
   return terms;
@@ -130,12 +115,18 @@ double potential_of_zeros(const NormalisedSeparation& separation, Index count) {
   return std::visit([&](const auto& kind) { return potential_of_zeros(kind, static_cast<double>(count)); }, separation);
 }
 
-std::vector<float> centre_of(MatrixView<const float> patterns) {
-  std::vector<float> centre = means(patterns);
-  const std::vector<double> spread = reach(patterns, centre);
-  const std::vector<double> size = reach(patterns, std::vector<float>(centre.size(), 0.0F));
-  for (std::size_t k = 0; k < centre.size(); ++k)
-    if (4.0 * spread[k] > size[k]) centre[k] = 0.0F;
+double squared_norm(const float* values, std::size_t count) {
+  double sum = 0.0;
+  for (std::size_t k = 0; k < count; ++k) sum += static_cast<double>(values[k]) * static_cast<double>(values[k]);
+  return sum;
+}
+
+std::vector<float> centre_of(const PatternStatistics& patterns) {
+  std::vector<float> centre(patterns.sums.size());
+  for (std::size_t k = 0; k < centre.size(); ++k) {
+    const auto mean = static_cast<float>(patterns.sums[k] / static_cast<double>(patterns.count));
+    centre[k] = 4.0 * reach(patterns, k, mean) > reach(patterns, k, 0.0F) ? 0.0F : mean;
+  }
   return centre;
 }
 
@@ -147,18 +138,14 @@ Matrix<float> less_centre(MatrixView<const float> patterns, const std::vector<fl
   return result;
 }
 
-double norm_offset(MatrixView<const float> patterns, const std::vector<float>& centre) {
-  double largest = 0.0;
-  for (Index i = 0; i < patterns.rows; ++i) largest = std::max(largest, squared_norm(patterns.row(i), centre.size()));
-  return 0.5 * largest - 0.5 * squared_norm(centre.data(), centre.size());
+double norm_offset(const PatternStatistics& patterns, const std::vector<float>& centre) {
+  return 0.5 * patterns.longest_square - 0.5 * squared_norm(centre.data(), centre.size());
 }
 
-std::vector<float> readout_resolution(MatrixView<const float> patterns, int order) {
-  const std::vector<double> size =
-      reach(patterns, std::vector<float>(static_cast<std::size_t>(patterns.columns), 0.0F));
-  std::vector<float> result(size.size());
-  std::transform(size.begin(), size.end(), result.begin(),
-                 [&](double value) { return static_cast<float>(order * 0x1p-21 * value); });
+std::vector<float> readout_resolution(const PatternStatistics& patterns, int order) {
+  std::vector<float> result(patterns.sums.size());
+  for (std::size_t k = 0; k < result.size(); ++k)
+    result[k] = static_cast<float>(order * 0x1p-21 * reach(patterns, k, 0.0F));
   return result;
 }
 

@@ -8,17 +8,22 @@
 #include <attractor/memory.hpp>
 #include <attractor/separation.hpp>
 
+#include "host/src/pattern_statistics.hpp"
+
 namespace attractor::detail {
+
+/// In double: squares leave the range of float.
+double squared_norm(const float* values, std::size_t count);
 
 /// The means [D] of those columns whose entries are large against their spread, at least fourfold; 0 for the others,
 /// whose entries stay as exact as they are. Scores of patterns less this differ by what is common to all of them.
-std::vector<float> centre_of(MatrixView<const float> patterns);
+std::vector<float> centre_of(const PatternStatistics& patterns);
 
 /// Each row less `centre`.
 Matrix<float> less_centre(MatrixView<const float> patterns, const std::vector<float>& centre);
 
 /// ½ max‖a‖² − ½‖centre‖².
-double norm_offset(MatrixView<const float> patterns, const std::vector<float>& centre);
+double norm_offset(const PatternStatistics& patterns, const std::vector<float>& centre);
 
 /// Whether weights go by scores as they are: nothing that all patterns have in common may be left out of them.
 bool takes_absolute_scores(const NormalisedSeparation& separation);
@@ -32,8 +37,9 @@ struct ScoreTerms {
   double common_log_prior = 0.0;
 };
 
-ScoreTerms score_terms(const ModernHopfieldOptions& rule, MatrixView<const float> patterns,
-                       const std::vector<float>& centre);
+/// Of `patterns`, which are all or, where the rule has no priors, some of those that the statistics are of.
+ScoreTerms score_terms(const ModernHopfieldOptions& rule, const PatternStatistics& statistics,
+                       MatrixView<const float> patterns, const std::vector<float>& centre);
 
 /// −½β [P] of squared distances, else nothing.
 std::vector<float> distance_scales(const ModernHopfieldOptions& rule, Index pattern_count);
@@ -43,6 +49,6 @@ double potential_of_zeros(const NormalisedSeparation& separation, Index count);
 
 /// The smallest readouts of these patterns under weights that add up to 1 that can be told from 0 [D], see
 /// core/attractor/update.hpp. Weights that are powers of scores err by `order` times as much.
-std::vector<float> readout_resolution(MatrixView<const float> patterns, int order = 1);
+std::vector<float> readout_resolution(const PatternStatistics& patterns, int order = 1);
 
 }  // namespace attractor::detail

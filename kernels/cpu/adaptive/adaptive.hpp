@@ -16,6 +16,10 @@ namespace attractor::cpu {
 /// A memory with this similarity, which is valid.
 AdaptiveField make_adaptive(PackedMatrix patterns, const AdaptiveSimilarity& similarity);
 
+/// Stores more patterns behind those there are; its precision is full, and its patterns share their weights and have no
+/// priors. @throws std::bad_alloc, with nothing changed
+void append(AdaptiveField& field, MatrixView<const float> patterns);
+
 /// Gives it other weights and priors of another similarity with as many groups.
 void set_weights(AdaptiveField& field, const AdaptiveSimilarity& similarity);
 

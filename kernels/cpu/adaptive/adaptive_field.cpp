@@ -85,6 +85,13 @@ AdaptiveField make_adaptive(PackedMatrix patterns, const AdaptiveSimilarity& sim
   return field;
 }
 
+void append(AdaptiveField& field, MatrixView<const float> patterns) {
+  const Index count = field.patterns.rows() + patterns.rows;
+  field.patterns.reserve(count);
+  field.log_prior.resize(static_cast<std::size_t>(count), 0.0F);
+  field.patterns.append(patterns);
+}
+
 void set_weights(AdaptiveField& field, const AdaptiveSimilarity& similarity) {
   const Index ranks = rank_count(field.patterns.columns(), field.groups.count());
   field.squared_distance = scaled(similarity.squared_distance, similarity.beta_squared_distance, ranks);

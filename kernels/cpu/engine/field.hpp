@@ -43,10 +43,10 @@ struct DenseField {
 struct SoftmaxField {
   PackedMatrix patterns;  ///< A [P × D], less the centre
   AlignedFloats centre;   ///< c [padded D]; unless `quadratic` none: 0
-  AlignedFloats resolution;
-  AlignedFloats scale;      ///< [padded P]
-  AlignedFloats offset;     ///< [padded P]
-  AlignedFloats log_prior;  ///< [padded P]; past the last pattern −∞
+  AlignedFloats resolution = {};
+  AlignedFloats scale = {};      ///< [padded P]
+  AlignedFloats offset = {};     ///< [padded P]
+  AlignedFloats log_prior = {};  ///< [padded P]; past the last pattern −∞
   Similarity similarity = Similarity::dot;
   NormalisedSeparation separation = SoftmaxSeparation{};
   float beta = 1.0F;

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 namespace attractor::cpu {
 
 AlignedFloats::AlignedFloats(Index count) {
-  if (count == 0) return;
-  data_ = hwy::AllocateAligned<float>(static_cast<std::size_t>(count));
-  if (!data_) throw std::bad_alloc();
+  reserve(count, 0);
   std::fill_n(data(), count, 0.0F);
 }
 
@@ -16,9 +15,32 @@ AlignedFloats::AlignedFloats(const std::vector<float>& values, Index count) : Al
   std::copy(values.begin(), values.end(), data());
 }
 
-PackedMatrix::PackedMatrix(MatrixView<const float> matrix) : PackedMatrix(matrix.rows, matrix.columns) {
-  for (Index i = 0; i < rows_; ++i)
-    for (Index k = 0; k < columns_; ++k) data_[row_offset(i) + panel_rows * k] = matrix(i, k);
+void AlignedFloats::reserve(Index count, Index used) {
+  if (count <= room_) return;
+  const Index room = std::max(count, room_ + room_ / 2);
+  auto moved = hwy::AllocateAligned<float>(static_cast<std::size_t>(room));
+  if (!moved) throw std::bad_alloc();
+  std::copy_n(data(), used, moved.get());
+  data_ = std::move(moved);
+  room_ = room;
+}
+
+PackedMatrix::PackedMatrix(MatrixView<const float> matrix) : columns_(matrix.columns) {
+  reserve(matrix.rows);
+  append(matrix);
+}
+
+void PackedMatrix::reserve(Index rows) {
+  data_.reserve(padded(rows) * padded_columns(), padded_rows() * padded_columns());
+}
+
+void PackedMatrix::append(MatrixView<const float> rows) noexcept {
+  const Index first = rows_;
+  std::fill(data_.data() + padded_rows() * padded_columns(),
+            data_.data() + padded(first + rows.rows) * padded_columns(), 0.0F);
+  rows_ += rows.rows;
+  for (Index i = 0; i < rows.rows; ++i)
+    for (Index k = 0; k < columns_; ++k) data_[row_offset(first + i) + panel_rows * k] = rows(i, k);
 }
 
 PackedMatrix PackedMatrix::transposed(MatrixView<const float> matrix) {
@@ -26,6 +48,11 @@ PackedMatrix PackedMatrix::transposed(MatrixView<const float> matrix) {
   for (Index k = 0; k < matrix.rows; ++k)
     for (Index i = 0; i < matrix.columns; ++i) result.data_[result.row_offset(i) + panel_rows * k] = matrix(k, i);
   return result;
+}
+
+void PackedMatrix::copy_to(MatrixView<float> to) const {
+  for (Index i = 0; i < rows_; ++i)
+    for (Index k = 0; k < columns_; ++k) to(i, k) = data_[row_offset(i) + panel_rows * k];
 }
 
 }  // namespace attractor::cpu

@@ -25,12 +25,17 @@ class AlignedFloats {
   /// These values, then zeros. @throws std::bad_alloc
   AlignedFloats(const std::vector<float>& values, Index count);
 
+  /// Makes room for `count` values, at least half as much again as there was. The first `used` stay, others are
+  /// arbitrary. @throws std::bad_alloc, with nothing changed
+  void reserve(Index count, Index used);
+
   [[nodiscard]] float* data() { return data_.get(); }
   [[nodiscard]] const float* data() const { return data_.get(); }
   float& operator[](Index i) { return data_[static_cast<std::size_t>(i)]; }
   float operator[](Index i) const { return data_[static_cast<std::size_t>(i)]; }
 
  private:
+  Index room_ = 0;
   hwy::AlignedFreeUniquePtr<float[]> data_;
 };
 
@@ -46,10 +51,19 @@ class PackedMatrix {
   /// The transpose of a matrix.
   static PackedMatrix transposed(MatrixView<const float> matrix);
 
+  /// Makes room for so many rows. @throws std::bad_alloc, with nothing changed
+  void reserve(Index rows);
+
+  /// Adds rows behind those there are, for which there is room.
+  void append(MatrixView<const float> rows) noexcept;
+
   [[nodiscard]] Index rows() const { return rows_; }
   [[nodiscard]] Index columns() const { return columns_; }
   [[nodiscard]] Index padded_rows() const { return padded(rows_); }
   [[nodiscard]] Index padded_columns() const { return padded(columns_); }
+
+  /// Writes the matrix by rows. `to` has its shape.
+  void copy_to(MatrixView<float> to) const;
 
   [[nodiscard]] const float* data() const { return data_.data(); }
 

@@ -1,0 +1,208 @@
+#include "host/src/form_maker.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "host/src/linear_rules.hpp"
+#include "host/src/softmax_rules.hpp"
+
+namespace attractor::detail {
+namespace {
+
+/// Operations of a factored step are 2·2PD, of a dense one 2D²; kernels take patterns eight at a time.
+Evaluation cheaper(Evaluation asked, MatrixView<const float> factor) {
+  if (asked != Evaluation::automatic) return asked;
+  return 2 * ((factor.rows + 7) / 8 * 8) < factor.columns ? Evaluation::factored : Evaluation::dense;
+}
+
+bool is_zero(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float value) { return value == 0.0F; });
+}
+
+/// Applies a rule.
+class FormMaker {
+ public:
+  FormMaker(const PatternStatistics& statistics, MatrixView<const float> patterns, MatrixView<const float> contents,
+            MadeMatrices& made)
+      : statistics_(statistics), patterns_(patterns), contents_(contents), made_(made) {}
+
+  Form operator()(const HebbianOptions& rule) const {
+    MatrixView<const float> factor = patterns_;
+    if (rule.centred) factor = made_.patterns = centred_factor(patterns_);
+    MatrixView<const float> contents = contents_;
+    std::vector<float> intensity = ones();
+    if (rule.decay < 1.0F) {
+      factor = made_.patterns = faded_factor(factor, rule.decay);
+      contents = made_.contents = faded_factor(contents_, rule.decay);
+      const Matrix<float> shares = faded_factor({intensity.data(), patterns_.rows, 1}, rule.decay);
+      intensity.assign(shares.data(), shares.data() + shares.size());
+    }
+    const float scale = rule.rate / static_cast<float>(patterns_.columns);
+    return PointwiseForm{.factor = factor,
+                         .contents = contents,
+                         .intensity = std::move(intensity),
+                         .resolution = field_resolution(factor, scale),
+                         .thresholds = rule.thresholds,
+                         .scale = scale,
+                         .energy_scale = scale,
+                         .self_coupling = rule.self_coupling,
+                         .evaluation = cheaper(rule.evaluation, patterns_),
+                         .placement = rule.placement};
+  }
+  Form operator()(const ProjectionOptions& rule) const {
+    ProjectionFactors factors = projection_factors(patterns_, contents_, rule.ridge);
+    made_ = {.patterns = std::move(factors.factor), .contents = std::move(factors.contents)};
+    return PointwiseForm{.factor = made_.patterns,
+                         .contents = made_.contents,
+                         .intensity = std::move(factors.intensity),
+                         .resolution = field_resolution(made_.patterns, 1.0F),
+                         .thresholds = rule.thresholds,
+                         .self_coupling = rule.self_coupling,
+                         .evaluation = cheaper(rule.evaluation, patterns_),
+                         .placement = rule.placement};
+  }
+  Form operator()(const StorkeyOptions& rule) const { return of_weights(storkey_weights(patterns_), 1.0F, rule); }
+  Form operator()(const BidirectionalOptions& rule) const {
+    return of_weights(bidirectional_weights(patterns_, rule.first), 1.0F / static_cast<float>(patterns_.columns), rule);
+  }
+  Form operator()(const DenseAssociativeOptions& rule) const {
+    return polynomial({.order = rule.order, .rectified = rule.rectified});
+  }
+  Form operator()(const MinervaOptions& /*rule*/) const { return polynomial({.order = 4}); }
+  Form operator()(const ModernHopfieldOptions& rule) const {
+    if (takes_absolute_scores(rule.separation)) return of_distances(rule);
+    const bool is_dot = rule.similarity == Similarity::dot;
+    const bool quadratic = is_dot || rule.similarity == Similarity::squared_distance;
+    std::vector<float> centre = quadratic ? centre_of(statistics_) : std::vector<float>();
+    MatrixView<const float> patterns = patterns_;
+    if (!is_zero(centre)) patterns = made_.patterns = less_centre(patterns_, centre);
+    ScoreTerms terms = score_terms(rule, statistics_, patterns_, centre);
+    double potential_offset = terms.common_log_prior;
+    double energy_offset = -terms.common_offset / static_cast<double>(rule.beta);
+    if (is_dot) {
+      potential_offset -= potential_of_zeros(rule.separation, statistics_.count);
+      energy_offset += norm_offset(statistics_, centre);
+    }
+    return SoftmaxForm{.patterns = patterns,
+                       .contents = contents_,
+                       .centre = std::move(centre),
+                       .resolution = readout_resolution(statistics_),
+                       .similarity = quadratic ? Similarity::dot : rule.similarity,
+                       .separation = rule.separation,
+                       .beta = rule.beta,
+                       .scale = std::move(terms.scale),
+                       .offset = std::move(terms.offset),
+                       .log_prior = std::move(terms.log_prior),
+                       .quadratic = quadratic,
+                       .potential_offset = potential_offset,
+                       .energy_offset = energy_offset};
+  }
+  /// The patterns as they are: their centre would be missing from the scores, which are all of the energy.
+  Form operator()(const ExponentialOptions& rule) const {
+    return SoftmaxForm{.patterns = patterns_,
+                       .contents = contents_,
+                       .resolution = readout_resolution(statistics_),
+                       .beta = rule.beta,
+                       .quadratic = false};
+  }
+  Form operator()(const AdaptiveSimilarity& similarity) const {
+    return AdaptiveForm{.patterns = patterns_,
+                        .contents = contents_,
+                        .resolution = readout_resolution(statistics_),
+                        .similarity = similarity};
+  }
+
+ private:
+  /// Modern Hopfield memories whose scores are distances as they are.
+  [[nodiscard]] Form of_distances(const ModernHopfieldOptions& rule) const {
+    return SoftmaxForm{.patterns = patterns_,
+                       .contents = contents_,
+                       .resolution = readout_resolution(statistics_),
+                       .similarity = rule.similarity,
+                       .separation = rule.separation,
+                       .beta = rule.beta,
+                       .scale = distance_scales(rule, patterns_.rows),
+                       .log_prior = rule.log_prior,
+                       .quadratic = false};
+  }
+
+  /// Linear memories that have no factor.
+  template <class Rule>
+  [[nodiscard]] Form of_weights(Matrix<float> weights, float scale, const Rule& rule) const {
+    made_.patterns = std::move(weights);
+    return PointwiseForm{.factor = {},
+                         .weights = made_.patterns,
+                         .resolution = weight_resolution(made_.patterns, scale),
+                         .thresholds = rule.thresholds,
+                         .scale = scale,
+                         .energy_scale = scale,
+                         .evaluation = Evaluation::dense,
+                         .placement = rule.placement};
+  }
+
+  /// Overlaps h = Ax/D are at most 1 for states of ±1, so that no power of them overflows.
+  [[nodiscard]] Form polynomial(const PolynomialSeparation& separation) const {
+    const auto dimension = static_cast<float>(patterns_.columns);
+    return PointwiseForm{.factor = patterns_,
+                         .contents = contents_,
+                         .intensity = ones(),
+                         .resolution = readout_resolution(statistics_, separation.order),
+                         .separation = separation,
+                         .score_scale = 1.0F / dimension,
+                         .energy_scale = dimension,
+                         .self_coupling = true};
+  }
+
+  /// Every pattern's weight counts as it is.
+  [[nodiscard]] std::vector<float> ones() const {
+    std::vector<float> result(static_cast<std::size_t>(patterns_.rows), 1.0F);
+    return result;
+  }
+
+  const PatternStatistics& statistics_;
+  MatrixView<const float> patterns_;
+  MatrixView<const float> contents_;
+  MadeMatrices& made_;
+};
+
+/// Whether a rule leaves old patterns as they are, see can_append.
+class AppendCheck {
+ public:
+  AppendCheck(const PatternStatistics& before, const PatternStatistics& after) : before_(before), after_(after) {}
+
+  bool operator()(const ModernHopfieldOptions& rule) const {
+    if (takes_absolute_scores(rule.separation)) return true;
+    switch (rule.similarity) {
+      case Similarity::dot: return has_no_centre();
+      case Similarity::squared_distance:
+        return has_no_centre() && after_.shortest_square == before_.shortest_square;  // offsets are relative to that
+      default: return true;
+    }
+  }
+  bool operator()(const ExponentialOptions& /*rule*/) const { return true; }
+  bool operator()(const AdaptiveSimilarity& rule) const { return rule.precision == TermPrecision::full; }
+  template <class Linear>
+  bool operator()(const Linear& /*rule*/) const {
+    return false;
+  }
+
+ private:
+  [[nodiscard]] bool has_no_centre() const { return is_zero(centre_of(after_)); }
+
+  const PatternStatistics& before_;
+  const PatternStatistics& after_;
+};
+
+}  // namespace
+
+Form make_form(const Rule& rule, const PatternStatistics& statistics, MatrixView<const float> patterns,
+               MatrixView<const float> contents, MadeMatrices& made) {
+  return std::visit(FormMaker(statistics, patterns, contents, made), rule);
+}
+
+bool can_append(const Rule& rule, const PatternStatistics& before, const PatternStatistics& after) {
+  return std::visit(AppendCheck(before, after), rule);
+}
+
+}  // namespace attractor::detail

@@ -1,0 +1,27 @@
+#pragma once
+
+/// What rules make of patterns.
+
+#include "host/src/form.hpp"
+#include "host/src/pattern_statistics.hpp"
+#include "host/src/rule.hpp"
+
+namespace attractor::detail {
+
+/// What a form views, where that isn't what is stored itself.
+struct MadeMatrices {
+  Matrix<float> patterns;
+  Matrix<float> contents;
+};
+
+/// The rule applied. The form views patterns and contents as given, or else what `made` then has. The statistics are
+/// those of all patterns; where `can_append`, patterns and contents may be the last ones only.
+///
+/// @throws DependentPatterns, InvalidArgument as the named functions of Memory.
+Form make_form(const Rule& rule, const PatternStatistics& statistics, MatrixView<const float> patterns,
+               MatrixView<const float> contents, MadeMatrices& made);
+
+/// Whether the form has each old pattern as it did once there are new ones, and only says something else of all.
+bool can_append(const Rule& rule, const PatternStatistics& before, const PatternStatistics& after);
+
+}  // namespace attractor::detail

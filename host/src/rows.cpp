@@ -1,0 +1,39 @@
+#include "host/src/rows.hpp"
+
+#include <algorithm>
+
+#include "host/src/cuda_backend.hpp"
+#include "host/src/host_memory.hpp"
+#include "host/src/validation.hpp"
+
+namespace attractor::detail {
+
+Matrix<float> duplicate(MatrixView<const float> matrix) {
+  Matrix<float> result(matrix.rows, matrix.columns);
+  for (Index i = 0; i < matrix.rows; ++i) std::copy_n(matrix.row(i), matrix.columns, result.row(i));
+  return result;
+}
+
+Matrix<float> stack(MatrixView<const float> first, MatrixView<const float> second) {
+  Matrix<float> result(first.rows + second.rows, first.columns);
+  for (Index i = 0; i < first.rows; ++i) std::copy_n(first.row(i), first.columns, result.row(i));
+  for (Index i = 0; i < second.rows; ++i) std::copy_n(second.row(i), first.columns, result.row(first.rows + i));
+  return result;
+}
+
+Matrix<float> select_rows(MatrixView<const float> matrix, const std::vector<Index>& rows) {
+  Matrix<float> result(static_cast<Index>(rows.size()), matrix.columns);
+  for (Index i = 0; i < result.rows(); ++i)
+    std::copy_n(matrix.row(rows[static_cast<std::size_t>(i)]), matrix.columns, result.row(i));
+  return result;
+}
+
+Rows::Rows(const Device& device, MatrixView<const float> given, const std::string& what) {
+  check_pattern_layout(given, what);
+  own_ = fetch(device, given, what);
+  if (!own_) check_on_host(given, what);
+  view_ = own_ ? *own_ : given;
+  check_finite(view_, what);
+}
+
+}  // namespace attractor::detail

@@ -1,0 +1,41 @@
+#pragma once
+
+/// Rows on the host: those that a caller gives, and what is made of them.
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <attractor/device.hpp>
+#include <attractor/matrix.hpp>
+
+namespace attractor::detail {
+
+Matrix<float> duplicate(MatrixView<const float> matrix);
+
+/// The rows of `first`, then those of `second`.
+Matrix<float> stack(MatrixView<const float> first, MatrixView<const float> second);
+
+Matrix<float> select_rows(MatrixView<const float> matrix, const std::vector<Index>& rows);
+
+/// Rows read where they are, or brought to the host for it.
+class Rows {
+ public:
+  Rows() = default;
+  Rows(Matrix<float> own) : own_(std::move(own)), view_(*own_) {}  // NOLINT(google-explicit-constructor): the same
+  /// What the caller gives, on the host or on the device, checked: it must be finite and outlive this. `what` is the
+  /// plural: "patterns".
+  Rows(const Device& device, MatrixView<const float> given, const std::string& what);
+
+  [[nodiscard]] MatrixView<const float> view() const { return view_; }
+
+  /// A matrix of one's own.
+  [[nodiscard]] Matrix<float> take() && { return own_ ? std::move(*own_) : duplicate(view_); }
+
+ private:
+  std::optional<Matrix<float>> own_;
+  MatrixView<const float> view_ = {};
+};
+
+}  // namespace attractor::detail
