@@ -7,6 +7,7 @@ Sizes Sizes::tiny() {
           .gradient_patterns = 3,
           .segment_patterns = 8,
           .readout_strip = 2,
+          .ranked_candidates = 3,
           .term_cost = 0.0F,
           .single_lanes = 2,
           .weighed_patterns = 8,

@@ -16,6 +16,7 @@ struct Sizes {
   Index gradient_patterns = 256;        ///< of a fit's gradient between its sums in double. Cuts sums.
   Index segment_patterns = 65536;       ///< patterns between two readouts: bounds the scores kept. Cuts sums.
   Index readout_strip = 128;            ///< candidates whose weights stay in the first-level cache in a readout
+  Index ranked_candidates = 1024;       ///< before those that can't be among the best are looked for, where few count
   float term_cost = 6.0F;               ///< cycles to find a weight, where few aren't 0, and to use it
   Index single_lanes = 4;               ///< queries of a tile that are scored each by itself, 8 at most
   Index weighed_patterns = 16384;       ///< of factored memories: bounds their weights, at 4 MiB for each thread

@@ -90,6 +90,7 @@ class CandidateReader {
       has_idle_ |= idle;
       maximum_[i] = idle ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity();
     }
+    floor_.fill(-std::numeric_limits<float>::infinity());
     normaliser_.fill(0.0);
     clear_candidates();
     readout_.start();
@@ -140,8 +141,7 @@ class CandidateReader {
   /// Keeps a pattern whose scores for the lanes of a block lie most_group apart, if one of them may matter.
   HWY_INLINE void keep_lanes(Index pattern, Index block, Index lanes, const float* scores, Candidates& candidates) {
     bool wanted = false;
-    for (Index i = 0; i < lanes; ++i)
-      wanted |= !(scores[i * most_group] < least_of(maximum_[static_cast<std::size_t>(block + i)]));
+    for (Index i = 0; i < lanes; ++i) wanted |= !(scores[i * most_group] < least_of(block + i));
     if (!wanted) return;
     alignas(64) float row[std::size_t{block_vectors} * hn::MaxLanes(Floats())];
     std::fill_n(row, block_lanes(), -std::numeric_limits<float>::infinity());
@@ -160,16 +160,17 @@ class CandidateReader {
       return false;
     }
     score_lane_panels(scorer_, tile, first, end - first, lane, scores);
-    return note_largest(scores, end - first, maximum_[at]);
+    return note_largest(scores, end - first, lane);
   }
 
-  /// The largest of so many more scores. Whether one of them may matter.
-  HWY_INLINE bool note_largest(float* scores, Index count, float& maximum) const {
+  /// The largest of so many more scores of a lane. Whether one of them may matter.
+  HWY_INLINE bool note_largest(float* scores, Index count, Index lane) {
+    float& maximum = maximum_[static_cast<std::size_t>(lane)];
     std::fill(scores + count, scores + most_group, -std::numeric_limits<float>::infinity());
     Vector largest = hn::Set(floats, maximum);
     for (Index i = 0; i < most_group; i += vector_lanes()) largest = hn::Max(hn::Load(floats, scores + i), largest);
     maximum = hn::GetLane(hn::MaxOfLanes(floats, largest));
-    const Vector least = hn::Set(floats, least_of(maximum));
+    const Vector least = hn::Set(floats, least_of(lane));
     auto any = may_matter(hn::Load(floats, scores), least);
     for (Index i = vector_lanes(); i < most_group; i += vector_lanes())
       any = hn::Or(any, may_matter(hn::Load(floats, scores + i), least));
@@ -188,7 +189,7 @@ class CandidateReader {
       HWY_UNROLL(block_rows)
       for (int r = 0; r < block_rows; ++r) largest = hn::Max(block[r][v], largest);
       hn::Store(largest, floats, maximum);
-      least[v] = least_of(largest);
+      least[v] = least_of(lane + v * vector_lanes(), largest);
     }
     auto any = any_matters(block[0], least);
     HWY_UNROLL(block_rows)
@@ -207,18 +208,24 @@ class CandidateReader {
     }
   }
 
-  /// What scores must reach where this is the largest so far.
-  HWY_INLINE Vector least_of([[maybe_unused]] Vector largest) const {
+  /// What scores of a vector of lanes must reach where these are the largest so far.
+  HWY_INLINE Vector least_of([[maybe_unused]] Index lane, [[maybe_unused]] Vector largest) const {
     if constexpr (absolute) return hn::Set(floats, -cutoff_);
-    return hn::Sub(largest, hn::Set(floats, cutoff_));
+    return hn::Max(hn::Sub(largest, hn::Set(floats, cutoff_)), hn::Load(floats, floor_.data() + lane));
   }
 
-  [[nodiscard]] float least_of([[maybe_unused]] float largest) const { return absolute ? -cutoff_ : largest - cutoff_; }
+  /// What scores of a lane must reach.
+  [[nodiscard]] float least_of(Index lane) const {
+    const auto at = static_cast<std::size_t>(lane);
+    return absolute ? -cutoff_ : std::max(maximum_[at] - cutoff_, floor_[at]);
+  }
 
   /// What scores of a block of lanes must reach.
   HWY_INLINE void load_least(Index lane, Vector (&least)[block_vectors]) const {
-    for (int v = 0; v < block_vectors; ++v)
-      least[v] = least_of(hn::Load(floats, maximum_.data() + lane + v * vector_lanes()));
+    for (int v = 0; v < block_vectors; ++v) {
+      const Index at = lane + v * vector_lanes();
+      least[v] = least_of(at, hn::Load(floats, maximum_.data() + at));
+    }
   }
 
   /// Adds the candidates' weights to their lanes' sums, in the order of the patterns.
@@ -268,6 +275,7 @@ class CandidateReader {
   std::vector<Candidates> candidates_;  ///< of each block of lanes
   Index lanes_ = 0;                     ///< of the tile in use
   LaneArray<float> maximum_;            ///< of the scores so far
+  LaneArray<float> floor_;              ///< scores below this have no weight, as far as a separation knows
   bool has_idle_ = false;               ///< lanes among them hold no query
   LaneArray<double> normaliser_{};      ///< Σ of the weights
   LaneArray<float> inverse_{};          ///< 1/Σ

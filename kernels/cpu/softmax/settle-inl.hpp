@@ -9,6 +9,7 @@
 #endif
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -26,6 +27,9 @@ namespace attractor::cpu::HWY_NAMESPACE {
 // then `begin_weighing()` and `weigh(lane, distance)` for all, and `weight_of(lane, rank, distance)` for single ones,
 // of which the largest has rank 0. A distance is the score less the lane's largest.
 //
+// Those that rank also have `narrow(lanes)`, a cheaper end of a round, and `floor(lane, maximum)` from as many rounds
+// of some scores: lower ones have no weight, whatever scores there are beside.
+//
 // Those that are `absolute` have no rounds, and a distance is the score itself; a score further below 0 than the cutoff
 // has no weight.
 
@@ -34,6 +38,7 @@ template <class Separation>
 class ExcessLanes {
  public:
   static constexpr bool absolute = false;
+  static constexpr bool ranks = false;
 
   ExcessLanes(const Separation& separation, Index /*patterns*/) : separation_(separation) {}
 
@@ -101,6 +106,7 @@ class ExcessLanes {
 class TopLanes {
  public:
   static constexpr bool absolute = false;
+  static constexpr bool ranks = true;
 
   TopLanes(const TopSeparation& separation, Index patterns)
       : wanted_(separation.count),
@@ -134,13 +140,27 @@ class TopLanes {
       for (std::size_t i = 0; i < most_lanes; ++i) equal_left_[i] = wanted_ - count_[i];
       return false;
     }
-    bisects_ = false;
-    for (Index lane = 0; lane < lanes; ++lane) bisects_ |= bisect(static_cast<std::size_t>(lane));
-    if (bisects_)
-      choose_middle();
-    else
+    bisects_ = narrow(lanes);
+    if (!bisects_)
       for (std::size_t i = 0; i < most_lanes; ++i) middle_[i] = most_[i] - 1;
     return true;
+  }
+
+  /// A round of bisection; whether there is more to narrow.
+  bool narrow(Index lanes) {
+    bool more = false;
+    for (Index lane = 0; lane < lanes; ++lane) more |= bisect(static_cast<std::size_t>(lane));
+    choose_middle();
+    return more;
+  }
+
+  /// As many scores as are wanted are no further below the largest than most_ says. Rounding, also that of distances
+  /// from a larger maximum yet to come, may make lower scores equal to the last of them.
+  [[nodiscard]] float floor(Index lane, float maximum) const {
+    const double largest = static_cast<double>(maximum);
+    const auto below = static_cast<double>(std::bit_cast<float>(most_[static_cast<std::size_t>(lane)]));
+    const double rounding = 0x1p-20 * (below + static_cast<double>(cutoff_)) + 0x1p-22 * std::abs(largest);
+    return static_cast<float>(largest - below - rounding);
   }
 
   void begin_weighing() {}
@@ -200,6 +220,7 @@ class TopLanes {
 class EpanechnikovLanes {
  public:
   static constexpr bool absolute = true;
+  static constexpr bool ranks = false;
 
   EpanechnikovLanes(const EpanechnikovSeparation& separation, Index /*patterns*/) : separation_(separation) {}
 

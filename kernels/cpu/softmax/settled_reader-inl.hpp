@@ -115,7 +115,10 @@ class SettledReader : public CandidateReader<Scorer, Lanes::absolute> {
   /// Scores all patterns, and keeps the candidates of all; false: there are too many.
   bool gather(const Tile& tile) {
     const Index pattern_count = contents_.rows();
+    Index ranked = detail::sizes().ranked_candidates;
     for (Index first = 0; first < pattern_count; first += this->group()) {
+      if constexpr (Lanes::ranks)
+        if (most_candidates() >= ranked) ranked = std::max(ranked, rank_candidates());
       if (most_candidates() + this->group() > segment_patterns_) {
         drop_hopeless();
         // Room for a few panels would have to be made again and again.
@@ -132,6 +135,23 @@ class SettledReader : public CandidateReader<Scorer, Lanes::absolute> {
     Index most = 0;
     for (const Candidates& candidates : candidates_) most = std::max(most, candidates.count());
     return most;
+  }
+
+  /// Of the candidates so far, drops those that can't be among the best, nor can later ones like them. How many there
+  /// should be before it is worth while again.
+  Index rank_candidates() {
+    separation_.start(maximum_);
+    for (int round = 0; round < 12; ++round) {
+      separation_.begin_round();
+      visit_candidates([&](Index lane, Vector score) HWY_ATTR { separation_.count(lane, distance(lane, score)); });
+      if (!separation_.narrow(this->lanes_)) break;
+    }
+    for (Index lane = 0; lane < this->lanes_; ++lane) {
+      const auto at = static_cast<std::size_t>(lane);
+      this->floor_[at] = std::max(this->floor_[at], separation_.floor(lane, maximum_[at]));
+    }
+    drop_hopeless();
+    return 4 * most_candidates();
   }
 
   /// Of the candidates so far, those that the largest scores of later patterns have left behind.
