@@ -1,5 +1,5 @@
 // The hyperbolic tangent of the fast paths, half the work of a step on small memories. Included once per instruction
-// set and for the device, like core/update-inl.hpp. `Ops` offers set, mul, mul_add, clamp and reciprocal.
+// set and for the device, like core/update-inl.hpp. `Ops` offers set, mul, mul_add, clamp and ratio.
 
 /// tanh(x) = x·P(x²)/Q(x²), a minimax fit of degrees 4 and 4 on |x| ≤ 9.01 (relative error 2.1e-8 before rounding);
 /// beyond, float's tanh is ±1. NaN stays NaN, which is the business of Ops::clamp.
@@ -17,5 +17,5 @@ ATTRACTOR_MATH V rational_tanh(const Ops& ops, V value) {
   q = ops.mul_add(q, y, ops.set(2.5874028e-02F));
   q = ops.mul_add(q, y, ops.set(0.46713686F));
   q = ops.mul_add(q, y, ops.set(1.0F));
-  return ops.mul(ops.mul(x, p), ops.reciprocal(q));
+  return ops.ratio(ops.mul(x, p), q);
 }

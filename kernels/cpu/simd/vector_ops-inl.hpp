@@ -67,10 +67,14 @@ struct TaggedOps {
   HWY_INLINE V tanh(V value) const { return rational_tanh(*this, value); }
   /// The value comes second: the minimum and maximum of x86 return their second operand where one is NaN.
   HWY_INLINE V clamp(V value, float limit) const { return hn::Min(set(limit), hn::Max(set(-limit), value)); }
-  /// One Newton step on the approximate reciprocal costs less than a division.
-  HWY_INLINE V reciprocal(V value) const {
-    const V estimate = hn::ApproximateReciprocal(value);
-    return hn::Mul(estimate, hn::NegMulAdd(value, estimate, set(2.0F)));
+  /// a/b, rounded once or, with AVX-512, where a division takes longer than the rest of what it is used for, to 2⁻²².
+  HWY_INLINE V ratio(V a, V b) const {
+    if constexpr (HWY_TARGET >= HWY_AVX2) {
+      return hn::Div(a, b);
+    } else {
+      const V estimate = hn::ApproximateReciprocal(b);
+      return hn::Mul(a, hn::Mul(estimate, hn::NegMulAdd(b, estimate, set(2.0F))));
+    }
   }
   HWY_INLINE V sign_or(V value, V otherwise) const {
     const V signed_or_nan = hn::IfThenElse(hn::IsNaN(value), value, hn::CopySign(set(1.0F), value));

@@ -47,11 +47,12 @@ struct FloatOps {
     return fabsf(value) > limit ? copysignf(limit, value) : value;
 #endif
   }
-  /// At most one unit in the last place off (CUDA C++ Programming Guide), and one instruction.
-  __device__ __forceinline__ float reciprocal(float value) const {
+  /// a/b by a reciprocal that is at most one unit in the last place off (CUDA C++ Programming Guide), and one
+  /// instruction.
+  __device__ __forceinline__ float ratio(float a, float b) const {
     float result;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
-    return result;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(b));
+    return a * result;
   }
   __device__ __forceinline__ float sign_or(float value, float otherwise) const {
     if (value == 0.0F) return otherwise;
