@@ -37,6 +37,10 @@ namespace {
 #include "core/score_unit-inl.hpp"
 #undef ATTRACTOR_MATH
 
+/// Entries of a state that meet all patterns before the next do: chunks of sums, of which a block of lanes takes a
+/// quarter of a first-level cache.
+constexpr Index score_pass = 2 * score_chunk;
+
 template <class UpdateRule, class Separation>
 class FactoredKernel final : public FieldKernel {
  public:
@@ -115,8 +119,7 @@ class FactoredKernel final : public FieldKernel {
     if constexpr (!in_units) largest_ = {};
     for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
       const Index end = std::min(first + part_, field_.factor.padded_rows());
-      for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
-        for (Index row = first; row < end; row += block_rows) score<in_units>(tile, first, row, lane);
+      for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) score<in_units>(tile, first, end, lane);
       if (!is_whole()) read_out_part(tile, first);
     }
   }
@@ -158,9 +161,7 @@ class FactoredKernel final : public FieldKernel {
   }
 
   HWY_INLINE void load(Index row, Index lane, Block& readout) const {
-    for (int r = 0; r < block_rows; ++r)
-      for (int v = 0; v < block_vectors; ++v)
-        readout[r][v] = hn::Load(floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
+    load_block(readout_.data() + row * width_ + lane, width_, readout);
   }
 
   void read_out_part(const Tile& tile, Index first) {
@@ -172,9 +173,7 @@ class FactoredKernel final : public FieldKernel {
         else
           load(row, lane, readout);
         add_readout(first, row, lane, readout);
-        for (int r = 0; r < block_rows; ++r)
-          for (int v = 0; v < block_vectors; ++v)
-            hn::Store(readout[r][v], floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
+        store_block(readout, readout_.data() + row * width_ + lane, width_);
       }
   }
 
@@ -362,12 +361,31 @@ class FactoredKernel final : public FieldKernel {
 
   [[nodiscard]] Index panels() const { return field_.factor.padded_rows() / panel_rows; }
 
+  /// Weights of a part of the patterns for one block of lanes. A few entries of the states at a time meet all patterns:
+  /// they stay in the first-level cache. Sums so far lie where the weights will.
+  template <bool in_units>
+  void score(const Tile& tile, Index first, Index end, Index lane) {
+    const Index columns = field_.factor.columns();
+    for (Index k = 0; k < columns; k += score_pass)
+      for (Index row = first; row < end; row += block_rows) {
+        Block scores;
+        float* const sums = weights_.data() + (row - first) * width_ + lane;
+        if (k == 0)
+          clear(scores);
+        else
+          load_block(sums, width_, scores);
+        add_rows(field_.factor.panel(row / panel_rows) + row % panel_rows + k * panel_rows,
+                 tile.state.data() + k * width_ + lane, width_, std::min(score_pass, columns - k), scores);
+        if (k + score_pass < columns)
+          store_block(scores, sums, width_);
+        else
+          weigh<in_units>(tile, first, row, lane, scores);
+      }
+  }
+
   /// Weights of block_rows patterns of the part that starts at `first`, for one block of lanes.
   template <bool in_units>
-  HWY_INLINE void score(const Tile& tile, Index first, Index row, Index lane) {
-    Block scores;
-    const float* const panel = field_.factor.panel(row / panel_rows) + row % panel_rows;
-    multiply_rows(panel, tile.state.data() + lane, width_, field_.factor.columns(), scores);
+  HWY_INLINE void weigh(const Tile& tile, Index first, Index row, Index lane, const Block& scores) {
     [[maybe_unused]] Vector counted;
     if constexpr (has_units) counted = counted_bits();
     for (int v = 0; v < block_vectors; ++v) {

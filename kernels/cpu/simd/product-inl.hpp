@@ -23,6 +23,17 @@ HWY_INLINE void clear(Block& block) {
     for (Vector& value : row) value = hn::Zero(floats);
 }
 
+/// Rows lie `width` apart.
+HWY_INLINE void load_block(const float* from, Index width, Block& block) {
+  for (int r = 0; r < block_rows; ++r)
+    for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::Load(floats, from + r * width + v * vector_lanes());
+}
+
+HWY_INLINE void store_block(const Block& block, float* to, Index width) {
+  for (int r = 0; r < block_rows; ++r)
+    for (int v = 0; v < block_vectors; ++v) hn::Store(block[r][v], floats, to + r * width + v * vector_lanes());
+}
+
 /// block[r][v] += matrix[r · row_step] · x[v], or what entries add to another similarity.
 template <int row_step, Similarity similarity = Similarity::dot>
 HWY_INLINE void multiply_add(const float* HWY_RESTRICT matrix, const float* HWY_RESTRICT x, Block& block) {
@@ -38,14 +49,13 @@ HWY_INLINE void multiply_add(const float* HWY_RESTRICT matrix, const float* HWY_
   }
 }
 
-/// Scores of block_rows rows, starting at `panel`, for the lanes at `x` [count rows, `width` apart].
+/// Adds the scores of block_rows rows, starting at `panel`, for the lanes at `x` [count rows, `width` apart].
 ///
 /// Sums of `score_chunk` products are added up: short chains keep the error of a long score, and with it the noise of
 /// the energy, several times below that of one chain.
 template <Similarity similarity = Similarity::dot>
-HWY_INLINE void multiply_rows(const float* HWY_RESTRICT panel, const float* HWY_RESTRICT x, Index width, Index count,
-                              Block& block) {
-  clear(block);
+HWY_INLINE void add_rows(const float* HWY_RESTRICT panel, const float* HWY_RESTRICT x, Index width, Index count,
+                         Block& block) {
   for (Index first = 0; first < count; first += score_chunk) {
     const Index end = HWY_MIN(first + score_chunk, count);
     Block chunk;
@@ -54,6 +64,14 @@ HWY_INLINE void multiply_rows(const float* HWY_RESTRICT panel, const float* HWY_
     for (int r = 0; r < block_rows; ++r)
       for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::Add(block[r][v], chunk[r][v]);
   }
+}
+
+/// The scores themselves.
+template <Similarity similarity = Similarity::dot>
+HWY_INLINE void multiply_rows(const float* HWY_RESTRICT panel, const float* HWY_RESTRICT x, Index width, Index count,
+                              Block& block) {
+  clear(block);
+  add_rows<similarity>(panel, x, width, count, block);
 }
 
 /// Adds the readouts Σ p a of block_rows neurons over `count` rows of a memory to `block`: `panel` points at the
