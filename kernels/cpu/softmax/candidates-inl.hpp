@@ -53,17 +53,18 @@ class Candidates {
     count_ += wanted ? 1 : 0;
   }
 
-  /// Calls keep(pattern, values), which may change the values, for all; drops those for which it is false.
+  /// Calls keep(pattern, values), which may change the values, for all; drops those for which it is false. Which are is
+  /// hard to foresee here, too.
   template <class Keep>
   HWY_INLINE void filter(const Keep& keep) {
     Index kept = 0;
     for (Index i = 0; i < count_; ++i) {
       Vector own[block_vectors];
       for (int v = 0; v < block_vectors; ++v) own[v] = value(i, v);
-      if (!keep(pattern(i), own)) continue;
+      const bool wanted = keep(pattern(i), own);
       patterns_[static_cast<std::size_t>(kept)] = patterns_[static_cast<std::size_t>(i)];
       for (int v = 0; v < block_vectors; ++v) hn::Store(own[v], floats, values(kept) + v * vector_lanes());
-      ++kept;
+      kept += wanted ? 1 : 0;
     }
     count_ = kept;
   }
