@@ -80,6 +80,13 @@ std::vector<Way> make_ways(const Job& job, const Device& device, MatrixView<cons
         {"softmax of cosines", Similarity::cosine, job.beta * static_cast<float>(job.dimension)}})
     ways.push_back({name, soft, Memory::modern_hopfield(device, patterns, {.beta = beta, .similarity = similarity}),
                     readout_update()});
+  // Balls that hold a query's pattern, and others.
+  const float reach = 2.0F / (1.5F * static_cast<float>(job.noise * job.noise) * static_cast<float>(job.dimension));
+  ways.push_back(
+      {"epanechnikov", soft,
+       Memory::modern_hopfield(
+           device, patterns, {.beta = reach, .similarity = Similarity::squared_distance, .separation = epanechnikov()}),
+       readout_update()});
   const std::string sign = "linear, sign";
   ways.push_back({sign, sign, ways.front().memory, sign_update()});
   ways.push_back({"linear, asynchronous", sign, ways.front().memory, asynchronous_sign_update()});

@@ -45,6 +45,9 @@ std::vector<Kind> all_kinds(Index patterns) {
                                      .similarity = similarity,
                                      .separation = separation,
                                      .log_prior = has_prior ? prior : std::vector<float>()}});
+  for (const auto& [similarity, beta] :
+       {std::pair(Similarity::squared_distance, 0.02F), {Similarity::manhattan, 0.02F}})
+    kinds.push_back({.options = {.beta = beta, .similarity = similarity, .separation = epanechnikov()}});
   kinds.push_back({.options = {.beta = 0.3F}, .exponential = true});
   return kinds;
 }
