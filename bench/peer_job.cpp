@@ -122,7 +122,8 @@ void score(const Job& job) {
   const Memory memory = make_adaptive(job);
   const Matrix<float> queries = read_rows(job.queries, job.dimension);
   Retrieval found;
-  const double time = median_seconds(job, [&] { found = retrieve(memory, queries, {.threads = job.run.threads}); });
+  const double time = median_seconds(
+      job, [&] { found = retrieve(memory, queries, {.posteriors = false, .threads = job.run.threads}); });
   Matrix<float> patterns(queries.rows(), queries.columns());
   for (Index i = 0; i < queries.rows(); ++i)
     std::copy_n(memory.patterns().row(found.pattern[static_cast<std::size_t>(i)]), queries.columns(), patterns.row(i));

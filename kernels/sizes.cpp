@@ -10,6 +10,8 @@ Sizes Sizes::tiny() {
           .ranked_candidates = 3,
           .term_cost = 0.0F,
           .single_lanes = 2,
+          .screened_entries = 0,
+          .exact_cost = 1e9F,
           .weighed_patterns = 8,
           .fit_parts = 2,
           .resident_blocks = 1,

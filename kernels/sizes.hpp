@@ -19,6 +19,8 @@ struct Sizes {
   Index ranked_candidates = 1024;       ///< before those that can't be among the best are looked for, where few count
   float term_cost = 6.0F;               ///< cycles to find a weight, where few aren't 0, and to use it
   Index single_lanes = 4;               ///< queries of a tile that are scored each by itself, 8 at most
+  Index screened_entries = 8192;        ///< of an adaptive memory's patterns that are worth a look by rounded terms
+  float exact_cost = 1.0F;              ///< of all exact scores, than which such a look has to cost less; 0: no look
   Index weighed_patterns = 16384;       ///< of factored memories: bounds their weights, at 4 MiB for each thread
   Index fit_parts = 32;                 ///< parts of a fit's queries, each with a gradient of its own. Cuts sums.
 

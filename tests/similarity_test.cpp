@@ -536,6 +536,23 @@ TEST(RetrievalTest, EqualScoresComeInTheOrderOfThePatterns) {
   }
 }
 
+TEST(RetrievalTest, NamesPatternsWithoutTheirPosteriors) {
+  Rng rng(417);
+  const Matrix<float> patterns = random_gaussian(90, 12, rng);
+  Matrix<float> queries = noisy_copies(patterns, 70, 0.1F, 1.0F, rng);
+  queries(5, 3) = std::numeric_limits<float>::quiet_NaN();
+  const AdaptiveSimilarity adaptive{.squared_distance = std::vector<float>(12, 2.0F)};
+  for (const Memory& memory :
+       {make_memory(patterns, {}), make_memory(patterns, {.separation = sparsemax()}),
+        make_memory(patterns, {.separation = top(3)}), Memory::adaptive(test_device(), patterns, adaptive)})
+    for (const Index count : {1, 4}) {
+      const Retrieval with = retrieve(memory, queries, {.count = count});
+      const Retrieval without = retrieve(memory, queries, {.count = count, .posteriors = false});
+      EXPECT_EQ(without.pattern, with.pattern) << memory.rule();
+      EXPECT_TRUE(without.posterior.empty()) << memory.rule();
+    }
+}
+
 TEST(RetrievalTest, RefusesCountsThatThereAreNot) {
   const Matrix<float> patterns = matrix({{1, 0}, {2, 0}});
   for (const Index count : {-1, 0, 3})

@@ -38,6 +38,9 @@ enum class FootprintBase : unsigned char {
 /// difference is off by at most R²/4000 or R²/460 and a product by M/16000 or M/250; ranking doesn't add to that.
 /// Weights are off by at most 1/16000 of the largest of a row. A device that scores no faster so (CUDA; processors
 /// without AVX2) takes terms as they are.
+///
+/// Scores of full precision cost little more where few patterns matter: the CPU finds these by rounded terms, whose
+/// errors it has bounds of, and makes exact scores of them alone. No bit of a result shows which way it took.
 enum class TermPrecision : unsigned char {
   full,    ///< float
   bits16,  ///< integers of 16 bits

@@ -19,6 +19,9 @@ struct RetrievalOptions {
   MatrixView<const float> log_prior = {};
   /// Inverse temperature of the scores in place of the memory's own, as RelaxCall::betas.
   std::optional<float> beta = std::nullopt;
+  /// false: the patterns are all that is asked for. Posteriors take the scores of every pattern that has weight,
+  /// however little; without them adaptive memories on the CPU score a few, in less than half of the time.
+  bool posteriors = true;
   int threads = 0;  ///< of the CPU, at most 1024; 0: see RelaxerOptions
 };
 
@@ -30,7 +33,7 @@ struct Retrieval {
   /// there any where the separation leaves no pattern a weight (epanechnikov).
   std::vector<Index> pattern;
   /// [B × k] their weights, softmax(s) or that of the memory's other separation, right to about 1e-6 for any P; NaN
-  /// where the pattern is −1.
+  /// where the pattern is −1. Empty unless asked for.
   std::vector<float> posterior;
 };
 

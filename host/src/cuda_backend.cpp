@@ -92,6 +92,10 @@ void CudaEngine::recall(MatrixView<const float> queries, const PatternTerms& ter
 
 void CudaEngine::retrieve(MatrixView<const float> queries, const PatternTerms& terms, const Schedule& schedule,
                           MatrixView<Index> patterns, MatrixView<float> posteriors, int /*threads*/) const {
+  // The kernels write them all the same.
+  std::vector<float> unwanted(
+      static_cast<std::size_t>(posteriors.data == nullptr ? patterns.rows * patterns.columns : 0));
+  if (posteriors.data == nullptr) posteriors.data = unwanted.data();
   memory_.retrieve(queries, terms, patterns, posteriors, schedule);
 }
 

@@ -27,11 +27,12 @@ Retrieval retrieve(const Memory& memory, MatrixView<const float> queries, const 
   const std::span<const float> betas(options.beta ? &*options.beta : nullptr, options.beta ? 1 : 0);
   detail::check_call_betas(state, betas);
   const auto count = static_cast<std::size_t>(queries.rows * options.count);
-  Retrieval result{.pattern = std::vector<Index>(count), .posterior = std::vector<float>(count)};
+  Retrieval result{.pattern = std::vector<Index>(count),
+                   .posterior = std::vector<float>(options.posteriors ? count : 0)};
   if (queries.rows > 0)
-    state.engine->retrieve(queries, terms, detail::schedule_of(betas, 1),
-                           {result.pattern.data(), queries.rows, options.count},
-                           {result.posterior.data(), queries.rows, options.count}, options.threads);
+    state.engine->retrieve(
+        queries, terms, detail::schedule_of(betas, 1), {result.pattern.data(), queries.rows, options.count},
+        {options.posteriors ? result.posterior.data() : nullptr, queries.rows, options.count}, options.threads);
   return result;
 }
 

@@ -14,9 +14,9 @@
 
 #include "kernels/cpu/adaptive/adaptive_scorer-inl.hpp"
 #include "kernels/cpu/adaptive/rounded_scorer-inl.hpp"
+#include "kernels/cpu/adaptive/screen-inl.hpp"
 #include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
-#include "kernels/cpu/softmax/retrieval-inl.hpp"
-#include "kernels/cpu/softmax/softmax_reader-inl.hpp"
+#include "kernels/cpu/softmax/softmax_retrieval-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
@@ -31,6 +31,8 @@ class FullScorer {
     lanes_ = tile.lanes;
     scorer_.take(tile);
   }
+
+  AdaptiveScorer& exact() { return scorer_; }
 
   void score(Index first, Index count, Index lane, Block& block) {
     for (int v = 0; v < block_vectors; ++v) {
@@ -50,14 +52,32 @@ class FullScorer {
 };
 
 #if ATTRACTOR_ROUNDS
-using AnyScorer = std::variant<FullScorer, RoundedScorer<std::int16_t>, RoundedScorer<std::uint8_t>>;
+/// Scores from terms as they are, all of them or those that matter.
+class ScreenedScorer : public FullScorer {
+ public:
+  explicit ScreenedScorer(const AdaptiveField& field) : FullScorer(field), screen_(field) {}
+
+  void take(const Tile& tile) {
+    FullScorer::take(tile);
+    screen_.take();
+  }
+
+  Screen& screen() { return screen_; }
+
+ private:
+  Screen screen_;
+};
+
+using AnyScorer = std::variant<FullScorer, ScreenedScorer, RoundedScorer<std::int16_t>, RoundedScorer<std::uint8_t>>;
 
 AnyScorer make_scorer(const AdaptiveField& field) {
   switch (field.precision) {
     case TermPrecision::bits16: return RoundedScorer<std::int16_t>(field);
     case TermPrecision::bits8: return RoundedScorer<std::uint8_t>(field);
-    default: return FullScorer(field);
+    default: break;
   }
+  if (field.screened) return ScreenedScorer(field);
+  return FullScorer(field);
 }
 
 #else
@@ -82,6 +102,16 @@ class BlockScorer {
     std::visit([&](auto& scorer) HWY_ATTR { scorer.score(first, count, lane, block); }, scorer_);
   }
 
+#if ATTRACTOR_ROUNDS
+  /// Keeps the exact scores of the patterns [first, end) that are looked for, see Screen::run. Returns the first lane
+  /// of those whose patterns are all to be scored.
+  Index screen(const Tile& tile, Index first, Index end, const Search& search, std::vector<Candidates>& candidates) {
+    auto* const screened = std::get_if<ScreenedScorer>(&scorer_);
+    if (screened == nullptr) return 0;
+    return screened->screen().run(screened->exact(), tile, first, end, search, candidates);
+  }
+#endif
+
  private:
   Index pattern_count_;
   AnyScorer scorer_;
@@ -99,7 +129,7 @@ std::unique_ptr<RecallKernel> make_adaptive_recall(const AdaptiveField& field, c
 }
 
 std::unique_ptr<RetrievalKernel> make_adaptive_retrieval(const AdaptiveField& field, const RankingSize& size) {
-  return std::make_unique<LaneRetrieval<BlockScorer>>(field, size);
+  return std::make_unique<SoftmaxRetrieval<BlockScorer>>(field, size);
 }
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

@@ -16,6 +16,23 @@
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
+/// A pattern, and the lane whose state it is compared with.
+struct LanePair {
+  Index pattern;
+  Index lane;
+};
+
+/// The entries of pairs, one in each lane, and the base that compares them.
+template <FootprintBase base>
+struct PairLosses {
+  const float* patterns;  ///< entry i of all pairs at vector_lanes() · i
+  const float* states;    ///< likewise
+
+  HWY_INLINE Vector operator()(Index i) const {
+    return loss<base>(hn::Load(floats, patterns + vector_lanes() * i), hn::Load(floats, states + vector_lanes() * i));
+  }
+};
+
 /// One object per thread.
 class AdaptiveScorer {
  public:
@@ -25,7 +42,9 @@ class AdaptiveScorer {
         integer_sorter_(integers_ ? field.groups.ranks() : 0),
         float_sorter_(integers_ ? 0 : field.groups.ranks()),
         states_(field.patterns.columns() * most_lanes),
-        panel_(field.groups.count() > 1 ? field.patterns.columns() * panel_rows : 0) {}
+        panel_(field.groups.count() > 1 ? field.patterns.columns() * panel_rows : 0),
+        pair_patterns_(field.patterns.columns() * vector_lanes()),
+        pair_states_(field.patterns.columns() * vector_lanes()) {}
 
   /// Takes over the states of a tile.
   void take(const Tile& tile) {
@@ -40,6 +59,9 @@ class AdaptiveScorer {
 
   /// s of the pattern and the states of a vector of lanes.
   void score(Index pattern, Index lane, float* scores);
+
+  /// The same bits for pairs of any patterns and lanes, vector_lanes() at most. Patterns share their weights.
+  void score_pairs(const LanePair* pairs, Index count, float* scores);
 
   /// Hands the ranked losses of a base to `sink`, group by group.
   template <FootprintBase base, class Sink>
@@ -84,13 +106,21 @@ class AdaptiveScorer {
   template <FootprintBase base>
   [[nodiscard]] HWY_INLINE Vector weigh(Index pattern, Index lane, const RankWeights& weights);
 
+  void take_pairs(const LanePair* pairs, Index count);
+  template <FootprintBase base, class Sorter>
+  [[nodiscard]] HWY_INLINE Vector weigh_pairs(Sorter& sorter, const RankWeights& weights);
+  template <FootprintBase base>
+  [[nodiscard]] HWY_INLINE Vector weigh_pairs(const RankWeights& weights);
+
   const AdaptiveField& field_;
   bool integers_;
   RankSorter<IntegerOrder> integer_sorter_;
   RankSorter<FloatOrder> float_sorter_;
-  AlignedFloats states_;    ///< [vectors of lanes × D × vector_lanes()] group after group
-  AlignedFloats panel_;     ///< [D × panel_rows] patterns likewise, where there are several groups
-  Index panel_index_ = -1;  ///< which of the packed matrix
+  AlignedFloats states_;         ///< [vectors of lanes × D × vector_lanes()] group after group
+  AlignedFloats panel_;          ///< [D × panel_rows] patterns likewise, where there are several groups
+  Index panel_index_ = -1;       ///< which of the packed matrix
+  AlignedFloats pair_patterns_;  ///< [D × vector_lanes()] group after group
+  AlignedFloats pair_states_;
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

@@ -8,7 +8,7 @@
 // the ratio of their units and by one for multiplying by it, hence its square's high half by 2 · 32760 · 3 / 2¹⁶ = 3,
 // and by half a step for what is cut off: 3.5 of 32760² / 2¹⁶ = 16376 for 16 bits, 35 for steps of 64. A product of
 // entries that are off by half a unit each is off by half and that half step: 1 of 16376 for 16 bits, 65 for steps of
-// 128.
+// 128. Ranks are in order of rounded losses: the r-th smallest of them is off by no more than the largest error.
 
 #if defined(ATTRACTOR_CPU_ROUNDED_SCORER_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTRACTOR_CPU_ROUNDED_SCORER_INL
@@ -92,6 +92,10 @@ class RoundedScorer {
 
   /// s of `count` ≤ block_rows patterns from `first` on, for a block of lanes.
   void score(Index first, Index count, Index lane, Block& block);
+
+  /// What a pattern's scores for a vector of lanes are off by at most from those of AdaptiveScorer, but for rounding_of
+  /// the scores themselves. ∞ where floats might leave their range, and where states aren't numbers.
+  [[nodiscard]] Vector error(Index pattern, Index lane) const;
 
  private:
   /// Patterns that one vector ranks.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/adaptive/rounded_scorer.cpp"
@@ -301,6 +302,28 @@ void RoundedScorer<T>::score(Index first, Index count, Index lane, Block& block)
     if (field_.dot.used()) add(dot_entries_, field_.rounding.dot, patterns, lane, scores);
     for (std::size_t p = 0; p < at_once; ++p) std::copy_n(scores[p], block_vectors, block[patterns[p] - first]);
   }
+}
+
+/// Whether losses are so far inside the range of floats that neither they nor exact ones lose more than digits.
+HWY_INLINE hn::Mask<Floats> is_moderate(Vector step) {
+  return hn::And(hn::Gt(step, hn::Set(floats, 0x1p-100F)), hn::Lt(step, hn::Set(floats, 0x1p+100F)));
+}
+
+template <class T>
+Vector RoundedScorer<T>::error(Index pattern, Index lane) const {
+  const auto steps_of = [&](const IntegerWeights& weights) {
+    return sizeof(T) == 1 ? weights.error8(pattern) : weights.error16(pattern);
+  };
+  Vector sum = hn::Set(floats, 1e-30F);  // Products with tiny weights may vanish.
+  auto moderate = hn::Eq(sum, sum);
+  const auto add = [&](Vector step, const IntegerWeights& weights) HWY_ATTR {
+    sum = hn::MulAdd(step, hn::Set(floats, steps_of(weights)), sum);
+    moderate = hn::And(moderate, is_moderate(step));
+  };
+  if (field_.squared_distance.used()) add(distance_entries_.step(lane), field_.rounding.squared_distance);
+  if (field_.dot.used()) add(dot_entries_.step(lane), field_.rounding.dot);
+  moderate = hn::And(moderate, hn::Lt(sum, hn::Set(floats, 0x1p+100F)));
+  return hn::IfThenElse(moderate, sum, hn::Set(floats, std::numeric_limits<float>::infinity()));
 }
 
 template class RoundedScorer<std::uint8_t>;

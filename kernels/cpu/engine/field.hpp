@@ -75,9 +75,14 @@ struct IntegerWeights : WeightRows<std::int16_t> {
 
   std::vector<float> units = {};
   std::vector<float> totals = {};  ///< Σ over the entries of a state of their ranks' integers
+  /// What sums over terms of 16 or 8 bits are off by at most, in steps of their lane: see rounded_scorer-inl.hpp.
+  std::vector<float> errors16 = {};
+  std::vector<float> errors8 = {};
 
   [[nodiscard]] float unit(Index pattern) const { return units[row(pattern)]; }
   [[nodiscard]] float total(Index pattern) const { return totals[row(pattern)]; }
+  [[nodiscard]] float error16(Index pattern) const { return errors16[row(pattern)]; }
+  [[nodiscard]] float error8(Index pattern) const { return errors8[row(pattern)]; }
 
  private:
   [[nodiscard]] std::size_t row(Index pattern) const { return stride == 0 ? 0 : static_cast<std::size_t>(pattern); }
@@ -101,10 +106,17 @@ struct RankGroups {
 /// What scores from rounded terms need beside.
 struct Rounding {
   std::vector<float> centre = {};  ///< [D] the middle of each entry's range over the patterns
-  float distance_reach = 0.0F;     ///< the largest |entry − centre|
-  float dot_reach = 0.0F;          ///< the largest |entry|
+  std::vector<float> lowest = {};  ///< [D] where it begins, and ends
+  std::vector<float> highest = {};
+  float distance_reach = 0.0F;  ///< the largest |entry − centre|
+  float dot_reach = 0.0F;       ///< the largest |entry|
   IntegerWeights squared_distance = {};
   IntegerWeights dot = {};
+  /// Of some pairs of patterns, one of which is the state, where exact scores are looked for: by how much the best
+  /// score exceeds the other's beyond what terms of 16 or 8 bits leave in question.
+  std::vector<float> margins16 = {};
+  std::vector<float> margins8 = {};
+  Index sampled = 0;  ///< patterns that there were then
 };
 
 /// Adaptive memory: u = softmax(s)ᵀA, E = −lse(s), s as in core/attractor/similarity.hpp.
@@ -117,7 +129,8 @@ struct AdaptiveField {
   double energy_offset = 0.0;  ///< less the largest prior
   RankGroups groups = {};
   TermPrecision precision = TermPrecision::full;
-  Rounding rounding = {};  ///< made unless the precision is full
+  bool screened = false;   ///< scores from rounded terms show which exact ones matter
+  Rounding rounding = {};  ///< made unless the precision is full and nothing is screened
 };
 
 /// What a memory has beside its field to read contents out by. Where there are none, the patterns themselves are read

@@ -92,7 +92,8 @@ class RetrievalWorker {
         const auto at = static_cast<std::size_t>(i * ranking.count + rank);
         const bool found = finite && std::isfinite(ranking.posterior[at]);
         patterns(i, rank) = found ? ranking.pattern[at] : -1;
-        posteriors(i, rank) = found ? ranking.posterior[at] : std::numeric_limits<float>::quiet_NaN();
+        if (posteriors.data != nullptr)
+          posteriors(i, rank) = found ? ranking.posterior[at] : std::numeric_limits<float>::quiet_NaN();
       }
     }
   }
@@ -128,10 +129,12 @@ void recall(const Field& field, const Readout& readout, const StateBatch& batch,
 void retrieve(const Field& field, const StateBatch& batch, MatrixView<Index> patterns, MatrixView<float> posteriors,
               int threads) {
   const auto run = [&](RetrievalWorker& worker, Index first, Index rows) {
-    worker.run(batch.slice(first, rows), patterns.slice(first, rows), posteriors.slice(first, rows));
+    worker.run(batch.slice(first, rows), patterns.slice(first, rows),
+               posteriors.data == nullptr ? posteriors : posteriors.slice(first, rows));
   };
   const Index states = batch.states.rows;
-  const RankingSize size{.ranks = patterns.columns, .lanes = std::min(states, most_lanes)};
+  const RankingSize size{
+      .ranks = patterns.columns, .lanes = std::min(states, most_lanes), .posteriors = posteriors.data != nullptr};
   for_batches<RetrievalWorker>(field, states, threads, run, batch.states.columns, size);
 }
 

@@ -33,8 +33,8 @@ void recall(const Field& field, const Readout& readout, const StateBatch& batch,
             std::span<float> intensity, int threads);
 
 /// The patterns with the largest scores of every row, as many as `patterns` and `posteriors` have columns, and their
-/// weights; −1 and NaN where a row isn't finite or no more patterns have a score. The weights of the memory are
-/// normalised.
+/// weights, unless `posteriors` has no data; −1 and NaN where a row isn't finite or no more patterns have a score. The
+/// weights of the memory are normalised.
 void retrieve(const Field& field, const StateBatch& batch, MatrixView<Index> patterns, MatrixView<float> posteriors,
               int threads);
 

@@ -15,6 +15,7 @@ namespace attractor::cpu {
 struct RankingSize {
   Index ranks;
   Index lanes;
+  bool posteriors = true;  ///< whether more than which patterns they are is asked for
 };
 
 /// The best patterns of every lane, [lanes × count].
@@ -31,8 +32,8 @@ struct LaneRanking {
 
   Index count;
   std::vector<std::int32_t> pattern;
-  std::vector<float>
-      posterior;  ///< their weights; NaN where a score is none, the largest isn't finite, or none is left
+  std::vector<float> posterior;  ///< their weights, or anything finite where these aren't asked for; NaN where a score
+                                 ///< is none, the largest isn't finite, or none is left
 };
 
 class RetrievalKernel {

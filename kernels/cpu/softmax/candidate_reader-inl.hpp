@@ -22,6 +22,7 @@
 #include "kernels/cpu/softmax/candidate_readout-inl.hpp"
 #include "kernels/cpu/softmax/candidates-inl.hpp"
 #include "kernels/cpu/softmax/pattern_terms-inl.hpp"
+#include "kernels/cpu/softmax/retrieval-inl.hpp"
 #include "kernels/negligible.hpp"
 #include "kernels/sizes.hpp"
 
@@ -75,6 +76,7 @@ class CandidateReader {
         contents_(contents),
         segment_patterns_(blocks.segment),
         cutoff_(cutoff),
+        reach_(cutoff),
         readout_(contents, width, blocks.block) {
     // All memory is taken here: no thread allocates once it works.
     for (Index lane = 0; lane < width; lane += block_lanes()) candidates_.emplace_back(segment_patterns_);
@@ -100,10 +102,10 @@ class CandidateReader {
     for (Candidates& candidates : candidates_) candidates.clear();
   }
 
-  /// Calls visit(lane, candidates) for all blocks of lanes in use.
+  /// Calls visit(lane, candidates) for all blocks of lanes in use, from the lane `from` on.
   template <class Visit>
-  HWY_INLINE void for_each_block(const Visit& visit) {
-    for (Index lane = 0; lane < lanes_; lane += block_lanes())
+  HWY_INLINE void for_each_block(const Visit& visit, Index from = 0) {
+    for (Index lane = from; lane < lanes_; lane += block_lanes())
       visit(lane, candidates_[static_cast<std::size_t>(lane / block_lanes())]);
   }
 
@@ -112,18 +114,24 @@ class CandidateReader {
 
   /// Scores the patterns [first, end), whose candidates there is room for.
   void score_patterns(const Tile& tile, Index first, Index end) {
-    for (; first < end; first += group()) score_group(tile, first, std::min(first + group(), end));
+    Index lane = 0;
+    if constexpr (can_screen<Scorer>)
+      lane = scorer_.screen(tile, first, end, Search{maximum_.data(), reach_, bounds_}, candidates_);
+    if (lane >= lanes_) return;
+    for (; first < end; first += group()) score_group(tile, first, std::min(first + group(), end), lane);
   }
 
   /// Scores the patterns [first, end), a group, and keeps those within the cutoff of the largest score so far of some
   /// lane. Where few lanes are in use, each by itself, for a block of lanes would be scored as a whole.
-  void score_group(const Tile& tile, Index first, Index end) {
+  void score_group(const Tile& tile, Index first, Index end, Index from = 0) {
     if constexpr (has_panels<Scorer>)
       if (scores_singly<Scorer>(tile)) return score_lanes(tile, first, end);
-    for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR {
-      for (Index row = first; row < end; row += block_rows)
-        score(tile, row, std::min(Index{block_rows}, end - row), lane, candidates);
-    });
+    for_each_block(
+        [&](Index lane, Candidates& candidates) HWY_ATTR {
+          for (Index row = first; row < end; row += block_rows)
+            score(tile, row, std::min(Index{block_rows}, end - row), lane, candidates);
+        },
+        from);
   }
 
   void score_lanes(const Tile& tile, Index first, Index end) {
@@ -191,6 +199,11 @@ class CandidateReader {
       hn::Store(largest, floats, maximum);
       least[v] = least_of(lane + v * vector_lanes(), largest);
     }
+    if (bounds_ != nullptr) {
+      note_best(block, first, lane, tile.lanes, *bounds_);
+      for (int v = 0; v < block_vectors; ++v)
+        least[v] = hn::Min(least[v], hn::Load(floats, bounds_->least() + lane + v * vector_lanes()));
+    }
     auto any = any_matters(block[0], least);
     HWY_UNROLL(block_rows)
     for (int r = 1; r < block_rows; ++r) any = hn::Or(any, any_matters(block[r], least));
@@ -199,32 +212,25 @@ class CandidateReader {
       candidates.add(first + r, block[r], !hn::AllFalse(floats, any_matters(block[r], least)));
   }
 
-  /// Whatever a lane without a query holds must not make candidates: it may be NaN.
-  static HWY_INLINE void hide_idle(const Tile& tile, Index lane, Block& block) {
-    const Vector never = hn::Set(floats, -std::numeric_limits<float>::infinity());
-    for (int v = 0; v < block_vectors; ++v) {
-      const auto idle = hn::MaskFromVec(hn::Load(floats, tile.idle.data() + lane + v * vector_lanes()));
-      for (int r = 0; r < block_rows; ++r) block[r][v] = hn::IfThenElse(idle, never, block[r][v]);
-    }
+  /// What scores of a vector of lanes must reach to be kept where these are the largest so far.
+  HWY_INLINE Vector least_of(Index lane, Vector largest) const { return least_of(lane, largest, reach_); }
+
+  HWY_INLINE Vector least_of([[maybe_unused]] Index lane, [[maybe_unused]] Vector largest, float reach) const {
+    if constexpr (absolute) return hn::Set(floats, -reach);
+    return hn::Max(hn::Sub(largest, hn::Set(floats, reach)), hn::Load(floats, floor_.data() + lane));
   }
 
-  /// What scores of a vector of lanes must reach where these are the largest so far.
-  HWY_INLINE Vector least_of([[maybe_unused]] Index lane, [[maybe_unused]] Vector largest) const {
-    if constexpr (absolute) return hn::Set(floats, -cutoff_);
-    return hn::Max(hn::Sub(largest, hn::Set(floats, cutoff_)), hn::Load(floats, floor_.data() + lane));
-  }
-
-  /// What scores of a lane must reach.
+  /// What scores of a lane must reach to be kept.
   [[nodiscard]] float least_of(Index lane) const {
     const auto at = static_cast<std::size_t>(lane);
-    return absolute ? -cutoff_ : std::max(maximum_[at] - cutoff_, floor_[at]);
+    return absolute ? -reach_ : std::max(maximum_[at] - reach_, floor_[at]);
   }
 
-  /// What scores of a block of lanes must reach.
+  /// What scores of a block of lanes must reach to have weight.
   HWY_INLINE void load_least(Index lane, Vector (&least)[block_vectors]) const {
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
-      least[v] = least_of(at, hn::Load(floats, maximum_.data() + at));
+      least[v] = least_of(at, hn::Load(floats, maximum_.data() + at), cutoff_);
     }
   }
 
@@ -271,6 +277,8 @@ class CandidateReader {
   const PackedMatrix& contents_;
   Index segment_patterns_;
   float cutoff_;
+  float reach_;  ///< what lies so far below the largest score is kept: the cutoff, unless told otherwise
+  BestScores* bounds_ = nullptr;  ///< of the best of each lane from below, which are kept too; null: no more than those
   CandidateReadout readout_;
   std::vector<Candidates> candidates_;  ///< of each block of lanes
   Index lanes_ = 0;                     ///< of the tile in use

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <new>
 
+#include "kernels/cpu/engine/best_scores.hpp"
 #include "kernels/cpu/simd/product-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -25,6 +26,19 @@ HWY_INLINE hn::Mask<Floats> any_matters(const Vector (&scores)[block_vectors], c
   for (int v = 1; v < block_vectors; ++v) any = hn::Or(any, may_matter(scores[v], least[v]));
   return any;
 }
+
+/// What is looked for among scores.
+struct Search {
+  float* maximum;      ///< of each lane the largest score so far; ∞ where there is no query
+  float reach;         ///< what lies at most so far below the largest is wanted
+  BestScores* bounds;  ///< of the best of each lane from below, which are wanted, too; null: no more than those
+};
+
+/// Whether a scorer finds what is looked for without scoring everything.
+template <class Scorer>
+inline constexpr bool can_screen = requires {
+  &Scorer::screen;
+};
 
 /// Patterns that could have weight in some lane of a block, in the order in which they are stored, with the lanes'
 /// scores, which become weights where they lie.

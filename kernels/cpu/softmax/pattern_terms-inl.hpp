@@ -22,17 +22,25 @@ HWY_INLINE Vector shifted(Vector score, Vector term) {
   return hn::IfThenElse(never, term, hn::Add(score, term));
 }
 
+/// What the query of a lane was given for a pattern.
+inline float pattern_term(const Tile& tile, Index pattern, Index lane) {
+  const std::uint8_t* const valid = tile.valid[static_cast<std::size_t>(lane)];
+  const float* const log_prior = tile.log_prior[static_cast<std::size_t>(lane)];
+  if (valid != nullptr && valid[pattern] == 0) return -std::numeric_limits<float>::infinity();
+  return log_prior != nullptr ? log_prior[pattern] : 0.0F;
+}
+
+/// Adds it to a score.
+inline float add_pattern_term(const Tile& tile, Index pattern, Index lane, float score) {
+  const float term = pattern_term(tile, pattern, lane);
+  return term == -std::numeric_limits<float>::infinity() ? term : score + term;
+}
+
 /// Adds to the scores of the patterns [first, first + count) what the lanes' queries were given for them.
 inline void add_pattern_terms(const Tile& tile, Index first, Index count, Index lane, Block& block) {
   alignas(64) float terms[block_rows][most_lanes] = {};
-  for (Index i = 0; i < std::min(block_lanes(), tile.lanes - lane); ++i) {
-    const std::uint8_t* const valid = tile.valid[static_cast<std::size_t>(lane + i)];
-    const float* const log_prior = tile.log_prior[static_cast<std::size_t>(lane + i)];
-    for (Index r = 0; r < count; ++r) {
-      if (log_prior != nullptr) terms[r][i] = log_prior[first + r];
-      if (valid != nullptr && valid[first + r] == 0) terms[r][i] = -std::numeric_limits<float>::infinity();
-    }
-  }
+  for (Index i = 0; i < std::min(block_lanes(), tile.lanes - lane); ++i)
+    for (Index r = 0; r < count; ++r) terms[r][i] = pattern_term(tile, first + r, lane + i);
   for (int r = 0; r < block_rows; ++r)
     for (int v = 0; v < block_vectors; ++v)
       block[r][v] = shifted(block[r][v], hn::Load(floats, terms[r] + v * vector_lanes()));
@@ -40,13 +48,15 @@ inline void add_pattern_terms(const Tile& tile, Index first, Index count, Index 
 
 /// The same for one lane, whose scores of these patterns lie one after another.
 inline void add_pattern_terms(const Tile& tile, Index first, Index count, Index lane, float* scores) {
-  constexpr float never = -std::numeric_limits<float>::infinity();
-  const std::uint8_t* const valid = tile.valid[static_cast<std::size_t>(lane)];
-  const float* const log_prior = tile.log_prior[static_cast<std::size_t>(lane)];
-  for (Index r = 0; r < count; ++r) {
-    float term = log_prior != nullptr ? log_prior[first + r] : 0.0F;
-    if (valid != nullptr && valid[first + r] == 0) term = never;
-    scores[r] = term == never ? never : scores[r] + term;
+  for (Index r = 0; r < count; ++r) scores[r] = add_pattern_term(tile, first + r, lane, scores[r]);
+}
+
+/// Whatever a lane without a query holds must not make candidates: it may be NaN.
+HWY_INLINE void hide_idle(const Tile& tile, Index lane, Block& block) {
+  const Vector never = hn::Set(floats, -std::numeric_limits<float>::infinity());
+  for (int v = 0; v < block_vectors; ++v) {
+    const auto idle = hn::MaskFromVec(hn::Load(floats, tile.idle.data() + lane + v * vector_lanes()));
+    for (int r = 0; r < block_rows; ++r) block[r][v] = hn::IfThenElse(idle, never, block[r][v]);
   }
 }
 

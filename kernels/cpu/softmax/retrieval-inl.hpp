@@ -19,17 +19,19 @@
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
-/// Notes the scores of block_rows patterns that are among a lane's best.
+/// Notes the scores of a pattern, for the lanes from `lane` on, that are among a lane's best.
+HWY_INLINE void note_best(Vector scores, Index pattern, Index lane, Index lanes, BestScores& best) {
+  if (hn::AllFalse(floats, hn::Gt(scores, hn::Load(floats, best.least() + lane)))) return;
+  alignas(64) float own[hn::MaxLanes(Floats())];
+  hn::Store(scores, floats, own);
+  for (Index i = 0; i < std::min(vector_lanes(), lanes - lane); ++i)
+    if (own[i] > best.least()[lane + i]) best.add(lane + i, pattern, own[i]);
+}
+
+/// The same of block_rows patterns.
 HWY_INLINE void note_best(const Block& block, Index first, Index lane, Index lanes, BestScores& best) {
   for (int r = 0; r < block_rows; ++r)
-    for (int v = 0; v < block_vectors; ++v) {
-      const Index at = lane + v * vector_lanes();
-      if (hn::AllFalse(floats, hn::Gt(block[r][v], hn::Load(floats, best.least() + at)))) continue;
-      alignas(64) float scores[hn::MaxLanes(Floats())];
-      hn::Store(block[r][v], floats, scores);
-      for (Index i = 0; i < std::min(vector_lanes(), lanes - at); ++i)
-        if (scores[i] > best.least()[at + i]) best.add(at + i, first + r, scores[i]);
-    }
+    for (int v = 0; v < block_vectors; ++v) note_best(block[r][v], first + r, lane + v * vector_lanes(), lanes, best);
 }
 
 /// Fills in the ranks of a lane after the first; posterior(rank, score, largest score) is that of a pattern.

@@ -29,8 +29,7 @@ class SoftmaxReader : public CandidateReader<Scorer> {
 
   /// Scores and weighs all patterns; the readout of the last segment is left for later.
   void evaluate(const Tile& tile) {
-    this->start(tile);
-    weighed_maximum_ = maximum_;
+    start(tile);
     const Index pattern_count = contents_.rows();
     for (Index segment = 0; segment < pattern_count; segment += segment_patterns_) {
       if (segment > 0) this->read_out_candidates();
@@ -45,12 +44,16 @@ class SoftmaxReader : public CandidateReader<Scorer> {
            std::log(normaliser_[static_cast<std::size_t>(lane)]);
   }
 
- private:
+ protected:
   using Base::contents_;
   using Base::maximum_;
   using Base::normaliser_;
-  using Base::readout_;
   using Base::segment_patterns_;
+
+  void start(const Tile& tile) {
+    Base::start(tile);
+    weighed_maximum_ = maximum_;
+  }
 
   /// Turns the candidates' scores into weights exp(s − maximum), and sums them.
   void weigh() {
@@ -59,6 +62,9 @@ class SoftmaxReader : public CandidateReader<Scorer> {
       weigh(lane, candidates);
     });
   }
+
+ private:
+  using Base::readout_;
 
   HWY_INLINE void weigh(Index lane, Candidates& candidates) {
     Vector maximum[block_vectors];
