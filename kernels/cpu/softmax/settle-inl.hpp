@@ -157,7 +157,7 @@ class TopLanes {
   /// As many scores as are wanted are no further below the largest than most_ says. Rounding, also that of distances
   /// from a larger maximum yet to come, may make lower scores equal to the last of them.
   [[nodiscard]] float floor(Index lane, float maximum) const {
-    const double largest = static_cast<double>(maximum);
+    const auto largest = static_cast<double>(maximum);
     const auto below = static_cast<double>(std::bit_cast<float>(most_[static_cast<std::size_t>(lane)]));
     const double rounding = 0x1p-20 * (below + static_cast<double>(cutoff_)) + 0x1p-22 * std::abs(largest);
     return static_cast<float>(largest - below - rounding);
