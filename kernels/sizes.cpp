@@ -13,6 +13,7 @@ Sizes Sizes::tiny() {
           .screened_entries = 0,
           .exact_cost = 1e9F,
           .weighed_patterns = 8,
+          .packed_span = 6,
           .fit_parts = 2,
           .resident_blocks = 1,
           .scratch_bytes = 4096,

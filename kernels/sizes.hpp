@@ -22,6 +22,8 @@ struct Sizes {
   Index screened_entries = 8192;        ///< of an adaptive memory's patterns that are worth a look by rounded terms
   float exact_cost = 1.0F;              ///< of all exact scores, than which such a look has to cost less; 0: no look
   Index weighed_patterns = 16384;       ///< of factored memories: bounds their weights, at 4 MiB for each thread
+  Index packed_terms = Index{1} << 23;  ///< of a memory of ±1 whose states are bits, at most; 0: none are
+  Index packed_span = 32768;            ///< its patterns that are added up in 16 bits, at most
   Index fit_parts = 32;                 ///< parts of a fit's queries, each with a gradient of its own. Cuts sums.
 
   // CUDA, relaxations.

@@ -8,6 +8,7 @@
 #include "kernels/cpu/adaptive/adaptive.hpp"
 #include "kernels/cpu/engine/recall.hpp"
 #include "kernels/cpu/engine/relax.hpp"
+#include "kernels/cpu/pointwise/bipolar.hpp"
 
 namespace attractor::detail {
 namespace {
@@ -25,6 +26,12 @@ cpu::AlignedFloats thresholds_of(const PointwiseForm& form, float factor = 1.0F)
   return for_neurons(values);
 }
 
+/// None but of linear memories whose fields are sums of scores alone.
+cpu::BipolarFactor bipolar_factor(const PointwiseForm& form) {
+  if (!std::holds_alternative<LinearSeparation>(form.separation) || !form.thresholds.empty()) return {};
+  return cpu::make_bipolar_factor(form.factor);
+}
+
 cpu::Field make_field(const PointwiseForm& form) {
   if (form.evaluation == Evaluation::dense)
     return cpu::DenseField{.weights = cpu::PackedMatrix(weights(form)),
@@ -39,7 +46,8 @@ cpu::Field make_field(const PointwiseForm& form) {
                             .separation = form.separation,
                             .score_scale = form.score_scale,
                             .scale = form.scale,
-                            .energy_scale = form.energy_scale};
+                            .energy_scale = form.energy_scale,
+                            .bipolar = bipolar_factor(form)};
 }
 
 /// What there is for each pattern: `otherwise` where the form has nothing, and `last` for the rows that pad the last

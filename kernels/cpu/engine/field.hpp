@@ -2,6 +2,7 @@
 
 /// Memories as the CPU kernels read them. Immutable once made; shared by all threads.
 
+#include <array>
 #include <cstdint>
 #include <variant>
 #include <vector>
@@ -15,6 +16,25 @@ namespace attractor::cpu {
 
 // `resolution` [padded D]: what sign updates take for 0, see core/attractor/update.hpp.
 
+/// Values for 64 patterns or neurons, aligned for vector access.
+template <class T>
+struct alignas(64) Line : std::array<T, 64> {};
+
+/// The signs of patterns of ±1 as numbers that look sums up in tables, 1 for −1: of four neurons of a pattern, and of
+/// three patterns at a neuron. Past the last neuron and pattern they are 0.
+struct BipolarFactor {
+  Index patterns = 0;
+  Index neurons = 0;
+  std::vector<Line<std::uint8_t>> quads = {};     ///< [P/64 × D/4, even]: for 64 patterns at a time
+  std::vector<Line<std::uint16_t>> triples = {};  ///< [D/64 × P/3, even]: for 64 neurons, the bytes 2t and 2t + 1
+  std::vector<Line<std::int16_t>> sums = {};      ///< [D/64]: ⌊Σ_μ F_μi / 2⌋, or 0 where D is even
+
+  [[nodiscard]] bool empty() const { return patterns == 0; }
+  [[nodiscard]] Index state_bytes() const { return (neurons + 7) / 8; }
+  [[nodiscard]] Index neuron_lines() const { return (neurons + 63) / 64; }
+  [[nodiscard]] Index triple_count() const { return (patterns + 5) / 6 * 2; }
+};
+
 /// Pointwise memory through its scores: u = scale·(Fᵀp(score_scale·Fx) − diagonal∘x) − θ, E = −energy_scale·(Σ F(h) −
 /// ½ Σ diagonal·x²) + θᵀx. `diagonal` is the diagonal of FᵀF where the memory has none, else 0.
 struct FactoredField {
@@ -27,6 +47,7 @@ struct FactoredField {
   float score_scale = 1.0F;
   float scale = 1.0F;
   float energy_scale = 1.0F;
+  BipolarFactor bipolar = {};  ///< where states of ±1 can be taken as bits
 };
 
 /// Linear memory through its weights: u = scale·Wx − θ, E = −½ xᵀ(u − θ).

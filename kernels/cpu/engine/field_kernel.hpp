@@ -31,6 +31,26 @@ class FieldKernel {
   /// Evaluates only these lanes, with the bits that `evaluate` would give. False: not worth it here, hold them until
   /// the next evaluation.
   virtual bool prepare(Tile& tile, std::span<const Arrival> arrivals) = 0;
+
+  // Where states are: in the tile, unless a kernel knows better.
+
+  /// Takes queries into their lanes; magnitudes and clamps are there.
+  virtual void load(Tile& tile, std::span<const Arrival> arrivals) { load_lanes(arrivals, tile); }
+
+  /// Takes states out of their lanes.
+  virtual void store(Tile& tile, std::span<const Departure> departures) {
+    store_lanes(departures, tile.state.data(), tile.dimension, tile.width);
+  }
+
+  /// Copies a state, and the one before where that is kept, to an idle lane. Between an advance and the next
+  /// evaluation.
+  virtual void move(Tile& tile, Index from, Index to) {
+    copy_lane(tile.column(from), tile.column(to), tile.rows, tile.width);
+    if (tile.wants_return) copy_lane(tile.earlier.data() + from, tile.earlier.data() + to, tile.rows, tile.width);
+  }
+
+  /// Whether waiting queries are to enter now, where so many are in flight of at most `room`.
+  [[nodiscard]] virtual bool takes_more(Index /*in_flight*/, Index /*room*/) const { return true; }
 };
 
 std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, Index width);

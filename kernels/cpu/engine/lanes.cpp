@@ -1,6 +1,7 @@
 #include "kernels/cpu/engine/lanes.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 
@@ -36,10 +37,17 @@ bool all_finite(const float* values, Index count) {
   return (carries >> 31U) == 0;
 }
 
+/// Magnitudes are ordered as their bits are, and NaN lies past infinity. Integers, and several at a time, for the same
+/// reason.
 float largest_magnitude(const float* values, Index count) {
-  float largest = 0.0F;
-  for (Index i = 0; i < count; ++i) largest = std::max(largest, std::abs(values[i]));
-  return largest;
+  const auto magnitude = [](float value) { return std::bit_cast<std::int32_t>(value) & 0x7fffffff; };
+  std::array<std::int32_t, strip> largest{};
+  Index i = 0;
+  for (; i + strip <= count; i += strip)
+    for (Index k = 0; k < strip; ++k)
+      largest[static_cast<std::size_t>(k)] = std::max(largest[static_cast<std::size_t>(k)], magnitude(values[i + k]));
+  for (; i < count; ++i) largest[0] = std::max(largest[0], magnitude(values[i]));
+  return std::bit_cast<float>(*std::max_element(largest.begin(), largest.end()));
 }
 
 void load_lanes(std::span<const Arrival> arrivals, Tile& tile) {

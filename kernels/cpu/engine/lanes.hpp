@@ -2,6 +2,7 @@
 
 /// Moves states between rows of the caller's matrices and lanes of a tile.
 
+#include <bit>
 #include <cstdint>
 #include <span>
 
@@ -13,8 +14,14 @@ namespace attractor::cpu {
 /// Sets or clears all bits of a lane's mask.
 void set_mask(LaneArray<float>& mask, Index lane, bool value);
 
+/// Whether the bits of a lane's mask are set.
+inline bool is_set(const LaneArray<float>& mask, Index lane) {
+  return std::bit_cast<std::uint32_t>(mask[static_cast<std::size_t>(lane)]) != 0;
+}
+
 bool all_finite(const float* values, Index count);
 
+/// Not finite where a value isn't.
 float largest_magnitude(const float* values, Index count);
 
 /// A query on its way into a lane.

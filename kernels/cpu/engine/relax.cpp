@@ -139,6 +139,7 @@ class TileWorker {
     departures_.push_back({i, job_.results.states.row(lane.query)});
     write_outcome(lane.query, lane.steps, lane.energy, status);
     mark_idle(i);
+    --in_flight_;
   }
 
   void write_outcome(Index query, std::int32_t steps, double energy, Status status) {
@@ -155,15 +156,16 @@ class TileWorker {
 
   /// Takes the states of retired queries out and gives every idle lane a waiting query.
   void exchange_lanes() {
-    store_lanes(departures_, tile_.state.data(), tile_.dimension, tile_.width);
+    kernel_->store(tile_, departures_);
     departures_.clear();
     arrivals_.clear();
+    if (!kernel_->takes_more(in_flight_, room_)) return;
     for (Index i = 0; i < room_ && next_query(); ++i) {
       if (lane_at(i).query >= 0) continue;
       while (next_query() && !enter(i, waiting_.first++)) {
       }
     }
-    load_lanes(arrivals_, tile_);
+    kernel_->load(tile_, arrivals_);
   }
 
   bool next_query() {
@@ -174,13 +176,16 @@ class TileWorker {
   /// Gives a query a lane. False if it isn't finite: it diverges before its first step and takes none.
   bool enter(Index i, Index query) {
     const float* const row = job_.queries.row(query);
-    if (!all_finite(row, tile_.dimension)) {
+    float magnitude = 0.0F;
+    if (job_.signs) magnitude = largest_magnitude(row, tile_.dimension);
+    if (job_.signs ? !std::isfinite(magnitude) : !all_finite(row, tile_.dimension)) {
       finish_unstarted(query, Status::diverged);
       return false;
     }
     if (tile_.clamped) load_clamps(job_.call.clamped.row(query), tile_.dimension, tile_.clamps.data() + i, tile_.width);
     lane_at(i) = Lane{.query = query, .fresh = true};
-    if (job_.signs) tile_.magnitude[static_cast<std::size_t>(i)] = largest_magnitude(row, tile_.dimension);
+    ++in_flight_;
+    tile_.magnitude[static_cast<std::size_t>(i)] = magnitude;
     if (job_.sweeps) raise_magnitude(i);
     set_pattern_terms(tile_, i, job_.patterns, query);
     set_beta(i);
@@ -224,10 +229,8 @@ class TileWorker {
   void move_lane(Index from, Index to) {
     const auto f = static_cast<std::size_t>(from);
     const auto t = static_cast<std::size_t>(to);
-    copy_lane(tile_.column(from), tile_.column(to), tile_.rows, tile_.width);
+    kernel_->move(tile_, from, to);
     if (tile_.clamped) copy_lane(tile_.clamps.data() + from, tile_.clamps.data() + to, tile_.rows, tile_.width);
-    if (job_.end.watches_cycles)
-      copy_lane(tile_.earlier.data() + from, tile_.earlier.data() + to, tile_.rows, tile_.width);
     tile_.magnitude[t] = tile_.magnitude[f];
     tile_.valid[t] = tile_.valid[f];
     tile_.log_prior[t] = tile_.log_prior[f];
@@ -261,6 +264,7 @@ class TileWorker {
   QueryQueue& queue_;
   detail::ProgressMeter& meter_;
   Index room_;  ///< queries in flight at most
+  Index in_flight_ = 0;
   Tile tile_;
   std::unique_ptr<FieldKernel> kernel_;
   std::vector<Lane> lanes_;

@@ -55,6 +55,7 @@ struct Tile {
 
   LaneArray<float> held{};       ///< all bits set: the lane keeps its state through the next advance
   LaneArray<float> idle{};       ///< all bits set: no query here
+  LaneArray<float> packed{};     ///< all bits set: the kernel keeps this state as bits, and none of it is in `state`
   LaneArray<float> magnitude{};  ///< of the states, at least: the unit of what sign updates take for 0
   bool any_held = false;
 

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "core/score_unit.hpp"
 #include "core/sweep_order.hpp"
 #include "kernels/cpu/engine/field_kernel.hpp"
+#include "kernels/cpu/pointwise/bipolar.hpp"
 #include "kernels/sizes.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -81,6 +83,7 @@ class FactoredKernel final : public FieldKernel {
                             .resolution = field_.resolution.data(),
                             .unit = (is_linear ? tile.magnitude : total_weight_).data()};
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
+      if (!has_floats(tile, lane)) continue;
       if constexpr (sweeps) {
         sweep_lanes(update_, tile, lane, order_, Fields{*this, terms, lane, tile.held.data() + lane});
         if (tile.wants_energy) add_up_quadratic(tile, lane, terms);
@@ -119,7 +122,8 @@ class FactoredKernel final : public FieldKernel {
     if constexpr (!in_units) largest_ = {};
     for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
       const Index end = std::min(first + part_, field_.factor.padded_rows());
-      for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) score<in_units>(tile, first, end, lane);
+      for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+        if (has_floats(tile, lane)) score<in_units>(tile, first, end, lane);
       if (!is_whole()) read_out_part(tile, first);
     }
   }
@@ -150,6 +154,15 @@ class FactoredKernel final : public FieldKernel {
     return exponent_[at] != 0;
   }
 
+  /// Whether there is anything to do in a block of lanes.
+  [[nodiscard]] static HWY_INLINE bool has_floats(const Tile& tile, Index lane) {
+    for (Index at = lane; at < lane + block_lanes(); at += vector_lanes()) {
+      const Vector none = hn::Or(hn::Load(floats, tile.packed.data() + at), hn::Load(floats, tile.idle.data() + at));
+      if (!hn::AllTrue(floats, hn::MaskFromVec(none))) return true;
+    }
+    return false;
+  }
+
   /// All patterns have their weights kept.
   [[nodiscard]] bool is_whole() const { return part_ == field_.factor.padded_rows(); }
 
@@ -160,18 +173,19 @@ class FactoredKernel final : public FieldKernel {
                      std::min(part_, field_.factor.rows() - first), readout);
   }
 
-  HWY_INLINE void load(Index row, Index lane, Block& readout) const {
+  HWY_INLINE void load_readout(Index row, Index lane, Block& readout) const {
     load_block(readout_.data() + row * width_ + lane, width_, readout);
   }
 
   void read_out_part(const Tile& tile, Index first) {
     for (Index row = 0; row < tile.rows; row += block_rows)
       for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
+        if (!has_floats(tile, lane)) continue;
         Block readout;
         if (first == 0)
           clear(readout);
         else
-          load(row, lane, readout);
+          load_readout(row, lane, readout);
         add_readout(first, row, lane, readout);
         store_block(readout, readout_.data() + row * width_ + lane, width_);
       }
@@ -351,7 +365,7 @@ class FactoredKernel final : public FieldKernel {
         clear(readout);
         add_readout(0, row, lane, readout);
       } else {
-        load(row, lane, readout);
+        load_readout(row, lane, readout);
       }
       finish_readout(tile, row, lane, readout);
       writer.write(row, readout);
@@ -526,7 +540,10 @@ namespace attractor::cpu {
 HWY_EXPORT(make_factored);
 
 std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, Index width) {
-  return HWY_DYNAMIC_DISPATCH(make_factored)(field, update, width);
+  std::unique_ptr<FieldKernel> on_floats = HWY_DYNAMIC_DISPATCH(make_factored)(field, update, width);
+  const auto* const signs = std::get_if<SignUpdate>(&update);
+  if (signs == nullptr) return on_floats;
+  return make_bipolar_kernel(field, *signs, width, std::move(on_floats));
 }
 
 }  // namespace attractor::cpu
