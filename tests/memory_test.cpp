@@ -161,6 +161,18 @@ TEST(ImprintTest, TakesAViewOfTheMemorysOwnPatterns) {
   }
 }
 
+TEST(ImprintTest, TakesTheContentsOfAMemoryWithoutAny) {
+  Rng rng(14);
+  const Matrix<float> patterns = random_gaussian(5, 33, rng);
+  for (Memory memory : {Memory::hebbian(test_device(), patterns), Memory::modern_hopfield(test_device(), patterns)}) {
+    memory.imprint(patterns, memory.contents());
+    memory.imprint(patterns, memory.contents());
+
+    EXPECT_EQ(memory.pattern_count(), 15);
+    EXPECT_TRUE(memory.contents().empty());
+  }
+}
+
 /// Makes a memory of the first pattern, then grows it to all of them, one at a time.
 void expect_growth_of(MatrixView<const float> patterns, const ModernHopfieldOptions& options) {
   Memory grown = Memory::modern_hopfield(test_device(), patterns.slice(0, 1), options);

@@ -21,9 +21,14 @@ namespace attractor {
 namespace detail {
 namespace {
 
+/// Whether these are contents: those of a memory without any have no shape.
+bool are_given(MatrixView<const float> contents) {
+  return !contents.empty() || (contents.data != nullptr && contents.rows + contents.columns > 0);
+}
+
 /// The contents, if there are any.
 Rows take_contents(const Device& device, MatrixView<const float> contents, Index pattern_count) {
-  if (contents.data == nullptr && contents.empty()) return {};
+  if (!are_given(contents)) return {};
   check_content_rows(contents, pattern_count);
   return {device, contents, "contents"};
 }
@@ -235,7 +240,7 @@ void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const floa
     throw NotSupported("the memory has weights or priors for each of its " + std::to_string(pattern_count()) +
                        " patterns, and none for new ones; make it anew");
   const bool has_contents = state_->contents.count() > 0;
-  const bool given = new_contents.data != nullptr || !new_contents.empty();
+  const bool given = detail::are_given(new_contents);
   if (given != has_contents)
     throw InvalidArgument(given ? "contents were given, but the memory has none"
                                 : "the memory has contents; none were given");
