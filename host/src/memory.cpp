@@ -47,6 +47,7 @@ std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, 
       device.kind() == Device::Kind::cuda ? make_cuda_engine(form, device.index()) : make_cpu_engine(form);
   const cpu::PackedMatrix* const kept_patterns = made.patterns.empty() ? engine->patterns() : nullptr;
   const cpu::PackedMatrix* const kept_contents = made.contents.empty() ? engine->contents() : nullptr;
+  // NOLINTNEXTLINE(modernize-make-shared): not every compiler makes aggregates from arguments in parentheses
   return std::shared_ptr<MemoryState>(
       new MemoryState{.device = device,
                       .rule = rule,
