@@ -1,6 +1,7 @@
 /// One memory and one relaxer in many threads at once.
 
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -60,6 +61,24 @@ TEST_P(ConcurrencyTest, OneMemoryServesManyRelaxersWhileItsCopiesChange) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, ConcurrencyTest, testing::Values(Evaluation::factored, Evaluation::dense));
+
+TEST(ModernHopfieldConcurrencyTest, AMemoryGrowsAsSoonAsAnotherThreadHasLetGoOfIt) {
+  Rng rng(52);
+  const Matrix<float> patterns = random_gaussian(60, 32, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 20, 0.2F, 1.0F, rng);
+  const Relaxation expected = Relaxer(Memory::modern_hopfield(test_device(), patterns)).relax(queries);
+  for (int round = 0; round < 5; ++round) {
+    Memory memory = Memory::modern_hopfield(test_device(), patterns.view().slice(0, 20));
+    {
+      const std::jthread other([copy = memory, &queries]() mutable {
+        const Memory own = std::move(copy);
+        EXPECT_EQ(Relaxer(own, {.threads = 1}).relax(queries).states.rows(), queries.rows());
+      });
+      for (Index i = 20; i < 60; ++i) memory.imprint(patterns.view().slice(i, 1));
+    }
+    EXPECT_TRUE(same_results(Relaxer(memory).relax(queries), expected));
+  }
+}
 
 TEST(ModernHopfieldConcurrencyTest, OneRelaxerServesManyThreads) {
   Rng rng(51);

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -76,8 +75,8 @@ bool append(MemoryState& state, MatrixView<const float> patterns, MatrixView<con
 /// Whether no copy and no relaxer has this state, nor reads it any more.
 bool is_held_once(const std::shared_ptr<MemoryState>& state) {
   if (state.use_count() != 1) return false;
-  // What others read before they let go comes before what is written now.
-  std::atomic_thread_fence(std::memory_order_acquire);
+  // To hold it once more and let go, as others did, comes after all that they read; to look at the count does not.
+  std::shared_ptr<MemoryState>(state).reset();
   return true;
 }
 
