@@ -20,7 +20,8 @@ AdaptiveField make_adaptive(PackedMatrix patterns, const AdaptiveSimilarity& sim
 /// priors. @throws std::bad_alloc, with nothing changed
 void append(AdaptiveField& field, MatrixView<const float> patterns);
 
-/// Gives it other weights and priors of another similarity with as many groups.
+/// Gives it other weights and priors of another similarity with as many groups. Its precision is full, and all scores
+/// are made exactly from now on: a fit changes weights too often to look for those that matter.
 void set_weights(AdaptiveField& field, const AdaptiveSimilarity& similarity);
 
 /// Row i of `results`: the ranked terms of pairs[i], running sums if `cumulative`. Without pairs, of query i / P and

@@ -40,6 +40,9 @@ AdaptiveField make_adaptive(PackedMatrix patterns, const AdaptiveSimilarity& sim
                       .groups = RankGroups(dimension, similarity.groups),
                       .precision = similarity.precision};
   set_weights(field, similarity);
+  field.screened = is_screened(field, field.patterns.rows());
+  if (field.screened || field.precision != TermPrecision::full) field.rounding = make_rounding(field);
+  if (field.screened) sample_margins(field, field.rounding);
   return field;
 }
 
@@ -66,10 +69,7 @@ void set_weights(AdaptiveField& field, const AdaptiveSimilarity& similarity) {
   field.log_prior = detail::relative_log_prior(similarity.log_prior);
   field.energy_offset = -detail::largest_log_prior(similarity.log_prior);
   field.log_prior.resize(static_cast<std::size_t>(field.patterns.rows()), 0.0F);
-  field.screened = is_screened(field, field.patterns.rows());
-  if (!field.screened && field.precision == TermPrecision::full) return;
-  field.rounding = make_rounding(field);
-  if (field.screened) sample_margins(field, field.rounding);
+  field.screened = false;
 }
 
 }  // namespace attractor::cpu
