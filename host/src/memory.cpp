@@ -244,13 +244,10 @@ void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const floa
   if (given != has_contents)
     throw InvalidArgument(given ? "contents were given, but the memory has none"
                                 : "the memory has contents; none were given");
-  detail::Rows own_contents;
-  if (given) {
-    own_contents = detail::take_contents(device(), new_contents, new_patterns.rows);
-    if (new_contents.columns != state_->contents.columns())
-      throw InvalidArgument("contents have " + std::to_string(new_contents.columns) + " columns, those of the memory " +
-                            std::to_string(state_->contents.columns()));
-  }
+  const detail::Rows own_contents = detail::take_contents(device(), new_contents, new_patterns.rows);
+  if (given && new_contents.columns != state_->contents.columns())
+    throw InvalidArgument("contents have " + std::to_string(new_contents.columns) + " columns, those of the memory " +
+                          std::to_string(state_->contents.columns()));
   if (detail::is_held_once(state_) && detail::append(*state_, own_patterns.view(), own_contents.view())) return;
   state_ = detail::make_state(state_->device, state_->rule, detail::stack(state_->patterns.copy(), own_patterns.view()),
                               detail::stack(state_->contents.copy(), own_contents.view()));
