@@ -1,8 +1,10 @@
 // Latency: how long a call with few queries takes, beside a plain loop for one query after another.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iostream>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,17 +25,22 @@ struct Job {
   std::vector<int> batches = {1, 2, 4, 8, 16, 17, 32, 64};
   std::vector<int> threads = {1, 2};
   int calls = 200;
+  int patterns = 400000;
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
   Options options(
       "Microseconds of a call that relaxes few queries, on small linear memories and a modern Hopfield memory, and of "
       "a\n"
-      "plain loop that takes as many steps of one query after another on one thread. Writes latency.json and .csv.");
+      "plain loop that takes as many steps of one query after another on one thread; the same of one step on a large\n"
+      "modern Hopfield memory, and of hard retrieval from it beside a scan of all dot products. Writes latency.json "
+      "and\n"
+      ".csv.");
   job.run.add_to(options);
   options.add("--batches", job.batches, "numbers of queries");
   options.add("--team", job.threads, "numbers of threads");
-  options.add("--calls", job.calls, "calls of which the median is taken");
+  options.add("--calls", job.calls, "calls of which the median is taken; of the large memory a tenth");
+  options.add("--patterns", job.patterns, "patterns of the large memory, of 64 neurons");
   return options.parse(argc, argv);
 }
 
@@ -47,20 +54,51 @@ struct Subject {
   bool is_linear;
   float beta;
   int max_steps;
+  int calls;
+  bool fixed = false;  ///< steps; else queries halt
 };
 
-std::vector<Subject> subjects(const Device& device, Random& random) {
+std::vector<Subject> subjects(const Job& job, Random& random) {
+  const Device device = job.run.chosen_device();
   std::vector<Subject> all;
   Matrix<float> few = random_patterns(8, 128, random);
   all.push_back({"hebbian N=128 P=8", Memory::hebbian(device, few, {.evaluation = Evaluation::factored}),
-                 tanh_update(0.5F), std::move(few), 1.0F, true, 0.0F, 100});
+                 tanh_update(0.5F), std::move(few), 1.0F, true, 0.0F, 100, job.calls});
   Matrix<float> some = random_patterns(64, 256, random);
   all.push_back({"hebbian N=256 P=64", Memory::hebbian(device, some, {.evaluation = Evaluation::factored}),
-                 tanh_update(0.5F), std::move(some), 0.5F, true, 0.0F, 18});
+                 tanh_update(0.5F), std::move(some), 0.5F, true, 0.0F, 18, job.calls});
   Matrix<float> many = random_patterns(4096, 64, random);
   all.push_back({"hopfield P=4096 D=64", Memory::modern_hopfield(device, many, {.beta = 0.5F}), readout_update(),
-                 std::move(many), 1.0F, false, 0.5F, 100});
+                 std::move(many), 1.0F, false, 0.5F, 100, job.calls});
+  Matrix<float> most = random_patterns(job.patterns, 64, random);
+  all.push_back({"hopfield P=" + std::to_string(job.patterns) + " D=64",
+                 Memory::modern_hopfield(device, most, {.beta = 0.5F}), readout_update(), std::move(most), 1.0F, false,
+                 0.5F, 1, std::max(1, job.calls / 10), true});
   return all;
+}
+
+/// In 16 sums, which compilers make vectors of.
+float dot_plainly(const float* a, const float* b, Index count) {
+  std::array<float, 16> sums{};
+  Index k = 0;
+  for (; k + 16 <= count; k += 16)
+    for (std::size_t i = 0; i < sums.size(); ++i)
+      sums[i] += a[k + static_cast<Index>(i)] * b[k + static_cast<Index>(i)];
+  float sum = std::accumulate(sums.begin(), sums.end(), 0.0F);
+  for (; k < count; ++k) sum += a[k] * b[k];
+  return sum;
+}
+
+/// The pattern that is most like x.
+Index scan_plainly(MatrixView<const float> patterns, const float* x) {
+  Index best = 0;
+  float largest = -INFINITY;
+  for (Index i = 0; i < patterns.rows; ++i) {
+    const float score = dot_plainly(patterns.row(i), x, patterns.columns);
+    if (score > largest) best = i;
+    largest = std::max(largest, score);
+  }
+  return best;
 }
 
 /// x ← u or tanh(x + u/2) `steps` times, with u = Aᵀf(Ax), f(h) = h/D or softmax(βh).
@@ -72,9 +110,7 @@ void step_plainly(const Subject& subject, float* x, int steps) {
   for (int step = 0; step < steps; ++step) {
     float largest = -INFINITY;
     for (Index i = 0; i < p; ++i) {
-      const float* const row = subject.patterns.row(i);
-      float sum = 0.0F;
-      for (Index k = 0; k < d; ++k) sum += row[k] * x[k];
+      const float sum = dot_plainly(subject.patterns.row(i), x, d);
       weights[static_cast<std::size_t>(i)] = subject.is_linear ? sum / static_cast<float>(d) : subject.beta * sum;
       largest = std::max(largest, weights[static_cast<std::size_t>(i)]);
     }
@@ -106,35 +142,77 @@ double loop_seconds(const Subject& subject, MatrixView<const float> queries, con
 
 /// One memory, one number of queries.
 struct Finding {
+  std::string name;
   int batch = 0;
   double mean_steps = 0.0;
   double loop = 0.0;               ///< seconds
   std::vector<double> calls = {};  ///< seconds, for each number of threads
 };
 
+/// The median time of so many calls.
+template <class Call>
+double typical_seconds(int calls, const Call& call) {
+  std::vector<double> times;
+  for (int i = 0; i < std::max(1, calls); ++i) times.push_back(seconds(call));
+  return median(times);
+}
+
 Finding measure(const Job& job, const Subject& subject, MatrixView<const float> queries) {
-  Finding finding{.batch = static_cast<int>(queries.rows)};
+  Finding finding{.name = subject.name, .batch = static_cast<int>(queries.rows)};
   Relaxation result;
   for (const int threads : job.threads) {
-    const Relaxer relaxer(subject.memory,
-                          {.update = subject.update, .max_steps = subject.max_steps, .threads = threads});
-    std::vector<double> times;
-    for (int call = 0; call < job.calls; ++call) times.push_back(seconds([&] { result = relaxer.relax(queries); }));
-    finding.calls.push_back(median(times));
+    const Relaxer relaxer(subject.memory, {.update = subject.update,
+                                           .halting = subject.fixed ? fixed_steps() : std::optional<Halting>(),
+                                           .max_steps = subject.max_steps,
+                                           .threads = threads});
+    finding.calls.push_back(typical_seconds(subject.calls, [&] { result = relaxer.relax(queries); }));
   }
   for (const std::int32_t steps : result.steps) finding.mean_steps += steps / static_cast<double>(queries.rows);
   std::vector<double> loops;
-  for (int call = 0; call < std::max(1, job.calls / 10); ++call)
+  for (int call = 0; call < std::max(1, subject.calls / 10); ++call)
     loops.push_back(loop_seconds(subject, queries, result.steps));
   finding.loop = median(loops);
   return finding;
 }
 
-void run(const Job& job) {
+/// Hard retrieval beside a scan for each query.
+Finding measure_retrieval(const Job& job, const Subject& subject, MatrixView<const float> queries) {
+  Finding finding{.name = subject.name + ", retrieve", .batch = static_cast<int>(queries.rows), .mean_steps = 1.0};
+  for (const int threads : job.threads)
+    finding.calls.push_back(typical_seconds(
+        subject.calls, [&] { static_cast<void>(retrieve(subject.memory, queries, {.threads = threads})); }));
+  volatile Index found = 0;  // Or nothing would be looked for.
+  finding.loop = typical_seconds(subject.calls / 10, [&] {
+    for (Index i = 0; i < queries.rows; ++i) found = scan_plainly(subject.patterns, queries.row(i));
+  });
+  return finding;
+}
+
+void add(const Job& job, const Finding& finding, Table& table, std::vector<Record>& records) {
+  std::vector<std::string> cells = {finding.name, std::to_string(finding.batch), decimal(finding.mean_steps, 1),
+                                    decimal(1e6 * finding.loop, 1)};
+  Record record = {{"memory", finding.name},
+                   {"queries", std::int64_t{finding.batch}},
+                   {"mean_steps", finding.mean_steps},
+                   {"loop_seconds", finding.loop}};
+  for (std::size_t i = 0; i < job.threads.size(); ++i) {
+    cells.push_back(decimal(1e6 * finding.calls[i], 1));
+    record.emplace_back("seconds_" + std::to_string(job.threads[i]), finding.calls[i]);
+  }
+  table.add(cells);
+  records.push_back(record);
+}
+
+void check(const Job& job) {
   if (job.calls < 1) throw UsageError("--calls must be at least 1");
+  if (job.patterns < 1) throw UsageError("--patterns must be at least 1");
   if (*std::min_element(job.batches.begin(), job.batches.end()) < 1) throw UsageError("--batches must be at least 1");
+}
+
+void run(const Job& job) {
+  check(job);
   Random random(static_cast<std::uint64_t>(job.run.seed));
-  const std::vector<Subject> all = subjects(job.run.chosen_device(), random);
+  const std::vector<Subject> all = subjects(job, random);
   std::vector<std::string> headings = {"µs a call", "queries", "mean steps", "plain loop"};
   for (const int threads : job.threads) headings.push_back(std::to_string(threads) + " threads");
   Table table(headings);
@@ -146,19 +224,9 @@ void run(const Job& job) {
         noisy_queries(subject.patterns, most, static_cast<double>(subject.noise), random).queries;
     for (const int batch : job.batches) {
       progress.next_stage(subject.name + ", " + std::to_string(batch));
-      const Finding finding = measure(job, subject, queries.view().slice(0, batch));
-      std::vector<std::string> cells = {subject.name, std::to_string(batch), decimal(finding.mean_steps, 1),
-                                        decimal(1e6 * finding.loop, 1)};
-      Record record = {{"memory", subject.name},
-                       {"queries", std::int64_t{batch}},
-                       {"mean_steps", finding.mean_steps},
-                       {"loop_seconds", finding.loop}};
-      for (std::size_t i = 0; i < job.threads.size(); ++i) {
-        cells.push_back(decimal(1e6 * finding.calls[i], 1));
-        record.emplace_back("seconds_" + std::to_string(job.threads[i]), finding.calls[i]);
-      }
-      table.add(cells);
-      records.push_back(record);
+      const MatrixView<const float> some = queries.view().slice(0, batch);
+      add(job, measure(job, subject, some), table, records);
+      if (subject.fixed) add(job, measure_retrieval(job, subject, some), table, records);
     }
   }
   progress.clear();

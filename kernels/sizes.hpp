@@ -14,7 +14,8 @@ struct Sizes {
   Index pattern_block = 1024;           ///< patterns summed apart in a readout, at most. Cuts sums.
   Index block_floats = Index{1} << 16;  ///< of such a block, about: it stays in the second-level cache. Cuts sums.
   Index gradient_patterns = 256;        ///< of a fit's gradient between its sums in double. Cuts sums.
-  Index segment_patterns = 65536;       ///< patterns between two readouts: bounds the scores kept. Cuts sums.
+  Index segment_patterns = 65536;       ///< patterns whose scores are kept, at most. Cuts softmax's sums.
+  Index scanned_patterns = 8192;        ///< of a share of a retrieval that keeps no scores. Cuts sums.
   Index readout_strip = 128;            ///< candidates whose weights stay in the first-level cache in a readout
   Index ranked_candidates = 1024;       ///< before those that can't be among the best are looked for, where few count
   float term_cost = 6.0F;               ///< cycles to find a weight, where few aren't 0, and to use it
@@ -24,6 +25,8 @@ struct Sizes {
   Index weighed_patterns = 16384;       ///< of factored memories: bounds their weights, at 4 MiB for each thread
   Index packed_terms = Index{1} << 23;  ///< of a memory of ±1 whose states are bits, at most; 0: none are
   Index packed_span = 32768;            ///< its patterns that are added up in 16 bits, at most
+  Index thread_cost = Index{1} << 17;   ///< multiply-adds worth a thread: ten microseconds, as long as waking it takes
+  Index shared_cost = Index{1} << 21;   ///< of a step on a memory that is more than the caches of a processor hold
   Index fit_parts = 32;                 ///< parts of a fit's queries, each with a gradient of its own. Cuts sums.
 
   // CUDA, relaxations.

@@ -1,7 +1,10 @@
 /// Batch invariance, bit for bit: a query's result does not depend on which queries share its batch, on its place in it
 /// or on the number of threads. (Halting equivalence, its twin, is in halting_reference_test.)
 
+#include <algorithm>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -187,6 +190,65 @@ TEST(RetrievalTest, FewAtATimeGiveTheSame) {
           }
         }
     }
+}
+
+/// Whether `few` is the beginning of `all`, bit for bit.
+bool begins_alike(const Retrieval& few, const Retrieval& all) {
+  const std::size_t count = few.pattern.size();
+  return std::equal(few.pattern.begin(), few.pattern.end(), all.pattern.begin()) &&
+         same_bits(few.posterior, std::span(all.posterior).first(count));
+}
+
+/// Threads share the patterns of a memory among them where queries are too few to keep all of them busy.
+TEST(SharedPatternsTest, AnyNumberOfThreadsGivesTheSame) {
+  if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "threads are the CPU's";
+  Rng rng(18);
+  const Matrix<float> patterns = random_gaussian(203, 21, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 40, 0.2F, 2.0F, rng);
+  const std::vector<float> weights(21, 0.1F);
+  std::vector<Memory> memories = {Memory::adaptive(test_device(), patterns, {.squared_distance = weights})};
+  for (const NormalisedSeparation& separation : {softmax(), sparsemax(), top(5), epanechnikov()})
+    for (const float beta : {0.02F, 1.0F})
+      memories.push_back(Memory::modern_hopfield(
+          test_device(), patterns,
+          {.beta = beta, .similarity = Similarity::squared_distance, .separation = separation}));
+  detail::Sizes sizes = detail::sizes();
+  sizes.pattern_block = 16;
+  sizes.ranked_candidates = 8;
+  sizes.scanned_patterns = 24;
+  for (const Memory& memory : memories) {
+    const auto relax = [&](MatrixView<const float> some, int threads) {
+      const SizesScope scope(sizes);
+      return Relaxer(memory, {.max_steps = 4, .energy_trace = true, .threads = threads}).relax(some);
+    };
+    const auto found = [&](MatrixView<const float> some, int threads, Index count) {
+      const SizesScope scope(sizes);
+      return retrieve(memory, some, {.count = count, .threads = threads});
+    };
+    for (const Index room : {Index{32}, Index{65536}}) {
+      sizes.segment_patterns = room;
+      sizes.thread_cost = Index{1} << 40;
+      const Relaxation expected = relax(queries, 1);
+      const Retrieval best = found(queries, 1, 1);
+      const Retrieval three = found(queries, 1, 3);
+      sizes.thread_cost = 1;
+      sizes.shared_cost = 1;
+      for (const int threads : {2, 3, 16})
+        for (const Index count : {1, 3, 7, 40}) {
+          const MatrixView<const float> some = queries.view().slice(0, count);
+          const std::string which = memory.rule() + ", " + std::to_string(threads) + " threads, room for " +
+                                    std::to_string(room) + ", " + std::to_string(count) + " queries";
+
+          const Relaxation shared = relax(some, threads);
+          const Retrieval first = found(some, threads, 1);
+          const Retrieval several = found(some, threads, 3);
+
+          for (Index i = 0; i < count; ++i) EXPECT_TRUE(same_row(shared, i, expected, i)) << which << ", query " << i;
+          EXPECT_TRUE(begins_alike(first, best)) << which;
+          EXPECT_TRUE(begins_alike(several, three)) << which;
+        }
+    }
+  }
 }
 
 TEST(LongBatchTest, HoldsForQueriesThatWaitForASlot) {

@@ -16,7 +16,8 @@
 #include "kernels/cpu/adaptive/rounded_scorer-inl.hpp"
 #include "kernels/cpu/adaptive/screen-inl.hpp"
 #include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
-#include "kernels/cpu/softmax/softmax_retrieval-inl.hpp"
+#include "kernels/cpu/softmax/retrieval-inl.hpp"
+#include "kernels/cpu/softmax/softmax_reader-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
@@ -119,17 +120,17 @@ class BlockScorer {
 
 }  // namespace
 
-std::unique_ptr<FieldKernel> make_adaptive_kernel(const AdaptiveField& field, const Update& update, Index width) {
+std::unique_ptr<FieldKernel> make_adaptive_kernel(const AdaptiveField& field, const Update& update, const KernelSize& size) {
   return make_normalised_kernel<SoftmaxReader<BlockScorer>>(
-      field, {.resolution = field.resolution.data(), .offset = field.energy_offset}, update, width);
+      field, {.resolution = field.resolution.data(), .offset = field.energy_offset}, update, size);
 }
 
-std::unique_ptr<RecallKernel> make_adaptive_recall(const AdaptiveField& field, const Readout& readout, Index width) {
-  return std::make_unique<ContentsKernel<SoftmaxReader<BlockScorer>>>(field, readout, nullptr, width);
+std::unique_ptr<RecallKernel> make_adaptive_recall(const AdaptiveField& field, const Readout& readout, const KernelSize& size) {
+  return std::make_unique<ContentsKernel<SoftmaxReader<BlockScorer>>>(field, readout, nullptr, size);
 }
 
 std::unique_ptr<RetrievalKernel> make_adaptive_retrieval(const AdaptiveField& field, const RankingSize& size) {
-  return std::make_unique<SoftmaxRetrieval<BlockScorer>>(field, size);
+  return std::make_unique<Retrieval<SoftmaxReader<BlockScorer>>>(field, size);
 }
 
 }  // namespace attractor::cpu::HWY_NAMESPACE
@@ -142,12 +143,12 @@ HWY_EXPORT(make_adaptive_kernel);
 HWY_EXPORT(make_adaptive_recall);
 HWY_EXPORT(make_adaptive_retrieval);
 
-std::unique_ptr<FieldKernel> make_kernel(const AdaptiveField& field, const Update& update, Index width) {
-  return HWY_DYNAMIC_DISPATCH(make_adaptive_kernel)(field, update, width);
+std::unique_ptr<FieldKernel> make_kernel(const AdaptiveField& field, const Update& update, const KernelSize& size) {
+  return HWY_DYNAMIC_DISPATCH(make_adaptive_kernel)(field, update, size);
 }
 
-std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const Readout& readout, Index width) {
-  return HWY_DYNAMIC_DISPATCH(make_adaptive_recall)(field, readout, width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const Readout& readout, const KernelSize& size) {
+  return HWY_DYNAMIC_DISPATCH(make_adaptive_recall)(field, readout, size);
 }
 
 std::unique_ptr<RetrievalKernel> make_retrieval_kernel(const AdaptiveField& field, const RankingSize& size) {

@@ -21,9 +21,9 @@
 #include "kernels/cpu/adaptive/adaptive_scorer-inl.hpp"
 #include "kernels/cpu/adaptive/rounded_scorer-inl.hpp"
 #include "kernels/cpu/adaptive/screen_choice.hpp"
+#include "kernels/cpu/softmax/best_patterns-inl.hpp"
 #include "kernels/cpu/softmax/candidates-inl.hpp"
 #include "kernels/cpu/softmax/pattern_terms-inl.hpp"
-#include "kernels/cpu/softmax/retrieval-inl.hpp"
 
 #if ATTRACTOR_ROUNDS
 HWY_BEFORE_NAMESPACE();
@@ -74,9 +74,9 @@ class Screen {
     words_.taken = false;
   }
 
-  /// Keeps of the patterns [first, end) those that are wanted in `candidates`, which are none before: their exact
-  /// scores, −∞ for lanes of a block that don't want them. Begins with the first lane; other lanes than those below the
-  /// one that it returns are better off if all their patterns are scored.
+  /// Adds to `candidates` those of the patterns [first, end) that are wanted: their exact scores, −∞ for lanes of a
+  /// block that don't want them. Begins with the first lane; other lanes than those below the one that it returns are
+  /// better off if all their patterns are scored.
   Index run(AdaptiveScorer& scorer, const Tile& tile, Index first, Index end, const Search& search,
             std::vector<Candidates>& candidates) {
     // A vector by itself takes as long as the two of a block: that pays only where exact scores are said to cost more
@@ -128,6 +128,7 @@ class Screen {
              const Search& search, std::vector<Candidates>& candidates) {
     RoundedScorer<T>& rough = rounded.of(tile);
     std::copy_n(search.maximum, most_lanes, largest_.begin());
+    for (std::size_t i = 0; i < candidates.size(); ++i) found_before_[i] = candidates[i].count();
     for (Index panel = stretch.first; panel < stretch.end; panel += panel_rows)
       for (Index lane = stretch.lane; lane < stretch.stop; lane += block_lanes())
         for (Index row = panel; row < std::min(panel + panel_rows, stretch.end); row += block_rows)
@@ -139,7 +140,7 @@ class Screen {
       settle(scorer, queue, tile, lane, search, candidates[static_cast<std::size_t>(lane / block_lanes())]);
     queue.flush();
     for (Index lane = stretch.lane; lane < stretch.stop; lane += block_lanes())
-      note_maxima(candidates[static_cast<std::size_t>(lane / block_lanes())], search.maximum + lane);
+      note_maxima(candidates[static_cast<std::size_t>(lane / block_lanes())], lane, search.maximum + lane);
     const Index lanes = stretch.stop - stretch.lane;
     const Index vectors = (lanes + vector_lanes() - 1) / vector_lanes();
     return exact_ / static_cast<float>(vectors * (stretch.end - stretch.first));
@@ -158,7 +159,7 @@ class Screen {
       for (int r = 0; r < block_rows; ++r) largest = hn::Max(low[r][v], largest);
       hn::Store(largest, floats, to);
     }
-    if (search.bounds != nullptr) note_best(low, first, lane, tile.lanes, *search.bounds);
+    if (search.bounds != nullptr) note_best(low, first, lane, *search.bounds);
     Vector least[block_vectors];
     load_least(lane, search, least);
     for (Index r = 0; r < count; ++r)
@@ -215,9 +216,11 @@ class Screen {
               Candidates& candidates) {
     Vector least[block_vectors];
     load_least(lane, search, least);
-    candidates.filter([&](Index /*pattern*/, const Vector(&high)[block_vectors])
-                          HWY_ATTR { return !hn::AllFalse(floats, any_matters(high, least)); });
-    for (Index i = 0; i < candidates.count(); ++i)
+    const Index first = found_before(lane);
+    candidates.truncate(candidates.move_kept(first, candidates.count(), first,
+                                             [&](Index /*pattern*/, const Vector(&high)[block_vectors])
+                                                 HWY_ATTR { return !hn::AllFalse(floats, any_matters(high, least)); }));
+    for (Index i = first; i < candidates.count(); ++i)
       for (int v = 0; v < block_vectors; ++v)
         score_wanted(scorer, queue, tile, candidates.pattern(i), lane + v * vector_lanes(), least[v],
                      candidates.values(i) + v * vector_lanes());
@@ -247,10 +250,15 @@ class Screen {
       if (wants(i)) scores[i] = add_pattern_term(tile, pattern, lane + i, exact[static_cast<std::size_t>(i)]);
   }
 
-  static HWY_INLINE void note_maxima(const Candidates& candidates, float* maximum) {
+  [[nodiscard]] Index found_before(Index lane) const {
+    return found_before_[static_cast<std::size_t>(lane / block_lanes())];
+  }
+
+  HWY_INLINE void note_maxima(const Candidates& candidates, Index lane, float* maximum) const {
     for (int v = 0; v < block_vectors; ++v) {
       Vector largest = hn::Load(floats, maximum + v * vector_lanes());
-      for (Index i = 0; i < candidates.count(); ++i) largest = hn::Max(candidates.value(i, v), largest);
+      for (Index i = found_before(lane); i < candidates.count(); ++i)
+        largest = hn::Max(candidates.value(i, v), largest);
       hn::Store(largest, floats, maximum + v * vector_lanes());
     }
   }
@@ -259,9 +267,10 @@ class Screen {
   bool share_weights_;  ///< all patterns
   Rounded<std::uint8_t> bytes_;
   Rounded<std::int16_t> words_;
-  std::optional<ScreenChoice> choice_;  ///< made for the first search: all of an object are alike
-  LaneArray<float> largest_;            ///< what the largest scores are at least
-  float exact_ = 0.0F;                  ///< vectors of exact scores made
+  std::optional<ScreenChoice> choice_;            ///< made for the first search: all of an object are alike
+  LaneArray<float> largest_;                      ///< what the largest scores are at least
+  std::array<Index, most_lanes> found_before_{};  ///< candidates of each block of lanes, before this stretch of them
+  float exact_ = 0.0F;                            ///< vectors of exact scores made
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

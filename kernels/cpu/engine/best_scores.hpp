@@ -29,9 +29,11 @@ class BestScores {
     for (std::vector<PatternScore>& lane : lanes_) lane.reserve(count_);
   }
 
-  void start() {
+  /// Of the first `lanes` lanes; others want nothing.
+  void start(Index lanes) {
     for (std::vector<PatternScore>& lane : lanes_) lane.clear();
-    least_.fill(-std::numeric_limits<float>::infinity());
+    least_.fill(std::numeric_limits<float>::infinity());
+    std::fill_n(least_.begin(), lanes, -std::numeric_limits<float>::infinity());
   }
 
   /// What a score must be above to be kept.
@@ -47,6 +49,14 @@ class BestScores {
     kept.push_back({static_cast<std::int32_t>(pattern), score});
     std::push_heap(kept.begin(), kept.end(), is_better);
     if (kept.size() == count_) least_[static_cast<std::size_t>(lane)] = kept.front().score;
+  }
+
+  /// Adds another's, of later patterns.
+  void add(const BestScores& later) {
+    for (std::size_t lane = 0; lane < lanes_.size(); ++lane)
+      for (const PatternScore& own : later.lanes_[lane])
+        if (lanes_[lane].size() < count_ || is_better(own, lanes_[lane].front()))
+          add(static_cast<Index>(lane), own.pattern, own.score);
   }
 
   /// The best first. Ends the lane's collection.

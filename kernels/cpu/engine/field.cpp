@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/engine/threads.hpp"
 #include "kernels/cpu/engine/tile.hpp"
+#include "kernels/sizes.hpp"
 
 namespace attractor::cpu {
 namespace {
@@ -16,13 +18,23 @@ Index step_cost(const SoftmaxField& field) { return 2 * floats_of(field.patterns
 /// Sorting a pair's terms takes some ten operations for each.
 Index step_cost(const AdaptiveField& field) { return 10 * floats_of(field.patterns); }
 
+/// Of whose patterns threads can each score a share.
+bool has_shares(const Field& field) {
+  return std::holds_alternative<SoftmaxField>(field) || std::holds_alternative<AdaptiveField>(field);
+}
+
 }  // namespace
 
-Index states_worth_a_thread(const Field& field) {
-  // Some ten microseconds of work, as long as it takes to wake a thread.
-  constexpr Index worth = Index{1} << 17;
+WorkShares share_work(const Field& field, int asked, Index states) {
+  const detail::Sizes& sizes = detail::sizes();
   const Index cost = std::visit([](const auto& own) { return step_cost(own); }, field);
-  return std::clamp<Index>(worth / std::max<Index>(cost, 1), 1, least_lanes);
+  const Index worth = std::clamp<Index>(sizes.thread_cost / std::max<Index>(cost, 1), 1, least_lanes);
+  const int most = team_size(asked, most_threads, 1);
+  const int workers = team_size(asked, states, worth);
+  if (!has_shares(field)) return {workers, 1};
+  const int blocks = cost < sizes.shared_cost ? workers : team_size(workers, states, least_lanes);
+  const Index own = std::min(states / blocks, least_lanes);
+  return {blocks, static_cast<int>(std::clamp<Index>(own * cost / sizes.thread_cost, 1, most / blocks))};
 }
 
 }  // namespace attractor::cpu

@@ -165,8 +165,17 @@ struct Readout {
 
 using Field = std::variant<FactoredField, DenseField, SoftmaxField, AdaptiveField>;
 
-/// States that are worth a thread of their own: fewer the larger the memory is that a step passes over, and as many as
-/// fill a register block of a small one.
-Index states_worth_a_thread(const Field& field);
+/// How the threads of a call are put to use.
+struct WorkShares {
+  int workers;  ///< that take states of their own
+  int shares;   ///< threads that share the patterns for the states of a worker
+};
+
+/// For a call on so many states with as many threads as are asked for, 0 for the default.
+///
+/// A worker has as many states as are worth a thread: fewer the larger the memory is that a step passes over, and as
+/// many as fill a register block of a small one. Of a memory that caches can't hold each worker would read all of it,
+/// so that there are no more of them than full register blocks: other threads share the patterns.
+WorkShares share_work(const Field& field, int asked, Index states);
 
 }  // namespace attractor::cpu

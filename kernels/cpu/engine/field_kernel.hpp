@@ -13,6 +13,12 @@
 
 namespace attractor::cpu {
 
+/// What a kernel takes on.
+struct KernelSize {
+  Index width;     ///< lanes of its tiles
+  int shares = 1;  ///< threads that share the patterns, where a memory's kernel can have them do so
+};
+
 class FieldKernel {
  public:
   FieldKernel() = default;
@@ -53,10 +59,10 @@ class FieldKernel {
   [[nodiscard]] virtual bool takes_more(Index /*in_flight*/, Index /*room*/) const { return true; }
 };
 
-std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, Index width);
-std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& update, Index width);
-std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update, Index width);
-std::unique_ptr<FieldKernel> make_kernel(const AdaptiveField& field, const Update& update, Index width);
+std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, const KernelSize& size);
+std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& update, const KernelSize& size);
+std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update, const KernelSize& size);
+std::unique_ptr<FieldKernel> make_kernel(const AdaptiveField& field, const Update& update, const KernelSize& size);
 
 /// What a tile's states read out, valid until the kernel's next call.
 struct LaneReadout {
@@ -77,9 +83,13 @@ class RecallKernel {
   virtual LaneReadout recall(const Tile& tile) = 0;
 };
 
-std::unique_ptr<RecallKernel> make_recall_kernel(const FactoredField& field, const Readout& readout, Index width);
-std::unique_ptr<RecallKernel> make_recall_kernel(const DenseField& field, const Readout& readout, Index width);
-std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const Readout& readout, Index width);
-std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const Readout& readout, Index width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const FactoredField& field, const Readout& readout,
+                                                 const KernelSize& size);
+std::unique_ptr<RecallKernel> make_recall_kernel(const DenseField& field, const Readout& readout,
+                                                 const KernelSize& size);
+std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const Readout& readout,
+                                                 const KernelSize& size);
+std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const Readout& readout,
+                                                 const KernelSize& size);
 
 }  // namespace attractor::cpu

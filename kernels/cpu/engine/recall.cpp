@@ -58,8 +58,10 @@ class BatchTile {
 /// One thread's share of a recall: reads contents out for one batch of states after another.
 class RecallWorker {
  public:
-  RecallWorker(const Field& field, const Readout& readout, Index dimension)
-      : kernel_(std::visit([&](const auto& f) { return make_recall_kernel(f, readout, most_lanes); }, field)),
+  RecallWorker(const Field& field, int shares, const Readout& readout, Index dimension)
+      : kernel_(std::visit(
+            [&](const auto& f) { return make_recall_kernel(f, readout, {.width = most_lanes, .shares = shares}); },
+            field)),
         tile_(dimension) {
     departures_.reserve(static_cast<std::size_t>(most_lanes));
   }
@@ -80,8 +82,10 @@ class RecallWorker {
 
 class RetrievalWorker {
  public:
-  RetrievalWorker(const Field& field, Index dimension, const RankingSize& size)
-      : kernel_(std::visit(MakeRetrieval{size}, field)), tile_(dimension) {}
+  RetrievalWorker(const Field& field, int shares, Index dimension, RankingSize size) : tile_(dimension) {
+    size.shares = shares;
+    kernel_ = std::visit(MakeRetrieval{size}, field);
+  }
 
   void run(const StateBatch& batch, MatrixView<Index> patterns, MatrixView<float> posteriors) {
     const MatrixView<const float> states = batch.states;
@@ -106,9 +110,9 @@ class RetrievalWorker {
 /// Calls run(worker, first row, rows) for batches of states. All memory is taken before any thread starts.
 template <class Worker, class Run, class... Arguments>
 void for_batches(const Field& field, Index states, int threads, const Run& run, const Arguments&... arguments) {
-  const int team = team_size(threads, states, states_worth_a_thread(field));
+  const auto [team, shares] = share_work(field, threads, states);
   std::vector<std::unique_ptr<Worker>> workers;
-  for (int i = 0; i < team; ++i) workers.push_back(std::make_unique<Worker>(field, arguments...));
+  for (int i = 0; i < team; ++i) workers.push_back(std::make_unique<Worker>(field, shares, arguments...));
   run_chunks(team, states, std::min(most_lanes, (states + team - 1) / team), [&](int share, Index first, Index end) {
     run(*workers[static_cast<std::size_t>(share)], first, end - first);
   });

@@ -47,13 +47,15 @@ struct Job {
 class TileWorker {
  public:
   TileWorker(const Job& job, const Field& field, QueryQueue& queue, detail::ProgressMeter& meter, Index width,
-             Index room)
+             Index room, int shares)
       : job_(job),
         queue_(queue),
         meter_(meter),
         room_(std::min(room, width)),
         tile_(job.queries.columns, width, job.call.clamped.data != nullptr, job.end.watches_cycles),
-        kernel_(std::visit([&](const auto& f) { return make_kernel(f, *job.options.update, width); }, field)),
+        kernel_(std::visit(
+            [&](const auto& f) { return make_kernel(f, *job.options.update, {.width = width, .shares = shares}); },
+            field)),
         lanes_(static_cast<std::size_t>(most_lanes)) {
     for (Index i = 0; i < most_lanes; ++i) mark_idle(i);
     tile_.wants_energy = job.end.wants_energy;
@@ -311,7 +313,7 @@ Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const 
                         .first_step = schedule.first_last()},
                 .signs = detail::makes_signs(*options.update),
                 .sweeps = std::holds_alternative<AsynchronousSignUpdate>(*options.update)};
-  const int threads = team_size(options.threads, queries.rows, states_worth_a_thread(field));
+  const auto [threads, shares] = share_work(field, options.threads, queries.rows);
   // So that no thread takes all of a small batch.
   const Index room = (queries.rows + threads - 1) / threads;
   QueryQueue queue(queries.rows, threads);
@@ -320,7 +322,7 @@ Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const 
   std::vector<std::unique_ptr<TileWorker>> workers;
   for (int i = 0; i < threads; ++i)
     workers.push_back(std::make_unique<TileWorker>(job, field, queue, meter,
-                                                   tile_width(*options.update, threads, queries.rows), room));
+                                                   tile_width(*options.update, threads, queries.rows), room, shares));
   run_team(threads, [&](int share) { workers[static_cast<std::size_t>(share)]->run(); });
   cancel_untaken(results, queue.taken());
   meter.finish();

@@ -16,6 +16,7 @@ struct RankingSize {
   Index ranks;
   Index lanes;
   bool posteriors = true;  ///< whether more than which patterns they are is asked for
+  int shares = 1;          ///< threads that share the patterns
 };
 
 /// The best patterns of every lane, [lanes × count].

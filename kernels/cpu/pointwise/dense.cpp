@@ -163,8 +163,8 @@ namespace attractor::cpu {
 
 HWY_EXPORT(make_dense);
 
-std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& update, Index width) {
-  return HWY_DYNAMIC_DISPATCH(make_dense)(field, update, width);
+std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& update, const KernelSize& size) {
+  return HWY_DYNAMIC_DISPATCH(make_dense)(field, update, size.width);
 }
 
 }  // namespace attractor::cpu

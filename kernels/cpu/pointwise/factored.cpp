@@ -539,11 +539,11 @@ namespace attractor::cpu {
 
 HWY_EXPORT(make_factored);
 
-std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, Index width) {
-  std::unique_ptr<FieldKernel> on_floats = HWY_DYNAMIC_DISPATCH(make_factored)(field, update, width);
+std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, const KernelSize& size) {
+  std::unique_ptr<FieldKernel> on_floats = HWY_DYNAMIC_DISPATCH(make_factored)(field, update, size.width);
   const auto* const signs = std::get_if<SignUpdate>(&update);
   if (signs == nullptr) return on_floats;
-  return make_bipolar_kernel(field, *signs, width, std::move(on_floats));
+  return make_bipolar_kernel(field, *signs, size.width, std::move(on_floats));
 }
 
 }  // namespace attractor::cpu

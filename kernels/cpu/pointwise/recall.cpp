@@ -194,12 +194,14 @@ namespace attractor::cpu {
 HWY_EXPORT(make_factored_recall);
 HWY_EXPORT(make_dense_recall);
 
-std::unique_ptr<RecallKernel> make_recall_kernel(const FactoredField& field, const Readout& readout, Index width) {
-  return HWY_DYNAMIC_DISPATCH(make_factored_recall)(field, readout, width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const FactoredField& field, const Readout& readout,
+                                                 const KernelSize& size) {
+  return HWY_DYNAMIC_DISPATCH(make_factored_recall)(field, readout, size.width);
 }
 
-std::unique_ptr<RecallKernel> make_recall_kernel(const DenseField& field, const Readout& readout, Index width) {
-  return HWY_DYNAMIC_DISPATCH(make_dense_recall)(field, readout, width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const DenseField& field, const Readout& readout,
+                                                 const KernelSize& size) {
+  return HWY_DYNAMIC_DISPATCH(make_dense_recall)(field, readout, size.width);
 }
 
 }  // namespace attractor::cpu

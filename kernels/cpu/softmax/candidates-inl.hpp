@@ -67,21 +67,29 @@ class Candidates {
     count_ += wanted ? 1 : 0;
   }
 
-  /// Calls keep(pattern, values), which may change the values, for all; drops those for which it is false. Which are is
-  /// hard to foresee here, too.
+  /// Calls keep(pattern, values), which may change the values, for all; drops those for which it is false.
   template <class Keep>
   HWY_INLINE void filter(const Keep& keep) {
-    Index kept = 0;
-    for (Index i = 0; i < count_; ++i) {
+    truncate(move_kept(0, count_, 0, keep));
+  }
+
+  /// The same of those in [from, end), which move to `to`, not behind `from`, and on. Returns the end of what is kept.
+  /// Which are is hard to foresee here, too.
+  template <class Keep>
+  HWY_INLINE Index move_kept(Index from, Index end, Index to, const Keep& keep) {
+    for (Index i = from; i < end; ++i) {
       Vector own[block_vectors];
       for (int v = 0; v < block_vectors; ++v) own[v] = value(i, v);
       const bool wanted = keep(pattern(i), own);
-      patterns_[static_cast<std::size_t>(kept)] = patterns_[static_cast<std::size_t>(i)];
-      for (int v = 0; v < block_vectors; ++v) hn::Store(own[v], floats, values(kept) + v * vector_lanes());
-      kept += wanted ? 1 : 0;
+      patterns_[static_cast<std::size_t>(to)] = patterns_[static_cast<std::size_t>(i)];
+      for (int v = 0; v < block_vectors; ++v) hn::Store(own[v], floats, values(to) + v * vector_lanes());
+      to += wanted ? 1 : 0;
     }
-    count_ = kept;
+    return to;
   }
+
+  /// Keeps the first ones.
+  void truncate(Index count) { count_ = count; }
 
   /// The first from `from` on whose pattern is at least `least`.
   [[nodiscard]] Index first_from(Index from, Index least) const {

@@ -33,16 +33,21 @@ HWY_INLINE void add_neurons(const float* values, Index row, Block& block) {
     for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::Add(block[r][v], hn::Set(floats, values[row + r]));
 }
 
+/// Of scores that nobody asks for beside their weights.
+struct Unwatched {
+  HWY_INLINE void operator()(Index /*pattern*/, Index /*lane*/, Vector /*scores*/) const {}
+};
+
 template <class UpdateRule, class Reader>
 class NormalisedKernel final : public FieldKernel {
  public:
   template <class... Separation>
   NormalisedKernel(const typename Reader::Field& field, const NormalisedTerms& terms, const UpdateRule& update,
-                   Index width, const Separation&... separation)
-      : terms_(terms), update_(update), reader_(field, field.patterns, width, separation...) {}
+                   const KernelSize& size, const Separation&... separation)
+      : terms_(terms), update_(update), reader_(field, field.patterns, size, separation...) {}
 
   void evaluate(Tile& tile) override {
-    reader_.evaluate(tile);
+    reader_.evaluate(tile, Unwatched());
     if (!tile.wants_energy) return;
     for (Index lane = 0; lane < tile.lanes; ++lane) {
       const auto at = static_cast<std::size_t>(lane);
@@ -93,16 +98,16 @@ class ContentsKernel final : public RecallKernel {
  public:
   /// `centre` [padded D]: what the field's patterns are measured from, or null.
   template <class... Separation>
-  ContentsKernel(const typename Reader::Field& field, const Readout& readout, const float* centre, Index width,
-                 const Separation&... separation)
-      : reader_(field, matrix(field, readout), width, separation...),
+  ContentsKernel(const typename Reader::Field& field, const Readout& readout, const float* centre,
+                 const KernelSize& size, const Separation&... separation)
+      : reader_(field, matrix(field, readout), size, separation...),
         centre_(readout.contents.rows() == 0 ? centre : nullptr),
         rows_(matrix(field, readout).padded_columns()),
-        width_(width),
-        readout_(rows_ * width) {}
+        width_(size.width),
+        readout_(rows_ * size.width) {}
 
   LaneReadout recall(const Tile& tile) override {
-    reader_.evaluate(tile);
+    reader_.evaluate(tile, Unwatched());
     reader_.prepare_readout(tile);
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
       for (Index row = 0; row < rows_; row += block_rows) {
@@ -131,7 +136,7 @@ class ContentsKernel final : public RecallKernel {
 /// `separation`: what the reader wants to know of it beside the field.
 template <class Reader, class... Separation>
 std::unique_ptr<FieldKernel> make_normalised_kernel(const typename Reader::Field& field, const NormalisedTerms& terms,
-                                                    const Update& update, Index width,
+                                                    const Update& update, const KernelSize& size,
                                                     const Separation&... separation) {
   return std::visit(
       [&](const auto& rule) -> std::unique_ptr<FieldKernel> {
@@ -139,7 +144,7 @@ std::unique_ptr<FieldKernel> make_normalised_kernel(const typename Reader::Field
         if constexpr (std::is_same_v<Rule, AsynchronousSignUpdate>)
           return nullptr;  // The host asks for none.
         else
-          return std::make_unique<NormalisedKernel<Rule, Reader>>(field, terms, rule, width, separation...);
+          return std::make_unique<NormalisedKernel<Rule, Reader>>(field, terms, rule, size, separation...);
       },
       update);
 }

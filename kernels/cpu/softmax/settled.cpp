@@ -12,6 +12,7 @@
 
 #include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
 #include "kernels/cpu/softmax/pattern_scorer-inl.hpp"
+#include "kernels/cpu/softmax/retrieval-inl.hpp"
 #include "kernels/cpu/softmax/settled_reader-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -37,21 +38,22 @@ std::unique_ptr<Kernel> with_lanes(const SoftmaxField& field, const Make& make) 
 
 }  // namespace
 
-std::unique_ptr<FieldKernel> make_settled(const SoftmaxField& field, const Update& update, Index width) {
+std::unique_ptr<FieldKernel> make_settled(const SoftmaxField& field, const Update& update, const KernelSize& size) {
   return with_lanes<FieldKernel>(field, [&]<class Lanes>(const auto& separation) {
-    return make_normalised_kernel<Reader<Lanes>>(field, terms_of(field), update, width, separation);
+    return make_normalised_kernel<Reader<Lanes>>(field, terms_of(field), update, size, separation);
   });
 }
 
-std::unique_ptr<RecallKernel> make_settled_recall(const SoftmaxField& field, const Readout& readout, Index width) {
+std::unique_ptr<RecallKernel> make_settled_recall(const SoftmaxField& field, const Readout& readout,
+                                                  const KernelSize& size) {
   return with_lanes<RecallKernel>(field, [&]<class Lanes>(const auto& separation) {
-    return std::make_unique<ContentsKernel<Reader<Lanes>>>(field, readout, terms_of(field).centre, width, separation);
+    return std::make_unique<ContentsKernel<Reader<Lanes>>>(field, readout, terms_of(field).centre, size, separation);
   });
 }
 
 std::unique_ptr<RetrievalKernel> make_settled_retrieval(const SoftmaxField& field, const RankingSize& size) {
   return with_lanes<RetrievalKernel>(field, [&]<class Lanes>(const auto& separation) {
-    return std::make_unique<SettledRetrieval<Reader<Lanes>>>(size, field, field.patterns, most_lanes, separation);
+    return std::make_unique<Retrieval<Reader<Lanes>>>(field, size, separation);
   });
 }
 
@@ -65,13 +67,14 @@ HWY_EXPORT(make_settled);
 HWY_EXPORT(make_settled_recall);
 HWY_EXPORT(make_settled_retrieval);
 
-std::unique_ptr<FieldKernel> make_settled_kernel(const SoftmaxField& field, const Update& update, Index width) {
-  return HWY_DYNAMIC_DISPATCH(make_settled)(field, update, width);
+std::unique_ptr<FieldKernel> make_settled_kernel(const SoftmaxField& field, const Update& update,
+                                                 const KernelSize& size) {
+  return HWY_DYNAMIC_DISPATCH(make_settled)(field, update, size);
 }
 
 std::unique_ptr<RecallKernel> make_settled_recall_kernel(const SoftmaxField& field, const Readout& readout,
-                                                         Index width) {
-  return HWY_DYNAMIC_DISPATCH(make_settled_recall)(field, readout, width);
+                                                         const KernelSize& size) {
+  return HWY_DYNAMIC_DISPATCH(make_settled_recall)(field, readout, size);
 }
 
 std::unique_ptr<RetrievalKernel> make_settled_retrieval_kernel(const SoftmaxField& field, const RankingSize& size) {

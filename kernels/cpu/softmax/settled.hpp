@@ -14,9 +14,10 @@ inline bool is_softmax(const SoftmaxField& field) {
   return std::holds_alternative<SoftmaxSeparation>(field.separation);
 }
 
-std::unique_ptr<FieldKernel> make_settled_kernel(const SoftmaxField& field, const Update& update, Index width);
+std::unique_ptr<FieldKernel> make_settled_kernel(const SoftmaxField& field, const Update& update,
+                                                 const KernelSize& size);
 std::unique_ptr<RecallKernel> make_settled_recall_kernel(const SoftmaxField& field, const Readout& readout,
-                                                         Index width);
+                                                         const KernelSize& size);
 std::unique_ptr<RetrievalKernel> make_settled_retrieval_kernel(const SoftmaxField& field, const RankingSize& size);
 
 }  // namespace attractor::cpu

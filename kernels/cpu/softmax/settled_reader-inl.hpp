@@ -2,8 +2,7 @@
 // need none but whether there are any.
 //
 // Where the candidates of all patterns fit the room for scores, and they nearly always do, every pattern is scored
-// once. Else the scores are made anew for each round. A lane's sums take the patterns in the same order either way, and
-// what isn't a candidate adds 0: the bits are the same.
+// once. Else the scores are made anew for each round.
 
 #if defined(ATTRACTOR_CPU_SETTLED_READER_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTRACTOR_CPU_SETTLED_READER_INL
@@ -13,13 +12,12 @@
 #endif
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
-#include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "kernels/cpu/softmax/candidate_reader-inl.hpp"
-#include "kernels/cpu/softmax/retrieval-inl.hpp"
 #include "kernels/cpu/softmax/settle-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -31,23 +29,28 @@ class SettledReader : public CandidateReader<Scorer, Lanes::absolute> {
   using Base = CandidateReader<Scorer, Lanes::absolute>;
 
  public:
+  /// `best`: the scores that are watched are to be those of so many best patterns, too.
   template <class Separation>
-  SettledReader(const typename Scorer::Field& field, const PackedMatrix& contents, Index width,
-                const Separation& separation)
-      : SettledReader(field, contents, width, Lanes(separation, contents.rows())) {}
+  SettledReader(const typename Scorer::Field& field, const PackedMatrix& contents, const KernelSize& size,
+                const Separation& separation, const RankingSize* best = nullptr)
+      : SettledReader(field, contents, size, Lanes(separation, contents.rows()), best) {}
 
-  void evaluate(const Tile& tile) {
+  /// As SoftmaxReader's.
+  template <class Watch>
+  void evaluate(const Tile& tile, const Watch& watch) {
     this->start(tile);
-    winner_ = {};
+    const auto weigh_candidates = [&]() HWY_ATTR {
+      this->for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR { weigh(lane, candidates, watch); });
+    };
     if (gather(tile)) {
       settle([&](const auto& visit) HWY_ATTR { visit_candidates(visit); });
       separation_.begin_weighing();
-      weigh();
+      weigh_candidates();
     } else {
       find_maxima(tile);
       settle([&](const auto& visit) HWY_ATTR { visit_all(tile, visit); });
       separation_.begin_weighing();
-      weigh_segments(tile);
+      this->score_segments(tile, weigh_candidates);
     }
   }
 
@@ -70,105 +73,73 @@ class SettledReader : public CandidateReader<Scorer, Lanes::absolute> {
     }
   }
 
-  /// The first pattern with the largest score.
-  [[nodiscard]] std::int32_t winner(Index lane) const { return winner_[static_cast<std::size_t>(lane)] - 1; }
-
   /// The weight of the rank-th best pattern, which has this score; NaN where scores aren't numbers.
   [[nodiscard]] double posterior(Index lane, Index rank, float score) const {
     const float distance = score - origin_of(lane);
     return separation_.weight_of(lane, rank, distance) / normaliser_[static_cast<std::size_t>(lane)];
   }
-  /// Of the best one.
-  [[nodiscard]] double posterior(Index lane) const {
-    return posterior(lane, 0, maximum_[static_cast<std::size_t>(lane)]);
-  }
-
-  /// Makes the scores again, and notes the best of them.
-  void find_best(const Tile& tile, BestScores& best) {
-    best.start();
-    score_all(tile, [&](Index first, Index lane, const Block& block)
-                        HWY_ATTR { note_best(block, first, lane, tile.lanes, best); });
-  }
 
  private:
-  using Base::candidates_;
   using Base::contents_;
+  using Base::finders_;
   using Base::inverse_;
   using Base::maximum_;
   using Base::normaliser_;
-  using Base::scorer_;
-  using Base::segment_patterns_;
-  using Indices = hn::RebindToSigned<Floats>;
 
-  SettledReader(const typename Scorer::Field& field, const PackedMatrix& contents, Index width, Lanes lanes)
-      : Base(field, contents, width, lanes.cutoff(), whole_blocks(contents)), separation_(std::move(lanes)) {}
-
-  /// Blocks of patterns don't straddle segments, or it would show whether there are any.
-  static PatternBlocks whole_blocks(const PackedMatrix& contents) {
-    PatternBlocks blocks(contents);
-    if (blocks.segment == contents.padded_rows()) return blocks;  // There is room for all.
-    blocks.block = std::max(panel_rows, std::min(blocks.block, blocks.segment) / panel_rows * panel_rows);
-    blocks.segment = std::max(blocks.block, blocks.segment / blocks.block * blocks.block);
-    return blocks;
+  SettledReader(const typename Scorer::Field& field, const PackedMatrix& contents, const KernelSize& size, Lanes lanes,
+                const RankingSize* best)
+      : Base(field, contents, size, lanes.cutoff(), best), separation_(std::move(lanes)) {
+    if constexpr (Lanes::ranks) rankers_.assign(finders_.size(), {separation_, 0});
   }
 
-  /// Scores all patterns, and keeps the candidates of all; false: there are too many.
+  using Finder = typename Base::Finder;
+
+  /// Finds the candidates of all patterns; false: there are too many.
   bool gather(const Tile& tile) {
-    const Index pattern_count = contents_.rows();
-    Index ranked = detail::sizes().ranked_candidates;
-    for (Index first = 0; first < pattern_count; first += this->group()) {
-      if constexpr (Lanes::ranks)
-        if (most_candidates() >= ranked) ranked = std::max(ranked, rank_candidates());
-      if (most_candidates() + this->group() > segment_patterns_) {
-        drop_hopeless();
-        // Room for a few panels would have to be made again and again.
-        const Index left = most_candidates();
-        if (left + std::max(left, this->group()) > segment_patterns_) return false;
-      }
-      this->score_group(tile, first, std::min(first + this->group(), pattern_count));
-    }
-    return true;
-  }
-
-  /// Of a block of lanes.
-  [[nodiscard]] Index most_candidates() const {
-    Index most = 0;
-    for (const Candidates& candidates : candidates_) most = std::max(most, candidates.count());
-    return most;
-  }
-
-  /// Of the candidates so far, drops those that can't be among the best, nor can later ones like them. How many there
-  /// should be before it is worth while again.
-  Index rank_candidates() {
-    separation_.start(maximum_);
-    for (int round = 0; round < 12; ++round) {
-      separation_.begin_round();
-      visit_candidates([&](Index lane, Vector score) HWY_ATTR { separation_.count(lane, distance(lane, score)); });
-      if (!separation_.narrow(this->lanes_)) break;
-    }
-    for (Index lane = 0; lane < this->lanes_; ++lane) {
-      const auto at = static_cast<std::size_t>(lane);
-      this->floor_[at] = std::max(this->floor_[at], separation_.floor(lane, maximum_[at]));
-    }
-    drop_hopeless();
-    return 4 * most_candidates();
-  }
-
-  /// Of the candidates so far, those that the largest scores of later patterns have left behind.
-  void drop_hopeless() {
-    this->for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR {
-      Vector least[block_vectors];
-      this->load_least(lane, least);
-      candidates.filter([&](Index /*pattern*/, const Vector(&scores)[block_vectors])
-                            HWY_ATTR { return !hn::AllFalse(floats, any_matters(scores, least)); });
+    const Index worth = detail::sizes().ranked_candidates;
+    const Index chunk = Lanes::ranks ? std::max(worth / panel_rows, Index{1}) * panel_rows : contents_.padded_rows();
+    for (Ranker& ranker : rankers_) ranker.worth = worth;
+    std::atomic<bool> fits = true;
+    this->share_out(0, contents_.rows(), [&](int share, Finder& finder, Index first, Index end) HWY_ATTR {
+      const auto narrow = [&]() HWY_ATTR {
+        if constexpr (Lanes::ranks) rank_candidates(static_cast<std::size_t>(share));
+      };
+      if (!finder.gather(tile, first, end, chunk, narrow)) fits = false;
     });
+    return fits;
   }
 
   void find_maxima(const Tile& tile) {
-    for (Index first = 0; first < contents_.rows(); first += this->group()) {
-      this->clear_candidates();
-      this->score_group(tile, first, std::min(first + this->group(), contents_.rows()));
+    this->share_out(0, contents_.rows(), [&](int /*share*/, Finder& finder, Index first, Index end) HWY_ATTR {
+      finder.find_maxima(tile, first, end);
+    });
+  }
+
+  /// Drops of a thread's candidates so far those that can't be among the best, where so many are worth it.
+  struct Ranker {
+    Lanes separation;
+    Index worth;
+  };
+
+  void rank_candidates(std::size_t share) {
+    auto& [separation, worth] = rankers_[share];
+    auto& finder = finders_[share];
+    if (finder.most_candidates() < worth) return;
+    const LaneArray<float>& maximum = finder.maximum();
+    separation.start(maximum);
+    for (int round = 0; round < 12; ++round) {
+      separation.begin_round();
+      finder.for_each_block([&](Index lane, const Candidates& candidates) HWY_ATTR {
+        visit_candidates(lane, candidates, [&](Index at, Vector score) HWY_ATTR {
+          separation.count(at, hn::Sub(score, hn::Load(floats, maximum.data() + at)));
+        });
+      });
+      if (!separation.narrow(this->lanes_)) break;
     }
+    for (Index lane = 0; lane < this->lanes_; ++lane)
+      finder.raise_floor(lane, separation.floor(lane, maximum[static_cast<std::size_t>(lane)]));
+    finder.drop_hopeless();
+    worth = std::max(worth, 4 * finder.most_candidates());
   }
 
   /// visit_scores(visit) calls visit(lane, score) for all of them.
@@ -199,96 +170,46 @@ class SettledReader : public CandidateReader<Scorer, Lanes::absolute> {
 
   template <class Visit>
   HWY_INLINE void visit_candidates(const Visit& visit) {
-    this->for_each_block([&](Index lane, const Candidates& candidates) HWY_ATTR {
-      for (Index i = 0; i < candidates.count(); ++i)
-        for (int v = 0; v < block_vectors; ++v) visit(lane + v * vector_lanes(), candidates.value(i, v));
-    });
+    this->for_each_block([&](Index lane, const Candidates& candidates)
+                             HWY_ATTR { visit_candidates(lane, candidates, visit); });
   }
 
-  /// Makes the scores again: calls visit(first pattern, first lane, scores) for all blocks of them.
   template <class Visit>
-  HWY_INLINE void score_all(const Tile& tile, const Visit& visit) {
+  static HWY_INLINE void visit_candidates(Index lane, const Candidates& candidates, const Visit& visit) {
+    for (Index i = 0; i < candidates.count(); ++i)
+      for (int v = 0; v < block_vectors; ++v) visit(lane + v * vector_lanes(), candidates.value(i, v));
+  }
+
+  /// Makes the scores again.
+  template <class Visit>
+  HWY_INLINE void visit_all(const Tile& tile, const Visit& visit) {
     for (Index first = 0; first < contents_.rows(); first += block_rows)
       for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
         Block block;
-        score_block(scorer_, tile, first, contents_.rows(), lane, block);
-        visit(first, lane, block);
+        score_block(finders_.front().scorer(), tile, first, contents_.rows(), lane, block);
+        for (int r = 0; r < block_rows; ++r)
+          for (int v = 0; v < block_vectors; ++v) visit(lane + v * vector_lanes(), block[r][v]);
       }
   }
 
-  template <class Visit>
-  HWY_INLINE void visit_all(const Tile& tile, const Visit& visit) {
-    score_all(tile, [&](Index /*first*/, Index lane, const Block& block) HWY_ATTR {
-      for (int r = 0; r < block_rows; ++r)
-        for (int v = 0; v < block_vectors; ++v) visit(lane + v * vector_lanes(), block[r][v]);
-    });
-  }
-
-  void weigh_segments(const Tile& tile) {
-    const Index pattern_count = contents_.rows();
-    this->clear_candidates();
-    for (Index segment = 0; segment < pattern_count; segment += segment_patterns_) {
-      if (segment > 0) this->read_out_candidates();
-      this->score_patterns(tile, segment, std::min(segment + segment_patterns_, pattern_count));
-      weigh();
-    }
-  }
-
   /// Turns the candidates' scores into weights, sums them, and drops those that have none.
-  void weigh() {
-    this->for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR {
-      candidates.filter([&](Index pattern, Vector(&values)[block_vectors]) HWY_ATTR {
-        bool any = false;
-        for (int v = 0; v < block_vectors; ++v) any |= weigh(pattern, lane + v * vector_lanes(), values[v]);
-        return any;
-      });
-      this->add_weights(lane, candidates);
+  template <class Watch>
+  HWY_INLINE void weigh(Index lane, Candidates& candidates, const Watch& watch) {
+    candidates.filter([&](Index pattern, Vector(&values)[block_vectors]) HWY_ATTR {
+      bool any = false;
+      for (int v = 0; v < block_vectors; ++v) {
+        const Index at = lane + v * vector_lanes();
+        watch(pattern, at, values[v]);
+        values[v] = separation_.weigh(at, distance(at, values[v]));
+        any |= !hn::AllTrue(floats, hn::Eq(values[v], hn::Zero(floats)));  // NaN is a weight, too.
+      }
+      return any;
     });
-  }
-
-  /// Whether the pattern has weight in one of the lanes.
-  HWY_INLINE bool weigh(Index pattern, Index lane, Vector& value) {
-    note_winner(pattern, lane, value);
-    value = separation_.weigh(lane, distance(lane, value));
-    return !hn::AllTrue(floats, hn::Eq(value, hn::Zero(floats)));  // NaN is one, too.
-  }
-
-  HWY_INLINE void note_winner(Index pattern, Index lane, Vector score) {
-    const auto found = hn::Load(Indices(), winner_.data() + lane);
-    const auto is_best = hn::Eq(score, hn::Load(floats, maximum_.data() + lane));
-    const auto is_first = hn::And(hn::RebindMask(Indices(), is_best), hn::Eq(found, hn::Zero(Indices())));
-    const auto own = hn::Set(Indices(), static_cast<std::int32_t>(pattern + 1));
-    hn::Store(hn::IfThenElse(is_first, own, found), Indices(), winner_.data() + lane);
+    this->add_weights(lane, candidates, 0, candidates.count());
   }
 
   Lanes separation_;
-  LaneArray<std::int32_t> winner_{};  ///< pattern + 1, or 0
-};
-
-/// Hard retrieval by a reader that has all scores.
-template <class Reader>
-class SettledRetrieval final : public RetrievalKernel {
- public:
-  template <class... Arguments>
-  explicit SettledRetrieval(const RankingSize& size, const Arguments&... arguments)
-      : reader_(arguments...), ranking_(size), best_(size) {}
-
-  const LaneRanking& retrieve(const Tile& tile) override {
-    reader_.evaluate(tile);
-    if (ranking_.count > 1) reader_.find_best(tile, best_);
-    for (Index lane = 0; lane < tile.lanes; ++lane) {
-      ranking_.set(lane, 0, reader_.winner(lane), static_cast<float>(reader_.posterior(lane)));
-      rank_others(lane, best_, ranking_, [&](Index rank, float score, float /*largest*/) {
-        return static_cast<float>(reader_.posterior(lane, rank, score));
-      });
-    }
-    return ranking_;
-  }
-
- private:
-  Reader reader_;
-  LaneRanking ranking_;
-  BestScores best_;  ///< where more than one is asked for
+  std::vector<Ranker> rankers_;  ///< of each thread, of separations that rank
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

@@ -12,23 +12,24 @@
 #include <hwy/highway.h>
 
 #include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
+#include "kernels/cpu/softmax/online_retrieval-inl.hpp"
 #include "kernels/cpu/softmax/pattern_scorer-inl.hpp"
-#include "kernels/cpu/softmax/retrieval-inl.hpp"
 #include "kernels/cpu/softmax/softmax_reader-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
-std::unique_ptr<FieldKernel> make_softmax(const SoftmaxField& field, const Update& update, Index width) {
-  return make_normalised_kernel<SoftmaxReader<PatternScorer>>(field, terms_of(field), update, width);
+std::unique_ptr<FieldKernel> make_softmax(const SoftmaxField& field, const Update& update, const KernelSize& size) {
+  return make_normalised_kernel<SoftmaxReader<PatternScorer>>(field, terms_of(field), update, size);
 }
 
-std::unique_ptr<RecallKernel> make_softmax_recall(const SoftmaxField& field, const Readout& readout, Index width) {
-  return std::make_unique<ContentsKernel<SoftmaxReader<PatternScorer>>>(field, readout, terms_of(field).centre, width);
+std::unique_ptr<RecallKernel> make_softmax_recall(const SoftmaxField& field, const Readout& readout,
+                                                  const KernelSize& size) {
+  return std::make_unique<ContentsKernel<SoftmaxReader<PatternScorer>>>(field, readout, terms_of(field).centre, size);
 }
 
 std::unique_ptr<RetrievalKernel> make_softmax_retrieval(const SoftmaxField& field, const RankingSize& size) {
-  return std::make_unique<LaneRetrieval<PatternScorer>>(field, size);
+  return std::make_unique<OnlineRetrieval<PatternScorer>>(field, size);
 }
 
 }  // namespace attractor::cpu::HWY_NAMESPACE
@@ -41,14 +42,15 @@ HWY_EXPORT(make_softmax);
 HWY_EXPORT(make_softmax_recall);
 HWY_EXPORT(make_softmax_retrieval);
 
-std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update, Index width) {
-  if (!is_softmax(field)) return make_settled_kernel(field, update, width);
-  return HWY_DYNAMIC_DISPATCH(make_softmax)(field, update, width);
+std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update, const KernelSize& size) {
+  if (!is_softmax(field)) return make_settled_kernel(field, update, size);
+  return HWY_DYNAMIC_DISPATCH(make_softmax)(field, update, size);
 }
 
-std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const Readout& readout, Index width) {
-  if (!is_softmax(field)) return make_settled_recall_kernel(field, readout, width);
-  return HWY_DYNAMIC_DISPATCH(make_softmax_recall)(field, readout, width);
+std::unique_ptr<RecallKernel> make_recall_kernel(const SoftmaxField& field, const Readout& readout,
+                                                 const KernelSize& size) {
+  if (!is_softmax(field)) return make_settled_recall_kernel(field, readout, size);
+  return HWY_DYNAMIC_DISPATCH(make_softmax_recall)(field, readout, size);
 }
 
 std::unique_ptr<RetrievalKernel> make_retrieval_kernel(const SoftmaxField& field, const RankingSize& size) {

@@ -1,8 +1,8 @@
 // Softmax: p = exp(s − max)/Σ, online over segments of patterns.
 //
-// A weight below e^−cutoff of the largest is zero, with the cutoff such that all weights dropped together stay below
-// half a float ulp of the sum, however many patterns have them. Few do: the readout drops further ones by what they add
-// up to.
+// A weight of e^−cutoff of the largest, or less, is zero, with the cutoff such that all weights dropped together stay
+// below half a float ulp of the sum, however many patterns have them. Few do: the readout drops further ones by what
+// they add up to.
 
 #if defined(ATTRACTOR_CPU_SOFTMAX_READER_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTRACTOR_CPU_SOFTMAX_READER_INL
@@ -15,6 +15,7 @@
 #include <cmath>
 
 #include "kernels/cpu/softmax/candidate_reader-inl.hpp"
+#include "kernels/negligible.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
@@ -24,18 +25,21 @@ class SoftmaxReader : public CandidateReader<Scorer> {
   using Base = CandidateReader<Scorer>;
 
  public:
-  SoftmaxReader(const typename Scorer::Field& field, const PackedMatrix& contents, Index width)
-      : Base(field, contents, width, detail::softmax_cutoff(contents.rows()), PatternBlocks(contents)) {}
+  /// `best`: the scores that are watched are to be those of so many best patterns, too.
+  SoftmaxReader(const typename Scorer::Field& field, const PackedMatrix& contents, const KernelSize& size,
+                const RankingSize* best = nullptr)
+      : SoftmaxReader(field, contents, size, detail::softmax_cutoff(contents.rows()), best) {}
 
-  /// Scores and weighs all patterns; the readout of the last segment is left for later.
-  void evaluate(const Tile& tile) {
-    start(tile);
-    const Index pattern_count = contents_.rows();
-    for (Index segment = 0; segment < pattern_count; segment += segment_patterns_) {
-      if (segment > 0) this->read_out_candidates();
-      this->score_patterns(tile, segment, std::min(segment + segment_patterns_, pattern_count));
-      weigh();
-    }
+  /// Scores and weighs all patterns; the readout of the last ones is left for later. watch(pattern, lane, scores) is
+  /// called for all that may have weight and a vector of lanes, in the order of the patterns.
+  template <class Watch>
+  void evaluate(const Tile& tile, const Watch& watch) {
+    this->start(tile);
+    weighed_maximum_ = maximum_;
+    this->score_segments(tile, [&]() HWY_ATTR {
+      for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) rescale(lane);
+      this->for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR { weigh(lane, candidates, watch); });
+    });
   }
 
   /// log Σ exp(s) of an evaluated lane.
@@ -44,91 +48,23 @@ class SoftmaxReader : public CandidateReader<Scorer> {
            std::log(normaliser_[static_cast<std::size_t>(lane)]);
   }
 
- protected:
-  using Base::contents_;
-  using Base::maximum_;
-  using Base::normaliser_;
-  using Base::segment_patterns_;
-
-  void start(const Tile& tile) {
-    Base::start(tile);
-    weighed_maximum_ = maximum_;
-  }
-
-  /// Turns the candidates' scores into weights exp(s − maximum), and sums them.
-  void weigh() {
-    this->for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR {
-      for (int v = 0; v < block_vectors; ++v) rescale(lane + v * vector_lanes());
-      weigh(lane, candidates);
-    });
+  /// The weight of a pattern that has this score; NaN where scores aren't numbers.
+  [[nodiscard]] double posterior(Index lane, Index /*rank*/, float score) const {
+    const auto at = static_cast<std::size_t>(lane);
+    return std::exp(static_cast<double>(score - maximum_[at])) / normaliser_[at];
   }
 
  private:
+  using Base::maximum_;
+  using Base::normaliser_;
   using Base::readout_;
 
-  HWY_INLINE void weigh(Index lane, Candidates& candidates) {
-    Vector maximum[block_vectors];
-    Vector least[block_vectors];
-    Tail tail;
-    this->load_least(lane, least);
-    for (int v = 0; v < block_vectors; ++v) maximum[v] = hn::Load(floats, maximum_.data() + lane + v * vector_lanes());
-    candidates.filter([&](Index /*pattern*/, Vector(&values)[block_vectors]) HWY_ATTR {
-      const auto kept = any_matters(values, least);
-      for (int v = 0; v < block_vectors; ++v) {
-        values[v] = hn::IfThenElseZero(may_matter(values[v], least[v]), softmax_weight(values[v], maximum[v]));
-        tail.add(v, values[v]);
-      }
-      return !hn::AllFalse(floats, kept);
-    });
-    this->add_weights(lane, candidates);
-    Vector negligible[block_vectors];
-    for (int v = 0; v < block_vectors; ++v) negligible[v] = tail.threshold(v);
-    drop(negligible, candidates);
-  }
-
-  /// Sums of a lane's weights below two thresholds. The sum of all weights is at least 1, that of the largest; so what
-  /// adds up to less than `most` is below a quarter of a float ulp of it.
-  class Tail {
-   public:
-    HWY_INLINE Tail() {
-      for (int v = 0; v < block_vectors; ++v) below_higher_[v] = below_lower_[v] = hn::Zero(floats);
-    }
-
-    HWY_INLINE void add(int v, Vector weight) {
-      const auto below = [=](float threshold) HWY_ATTR {
-        return hn::IfThenElseZero(hn::Lt(weight, hn::Set(floats, threshold)), weight);
-      };
-      below_higher_[v] = hn::Add(below_higher_[v], below(higher));
-      below_lower_[v] = hn::Add(below_lower_[v], below(lower));
-    }
-
-    /// The higher one below which weights may be dropped; 0: neither.
-    [[nodiscard]] HWY_INLINE Vector threshold(int v) const {
-      const auto may_drop = [](Vector sum) HWY_ATTR { return hn::Le(sum, hn::Set(floats, most)); };
-      const Vector lower_or_none = hn::IfThenElseZero(may_drop(below_lower_[v]), hn::Set(floats, lower));
-      return hn::IfThenElse(may_drop(below_higher_[v]), hn::Set(floats, higher), lower_or_none);
-    }
-
-   private:
-    static constexpr float most = 0x1p-26F;
-    static constexpr float higher = 0x1p-29F;
-    static constexpr float lower = 0x1p-32F;
-
-    Vector below_higher_[block_vectors];
-    Vector below_lower_[block_vectors];
-  };
-
-  /// Drops weights below the thresholds.
-  static HWY_INLINE void drop(const Vector (&least)[block_vectors], Candidates& candidates) {
-    candidates.filter([&](Index /*pattern*/, Vector(&weights)[block_vectors]) HWY_ATTR {
-      Vector any = hn::Zero(floats);
-      for (int v = 0; v < block_vectors; ++v) {
-        weights[v] = hn::IfThenZeroElse(hn::Lt(weights[v], least[v]), weights[v]);
-        any = hn::Or(any, weights[v]);
-      }
-      return !hn::AllTrue(floats, hn::Eq(any, hn::Zero(floats)));  // NaN is a weight, too.
-    });
-  }
+  SoftmaxReader(const typename Scorer::Field& field, const PackedMatrix& contents, const KernelSize& size, float cutoff,
+                const RankingSize* best)
+      : Base(field, contents, size, best == nullptr || best->posteriors ? cutoff : 0.0F, best),
+        cutoff_(cutoff),
+        negligible_(0x1p-26F /
+                    static_cast<float>((contents.rows() + this->pattern_block() - 1) / this->pattern_block())) {}
 
   /// Brings the sums of the earlier segments to the maximum of all of them.
   HWY_INLINE void rescale(Index lane) {
@@ -143,7 +79,84 @@ class SoftmaxReader : public CandidateReader<Scorer> {
     readout_.scale(lane, factor);
   }
 
+  /// Turns the candidates' scores into weights exp(s − maximum), and sums them: one block of patterns after another, so
+  /// that a block's negligible weights are the same whatever is weighed at a time.
+  template <class Watch>
+  HWY_INLINE void weigh(Index lane, Candidates& candidates, const Watch& watch) {
+    const Index block = this->pattern_block();
+    Index kept = 0;
+    for (Index first = 0; first < candidates.count();) {
+      const Index end = candidates.first_from(first, (candidates.pattern(first) / block + 1) * block);
+      kept = weigh(lane, candidates, first, end, kept, watch);
+      first = end;
+    }
+    candidates.truncate(kept);
+  }
+
+  /// The candidates [first, end) of one block of patterns; those that stay move to `to` and on. Returns their end.
+  template <class Watch>
+  HWY_INLINE Index weigh(Index lane, Candidates& candidates, Index first, Index end, Index to, const Watch& watch) {
+    Vector maximum[block_vectors];
+    for (int v = 0; v < block_vectors; ++v) maximum[v] = hn::Load(floats, maximum_.data() + lane + v * vector_lanes());
+    const Vector least = hn::Set(floats, -cutoff_);
+    Tail tail(negligible_);
+    const Index weighed =
+        candidates.move_kept(first, end, to, [&](Index pattern, Vector(&values)[block_vectors]) HWY_ATTR {
+          auto kept = hn::Lt(values[0], values[0]);
+          for (int v = 0; v < block_vectors; ++v) {
+            watch(pattern, lane + v * vector_lanes(), values[v]);
+            const Vector distance = hn::Sub(values[v], maximum[v]);
+            const auto counts = hn::Not(hn::Le(distance, least));  // NaN does.
+            values[v] = hn::IfThenElseZero(counts, exp_below_zero(distance));
+            kept = hn::Or(kept, counts);
+            tail.add(v, values[v]);
+          }
+          return !hn::AllFalse(floats, kept);
+        });
+    this->add_weights(lane, candidates, to, weighed);
+    return candidates.move_kept(to, weighed, to, [&](Index /*pattern*/, Vector(&weights)[block_vectors]) HWY_ATTR {
+      Vector any = hn::Zero(floats);
+      for (int v = 0; v < block_vectors; ++v) {
+        weights[v] = hn::IfThenZeroElse(hn::Lt(weights[v], tail.threshold(v)), weights[v]);
+        any = hn::Or(any, weights[v]);
+      }
+      return !hn::AllTrue(floats, hn::Eq(any, hn::Zero(floats)));  // NaN is a weight, too.
+    });
+  }
+
+  /// Sums of a lane's weights below two thresholds. The sum of all weights is at least 1, that of the largest; so what
+  /// adds up to no more than is negligible in each block comes to a quarter of a float ulp of it.
+  class Tail {
+   public:
+    HWY_INLINE explicit Tail(float negligible)
+        : most_(hn::Set(floats, negligible)),
+          higher_(hn::Set(floats, 0x1p-3F * negligible)),
+          lower_(hn::Set(floats, 0x1p-6F * negligible)) {
+      for (int v = 0; v < block_vectors; ++v) below_higher_[v] = below_lower_[v] = hn::Zero(floats);
+    }
+
+    HWY_INLINE void add(int v, Vector weight) {
+      below_higher_[v] = hn::Add(below_higher_[v], hn::IfThenElseZero(hn::Lt(weight, higher_), weight));
+      below_lower_[v] = hn::Add(below_lower_[v], hn::IfThenElseZero(hn::Lt(weight, lower_), weight));
+    }
+
+    /// The higher one below which weights may be dropped; 0: neither.
+    [[nodiscard]] HWY_INLINE Vector threshold(int v) const {
+      const Vector lower_or_none = hn::IfThenElseZero(hn::Le(below_lower_[v], most_), lower_);
+      return hn::IfThenElse(hn::Le(below_higher_[v], most_), higher_, lower_or_none);
+    }
+
+   private:
+    Vector most_;
+    Vector higher_;
+    Vector lower_;
+    Vector below_higher_[block_vectors];
+    Vector below_lower_[block_vectors];
+  };
+
   LaneArray<float> weighed_maximum_;  ///< maximum at the last weighing
+  float cutoff_;
+  float negligible_;  ///< sum of weights in a block of patterns
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE
