@@ -65,15 +65,24 @@ struct PatternValues {
 };
 
 /// The arrays that a softmax field has for each pattern.
-struct PatternArrays {
+class PatternArrays {
+ public:
   explicit PatternArrays(const SoftmaxForm& form)
-      : scale{form.scale, form.beta, form.beta},
-        offset{form.offset, 0.0F, 0.0F},
-        log_prior{form.log_prior, 0.0F, -std::numeric_limits<float>::infinity()} {}
+      : scale_{form.scale, form.beta, form.beta},
+        offset_{form.offset, 0.0F, 0.0F},
+        log_prior_{form.log_prior, 0.0F, -std::numeric_limits<float>::infinity()} {}
 
-  PatternValues scale;
-  PatternValues offset;
-  PatternValues log_prior;
+  /// Values of the patterns from `first` on, for which there is room.
+  void write(cpu::SoftmaxField& field, Index first, Index count) const noexcept {
+    scale_.write(field.scale, first, count);
+    offset_.write(field.offset, first, count);
+    log_prior_.write(field.log_prior, first, count);
+  }
+
+ private:
+  PatternValues scale_;
+  PatternValues offset_;
+  PatternValues log_prior_;
 };
 
 /// Takes in patterns behind those there are, and what the form says of all.
@@ -84,10 +93,7 @@ void append(cpu::SoftmaxField& field, const SoftmaxForm& form) {
   for (cpu::AlignedFloats* const array : {&field.scale, &field.offset, &field.log_prior})
     array->reserve(cpu::padded(count), first);
   field.patterns.reserve(count);
-  const PatternArrays arrays(form);
-  arrays.scale.write(field.scale, first, count);
-  arrays.offset.write(field.offset, first, count);
-  arrays.log_prior.write(field.log_prior, first, count);
+  PatternArrays(form).write(field, first, count);
   field.patterns.append(form.patterns);
   field.resolution = std::move(resolution);
   field.potential_offset = form.potential_offset;
@@ -121,6 +127,22 @@ void append(cpu::AdaptiveField& field, const AdaptiveForm& form) {
 template <class Field, class Form>
 void append(Field& /*field*/, const Form& /*form*/) {}
 
+void remove(cpu::SoftmaxField& field, std::span<const Index> patterns) noexcept {
+  cpu::for_moves(patterns, field.patterns.rows(), [&](Index from, Index to) {
+    for (cpu::AlignedFloats* const array : {&field.scale, &field.offset, &field.log_prior})
+      (*array)[to] = (*array)[from];
+  });
+  field.patterns.remove(patterns);
+  const Index count = field.patterns.rows();
+  const SoftmaxForm nothing{.patterns = {}, .contents = {}, .resolution = {}, .beta = field.beta};
+  PatternArrays(nothing).write(field, count, count);
+}
+
+void remove(cpu::AdaptiveField& field, std::span<const Index> patterns) noexcept { cpu::remove(field, patterns); }
+
+template <class Field>
+void remove(Field& /*field*/, std::span<const Index> /*patterns*/) noexcept {}
+
 cpu::Readout make_readout(const PointwiseForm& form) {
   if (form.evaluation == Evaluation::factored)
     return {.contents = cpu::PackedMatrix(form.contents), .intensity = for_neurons(form.intensity)};
@@ -135,7 +157,8 @@ cpu::Readout make_readout(const Normalised& form) {
   return {.contents = cpu::PackedMatrix(form.contents)};
 }
 
-/// The patterns in the layout of kernels; null where a field keeps what became of them.
+/// The patterns in the layout of kernels; null where a field keeps what became of them, or nothing.
+const cpu::PackedMatrix* patterns_of(const cpu::EmptyField& /*field*/) { return nullptr; }
 const cpu::PackedMatrix* patterns_of(const cpu::FactoredField& field) { return &field.factor; }
 const cpu::PackedMatrix* patterns_of(const cpu::SoftmaxField& field) { return &field.patterns; }
 const cpu::PackedMatrix* patterns_of(const cpu::AdaptiveField& field) { return &field.patterns; }
@@ -150,6 +173,7 @@ class CpuEngine final : public Engine {
   explicit CpuEngine(const Form& form)
       : field_(std::visit([](const auto& f) { return make_field(f); }, form)),
         readout_(std::visit([](const auto& f) { return make_readout(f); }, form)) {}
+  explicit CpuEngine(const cpu::EmptyField& field) : field_(field) {}
 
   [[nodiscard]] const cpu::PackedMatrix* patterns() const override {
     return std::visit([](const auto& field) { return patterns_of(field); }, field_);
@@ -165,6 +189,11 @@ class CpuEngine final : public Engine {
     readout_.contents.reserve(readout_.contents.rows() + contents.rows);
     std::visit([](auto& field, const auto& f) { detail::append(field, f); }, field_, form);
     readout_.contents.append(contents);
+  }
+
+  void remove(std::span<const Index> patterns) noexcept override {
+    std::visit([&](auto& field) { detail::remove(field, patterns); }, field_);
+    if (readout_.contents.rows() > 0) readout_.contents.remove(patterns);
   }
 
   void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
@@ -201,5 +230,9 @@ class CpuEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> make_cpu_engine(const Form& form) { return std::make_unique<CpuEngine>(form); }
+
+std::unique_ptr<Engine> make_empty_engine(Index columns) {
+  return std::make_unique<CpuEngine>(cpu::EmptyField{.columns = columns});
+}
 
 }  // namespace attractor::detail

@@ -74,7 +74,7 @@ class FormMaker {
     if (takes_absolute_scores(rule.separation)) return of_distances(rule);
     const bool is_dot = rule.similarity == Similarity::dot;
     const bool quadratic = is_dot || rule.similarity == Similarity::squared_distance;
-    std::vector<float> centre = quadratic ? centre_of(statistics_) : std::vector<float>();
+    std::vector<float> centre = quadratic ? centre_of(statistics_, patterns_) : std::vector<float>();
     MatrixView<const float> patterns = patterns_;
     if (!is_zero(centre)) patterns = made_.patterns = less_centre(patterns_, centre);
     ScoreTerms terms = score_terms(rule, statistics_, patterns_, centre);
@@ -166,17 +166,18 @@ class FormMaker {
   MadeMatrices& made_;
 };
 
-/// Whether a rule leaves old patterns as they are, see can_append.
-class AppendCheck {
+/// Whether a rule leaves patterns as they are, see keeps_patterns.
+class ChangeCheck {
  public:
-  AppendCheck(const PatternStatistics& before, const PatternStatistics& after) : before_(before), after_(after) {}
+  ChangeCheck(const PatternStatistics& before, const PatternStatistics& after) : before_(before), after_(after) {}
 
   bool operator()(const ModernHopfieldOptions& rule) const {
     if (takes_absolute_scores(rule.separation)) return true;
     switch (rule.similarity) {
-      case Similarity::dot: return has_no_centre();
+      case Similarity::dot: return !has_centre(after_);
       case Similarity::squared_distance:
-        return has_no_centre() && after_.shortest_square == before_.shortest_square;  // offsets are relative to that
+        return !has_centre(after_) &&
+               after_.shortest_square == before_.shortest_square;  // offsets are relative to that
       default: return true;
     }
   }
@@ -188,8 +189,6 @@ class AppendCheck {
   }
 
  private:
-  [[nodiscard]] bool has_no_centre() const { return is_zero(centre_of(after_)); }
-
   const PatternStatistics& before_;
   const PatternStatistics& after_;
 };
@@ -201,8 +200,8 @@ Form make_form(const Rule& rule, const PatternStatistics& statistics, MatrixView
   return std::visit(FormMaker(statistics, patterns, contents, made), rule);
 }
 
-bool can_append(const Rule& rule, const PatternStatistics& before, const PatternStatistics& after) {
-  return std::visit(AppendCheck(before, after), rule);
+bool keeps_patterns(const Rule& rule, const PatternStatistics& before, const PatternStatistics& after) {
+  return std::visit(ChangeCheck(before, after), rule);
 }
 
 }  // namespace attractor::detail

@@ -21,7 +21,8 @@ class StoredRows {
   /// `packed` outlives this.
   explicit StoredRows(const cpu::PackedMatrix& packed) : packed_(&packed) {}
 
-  [[nodiscard]] bool is_packed() const { return packed_ != nullptr; }
+  /// Where an engine keeps them; else null.
+  [[nodiscard]] const cpu::PackedMatrix* packed() const { return packed_; }
   [[nodiscard]] Index count() const { return packed_ != nullptr ? packed_->rows() : rows_->rows(); }
   [[nodiscard]] Index columns() const { return packed_ != nullptr ? packed_->columns() : rows_->columns(); }
 
@@ -31,8 +32,8 @@ class StoredRows {
   /// The rows, without keeping more of them here. @throws std::bad_alloc
   [[nodiscard]] Matrix<float> copy() const;
 
-  /// After the engine has taken in more of them; views end. Nobody else uses this.
-  void grow() noexcept { rows_.reset(); }
+  /// After the engine has taken some in or out; views end. Nobody else uses this.
+  void change() noexcept { rows_.reset(); }
 
  private:
   const cpu::PackedMatrix* packed_ = nullptr;

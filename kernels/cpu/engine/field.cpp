@@ -10,6 +10,7 @@ namespace {
 Index floats_of(const PackedMatrix& matrix) { return matrix.padded_rows() * matrix.padded_columns(); }
 
 /// What a step of one state costs, in multiply-adds.
+Index step_cost(const EmptyField& /*field*/) { return 0; }
 Index step_cost(const FactoredField& field) { return 2 * floats_of(field.factor); }
 Index step_cost(const DenseField& field) { return floats_of(field.weights); }
 Index step_cost(const SoftmaxField& field) { return 2 * floats_of(field.patterns); }
