@@ -11,9 +11,10 @@ namespace attractor::detail {
 namespace {
 
 /// Operations of a factored step are 2·2PD, of a dense one 2D²; kernels take patterns eight at a time.
-Evaluation cheaper(Evaluation asked, MatrixView<const float> factor) {
+Evaluation cheaper(Evaluation asked, const PatternStatistics& statistics) {
   if (asked != Evaluation::automatic) return asked;
-  return 2 * ((factor.rows + 7) / 8 * 8) < factor.columns ? Evaluation::factored : Evaluation::dense;
+  const auto dimension = static_cast<Index>(statistics.smallest.size());
+  return 2 * ((statistics.count + 7) / 8 * 8) < dimension ? Evaluation::factored : Evaluation::dense;
 }
 
 bool is_zero(const std::vector<float>& values) {
@@ -42,12 +43,11 @@ class FormMaker {
     return PointwiseForm{.factor = factor,
                          .contents = contents,
                          .intensity = std::move(intensity),
-                         .resolution = field_resolution(factor, scale),
                          .thresholds = rule.thresholds,
                          .scale = scale,
                          .energy_scale = scale,
                          .self_coupling = rule.self_coupling,
-                         .evaluation = cheaper(rule.evaluation, patterns_),
+                         .evaluation = cheaper(rule.evaluation, statistics_),
                          .placement = rule.placement};
   }
   Form operator()(const ProjectionOptions& rule) const {
@@ -56,10 +56,9 @@ class FormMaker {
     return PointwiseForm{.factor = made_.patterns,
                          .contents = made_.contents,
                          .intensity = std::move(factors.intensity),
-                         .resolution = field_resolution(made_.patterns, 1.0F),
                          .thresholds = rule.thresholds,
                          .self_coupling = rule.self_coupling,
-                         .evaluation = cheaper(rule.evaluation, patterns_),
+                         .evaluation = cheaper(rule.evaluation, statistics_),
                          .placement = rule.placement};
   }
   Form operator()(const StorkeyOptions& rule) const { return of_weights(storkey_weights(patterns_), 1.0F, rule); }
@@ -183,6 +182,11 @@ class ChangeCheck {
   }
   bool operator()(const ExponentialOptions& /*rule*/) const { return true; }
   bool operator()(const AdaptiveSimilarity& rule) const { return rule.precision == TermPrecision::full; }
+  bool operator()(const DenseAssociativeOptions& /*rule*/) const { return true; }
+  bool operator()(const MinervaOptions& /*rule*/) const { return true; }
+  bool operator()(const HebbianOptions& rule) const {
+    return !rule.centred && rule.decay == 1.0F && cheaper(rule.evaluation, after_) == Evaluation::factored;
+  }
   template <class Linear>
   bool operator()(const Linear& /*rule*/) const {
     return false;

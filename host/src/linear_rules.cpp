@@ -138,11 +138,7 @@ namespace {
 /// Σ_μ F_μi² for each neuron.
 std::vector<double> squared_columns(MatrixView<const float> factor) {
   std::vector<double> sums(static_cast<std::size_t>(factor.columns), 0.0);
-  for (Index i = 0; i < factor.rows; ++i)
-    for (Index k = 0; k < factor.columns; ++k) {
-      const auto value = static_cast<double>(factor(i, k));
-      sums[static_cast<std::size_t>(k)] += value * value;
-    }
+  add_squares(factor, sums);
   return sums;
 }
 
@@ -192,6 +188,18 @@ double most_resolution(double largest_sum, float scale) {
 }
 
 }  // namespace
+
+void add_squares(MatrixView<const float> factor, std::vector<double>& sums) {
+  for (Index i = 0; i < factor.rows; ++i)
+    for (Index k = 0; k < factor.columns; ++k) {
+      const auto value = static_cast<double>(factor(i, k));
+      sums[static_cast<std::size_t>(k)] += value * value;
+    }
+}
+
+std::vector<float> resolution_of(const PointwiseForm& form) {
+  return form.resolution.empty() ? field_resolution(form.factor, form.scale) : form.resolution;
+}
 
 std::vector<float> field_resolution(MatrixView<const float> factor, float scale) {
   const std::vector<double> weights = squared_columns(factor);

@@ -31,12 +31,18 @@ struct ProjectionFactors {
 ///         combination of those before it.
 ProjectionFactors projection_factors(MatrixView<const float> patterns, MatrixView<const float> contents, float ridge);
 
+/// Adds Σ_μ F_μi² [D], in the order of the patterns.
+void add_squares(MatrixView<const float> factor, std::vector<double>& sums);
+
 /// What is taken out of FᵀF to clear its diagonal [D]: zeros with `self_coupling`.
 std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling);
 
 /// The smallest fields that can be told from 0 in units of u = scale·FᵀFx, for states of at most 1 [D], see
 /// core/attractor/update.hpp. Complexity: O(PD).
 std::vector<float> field_resolution(MatrixView<const float> factor, float scale);
+
+/// That of the form, found where it has none.
+std::vector<float> resolution_of(const PointwiseForm& form);
 
 /// W of Storkey's rule [D × D], see Memory::storkey.
 ///

@@ -10,6 +10,7 @@
 #include "host/src/cuda_backend.hpp"
 #include "host/src/form_maker.hpp"
 #include "host/src/host_memory.hpp"
+#include "host/src/linear_rules.hpp"
 #include "host/src/memory_state.hpp"
 #include "host/src/rows.hpp"
 #include "host/src/rule_text.hpp"
@@ -55,14 +56,19 @@ std::shared_ptr<MemoryState> make_empty_state(const Device& device, const Rule& 
                                                       .contents = store(std::move(contents), nullptr)});
 }
 
+std::unique_ptr<Engine> make_engine(const Device& device, Form form) {
+  if (device.kind() != Device::Kind::cuda) return make_cpu_engine(form);
+  if (auto* const pointwise = std::get_if<PointwiseForm>(&form)) pointwise->resolution = resolution_of(*pointwise);
+  return make_cuda_engine(form, device.index());
+}
+
 std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, Rows patterns, Rows contents) {
   if (patterns.view().rows == 0) return make_empty_state(device, rule, std::move(patterns), std::move(contents));
   PatternStatistics statistics(patterns.view());
   MadeMatrices made;
   const Form form = make_form(rule, statistics, patterns.view(), contents.view(), made);
   const auto* const pointwise = std::get_if<PointwiseForm>(&form);
-  std::unique_ptr<Engine> engine =
-      device.kind() == Device::Kind::cuda ? make_cuda_engine(form, device.index()) : make_cpu_engine(form);
+  std::unique_ptr<Engine> engine = make_engine(device, form);
   const cpu::PackedMatrix* const kept_patterns = made.patterns.empty() ? engine->patterns() : nullptr;
   const cpu::PackedMatrix* const kept_contents = made.contents.empty() ? engine->contents() : nullptr;
   // NOLINTNEXTLINE(modernize-make-shared): not every compiler makes aggregates from arguments in parentheses

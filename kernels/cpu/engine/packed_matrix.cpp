@@ -45,7 +45,9 @@ void PackedMatrix::append(MatrixView<const float> rows) noexcept {
 
 void PackedMatrix::remove(std::span<const Index> rows) noexcept {
   for_moves(rows, rows_, [&](Index from, Index to) {
-    for (Index k = 0; k < columns_; ++k) data_[row_offset(to) + panel_rows * k] = at(from, k);
+    const float* const source = data() + row_offset(from);
+    float* const target = data_.data() + row_offset(to);
+    for (Index k = 0; k < columns_; ++k) target[panel_rows * k] = source[panel_rows * k];
   });
   rows_ -= static_cast<Index>(rows.size());
   for (Index i = rows_; i < padded_rows(); ++i)
