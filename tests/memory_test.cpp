@@ -366,6 +366,74 @@ TEST(ProjectionTest, ImprintOfADuplicateFailsAndChangesNothing) {
   EXPECT_TRUE(same_answers(memory, Memory::projection(test_device(), patterns)));
 }
 
+/// Whether a projection memory with contents is that of these patterns.
+void expect_projection(const Memory& memory, MatrixView<const float> patterns, MatrixView<const float> contents,
+                       float ridge) {
+  const Memory whole = Memory::projection(test_device(), patterns, {.ridge = ridge, .contents = contents});
+  EXPECT_TRUE(same_bits(memory.patterns(), patterns));
+  EXPECT_TRUE(same_bits(memory.contents(), contents));
+  EXPECT_EQ(memory.evaluation(), whole.evaluation());
+  EXPECT_TRUE(same_answers(memory, whole)) << patterns.rows;
+  const Recall own = recall(memory, patterns);
+  const Recall all = recall(whole, patterns);
+  EXPECT_TRUE(same_bits(own.contents, all.contents)) << patterns.rows;
+  EXPECT_TRUE(same_bits(own.intensity, all.intensity)) << patterns.rows;
+}
+
+TEST(ProjectionTest, GrowsAndForgetsAsIfMadeAtOnce) {
+  Rng rng(18);
+  const Matrix<float> patterns = random_gaussian(30, 49, rng);
+  const Matrix<float> contents = random_gaussian(30, 3, rng);
+  for (const float ridge : {0.0F, 0.25F}) {
+    Memory memory = Memory::projection(test_device(), patterns.view().slice(0, 2),
+                                       {.ridge = ridge, .contents = contents.view().slice(0, 2)});
+    Index count = 2;
+    for (const Index more : {1, 1, 5, 9, 1, 11}) {
+      memory.imprint(patterns.view().slice(count, more), contents.view().slice(count, more));
+      count += more;
+      expect_projection(memory, patterns.view().slice(0, count), contents.view().slice(0, count), ridge);
+    }
+    for (const std::vector<Index>& last :
+         std::vector<std::vector<Index>>{{29}, {27, 28}, {26}, {25, 20, 22, 23, 24, 21}}) {
+      memory.forget(last);
+      count -= static_cast<Index>(last.size());
+      expect_projection(memory, patterns.view().slice(0, count), contents.view().slice(0, count), ridge);
+      memory.imprint(patterns.view().slice(count, 1), contents.view().slice(count, 1));
+      memory.forget({count});
+    }
+    memory.forget({3});
+    const std::vector<Index> kept = others(20, {3});
+    expect_projection(memory, select(patterns, kept), select(contents, kept), ridge);
+  }
+}
+
+TEST(ProjectionTest, DependentPatternsAmongMoreLeaveAGrownMemoryAsItWas) {
+  Rng rng(19);
+  const Matrix<float> patterns = random_gaussian(6, 32, rng);
+  Memory memory = Memory::projection(test_device(), patterns.view().slice(0, 2));
+  memory.imprint(patterns.view().slice(2, 1));
+
+  expect_dependent([&] { memory.imprint(stack(patterns.view().slice(3, 1), patterns.view().slice(1, 1))); }, "4 of 5");
+
+  EXPECT_TRUE(same_answers(memory, Memory::projection(test_device(), patterns.view().slice(0, 3))));
+  memory.imprint(patterns.view().slice(3, 3));
+  EXPECT_TRUE(same_answers(memory, Memory::projection(test_device(), patterns)));
+}
+
+TEST(ImprintTest, TakesAViewOfAGrownMemorysOwnPatterns) {
+  Rng rng(20);
+  const Matrix<float> patterns = random_gaussian(3, 64, rng);
+  Memory memory = Memory::projection(test_device(), patterns, {.ridge = 0.5F});
+  Matrix<float> all = copy(patterns);
+  for (int i = 0; i < 3; ++i) {
+    memory.imprint(memory.patterns(), memory.contents());
+    all = stack(all, all);
+
+    EXPECT_TRUE(same_bits(memory.patterns(), all));
+    EXPECT_TRUE(same_answers(memory, Memory::projection(test_device(), all, {.ridge = 0.5F})));
+  }
+}
+
 TEST(ProjectionTest, RidgeAcceptsDuplicates) {
   Rng rng(7);
   const Matrix<float> patterns = random_gaussian(3, 16, rng);

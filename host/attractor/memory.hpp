@@ -272,10 +272,14 @@ class ATTRACTOR_EXPORT Memory {
   ///
   /// @param patterns [Q × D], finite, copied. @param contents [Q × M], given exactly if the memory has contents.
   /// @throws as the function that made this memory; NotSupported the memory has weights or priors for each
-  ///         pattern, which the new ones lack. Complexity: that of making the memory anew; but O(QD + QM), amortised,
-  ///         on the CPU for modern Hopfield, exponential and adaptive memories of full precision that no copy and no
-  ///         relaxer holds, unless patterns are far from 0 (some column's values at least twice their spread) or, with
-  ///         squared distances, a new one is the shortest.
+  ///         pattern, which the new ones lack. Complexity: that of making the memory anew; but, amortised, O(QD + QM) in
+  ///         place: on the CPU, for a memory that no copy and no relaxer holds, if it is a modern Hopfield, exponential,
+  ///         dense associative or Minerva memory, an adaptive one of full precision, or a factored Hebbian one without
+  ///         `centred` and decay. Exceptions are modern Hopfield memories whose patterns are far from 0 (some column's
+  ///         values at least twice their spread) and, with squared distances, new patterns shorter than all others. A
+  ///         factored projection memory that has changed before takes O(QP(D + M) + QP²), and keeps what that needs,
+  ///         P² + 2P(D + M) floats beside. The first relaxation of a factored linear memory that has changed then finds
+  ///         what sign updates need of all patterns, O(PD). Results are those of a memory made at once, bit for bit.
   void imprint(MatrixView<const float> patterns, MatrixView<const float> contents = {});
 
   /// Removes the patterns with these indices; later ones move up. Views of patterns and contents end.
@@ -285,7 +289,8 @@ class ATTRACTOR_EXPORT Memory {
   /// Complexity: that of making the memory anew; but where `imprint` is done in place, and patterns have no weights or
   /// priors of their own, O(QD + QM), plus copying the later patterns, plus up to O(PD) reads where a forgotten one was
   /// the only one with the largest or smallest entry of a column, the longest, or the shortest; of patterns in random
-  /// order one rarely is.
+  /// order one rarely is. Of factored Hebbian memories all patterns are read once. From projection memories only the
+  /// last patterns are taken in place.
   void forget(std::span<const Index> indices);
   void forget(std::initializer_list<Index> indices) { forget(std::span(indices.begin(), indices.size())); }
 

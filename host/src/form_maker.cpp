@@ -51,8 +51,9 @@ class FormMaker {
                          .placement = rule.placement};
   }
   Form operator()(const ProjectionOptions& rule) const {
-    ProjectionFactors factors = projection_factors(patterns_, contents_, rule.ridge);
-    made_ = {.patterns = std::move(factors.factor), .contents = std::move(factors.contents)};
+    ProjectionFactors factors = made_.projection->add(made_.stored, patterns_, contents_, rule.ridge);
+    made_.patterns = std::move(factors.factor);
+    made_.contents = std::move(factors.contents);
     return PointwiseForm{.factor = made_.patterns,
                          .contents = made_.contents,
                          .intensity = std::move(factors.intensity),
@@ -186,6 +187,9 @@ class ChangeCheck {
   bool operator()(const MinervaOptions& /*rule*/) const { return true; }
   bool operator()(const HebbianOptions& rule) const {
     return !rule.centred && rule.decay == 1.0F && cheaper(rule.evaluation, after_) == Evaluation::factored;
+  }
+  bool operator()(const ProjectionOptions& rule) const {
+    return cheaper(rule.evaluation, after_) == Evaluation::factored;
   }
   template <class Linear>
   bool operator()(const Linear& /*rule*/) const {

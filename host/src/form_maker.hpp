@@ -4,14 +4,17 @@
 
 #include "host/src/form.hpp"
 #include "host/src/pattern_statistics.hpp"
+#include "host/src/projection.hpp"
 #include "host/src/rule.hpp"
 
 namespace attractor::detail {
 
 /// What a form views, where that isn't what is stored itself.
 struct MadeMatrices {
-  Matrix<float> patterns;
-  Matrix<float> contents;
+  Projection* projection;               ///< of projection memories: what it has become of the `stored` patterns
+  MatrixView<const float> stored = {};  ///< those before, of rules that need them
+  Matrix<float> patterns = {};
+  Matrix<float> contents = {};
 };
 
 /// The rule applied. The form views patterns and contents as given, or else what `made` then has. The statistics are

@@ -19,18 +19,6 @@ Matrix<float> faded_factor(MatrixView<const float> factor, float decay);
 /// ξᵀη between the layers of pairs [ξ | η], `first` and all other neurons, summed over the pairs [D × D].
 Matrix<float> bidirectional_weights(MatrixView<const float> pairs, Index first);
 
-/// What the projection rule makes of patterns and contents: with LLᵀ the Cholesky factorisation of AAᵀ/D + ridge·I,
-/// FᵀF = Aᵀ(AAᵀ/D + ridge·I)⁻¹A/D, and so for contents in the place of the left A.
-struct ProjectionFactors {
-  Matrix<float> factor;          ///< F = L⁻¹A/√D [P × D]
-  Matrix<float> contents;        ///< L⁻¹C/√D [P × M]; empty: there are none
-  std::vector<float> intensity;  ///< [P] the same for contents of 1
-};
-
-/// @throws DependentPatterns a pivot falls below 1e-8 of its pattern's squared norm: to that accuracy the pattern is a
-///         combination of those before it.
-ProjectionFactors projection_factors(MatrixView<const float> patterns, MatrixView<const float> contents, float ridge);
-
 /// Adds Σ_μ F_μi² [D], in the order of the patterns.
 void add_squares(MatrixView<const float> factor, std::vector<double>& sums);
 

@@ -52,6 +52,7 @@ std::shared_ptr<MemoryState> make_empty_state(const Device& device, const Rule& 
                                                       .statistics = PatternStatistics(patterns.view()),
                                                       .evaluation = evaluation_without_patterns(rule),
                                                       .engine = make_empty_engine(columns),
+                                                      .projection = {},
                                                       .patterns = store(std::move(patterns), nullptr),
                                                       .contents = store(std::move(contents), nullptr)});
 }
@@ -62,13 +63,19 @@ std::unique_ptr<Engine> make_engine(const Device& device, Form form) {
   return make_cuda_engine(form, device.index());
 }
 
-std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, Rows patterns, Rows contents) {
+/// `changes`: patterns have come or gone, and more may be expected to.
+std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, Rows patterns, Rows contents,
+                                        bool changes = false) {
   if (patterns.view().rows == 0) return make_empty_state(device, rule, std::move(patterns), std::move(contents));
   PatternStatistics statistics(patterns.view());
-  MadeMatrices made;
+  Projection projection;
+  MadeMatrices made{.projection = &projection};
   const Form form = make_form(rule, statistics, patterns.view(), contents.view(), made);
   const auto* const pointwise = std::get_if<PointwiseForm>(&form);
   std::unique_ptr<Engine> engine = make_engine(device, form);
+  // It is several times as large as what relaxes, so that only memories that change in place have it.
+  const bool keeps_projection = changes && device.kind() == Device::Kind::cpu && pointwise != nullptr &&
+                                pointwise->evaluation == Evaluation::factored;
   const cpu::PackedMatrix* const kept_patterns = made.patterns.empty() ? engine->patterns() : nullptr;
   const cpu::PackedMatrix* const kept_contents = made.contents.empty() ? engine->contents() : nullptr;
   // NOLINTNEXTLINE(modernize-make-shared): not every compiler makes aggregates from arguments in parentheses
@@ -78,6 +85,7 @@ std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, 
                       .statistics = std::move(statistics),
                       .evaluation = pointwise != nullptr ? pointwise->evaluation : Evaluation::factored,
                       .engine = std::move(engine),
+                      .projection = keeps_projection ? std::move(projection) : Projection(),
                       .patterns = store(std::move(patterns), kept_patterns),
                       .contents = store(std::move(contents), kept_contents)});
 }
@@ -96,9 +104,22 @@ bool has_rows(const Rule& rule, Index dimension) {
   return (log_prior != nullptr && !log_prior->empty()) || has_weight_rows(rule, dimension);
 }
 
-/// Whether the engine has the only copy of what is stored.
+/// Whether the engine has what is stored, or what became of each pattern.
 bool is_in_place(const MemoryState& state) {
-  return state.patterns.packed() != nullptr && (state.contents.columns() == 0 || state.contents.packed() != nullptr);
+  if (state.projection.count() > 0) return true;
+  return state.patterns.is_packed() && (state.contents.columns() == 0 || state.contents.is_packed());
+}
+
+/// What is stored, where the rule's patterns go on from it.
+MatrixView<const float> stored_before(const MemoryState& state) {
+  return state.projection.count() > 0 ? state.patterns.view() : MatrixView<const float>();
+}
+
+/// Leaves the first patterns of those that the engine doesn't keep.
+void truncate(MemoryState& state, Index count) noexcept {
+  state.projection.truncate(count);
+  state.patterns.truncate(count);
+  state.contents.truncate(count);
 }
 
 /// After the engine has taken patterns in or out.
@@ -115,8 +136,17 @@ bool append(MemoryState& state, MatrixView<const float> patterns, MatrixView<con
   PatternStatistics statistics = state.statistics;
   statistics.add(patterns);
   if (!keeps_patterns(state.rule, state.statistics, statistics)) return false;
-  MadeMatrices made;
-  state.engine->append(make_form(state.rule, statistics, patterns, contents, made));
+  MadeMatrices made{.projection = &state.projection, .stored = stored_before(state)};
+  const Index count = state.patterns.count();
+  try {
+    const Form form = make_form(state.rule, statistics, patterns, contents, made);
+    state.patterns.append(patterns);
+    state.contents.append(contents);
+    state.engine->append(form);
+  } catch (...) {
+    truncate(state, count);
+    throw;
+  }
   change(state, std::move(statistics));
   return true;
 }
@@ -125,14 +155,18 @@ bool append(MemoryState& state, MatrixView<const float> patterns, MatrixView<con
 /// stays as it is.
 bool remove(MemoryState& state, std::span<const Index> patterns) {
   if (!is_in_place(state) || has_rows(state.rule, state.patterns.columns())) return false;
+  const Index left = state.patterns.count() - static_cast<Index>(patterns.size());
+  // What a projection makes of a pattern depends on those before.
+  if (state.projection.count() > 0 && patterns.front() < left) return false;
   PatternStatistics statistics = state.statistics;
-  statistics.remove(patterns, *state.patterns.packed());
+  statistics.remove(patterns, state.patterns);
   if (!keeps_patterns(state.rule, state.statistics, statistics)) return false;
-  MadeMatrices made;
+  MadeMatrices made{.projection = &state.projection, .stored = stored_before(state)};
   const MatrixView<const float> no_patterns(nullptr, 0, state.patterns.columns());
   const MatrixView<const float> no_contents(nullptr, 0, state.contents.columns());
   state.engine->append(make_form(state.rule, statistics, no_patterns, no_contents, made));
   state.engine->remove(patterns);
+  truncate(state, left);
   change(state, std::move(statistics));
   return true;
 }
@@ -319,7 +353,7 @@ void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const floa
   if (new_patterns.rows == 0) return;
   if (detail::is_held_once(state_) && detail::append(*state_, own_patterns.view(), own_contents.view())) return;
   state_ = detail::make_state(state_->device, state_->rule, detail::stack(state_->patterns.copy(), own_patterns.view()),
-                              detail::stack(state_->contents.copy(), own_contents.view()));
+                              detail::stack(state_->contents.copy(), own_contents.view()), true);
 }
 
 void Memory::forget(std::span<const Index> indices) {
@@ -336,7 +370,7 @@ void Memory::forget(std::span<const Index> indices) {
   detail::check_arrays(rule, left, dimension());
   state_ = detail::make_state(
       state_->device, rule, detail::select_rows(state_->patterns.copy(), kept),
-      content_dimension() == 0 ? Matrix<float>() : detail::select_rows(state_->contents.copy(), kept));
+      content_dimension() == 0 ? Matrix<float>() : detail::select_rows(state_->contents.copy(), kept), true);
 }
 
 MatrixView<const float> Memory::patterns() const { return state_->patterns.view(); }

@@ -9,7 +9,7 @@
 namespace attractor::detail {
 namespace {
 
-Matrix<float> rows_of(const cpu::PackedMatrix& patterns, std::span<const Index> rows) {
+Matrix<float> rows_of(const StoredRows& patterns, std::span<const Index> rows) {
   Matrix<float> result(static_cast<Index>(rows.size()), patterns.columns());
   for (Index i = 0; i < result.rows(); ++i)
     for (Index k = 0; k < result.columns(); ++k) result(i, k) = patterns.at(rows[static_cast<std::size_t>(i)], k);
@@ -66,7 +66,7 @@ void PatternStatistics::add(MatrixView<const float> patterns) {
   count += patterns.rows;
 }
 
-void PatternStatistics::remove(std::span<const Index> removed, const cpu::PackedMatrix& patterns) {
+void PatternStatistics::remove(std::span<const Index> removed, const StoredRows& patterns) {
   const PatternStatistics gone(rows_of(patterns, removed));
   const Remainder rest(removed, count);
   for (std::size_t k = 0; k < smallest.size(); ++k) {

@@ -7,7 +7,7 @@
 
 #include <attractor/matrix.hpp>
 
-#include "kernels/cpu/engine/packed_matrix.hpp"
+#include "host/src/stored_rows.hpp"
 
 namespace attractor::detail {
 
@@ -20,7 +20,7 @@ struct PatternStatistics {
 
   /// Those of `patterns`, all of them, once these have gone, which ascend, but not all. Complexity: O(D) for each, and
   /// where it was extreme in a column or in length until another such is found, O(P) or O(PD).
-  void remove(std::span<const Index> removed, const cpu::PackedMatrix& patterns);
+  void remove(std::span<const Index> removed, const StoredRows& patterns);
 
   Index count = 0;
   std::vector<float> smallest = {};  ///< [D] entries
