@@ -272,14 +272,15 @@ class ATTRACTOR_EXPORT Memory {
   ///
   /// @param patterns [Q × D], finite, copied. @param contents [Q × M], given exactly if the memory has contents.
   /// @throws as the function that made this memory; NotSupported the memory has weights or priors for each
-  ///         pattern, which the new ones lack. Complexity: that of making the memory anew; but, amortised, O(QD + QM) in
-  ///         place: on the CPU, for a memory that no copy and no relaxer holds, if it is a modern Hopfield, exponential,
-  ///         dense associative or Minerva memory, an adaptive one of full precision, or a factored Hebbian one without
-  ///         `centred` and decay. Exceptions are modern Hopfield memories whose patterns are far from 0 (some column's
-  ///         values at least twice their spread) and, with squared distances, new patterns shorter than all others. A
-  ///         factored projection memory that has changed before takes O(QP(D + M) + QP²), and keeps what that needs,
-  ///         P² + 2P(D + M) floats beside. The first relaxation of a factored linear memory that has changed then finds
-  ///         what sign updates need of all patterns, O(PD). Results are those of a memory made at once, bit for bit.
+  ///         pattern, which the new ones lack. Complexity: that of making the memory anew; but, amortised, O(QD + QM)
+  ///         in place: on the CPU, for a memory that no copy and no relaxer holds, if it is a modern Hopfield,
+  ///         exponential, dense associative or Minerva memory, an adaptive one of full precision, or a factored Hebbian
+  ///         one without `centred` and decay. Exceptions are modern Hopfield memories whose patterns are far from 0
+  ///         (some column's values at least twice their spread) and, with squared distances, new patterns shorter than
+  ///         all others. A factored projection memory that has changed before takes O(QP(D + M) + QP²), and keeps what
+  ///         that needs, P² + 2P(D + M) floats beside. The first relaxation of a factored linear memory that has
+  ///         changed then finds what sign updates need of all patterns, O(PD). Results are those of a memory made at
+  ///         once, bit for bit.
   void imprint(MatrixView<const float> patterns, MatrixView<const float> contents = {});
 
   /// Removes the patterns with these indices; later ones move up. Views of patterns and contents end.

@@ -44,9 +44,10 @@ Evaluation evaluation_without_patterns(const Rule& rule) {
       rule);
 }
 
-/// Without patterns all kinds of memories are alike.
+/// Without patterns all kinds of memories are alike, on all devices.
 std::shared_ptr<MemoryState> make_empty_state(const Device& device, const Rule& rule, Rows patterns, Rows contents) {
   const Index columns = contents.view().columns > 0 ? contents.view().columns : patterns.view().columns;
+  // NOLINTNEXTLINE(modernize-make-shared): as in make_state
   return std::shared_ptr<MemoryState>(new MemoryState{.device = device,
                                                       .rule = rule,
                                                       .statistics = PatternStatistics(patterns.view()),
