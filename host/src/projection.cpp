@@ -72,34 +72,29 @@ ProjectionFactors Projection::add(MatrixView<const float> stored, MatrixView<con
   const auto pattern = [&](Index i) { return i < first ? stored.row(i) : more.row(i - first); };
   columns_ = columns;
   content_columns_ = contents.columns;
-  try {
-    resize(end);
-    for_rows(first, end, (first + end) / 2 * columns, [&](Index i) {
-      for (Index j = 0; j <= i; ++j)
-        lower(i)[j] = dot(pattern(i), pattern(j), columns) / dimension + (i == j ? static_cast<double>(ridge) : 0.0);
-    });
-    factorise(first, end);
-    const double scale = 1.0 / std::sqrt(dimension);
-    const auto solve = [&](std::vector<double>& solved, Index width, const auto& row_of) {
-      for (Index i = first; i < end; ++i) {
-        double* const row = solved.data() + i * width;
-        for (Index k = 0; k < width; ++k) row[k] = row_of(i - first, k);
-        solve_row(lower(i), i, width, row);
-      }
-      return scaled_rows(solved, first, end, width, scale);
-    };
-    const auto entries_of = [](MatrixView<const float> rows) {
-      return [rows](Index i, Index k) { return static_cast<double>(rows(i, k)); };
-    };
-    const Matrix<float> intensity = solve(solved_ones_, 1, [](Index, Index) { return 1.0; });
-    return {.factor = solve(solved_, columns, entries_of(more)),
-            .contents =
-                contents.empty() ? Matrix<float>() : solve(solved_contents_, contents.columns, entries_of(contents)),
-            .intensity = {intensity.data(), intensity.data() + intensity.size()}};
-  } catch (...) {
-    truncate(first);
-    throw;
-  }
+  resize(end);
+  for_rows(first, end, (first + end) / 2 * columns, [&](Index i) {
+    for (Index j = 0; j <= i; ++j)
+      lower(i)[j] = dot(pattern(i), pattern(j), columns) / dimension + (i == j ? static_cast<double>(ridge) : 0.0);
+  });
+  factorise(first, end);
+  const double scale = 1.0 / std::sqrt(dimension);
+  const auto solve = [&](std::vector<double>& solved, Index width, const auto& row_of) {
+    for (Index i = first; i < end; ++i) {
+      double* const row = solved.data() + i * width;
+      for (Index k = 0; k < width; ++k) row[k] = row_of(i - first, k);
+      solve_row(lower(i), i, width, row);
+    }
+    return scaled_rows(solved, first, end, width, scale);
+  };
+  const auto entries_of = [](MatrixView<const float> rows) {
+    return [rows](Index i, Index k) { return static_cast<double>(rows(i, k)); };
+  };
+  const Matrix<float> intensity = solve(solved_ones_, 1, [](Index, Index) { return 1.0; });
+  return {
+      .factor = solve(solved_, columns, entries_of(more)),
+      .contents = contents.empty() ? Matrix<float>() : solve(solved_contents_, contents.columns, entries_of(contents)),
+      .intensity = {intensity.data(), intensity.data() + intensity.size()}};
 }
 
 }  // namespace attractor::detail

@@ -24,8 +24,8 @@ class Projection {
   /// before with the same ridge.
   ///
   /// @throws DependentPatterns a pivot falls below 1e-8 of its pattern's squared norm: to that accuracy the pattern is
-  /// a combination of those before it. @throws std::bad_alloc. Nothing is changed then. Complexity: O(QP(D + M) + QP²)
-  /// in double precision for Q more that make P.
+  /// a combination of those before it. @throws std::bad_alloc. Then only `truncate` leads back to what there was.
+  /// Complexity: O(QP(D + M) + QP²) in double precision for Q more that make P.
   ProjectionFactors add(MatrixView<const float> stored, MatrixView<const float> more, MatrixView<const float> contents,
                         float ridge);
 
