@@ -271,6 +271,26 @@ TEST(GrowthTest, OfPatternsOfTwoValues) {
     expect_growth_of(patterns, {.beta = 0.5F, .similarity = similarity});
 }
 
+TEST(GrowthTest, OfHebbianMemoriesUnderSignUpdates) {
+  Rng rng(21);
+  for (const Matrix<float>& patterns : {random_bipolar(12, 65, rng), random_gaussian(12, 65, rng)}) {
+    const Matrix<float> queries = flipped_copies(patterns, 40, 0.2, rng);
+    const auto expect_same_signs = [&](const Memory& memory, MatrixView<const float> stored) {
+      const Memory whole = Memory::hebbian(test_device(), stored);
+      EXPECT_TRUE(same_results(Relaxer(memory).relax(queries), Relaxer(whole).relax(queries))) << stored.rows;
+    };
+    Memory memory = Memory::hebbian(test_device(), patterns.view().slice(0, 2));
+    for (Index i = 2; i < 12; ++i) {
+      memory.imprint(patterns.view().slice(i, 1));
+      expect_same_signs(memory, patterns.view().slice(0, i + 1));
+    }
+    for (Index left = 11; left > 0; --left) {
+      memory.forget({0});
+      expect_same_signs(memory, patterns.view().slice(12 - left, left));
+    }
+  }
+}
+
 TEST(ForgetTest, ContentsGoWithTheirPatterns) {
   Rng rng(16);
   const Matrix<float> patterns = random_gaussian(21, 17, rng);

@@ -256,7 +256,6 @@ class CpuEngine final : public Engine {
     PatternValues{form.intensity, 0.0F, 0.0F}.write(readout_.intensity, first, count);
     field.factor.append(form.factor);
     field.resolution = std::move(resolution);
-    field.bipolar = {};
     squares_ = std::move(squares);
     set_diagonal(field);
   }
