@@ -53,10 +53,7 @@ class BadPatternsTest : public testing::TestWithParam<std::function<Memory(Matri
 
 TEST_P(BadPatternsTest, NullData) { expect_refused({nullptr, 4, dimension}, {"patterns", "null"}); }
 
-TEST_P(BadPatternsTest, NoPatterns) {
-  expect_refused({patterns_.data(), 0, dimension}, {"patterns", "[0, 12]", "positive"});
-  expect_refused({}, {"patterns", "[0, 0]", "positive"});
-}
+TEST_P(BadPatternsTest, NoDimension) { expect_refused({}, {"patterns", "[0, 0]", "positive"}); }
 
 TEST_P(BadPatternsTest, SizesThatAreNotPositive) {
   expect_refused({patterns_.data(), 4, 0}, {"patterns", "[4, 0]", "positive"});
@@ -229,7 +226,6 @@ TEST_F(BadChangeTest, Forget) {
   expect_unchanged(plain_, forget({4}), {"pattern 4", "4 patterns"});
   expect_unchanged(plain_, forget({-1}), {"pattern -1", "4 patterns"});
   expect_unchanged(plain_, forget({1, 2, 1}), {"pattern 1", "twice"});
-  expect_unchanged(plain_, forget({0, 1, 2, 3}), {"4", "remain"});
   expect_unchanged(hetero_, forget({0, 9}), {"pattern 9", "4 patterns"});
 }
 

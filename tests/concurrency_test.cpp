@@ -60,6 +60,21 @@ TEST_P(ConcurrencyTest, OneMemoryServesManyRelaxersWhileItsCopiesChange) {
     EXPECT_TRUE(same_results(results[static_cast<std::size_t>(i)], i % 2 == 1 ? expected_smaller : expected));
 }
 
+TEST_P(ConcurrencyTest, TheFirstRelaxationsAreAtOnce) {
+  const Relaxation expected = Relaxer(memory_, {.update = sign_update()}).relax(queries_);
+  for (int round = 0; round < 5; ++round) {
+    const Memory fresh = Memory::hebbian(test_device(), patterns_, {.evaluation = GetParam()});
+    std::vector<Relaxation> results(thread_count);
+
+    in_threads([&](int i) {
+      const Update update = i % 2 == 0 ? sign_update() : tanh_update();
+      results[static_cast<std::size_t>(i)] = Relaxer(fresh, {.update = update, .threads = 1}).relax(queries_);
+    });
+
+    for (int i = 0; i < thread_count; i += 2) EXPECT_TRUE(same_results(results[static_cast<std::size_t>(i)], expected));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(, ConcurrencyTest, testing::Values(Evaluation::factored, Evaluation::dense));
 
 TEST(ModernHopfieldConcurrencyTest, AMemoryGrowsAsSoonAsAnotherThreadHasLetGoOfIt) {

@@ -378,8 +378,8 @@ TEST_F(FilesTest, ValuesThatMakeNoMemoryAreRefused) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   expect_refused(make_file(header_with(R"("patterns":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]})"), {1, nan}),
                  {"finite"});
-  expect_refused(make_file(header_with(R"("patterns":{"dtype":"F32","shape":[0,2],"data_offsets":[0,0]})"), {}),
-                 {"[0, 2]"});
+  expect_refused(make_file(header_with(R"("patterns":{"dtype":"F32","shape":[0,0],"data_offsets":[0,0]})"), {}),
+                 {"[0, 0]"});
 }
 
 TEST_F(FilesTest, AreNamedWhereTheyCannotBeReadOrWritten) {

@@ -1,6 +1,8 @@
 /// Memories as values: what they store, how they grow and forget, and which form they choose.
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -103,6 +105,45 @@ TEST_P(MemoryTest, ForgetEqualsNeverHavingStored) {
   EXPECT_TRUE(same_answers(memory, make(select(patterns_, kept))));
 }
 
+/// Numbers [0, count) but for these.
+std::vector<Index> others(Index count, const std::vector<Index>& without) {
+  std::vector<Index> result;
+  for (Index i = 0; i < count; ++i)
+    if (std::find(without.begin(), without.end(), i) == without.end()) result.push_back(i);
+  return result;
+}
+
+TEST_P(MemoryTest, ForgetsAndGrowsInTurn) {
+  Matrix<float> all = random_gaussian(29, 33, rng_);
+  Memory memory = make(all);
+  const std::vector<std::vector<Index>> turns = {{28}, {0},          {25, 26}, {3, 11, 4, 19, 7}, {16, 17, 18, 0, 1, 2},
+                                                 {1},  {0, 12, 3, 5}};
+  for (const std::vector<Index>& forgotten : turns) {
+    all = select(all, others(all.rows(), forgotten));
+    memory.forget(forgotten);
+    EXPECT_TRUE(same_bits(memory.patterns(), all));
+    EXPECT_TRUE(same_answers(memory, make(all)));
+
+    const Matrix<float> more = random_gaussian(2, 33, rng_);
+    all = stack(all, more);
+    memory.imprint(more);
+    EXPECT_TRUE(same_answers(memory, make(all)));
+  }
+}
+
+TEST_P(MemoryTest, OthersKeepTheMemoryThatForgets) {
+  const Matrix<float> queries = noisy_copies(patterns_, 20, 0.2F, 0.5F, rng_);
+  Memory memory = make(patterns_);
+  const Relaxer relaxer(memory);
+  const Memory before = memory;
+
+  memory.forget({4});
+
+  EXPECT_TRUE(same_answers(memory, make(patterns_.view().slice(0, 4))));
+  EXPECT_TRUE(same_answers(before, make(patterns_)));
+  EXPECT_TRUE(same_results(relaxer.relax(queries), Relaxer(make(patterns_)).relax(queries)));
+}
+
 TEST_P(MemoryTest, ForgetsAllButOne) {
   const std::vector<Index> forgotten = {0, 1, 2, 3};
   Memory memory = make(patterns_);
@@ -173,17 +214,29 @@ TEST(ImprintTest, TakesTheContentsOfAMemoryWithoutAny) {
   }
 }
 
-/// Makes a memory of the first pattern, then grows it to all of them, one at a time.
+/// Whether a memory is that of these patterns.
+void expect_same(const Memory& memory, MatrixView<const float> patterns, const ModernHopfieldOptions& options,
+                 MatrixView<const float> queries) {
+  const Memory whole = Memory::modern_hopfield(test_device(), patterns, options);
+  EXPECT_TRUE(same_results(Relaxer(memory).relax(queries), Relaxer(whole).relax(queries))) << patterns.rows;
+  const RetrievalOptions two{.count = std::min<Index>(patterns.rows, 2)};
+  EXPECT_EQ(retrieve(memory, queries, two).posterior, retrieve(whole, queries, two).posterior) << patterns.rows;
+}
+
+/// Makes a memory of the first pattern, then grows it to all of them, one at a time, and forgets them again from either
+/// end.
 void expect_growth_of(MatrixView<const float> patterns, const ModernHopfieldOptions& options) {
   Memory grown = Memory::modern_hopfield(test_device(), patterns.slice(0, 1), options);
   for (Index i = 1; i < patterns.rows; ++i) {
     grown.imprint(patterns.slice(i, 1));
-
-    const Memory whole = Memory::modern_hopfield(test_device(), patterns.slice(0, i + 1), options);
-    const Matrix<float> queries = copy(patterns);
-    EXPECT_TRUE(same_results(Relaxer(grown).relax(queries), Relaxer(whole).relax(queries))) << i;
-    const RetrievalOptions two{.count = std::min<Index>(i + 1, 2)};
-    EXPECT_EQ(retrieve(grown, queries, two).posterior, retrieve(whole, queries, two).posterior) << i;
+    expect_same(grown, patterns.slice(0, i + 1), options, patterns);
+  }
+  Memory shrunk = grown;
+  for (Index left = patterns.rows - 1; left > 0; --left) {
+    grown.forget({0});
+    expect_same(grown, patterns.slice(patterns.rows - left, left), options, patterns);
+    shrunk.forget({left});
+    expect_same(shrunk, patterns.slice(0, left), options, patterns);
   }
 }
 
@@ -208,6 +261,63 @@ TEST(GrowthTest, OfColumnsWhoseMeanBecomesLargeAgainstTheirSpreadAndSmallAgain) 
 
   for (const Similarity similarity : {Similarity::dot, Similarity::squared_distance})
     expect_growth_of(patterns, {.beta = 0.01F, .similarity = similarity});
+}
+
+TEST(GrowthTest, OfPatternsOfTwoValues) {
+  Rng rng(15);
+  const Matrix<float> patterns = random_bipolar(12, 17, rng);
+
+  for (const Similarity similarity : {Similarity::dot, Similarity::squared_distance})
+    expect_growth_of(patterns, {.beta = 0.5F, .similarity = similarity});
+}
+
+TEST(GrowthTest, OfHebbianMemoriesUnderSignUpdates) {
+  Rng rng(21);
+  for (const Matrix<float>& patterns : {random_bipolar(12, 65, rng), random_gaussian(12, 65, rng)}) {
+    const Matrix<float> queries = flipped_copies(patterns, 40, 0.2, rng);
+    const auto expect_same_signs = [&](const Memory& memory, MatrixView<const float> stored) {
+      const Memory whole = Memory::hebbian(test_device(), stored);
+      EXPECT_TRUE(same_results(Relaxer(memory).relax(queries), Relaxer(whole).relax(queries))) << stored.rows;
+    };
+    Memory memory = Memory::hebbian(test_device(), patterns.view().slice(0, 2));
+    for (Index i = 2; i < 12; ++i) {
+      memory.imprint(patterns.view().slice(i, 1));
+      expect_same_signs(memory, patterns.view().slice(0, i + 1));
+    }
+    for (Index left = 11; left > 0; --left) {
+      memory.forget({0});
+      expect_same_signs(memory, patterns.view().slice(12 - left, left));
+    }
+  }
+}
+
+TEST(ForgetTest, ContentsGoWithTheirPatterns) {
+  Rng rng(16);
+  const Matrix<float> patterns = random_gaussian(21, 17, rng);
+  const Matrix<float> contents = random_gaussian(21, 3, rng);
+  const std::vector<Index> kept = {1, 2, 3, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19};
+  const auto make = [](MatrixView<const float> a, MatrixView<const float> c) {
+    return Memory::modern_hopfield(test_device(), a, {.similarity = Similarity::cosine, .contents = c});
+  };
+  Memory memory = make(patterns, contents);
+
+  memory.forget({20, 0, 6, 4, 18});
+
+  EXPECT_TRUE(same_bits(memory.contents(), select(contents, kept)));
+  EXPECT_TRUE(same_bits(recall(memory, patterns).contents,
+                        recall(make(select(patterns, kept), select(contents, kept)), patterns).contents));
+}
+
+TEST(ForgetTest, PriorsStayWithTheirPatterns) {
+  Rng rng(17);
+  const Matrix<float> patterns = random_gaussian(4, 17, rng);
+  Memory memory = Memory::modern_hopfield(test_device(), patterns, {.log_prior = {0.0F, 3.0F, -1.0F, 2.0F}});
+
+  memory.forget({1});
+
+  const std::vector<Index> kept = {0, 2, 3};
+  EXPECT_TRUE(same_answers(
+      memory, Memory::modern_hopfield(test_device(), select(patterns, kept), {.log_prior = {0.0F, -1.0F, 2.0F}})));
 }
 
 TEST(ContentsTest, AreReadBackAndFollowTheirPatterns) {
@@ -274,6 +384,74 @@ TEST(ProjectionTest, ImprintOfADuplicateFailsAndChangesNothing) {
 
   EXPECT_TRUE(same_bits(memory.patterns(), patterns));
   EXPECT_TRUE(same_answers(memory, Memory::projection(test_device(), patterns)));
+}
+
+/// Whether a projection memory with contents is that of these patterns.
+void expect_projection(const Memory& memory, MatrixView<const float> patterns, MatrixView<const float> contents,
+                       float ridge) {
+  const Memory whole = Memory::projection(test_device(), patterns, {.ridge = ridge, .contents = contents});
+  EXPECT_TRUE(same_bits(memory.patterns(), patterns));
+  EXPECT_TRUE(same_bits(memory.contents(), contents));
+  EXPECT_EQ(memory.evaluation(), whole.evaluation());
+  EXPECT_TRUE(same_answers(memory, whole)) << patterns.rows;
+  const Recall own = recall(memory, patterns);
+  const Recall all = recall(whole, patterns);
+  EXPECT_TRUE(same_bits(own.contents, all.contents)) << patterns.rows;
+  EXPECT_TRUE(same_bits(own.intensity, all.intensity)) << patterns.rows;
+}
+
+TEST(ProjectionTest, GrowsAndForgetsAsIfMadeAtOnce) {
+  Rng rng(18);
+  const Matrix<float> patterns = random_gaussian(30, 49, rng);
+  const Matrix<float> contents = random_gaussian(30, 3, rng);
+  for (const float ridge : {0.0F, 0.25F}) {
+    Memory memory = Memory::projection(test_device(), patterns.view().slice(0, 2),
+                                       {.ridge = ridge, .contents = contents.view().slice(0, 2)});
+    Index count = 2;
+    for (const Index more : {1, 1, 5, 9, 1, 11}) {
+      memory.imprint(patterns.view().slice(count, more), contents.view().slice(count, more));
+      count += more;
+      expect_projection(memory, patterns.view().slice(0, count), contents.view().slice(0, count), ridge);
+    }
+    for (const std::vector<Index>& last :
+         std::vector<std::vector<Index>>{{29}, {27, 28}, {26}, {25, 20, 22, 23, 24, 21}}) {
+      memory.forget(last);
+      count -= static_cast<Index>(last.size());
+      expect_projection(memory, patterns.view().slice(0, count), contents.view().slice(0, count), ridge);
+      memory.imprint(patterns.view().slice(count, 1), contents.view().slice(count, 1));
+      memory.forget({count});
+    }
+    memory.forget({3});
+    const std::vector<Index> kept = others(20, {3});
+    expect_projection(memory, select(patterns, kept), select(contents, kept), ridge);
+  }
+}
+
+TEST(ProjectionTest, DependentPatternsAmongMoreLeaveAGrownMemoryAsItWas) {
+  Rng rng(19);
+  const Matrix<float> patterns = random_gaussian(6, 32, rng);
+  Memory memory = Memory::projection(test_device(), patterns.view().slice(0, 2));
+  memory.imprint(patterns.view().slice(2, 1));
+
+  expect_dependent([&] { memory.imprint(stack(patterns.view().slice(3, 1), patterns.view().slice(1, 1))); }, "4 of 5");
+
+  EXPECT_TRUE(same_answers(memory, Memory::projection(test_device(), patterns.view().slice(0, 3))));
+  memory.imprint(patterns.view().slice(3, 3));
+  EXPECT_TRUE(same_answers(memory, Memory::projection(test_device(), patterns)));
+}
+
+TEST(ImprintTest, TakesAViewOfAGrownMemorysOwnPatterns) {
+  Rng rng(20);
+  const Matrix<float> patterns = random_gaussian(3, 64, rng);
+  Memory memory = Memory::projection(test_device(), patterns, {.ridge = 0.5F});
+  Matrix<float> all = copy(patterns);
+  for (int i = 0; i < 3; ++i) {
+    memory.imprint(memory.patterns(), memory.contents());
+    all = stack(all, all);
+
+    EXPECT_TRUE(same_bits(memory.patterns(), all));
+    EXPECT_TRUE(same_answers(memory, Memory::projection(test_device(), all, {.ridge = 0.5F})));
+  }
 }
 
 TEST(ProjectionTest, RidgeAcceptsDuplicates) {

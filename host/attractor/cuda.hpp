@@ -42,7 +42,8 @@ struct CudaCall {
 
 /// Scratch that `relax_async` needs for so many queries, in bytes. Bounded however many there are.
 ///
-/// @throws InvalidArgument a negative number. @throws NotSupported the relaxer's memory isn't on one CUDA device.
+/// @throws InvalidArgument a negative number. @throws NotSupported the relaxer's memory isn't on one CUDA device, or
+/// empty.
 ATTRACTOR_EXPORT std::size_t workspace_bytes(const Relaxer& relaxer, Index queries);
 
 /// Whether `relax_async` is a single launch (one for every 2²⁴ queries, and some that read contents out) that can be
@@ -50,7 +51,7 @@ ATTRACTOR_EXPORT std::size_t workspace_bytes(const Relaxer& relaxer, Index queri
 /// neuron after another. Otherwise the host takes part in every step, and the call returns when the last one is on the
 /// stream.
 ///
-/// @throws NotSupported the relaxer's memory isn't on one CUDA device.
+/// @throws NotSupported the relaxer's memory isn't on one CUDA device, or empty.
 ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
 
 /// Relaxes every row of `queries` [B × D] into `results`, in stream order: all data are on the memory's device (or
@@ -62,8 +63,8 @@ ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
 ///
 /// @throws InvalidArgument as Relaxer::relax; data on the host or on another device; a workspace
 ///         too small, misaligned, on the host, or missing while the stream is being captured.
-/// @throws NotSupported the memory isn't on one CUDA device; the stream is being captured and the memory, or an
-/// asynchronous update, needs the host; valid patterns or log-priors on a memory whose weights aren't normalised, or
+/// @throws NotSupported the memory isn't on one CUDA device, or empty; the stream is being captured and the memory, or
+/// an asynchronous update, needs the host; valid patterns or log-priors on a memory whose weights aren't normalised, or
 /// betas on one without a beta.
 /// @throws DeviceError a CUDA or cuBLAS call failed; the relaxer stays usable.
 ATTRACTOR_EXPORT void relax_async(const Relaxer& relaxer, MatrixView<const float> queries,

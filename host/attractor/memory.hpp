@@ -123,6 +123,10 @@ struct AdaptiveOptions {
 
 /// A set of stored patterns together with the energy they are attractors of.
 ///
+/// A memory may have no patterns yet, or none any more: queries keep their state then under any update, thresholds
+/// included, and halt as soon as their rule lets them, with energy 0. Nothing is retrieved (−1), and what is recalled
+/// is 0. Such a memory is relaxed on the host, with data there, whatever its device.
+///
 /// A Memory is a value: copies are cheap (they share the stored state until one of them changes) and independent.
 /// Any number of threads and relaxers may use one Memory at once, as long as none of them modifies that same object.
 /// Every function either succeeds or leaves the memory as it was.
@@ -136,7 +140,7 @@ class ATTRACTOR_EXPORT Memory {
   /// Where far from half of the neurons are active, `centred` too.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
-  /// @throws InvalidArgument null data, no patterns, non-positive sizes, a stride below D, a value that isn't finite,
+  /// @throws InvalidArgument null data, a dimension that isn't positive, a stride below D, a value that isn't finite,
   /// thresholds that are not [D], contents that don't have P rows, or a rate or decay outside its range.
   /// @throws NotSupported resident placement with thresholds, or on a CUDA device whose shared memory is too small.
   /// @throws DeviceError, OutOfDeviceMemory a CUDA device failed. Complexity: O(PD + PM) factored, O(PD² + PDM) dense.
@@ -268,15 +272,26 @@ class ATTRACTOR_EXPORT Memory {
   ///
   /// @param patterns [Q × D], finite, copied. @param contents [Q × M], given exactly if the memory has contents.
   /// @throws as the function that made this memory; NotSupported the memory has weights or priors for each
-  ///         pattern, which the new ones lack. Complexity: that of making the memory anew; but O(QD + QM), amortised,
-  ///         on the CPU for modern Hopfield, exponential and adaptive memories of full precision that no copy and no
-  ///         relaxer holds, unless patterns are far from 0 or, with squared distances, a new one is the shortest.
+  ///         pattern, which the new ones lack. Complexity: that of making the memory anew; but, amortised, O(QD + QM)
+  ///         in place: on the CPU, for a memory that no copy and no relaxer holds, if it is a modern Hopfield,
+  ///         exponential, dense associative or Minerva memory, an adaptive one of full precision, or a factored Hebbian
+  ///         one without `centred` and decay. Exceptions are modern Hopfield memories whose patterns are far from 0
+  ///         (some column's values at least twice their spread) and, with squared distances, new patterns shorter than
+  ///         all others. A factored projection memory that has changed before takes O(QP(D + M) + QP²), and keeps what
+  ///         that needs, P² + 2P(D + M) floats beside. The first relaxation of a factored linear memory that has
+  ///         changed then finds what sign updates need of all patterns, O(PD). Results are those of a memory made at
+  ///         once, bit for bit.
   void imprint(MatrixView<const float> patterns, MatrixView<const float> contents = {});
 
-  /// Removes the patterns with these indices; later ones move up. At least one pattern must remain.
+  /// Removes the patterns with these indices; later ones move up. Views of patterns and contents end.
   ///
-  /// @throws InvalidArgument an index outside [0, P) or named twice, or none would remain, or none whose prior isn't 0.
-  /// Complexity: that of making the memory anew.
+  /// @throws InvalidArgument an index outside [0, P) or named twice, or the patterns that remain have no prior that
+  ///         isn't 0. @throws NotSupported none would remain, and each pattern has rank weights of its own.
+  /// Complexity: that of making the memory anew; but where `imprint` is done in place, and patterns have no weights or
+  /// priors of their own, O(QD + QM), plus copying the later patterns, plus up to O(PD) reads where a forgotten one was
+  /// the only one with the largest or smallest entry of a column, the longest, or the shortest; of patterns in random
+  /// order one rarely is. Of factored Hebbian memories all patterns are read once. From projection memories only the
+  /// last patterns are taken in place.
   void forget(std::span<const Index> indices);
   void forget(std::initializer_list<Index> indices) { forget(std::span(indices.begin(), indices.size())); }
 

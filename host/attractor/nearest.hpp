@@ -11,14 +11,14 @@
 namespace attractor {
 
 struct NearestOptions {
-  Index count = 1;  ///< k, patterns for each state, 1 to P
+  Index count = 1;  ///< k, patterns for each state, 1 to P, or 1 of an empty memory
   int threads = 0;  ///< of the CPU, at most 1024; 0: see RelaxerOptions
 };
 
 /// Results, in the order of the states.
 struct Nearest {
   /// [B × k] the patterns with the largest overlaps, the best first, of equals those stored first; −1 where the state
-  /// isn't finite. Overlaps that differ by less than about 1e-6 may be taken for equal.
+  /// isn't finite or the memory empty. Overlaps that differ by less than about 1e-6 may be taken for equal.
   std::vector<Index> pattern;
   /// [B × k] the overlap m = ξ·x/(‖ξ‖‖x‖) with each, right to float's rounding; 0 where either is 0, NaN where the
   /// pattern is −1. Below 0 it is the pattern's inverse that the state is near.

@@ -22,7 +22,7 @@ struct RecallOptions {
 struct Recall {
   /// [B × M] Cᵀp, the weights p being those of the query; NaN where that isn't finite. Weights and sums beyond the
   /// range of float aren't finite either, those below it are 0. Where the separation leaves no pattern a weight
-  /// (epanechnikov) nothing is read out, and all are NaN.
+  /// (epanechnikov) nothing is read out, and all are NaN. Sums over the patterns of an empty memory are 0.
   Matrix<float> contents;
   /// [B] the sum of the weights, Minerva 2's echo intensity; NaN and beyond the range of float as contents. Empty for
   /// memories whose weights are normalised, for their sum is 1.

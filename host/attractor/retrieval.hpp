@@ -13,7 +13,7 @@
 namespace attractor {
 
 struct RetrievalOptions {
-  Index count = 1;  ///< k, patterns for each query, 1 to P
+  Index count = 1;  ///< k, patterns for each query, 1 to P, or 1 of an empty memory
   /// Patterns that take part, and what is added to their scores: as in RelaxCall.
   MatrixView<const std::uint8_t> valid_patterns = {};
   MatrixView<const float> log_prior = {};

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -26,16 +28,10 @@ cpu::AlignedFloats thresholds_of(const PointwiseForm& form, float factor = 1.0F)
   return for_neurons(values);
 }
 
-/// None but of linear memories whose fields are sums of scores alone.
-cpu::BipolarFactor bipolar_factor(const PointwiseForm& form) {
-  if (!std::holds_alternative<LinearSeparation>(form.separation) || !form.thresholds.empty()) return {};
-  return cpu::make_bipolar_factor(form.factor);
-}
-
 cpu::Field make_field(const PointwiseForm& form) {
   if (form.evaluation == Evaluation::dense)
     return cpu::DenseField{.weights = cpu::PackedMatrix(weights(form)),
-                           .resolution = for_neurons(form.resolution),
+                           .resolution = for_neurons(resolution_of(form)),
                            .threshold = thresholds_of(form),
                            .scale = form.scale};
   return cpu::FactoredField{.factor = cpu::PackedMatrix(form.factor),
@@ -46,8 +42,17 @@ cpu::Field make_field(const PointwiseForm& form) {
                             .separation = form.separation,
                             .score_scale = form.score_scale,
                             .scale = form.scale,
-                            .energy_scale = form.energy_scale,
-                            .bipolar = bipolar_factor(form)};
+                            .energy_scale = form.energy_scale};
+}
+
+/// Finds what sign updates need to know of all patterns together, unless it is known.
+void complete(cpu::FactoredField& field) {
+  if (field.resolution.data() != nullptr) return;
+  Matrix<float> factor(field.factor.rows(), field.factor.columns());
+  field.factor.copy_to(factor);
+  // Fields with thresholds aren't sums of scores alone.
+  if (field.threshold.data() == nullptr) field.bipolar = cpu::make_bipolar_factor(factor);
+  field.resolution = for_neurons(field_resolution(factor, field.scale));
 }
 
 /// What there is for each pattern: `otherwise` where the form has nothing, and `last` for the rows that pad the last
@@ -65,15 +70,24 @@ struct PatternValues {
 };
 
 /// The arrays that a softmax field has for each pattern.
-struct PatternArrays {
+class PatternArrays {
+ public:
   explicit PatternArrays(const SoftmaxForm& form)
-      : scale{form.scale, form.beta, form.beta},
-        offset{form.offset, 0.0F, 0.0F},
-        log_prior{form.log_prior, 0.0F, -std::numeric_limits<float>::infinity()} {}
+      : scale_{form.scale, form.beta, form.beta},
+        offset_{form.offset, 0.0F, 0.0F},
+        log_prior_{form.log_prior, 0.0F, -std::numeric_limits<float>::infinity()} {}
 
-  PatternValues scale;
-  PatternValues offset;
-  PatternValues log_prior;
+  /// Values of the patterns from `first` on, for which there is room.
+  void write(cpu::SoftmaxField& field, Index first, Index count) const noexcept {
+    scale_.write(field.scale, first, count);
+    offset_.write(field.offset, first, count);
+    log_prior_.write(field.log_prior, first, count);
+  }
+
+ private:
+  PatternValues scale_;
+  PatternValues offset_;
+  PatternValues log_prior_;
 };
 
 /// Takes in patterns behind those there are, and what the form says of all.
@@ -84,10 +98,7 @@ void append(cpu::SoftmaxField& field, const SoftmaxForm& form) {
   for (cpu::AlignedFloats* const array : {&field.scale, &field.offset, &field.log_prior})
     array->reserve(cpu::padded(count), first);
   field.patterns.reserve(count);
-  const PatternArrays arrays(form);
-  arrays.scale.write(field.scale, first, count);
-  arrays.offset.write(field.offset, first, count);
-  arrays.log_prior.write(field.log_prior, first, count);
+  PatternArrays(form).write(field, first, count);
   field.patterns.append(form.patterns);
   field.resolution = std::move(resolution);
   field.potential_offset = form.potential_offset;
@@ -121,6 +132,22 @@ void append(cpu::AdaptiveField& field, const AdaptiveForm& form) {
 template <class Field, class Form>
 void append(Field& /*field*/, const Form& /*form*/) {}
 
+void remove(cpu::SoftmaxField& field, std::span<const Index> patterns) noexcept {
+  cpu::for_moves(patterns, field.patterns.rows(), [&](Index from, Index to) {
+    for (cpu::AlignedFloats* const array : {&field.scale, &field.offset, &field.log_prior})
+      (*array)[to] = (*array)[from];
+  });
+  field.patterns.remove(patterns);
+  const Index count = field.patterns.rows();
+  const SoftmaxForm nothing{.patterns = {}, .contents = {}, .resolution = {}, .beta = field.beta};
+  PatternArrays(nothing).write(field, count, count);
+}
+
+void remove(cpu::AdaptiveField& field, std::span<const Index> patterns) noexcept { cpu::remove(field, patterns); }
+
+template <class Field>
+void remove(Field& /*field*/, std::span<const Index> /*patterns*/) noexcept {}
+
 cpu::Readout make_readout(const PointwiseForm& form) {
   if (form.evaluation == Evaluation::factored)
     return {.contents = cpu::PackedMatrix(form.contents), .intensity = for_neurons(form.intensity)};
@@ -135,7 +162,8 @@ cpu::Readout make_readout(const Normalised& form) {
   return {.contents = cpu::PackedMatrix(form.contents)};
 }
 
-/// The patterns in the layout of kernels; null where a field keeps what became of them.
+/// The patterns in the layout of kernels; null where a field keeps what became of them, or nothing.
+const cpu::PackedMatrix* patterns_of(const cpu::EmptyField& /*field*/) { return nullptr; }
 const cpu::PackedMatrix* patterns_of(const cpu::FactoredField& field) { return &field.factor; }
 const cpu::PackedMatrix* patterns_of(const cpu::SoftmaxField& field) { return &field.patterns; }
 const cpu::PackedMatrix* patterns_of(const cpu::AdaptiveField& field) { return &field.patterns; }
@@ -145,11 +173,22 @@ MatrixView<const float> contents_of(const Form& form) {
   return std::visit([](const auto& f) { return f.contents; }, form);
 }
 
+/// Σ_μ F_μi² of a factored memory that takes it out of its fields; else empty.
+std::vector<double> removed_squares(const Form& form) {
+  const auto* const pointwise = std::get_if<PointwiseForm>(&form);
+  if (pointwise == nullptr || pointwise->self_coupling || pointwise->evaluation == Evaluation::dense) return {};
+  std::vector<double> squares(static_cast<std::size_t>(pointwise->factor.columns), 0.0);
+  add_squares(pointwise->factor, squares);
+  return squares;
+}
+
 class CpuEngine final : public Engine {
  public:
   explicit CpuEngine(const Form& form)
       : field_(std::visit([](const auto& f) { return make_field(f); }, form)),
-        readout_(std::visit([](const auto& f) { return make_readout(f); }, form)) {}
+        readout_(std::visit([](const auto& f) { return make_readout(f); }, form)),
+        squares_(removed_squares(form)) {}
+  explicit CpuEngine(const cpu::EmptyField& field) : field_(field) {}
 
   [[nodiscard]] const cpu::PackedMatrix* patterns() const override {
     return std::visit([](const auto& field) { return patterns_of(field); }, field_);
@@ -163,12 +202,24 @@ class CpuEngine final : public Engine {
   void append(const Form& form) override {
     const MatrixView<const float> contents = contents_of(form);
     readout_.contents.reserve(readout_.contents.rows() + contents.rows);
-    std::visit([](auto& field, const auto& f) { detail::append(field, f); }, field_, form);
+    if (const auto* const pointwise = std::get_if<PointwiseForm>(&form))
+      append_pointwise(std::get<cpu::FactoredField>(field_), *pointwise);
+    else
+      std::visit([](auto& field, const auto& f) { detail::append(field, f); }, field_, form);
     readout_.contents.append(contents);
+  }
+
+  void remove(std::span<const Index> patterns) noexcept override {
+    if (auto* const factored = std::get_if<cpu::FactoredField>(&field_))
+      remove_pointwise(*factored, patterns);
+    else
+      std::visit([&](auto& field) { detail::remove(field, patterns); }, field_);
+    if (readout_.contents.rows() > 0) readout_.contents.remove(patterns);
   }
 
   void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
              const RelaxCall& call, const PatternTerms& terms) const override {
+    complete_field();
     const Schedule schedule = schedule_of(call.betas, options.max_steps);
     RelaxationView view = results;
     std::vector<std::int32_t> own_steps;
@@ -194,12 +245,62 @@ class CpuEngine final : public Engine {
   }
 
  private:
-  cpu::Field field_;
+  void append_pointwise(cpu::FactoredField& field, const PointwiseForm& form) {
+    const Index first = field.factor.rows();
+    const Index count = first + form.factor.rows;
+    std::vector<double> squares = squares_;
+    if (!squares.empty()) add_squares(form.factor, squares);
+    cpu::AlignedFloats resolution = for_neurons(form.resolution);
+    readout_.intensity.reserve(cpu::padded(count), first);
+    field.factor.reserve(count);
+    PatternValues{form.intensity, 0.0F, 0.0F}.write(readout_.intensity, first, count);
+    field.factor.append(form.factor);
+    field.resolution = std::move(resolution);
+    squares_ = std::move(squares);
+    set_diagonal(field);
+  }
+
+  void remove_pointwise(cpu::FactoredField& field, std::span<const Index> patterns) noexcept {
+    cpu::for_moves(patterns, field.factor.rows(),
+                   [&](Index from, Index to) { readout_.intensity[to] = readout_.intensity[from]; });
+    field.factor.remove(patterns);
+    const Index count = field.factor.rows();
+    for (Index i = count; i < cpu::padded(count); ++i) readout_.intensity[i] = 0.0F;
+    // Sums in double of what is left aren't the old ones less what has gone.
+    std::fill(squares_.begin(), squares_.end(), 0.0);
+    for (Index i = 0; i < count; ++i)
+      for (std::size_t k = 0; k < squares_.size(); ++k) {
+        const auto value = static_cast<double>(field.factor.at(i, static_cast<Index>(k)));
+        squares_[k] += value * value;
+      }
+    set_diagonal(field);
+  }
+
+  void set_diagonal(cpu::FactoredField& field) noexcept {
+    for (std::size_t k = 0; k < squares_.size(); ++k)
+      field.diagonal[static_cast<Index>(k)] = static_cast<float>(squares_[k]);
+  }
+
+  /// The first relaxation does, whichever thread's it is.
+  void complete_field() const {
+    auto* const factored = std::get_if<cpu::FactoredField>(&field_);
+    if (factored == nullptr) return;
+    const std::scoped_lock lock(mutex_);
+    complete(*factored);
+  }
+
+  mutable cpu::Field field_;
   cpu::Readout readout_;
+  std::vector<double> squares_;  ///< [D] whose rounding the field's diagonal is; empty where that is 0
+  mutable std::mutex mutex_;
 };
 
 }  // namespace
 
 std::unique_ptr<Engine> make_cpu_engine(const Form& form) { return std::make_unique<CpuEngine>(form); }
+
+std::unique_ptr<Engine> make_empty_engine(Index columns) {
+  return std::make_unique<CpuEngine>(cpu::EmptyField{.columns = columns});
+}
 
 }  // namespace attractor::detail

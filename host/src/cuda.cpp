@@ -21,6 +21,8 @@ const cuda::DeviceMemory& device_memory(const Relaxer& relaxer) {
   if (relaxer.devices().size() != 1 || relaxer.devices().front().kind() != Device::Kind::cuda)
     throw NotSupported("asynchronous relaxation needs a memory on one CUDA device; this relaxer is on " +
                        names(relaxer.devices()));
+  if (relaxer.memory().pattern_count() == 0)
+    throw NotSupported("asynchronous relaxation needs a memory with patterns; this one is empty");
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-static-cast-downcast): the device says which engine it is
   return static_cast<const detail::CudaEngine&>(*detail::Access::state(relaxer.memory()).engine).memory();
 }

@@ -14,7 +14,7 @@
 
 namespace attractor::detail {
 
-/// Any number of threads may use one, as long as none appends to it.
+/// Any number of threads may use one, as long as none changes it.
 class Engine {
  public:
   Engine() = default;
@@ -31,6 +31,10 @@ class Engine {
   ///
   /// @throws std::bad_alloc, with nothing changed
   virtual void append(const Form& /*form*/) {}
+
+  /// Takes patterns out, which ascend, but not all; later ones move up. Nobody else uses the engine. It must keep its
+  /// patterns, and what it says of all must have been told it of those left, by a form without patterns.
+  virtual void remove(std::span<const Index> /*patterns*/) noexcept {}
 
   /// `terms` is what the call says of patterns. Arguments are valid and there is at least one query. Results are
   /// complete, contents too, when it returns.
@@ -52,6 +56,9 @@ class Engine {
 };
 
 std::unique_ptr<Engine> make_cpu_engine(const Form& form);
+
+/// Of a memory without patterns on any device, which reads so many columns out. It works on the host.
+std::unique_ptr<Engine> make_empty_engine(Index columns);
 
 /// @throws DeviceError
 std::unique_ptr<Engine> make_cuda_engine(const Form& form, int device);

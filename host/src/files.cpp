@@ -38,7 +38,7 @@ TensorView tensor(const std::string& name, const std::vector<float>& weights, In
 std::vector<TensorView> tensors(const Memory& memory, MatrixView<const float> patterns,
                                 MatrixView<const float> contents) {
   std::vector<TensorView> result = {tensor(patterns_name, patterns)};
-  if (!contents.empty()) result.push_back(tensor(contents_name, contents));
+  if (contents.columns > 0) result.push_back(tensor(contents_name, contents));
   const Rule& rule = Access::state(memory).rule;
   if (const std::vector<float>* const log_prior = log_prior_of(rule); log_prior != nullptr && !log_prior->empty())
     result.push_back({log_prior_name(rule), {memory.pattern_count()}, log_prior->data()});

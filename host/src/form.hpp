@@ -23,7 +23,7 @@ struct PointwiseForm {
   MatrixView<const float> contents = {};   ///< C [P × M], prepared as the factor's patterns are; empty: C = F
   std::vector<float> intensity = {};       ///< [P] as contents that are all 1; empty where there are weights
   MatrixView<const float> weights = {};    ///< W/scale [D × D] of linear memories that have no factor: dense
-  std::vector<float> resolution;           ///< [D], in units of u
+  std::vector<float> resolution = {};      ///< [D], in units of u; empty: what field_resolution finds
   std::span<const float> thresholds = {};  ///< θ [D] of linear memories; none: 0
   PointwiseSeparation separation = LinearSeparation{};
   float score_scale = 1.0F;  ///< 1 where the separation is linear

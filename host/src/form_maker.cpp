@@ -11,9 +11,10 @@ namespace attractor::detail {
 namespace {
 
 /// Operations of a factored step are 2·2PD, of a dense one 2D²; kernels take patterns eight at a time.
-Evaluation cheaper(Evaluation asked, MatrixView<const float> factor) {
+Evaluation cheaper(Evaluation asked, const PatternStatistics& statistics) {
   if (asked != Evaluation::automatic) return asked;
-  return 2 * ((factor.rows + 7) / 8 * 8) < factor.columns ? Evaluation::factored : Evaluation::dense;
+  const auto dimension = static_cast<Index>(statistics.smallest.size());
+  return 2 * ((statistics.count + 7) / 8 * 8) < dimension ? Evaluation::factored : Evaluation::dense;
 }
 
 bool is_zero(const std::vector<float>& values) {
@@ -42,24 +43,23 @@ class FormMaker {
     return PointwiseForm{.factor = factor,
                          .contents = contents,
                          .intensity = std::move(intensity),
-                         .resolution = field_resolution(factor, scale),
                          .thresholds = rule.thresholds,
                          .scale = scale,
                          .energy_scale = scale,
                          .self_coupling = rule.self_coupling,
-                         .evaluation = cheaper(rule.evaluation, patterns_),
+                         .evaluation = cheaper(rule.evaluation, statistics_),
                          .placement = rule.placement};
   }
   Form operator()(const ProjectionOptions& rule) const {
-    ProjectionFactors factors = projection_factors(patterns_, contents_, rule.ridge);
-    made_ = {.patterns = std::move(factors.factor), .contents = std::move(factors.contents)};
+    ProjectionFactors factors = made_.projection->add(made_.stored, patterns_, contents_, rule.ridge);
+    made_.patterns = std::move(factors.factor);
+    made_.contents = std::move(factors.contents);
     return PointwiseForm{.factor = made_.patterns,
                          .contents = made_.contents,
                          .intensity = std::move(factors.intensity),
-                         .resolution = field_resolution(made_.patterns, 1.0F),
                          .thresholds = rule.thresholds,
                          .self_coupling = rule.self_coupling,
-                         .evaluation = cheaper(rule.evaluation, patterns_),
+                         .evaluation = cheaper(rule.evaluation, statistics_),
                          .placement = rule.placement};
   }
   Form operator()(const StorkeyOptions& rule) const { return of_weights(storkey_weights(patterns_), 1.0F, rule); }
@@ -74,7 +74,7 @@ class FormMaker {
     if (takes_absolute_scores(rule.separation)) return of_distances(rule);
     const bool is_dot = rule.similarity == Similarity::dot;
     const bool quadratic = is_dot || rule.similarity == Similarity::squared_distance;
-    std::vector<float> centre = quadratic ? centre_of(statistics_) : std::vector<float>();
+    std::vector<float> centre = quadratic ? centre_of(statistics_, patterns_) : std::vector<float>();
     MatrixView<const float> patterns = patterns_;
     if (!is_zero(centre)) patterns = made_.patterns = less_centre(patterns_, centre);
     ScoreTerms terms = score_terms(rule, statistics_, patterns_, centre);
@@ -166,30 +166,37 @@ class FormMaker {
   MadeMatrices& made_;
 };
 
-/// Whether a rule leaves old patterns as they are, see can_append.
-class AppendCheck {
+/// Whether a rule leaves patterns as they are, see keeps_patterns.
+class ChangeCheck {
  public:
-  AppendCheck(const PatternStatistics& before, const PatternStatistics& after) : before_(before), after_(after) {}
+  ChangeCheck(const PatternStatistics& before, const PatternStatistics& after) : before_(before), after_(after) {}
 
   bool operator()(const ModernHopfieldOptions& rule) const {
     if (takes_absolute_scores(rule.separation)) return true;
     switch (rule.similarity) {
-      case Similarity::dot: return has_no_centre();
+      case Similarity::dot: return !has_centre(after_);
       case Similarity::squared_distance:
-        return has_no_centre() && after_.shortest_square == before_.shortest_square;  // offsets are relative to that
+        return !has_centre(after_) &&
+               after_.shortest_square == before_.shortest_square;  // offsets are relative to that
       default: return true;
     }
   }
   bool operator()(const ExponentialOptions& /*rule*/) const { return true; }
   bool operator()(const AdaptiveSimilarity& rule) const { return rule.precision == TermPrecision::full; }
+  bool operator()(const DenseAssociativeOptions& /*rule*/) const { return true; }
+  bool operator()(const MinervaOptions& /*rule*/) const { return true; }
+  bool operator()(const HebbianOptions& rule) const {
+    return !rule.centred && rule.decay == 1.0F && cheaper(rule.evaluation, after_) == Evaluation::factored;
+  }
+  bool operator()(const ProjectionOptions& rule) const {
+    return cheaper(rule.evaluation, after_) == Evaluation::factored;
+  }
   template <class Linear>
   bool operator()(const Linear& /*rule*/) const {
     return false;
   }
 
  private:
-  [[nodiscard]] bool has_no_centre() const { return is_zero(centre_of(after_)); }
-
   const PatternStatistics& before_;
   const PatternStatistics& after_;
 };
@@ -201,8 +208,8 @@ Form make_form(const Rule& rule, const PatternStatistics& statistics, MatrixView
   return std::visit(FormMaker(statistics, patterns, contents, made), rule);
 }
 
-bool can_append(const Rule& rule, const PatternStatistics& before, const PatternStatistics& after) {
-  return std::visit(AppendCheck(before, after), rule);
+bool keeps_patterns(const Rule& rule, const PatternStatistics& before, const PatternStatistics& after) {
+  return std::visit(ChangeCheck(before, after), rule);
 }
 
 }  // namespace attractor::detail

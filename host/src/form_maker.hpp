@@ -4,24 +4,27 @@
 
 #include "host/src/form.hpp"
 #include "host/src/pattern_statistics.hpp"
+#include "host/src/projection.hpp"
 #include "host/src/rule.hpp"
 
 namespace attractor::detail {
 
 /// What a form views, where that isn't what is stored itself.
 struct MadeMatrices {
-  Matrix<float> patterns;
-  Matrix<float> contents;
+  Projection* projection;               ///< of projection memories: what it has become of the `stored` patterns
+  MatrixView<const float> stored = {};  ///< those before, of rules that need them
+  Matrix<float> patterns = {};
+  Matrix<float> contents = {};
 };
 
 /// The rule applied. The form views patterns and contents as given, or else what `made` then has. The statistics are
-/// those of all patterns; where `can_append`, patterns and contents may be the last ones only.
+/// those of all patterns; where `keeps_patterns`, patterns and contents may be the last ones only, or none.
 ///
 /// @throws DependentPatterns, InvalidArgument as the named functions of Memory.
 Form make_form(const Rule& rule, const PatternStatistics& statistics, MatrixView<const float> patterns,
                MatrixView<const float> contents, MadeMatrices& made);
 
-/// Whether the form has each old pattern as it did once there are new ones, and only says something else of all.
-bool can_append(const Rule& rule, const PatternStatistics& before, const PatternStatistics& after);
+/// Whether the form has each pattern as it did once others have come or gone, and only says something else of all.
+bool keeps_patterns(const Rule& rule, const PatternStatistics& before, const PatternStatistics& after);
 
 }  // namespace attractor::detail

@@ -11,6 +11,7 @@
 #include "host/src/access.hpp"
 #include "host/src/call_terms.hpp"
 #include "host/src/memory_state.hpp"
+#include "host/src/rows.hpp"
 #include "host/src/validation.hpp"
 
 namespace attractor {
@@ -30,7 +31,7 @@ std::span<T> row_of(Matrix<T>& matrix, Index i) {
 
 /// Columns of each of `count` equal groups.
 Index group_size(MatrixView<const float> matrix, Index count, const std::string& what) {
-  detail::check_pattern_layout(matrix, what);
+  detail::check_stored_layout(matrix, what);
   if (matrix.columns % count != 0)
     throw InvalidArgument(what + " have " + std::to_string(matrix.columns) + " columns, which " +
                           std::to_string(count) + " heads can't share equally");
@@ -61,8 +62,8 @@ Heads Heads::modern_hopfield(const Device& device, MatrixView<const float> patte
   const auto count = static_cast<Index>(betas.size());
   if (count == 0) throw InvalidArgument("there must be a head; no betas were given");
   const Index dimension = group_size(patterns, count, "patterns");
-  const bool has_contents = options.contents.data != nullptr || !options.contents.empty();
-  const Index content_columns = has_contents ? group_size(options.contents, count, "contents") : 0;
+  const Index content_columns =
+      detail::are_given(options.contents) ? group_size(options.contents, count, "contents") : 0;
   std::vector<Relaxer> heads;
   for (Index h = 0; h < count; ++h) {
     ModernHopfieldOptions own = options;

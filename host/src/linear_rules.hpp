@@ -19,17 +19,8 @@ Matrix<float> faded_factor(MatrixView<const float> factor, float decay);
 /// ξᵀη between the layers of pairs [ξ | η], `first` and all other neurons, summed over the pairs [D × D].
 Matrix<float> bidirectional_weights(MatrixView<const float> pairs, Index first);
 
-/// What the projection rule makes of patterns and contents: with LLᵀ the Cholesky factorisation of AAᵀ/D + ridge·I,
-/// FᵀF = Aᵀ(AAᵀ/D + ridge·I)⁻¹A/D, and so for contents in the place of the left A.
-struct ProjectionFactors {
-  Matrix<float> factor;          ///< F = L⁻¹A/√D [P × D]
-  Matrix<float> contents;        ///< L⁻¹C/√D [P × M]; empty: there are none
-  std::vector<float> intensity;  ///< [P] the same for contents of 1
-};
-
-/// @throws DependentPatterns a pivot falls below 1e-8 of its pattern's squared norm: to that accuracy the pattern is a
-///         combination of those before it.
-ProjectionFactors projection_factors(MatrixView<const float> patterns, MatrixView<const float> contents, float ridge);
+/// Adds Σ_μ F_μi² [D], in the order of the patterns.
+void add_squares(MatrixView<const float> factor, std::vector<double>& sums);
 
 /// What is taken out of FᵀF to clear its diagonal [D]: zeros with `self_coupling`.
 std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling);
@@ -37,6 +28,9 @@ std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_co
 /// The smallest fields that can be told from 0 in units of u = scale·FᵀFx, for states of at most 1 [D], see
 /// core/attractor/update.hpp. Complexity: O(PD).
 std::vector<float> field_resolution(MatrixView<const float> factor, float scale);
+
+/// That of the form, found where it has none.
+std::vector<float> resolution_of(const PointwiseForm& form);
 
 /// W of Storkey's rule [D × D], see Memory::storkey.
 ///

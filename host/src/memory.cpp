@@ -10,6 +10,7 @@
 #include "host/src/cuda_backend.hpp"
 #include "host/src/form_maker.hpp"
 #include "host/src/host_memory.hpp"
+#include "host/src/linear_rules.hpp"
 #include "host/src/memory_state.hpp"
 #include "host/src/rows.hpp"
 #include "host/src/rule_text.hpp"
@@ -19,11 +20,6 @@
 namespace attractor {
 namespace detail {
 namespace {
-
-/// Whether these are contents: those of a memory without any have no shape.
-bool are_given(MatrixView<const float> contents) {
-  return !contents.empty() || (contents.data != nullptr && contents.rows + contents.columns > 0);
-}
 
 /// The contents, if there are any.
 Rows take_contents(const Device& device, MatrixView<const float> contents, Index pattern_count) {
@@ -37,13 +33,50 @@ StoredRows store(Rows rows, const cpu::PackedMatrix* kept) {
   return kept != nullptr && !rows.view().empty() ? StoredRows(*kept) : StoredRows(std::move(rows).take());
 }
 
-std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, Rows patterns, Rows contents) {
+/// The form that is cheaper without patterns, or the one asked for.
+Evaluation evaluation_without_patterns(const Rule& rule) {
+  return std::visit(
+      [](const auto& kind) {
+        if constexpr (requires { kind.evaluation; })
+          return kind.evaluation == Evaluation::dense ? Evaluation::dense : Evaluation::factored;
+        return TraitsOf<decltype(kind)>::weighs_patterns ? Evaluation::factored : Evaluation::dense;
+      },
+      rule);
+}
+
+/// Without patterns all kinds of memories are alike, on all devices.
+std::shared_ptr<MemoryState> make_empty_state(const Device& device, const Rule& rule, Rows patterns, Rows contents) {
+  const Index columns = contents.view().columns > 0 ? contents.view().columns : patterns.view().columns;
+  // NOLINTNEXTLINE(modernize-make-shared): as in make_state
+  return std::shared_ptr<MemoryState>(new MemoryState{.device = device,
+                                                      .rule = rule,
+                                                      .statistics = PatternStatistics(patterns.view()),
+                                                      .evaluation = evaluation_without_patterns(rule),
+                                                      .engine = make_empty_engine(columns),
+                                                      .projection = {},
+                                                      .patterns = store(std::move(patterns), nullptr),
+                                                      .contents = store(std::move(contents), nullptr)});
+}
+
+std::unique_ptr<Engine> make_engine(const Device& device, Form form) {
+  if (device.kind() != Device::Kind::cuda) return make_cpu_engine(form);
+  if (auto* const pointwise = std::get_if<PointwiseForm>(&form)) pointwise->resolution = resolution_of(*pointwise);
+  return make_cuda_engine(form, device.index());
+}
+
+/// `changes`: patterns have come or gone, and more may be expected to.
+std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, Rows patterns, Rows contents,
+                                        bool changes = false) {
+  if (patterns.view().rows == 0) return make_empty_state(device, rule, std::move(patterns), std::move(contents));
   PatternStatistics statistics(patterns.view());
-  MadeMatrices made;
+  Projection projection;
+  MadeMatrices made{.projection = &projection};
   const Form form = make_form(rule, statistics, patterns.view(), contents.view(), made);
   const auto* const pointwise = std::get_if<PointwiseForm>(&form);
-  std::unique_ptr<Engine> engine =
-      device.kind() == Device::Kind::cuda ? make_cuda_engine(form, device.index()) : make_cpu_engine(form);
+  std::unique_ptr<Engine> engine = make_engine(device, form);
+  // It is several times as large as what relaxes, so that only memories that change in place have it.
+  const bool keeps_projection = changes && device.kind() == Device::Kind::cpu && pointwise != nullptr &&
+                                pointwise->evaluation == Evaluation::factored;
   const cpu::PackedMatrix* const kept_patterns = made.patterns.empty() ? engine->patterns() : nullptr;
   const cpu::PackedMatrix* const kept_contents = made.contents.empty() ? engine->contents() : nullptr;
   // NOLINTNEXTLINE(modernize-make-shared): not every compiler makes aggregates from arguments in parentheses
@@ -53,22 +86,89 @@ std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, 
                       .statistics = std::move(statistics),
                       .evaluation = pointwise != nullptr ? pointwise->evaluation : Evaluation::factored,
                       .engine = std::move(engine),
+                      .projection = keeps_projection ? std::move(projection) : Projection(),
                       .patterns = store(std::move(patterns), kept_patterns),
                       .contents = store(std::move(contents), kept_contents)});
+}
+
+/// Whether the patterns have rows of weights of their own.
+bool has_weight_rows(const Rule& rule, Index dimension) {
+  const auto* const similarity = std::get_if<AdaptiveSimilarity>(&rule);
+  if (similarity == nullptr) return false;
+  const auto ranks = static_cast<std::size_t>(rank_count(dimension, similarity->groups));
+  return similarity->squared_distance.size() > ranks || similarity->dot.size() > ranks;
+}
+
+/// Whether the patterns have rows of weights, or priors, of their own.
+bool has_rows(const Rule& rule, Index dimension) {
+  const std::vector<float>* const log_prior = log_prior_of(rule);
+  return (log_prior != nullptr && !log_prior->empty()) || has_weight_rows(rule, dimension);
+}
+
+/// Whether the engine has what is stored, or what became of each pattern.
+bool is_in_place(const MemoryState& state) {
+  if (state.projection.count() > 0) return true;
+  return state.patterns.is_packed() && (state.contents.columns() == 0 || state.contents.is_packed());
+}
+
+/// What is stored, where the rule's patterns go on from it.
+MatrixView<const float> stored_before(const MemoryState& state) {
+  return state.projection.count() > 0 ? state.patterns.view() : MatrixView<const float>();
+}
+
+/// Leaves the first patterns of those that the engine doesn't keep.
+void truncate(MemoryState& state, Index count) noexcept {
+  state.projection.truncate(count);
+  state.patterns.truncate(count);
+  state.contents.truncate(count);
+}
+
+/// After the engine has taken patterns in or out.
+void change(MemoryState& state, PatternStatistics statistics) noexcept {
+  state.statistics = std::move(statistics);
+  state.patterns.change();
+  if (state.contents.columns() > 0) state.contents.change();
 }
 
 /// Adds patterns to a memory that nobody else holds, in time for these alone, where what the engine has of the old ones
 /// stays as it is.
 bool append(MemoryState& state, MatrixView<const float> patterns, MatrixView<const float> contents) {
+  if (!is_in_place(state)) return false;
   PatternStatistics statistics = state.statistics;
   statistics.add(patterns);
-  const bool are_kept = state.patterns.is_packed() && (contents.empty() || state.contents.is_packed());
-  if (!are_kept || !can_append(state.rule, state.statistics, statistics)) return false;
-  MadeMatrices made;
-  state.engine->append(make_form(state.rule, statistics, patterns, contents, made));
-  state.statistics = std::move(statistics);
-  state.patterns.grow();
-  if (!contents.empty()) state.contents.grow();
+  if (!keeps_patterns(state.rule, state.statistics, statistics)) return false;
+  MadeMatrices made{.projection = &state.projection, .stored = stored_before(state)};
+  const Index count = state.patterns.count();
+  try {
+    const Form form = make_form(state.rule, statistics, patterns, contents, made);
+    state.patterns.append(patterns);
+    state.contents.append(contents);
+    state.engine->append(form);
+  } catch (...) {
+    truncate(state, count);
+    throw;
+  }
+  change(state, std::move(statistics));
+  return true;
+}
+
+/// Takes some patterns, which ascend, out of a memory that nobody else holds, where what the engine has of the others
+/// stays as it is.
+bool remove(MemoryState& state, std::span<const Index> patterns) {
+  if (!is_in_place(state) || has_rows(state.rule, state.patterns.columns())) return false;
+  const Index left = state.patterns.count() - static_cast<Index>(patterns.size());
+  // What a projection makes of a pattern depends on those before.
+  if (state.projection.count() > 0 && patterns.front() < left) return false;
+  PatternStatistics statistics = state.statistics;
+  statistics.remove(patterns, state.patterns);
+  if (!keeps_patterns(state.rule, state.statistics, statistics)) return false;
+  MadeMatrices made{.projection = &state.projection, .stored = stored_before(state)};
+  const MatrixView<const float> no_patterns(nullptr, 0, state.patterns.columns());
+  const MatrixView<const float> no_contents(nullptr, 0, state.contents.columns());
+  state.engine->append(make_form(state.rule, statistics, no_patterns, no_contents, made));
+  state.engine->remove(patterns);
+  truncate(state, left);
+  change(state, std::move(statistics));
   return true;
 }
 
@@ -123,16 +223,6 @@ void check_separation(const Rule& rule) {
         to_text(options->similarity));
 }
 
-/// Whether the patterns have rows of weights, or priors, of their own.
-bool has_rows(const Rule& rule, Index dimension) {
-  const std::vector<float>* const log_prior = log_prior_of(rule);
-  if (log_prior != nullptr && !log_prior->empty()) return true;
-  const auto* const similarity = std::get_if<AdaptiveSimilarity>(&rule);
-  if (similarity == nullptr) return false;
-  const auto ranks = static_cast<std::size_t>(rank_count(dimension, similarity->groups));
-  return similarity->squared_distance.size() > ranks || similarity->dot.size() > ranks;
-}
-
 /// The rows of `values` with these indices; values that are shared by all `row_count` rows stay.
 std::vector<float> select(const std::vector<float>& values, Index row_length, Index row_count,
                           const std::vector<Index>& rows) {
@@ -152,24 +242,37 @@ Rule select(Rule rule, Index count, Index dimension, const std::vector<Index>& r
   }
   std::visit(
       [&](auto& kind) {
-        if constexpr (requires { kind.log_prior; }) kind.log_prior = select(kind.log_prior, 1, count, rows);
+        if constexpr (requires { kind.log_prior; })
+          kind.log_prior = rows.empty() ? std::vector<float>() : select(kind.log_prior, 1, count, rows);
       },
       rule);
   return rule;
 }
 
-/// Marks the patterns to drop.
-std::vector<bool> mark(std::span<const Index> indices, Index count) {
+/// The patterns to drop, in order.
+std::vector<Index> ascending(std::span<const Index> indices, Index count) {
   check_on_host(indices, "indices");
-  std::vector<bool> marked(static_cast<std::size_t>(count), false);
-  for (const Index index : indices) {
-    const std::string name = "pattern " + std::to_string(index);
+  std::vector<Index> result(indices.begin(), indices.end());
+  std::sort(result.begin(), result.end());
+  for (const Index index : result)
     if (index < 0 || index >= count)
-      throw InvalidArgument(name + " can't be forgotten: the memory has " + std::to_string(count) + " patterns");
-    if (marked[static_cast<std::size_t>(index)]) throw InvalidArgument(name + " is named twice");
-    marked[static_cast<std::size_t>(index)] = true;
-  }
-  return marked;
+      throw InvalidArgument("pattern " + std::to_string(index) + " can't be forgotten: the memory has " +
+                            std::to_string(count) + " patterns");
+  const auto twice = std::adjacent_find(result.begin(), result.end());
+  if (twice != result.end()) throw InvalidArgument("pattern " + std::to_string(*twice) + " is named twice");
+  return result;
+}
+
+/// The others of `count` patterns.
+std::vector<Index> all_but(std::span<const Index> ascending, Index count) {
+  std::vector<Index> result;
+  auto next = ascending.begin();
+  for (Index i = 0; i < count; ++i)
+    if (next != ascending.end() && *next == i)
+      ++next;
+    else
+      result.push_back(i);
+  return result;
 }
 
 }  // namespace
@@ -181,7 +284,7 @@ Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<c
                             MatrixView<const float> contents) {
   check_parameters(rule);
   check_separation(rule);
-  if (!weighs_patterns(rule) && !contents.empty())
+  if (!weighs_patterns(rule) && are_given(contents))
     throw InvalidArgument("a " + std::string(name_of(rule)) +
                           " memory has no weights of patterns to read contents out by; " +
                           std::to_string(contents.rows) + " rows of them were given");
@@ -239,33 +342,36 @@ void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const floa
   if (detail::has_rows(state_->rule, dimension()))
     throw NotSupported("the memory has weights or priors for each of its " + std::to_string(pattern_count()) +
                        " patterns, and none for new ones; make it anew");
-  const bool has_contents = state_->contents.count() > 0;
+  const bool has_contents = content_dimension() > 0;
   const bool given = detail::are_given(new_contents);
   if (given != has_contents)
     throw InvalidArgument(given ? "contents were given, but the memory has none"
                                 : "the memory has contents; none were given");
   const detail::Rows own_contents = detail::take_contents(device(), new_contents, new_patterns.rows);
-  if (given && new_contents.columns != state_->contents.columns())
+  if (given && new_contents.columns != content_dimension())
     throw InvalidArgument("contents have " + std::to_string(new_contents.columns) + " columns, those of the memory " +
-                          std::to_string(state_->contents.columns()));
+                          std::to_string(content_dimension()));
+  if (new_patterns.rows == 0) return;
   if (detail::is_held_once(state_) && detail::append(*state_, own_patterns.view(), own_contents.view())) return;
   state_ = detail::make_state(state_->device, state_->rule, detail::stack(state_->patterns.copy(), own_patterns.view()),
-                              detail::stack(state_->contents.copy(), own_contents.view()));
+                              detail::stack(state_->contents.copy(), own_contents.view()), true);
 }
 
 void Memory::forget(std::span<const Index> indices) {
-  const std::vector<bool> forgotten = detail::mark(indices, pattern_count());
-  std::vector<Index> kept;
-  for (Index i = 0; i < pattern_count(); ++i)
-    if (!forgotten[static_cast<std::size_t>(i)]) kept.push_back(i);
-  if (kept.empty())
-    throw InvalidArgument("all " + std::to_string(pattern_count()) + " patterns would be forgotten; one must remain");
+  const std::vector<Index> forgotten = detail::ascending(indices, pattern_count());
+  const auto left = pattern_count() - static_cast<Index>(forgotten.size());
+  if (left == pattern_count()) return;
+  if (left > 0 && detail::is_held_once(state_) && detail::remove(*state_, forgotten)) return;
+  if (left == 0 && detail::has_weight_rows(state_->rule, dimension()))
+    throw NotSupported("all " + std::to_string(pattern_count()) +
+                       " patterns would be forgotten, and with them all rank weights, of which each has its own");
+  const std::vector<Index> kept = detail::all_but(forgotten, pattern_count());
   const detail::Rule rule = detail::select(state_->rule, pattern_count(), dimension(), kept);
   // Of those left, one must have some probability.
-  detail::check_arrays(rule, static_cast<Index>(kept.size()), dimension());
+  detail::check_arrays(rule, left, dimension());
   state_ = detail::make_state(
       state_->device, rule, detail::select_rows(state_->patterns.copy(), kept),
-      state_->contents.count() == 0 ? Matrix<float>() : detail::select_rows(state_->contents.copy(), kept));
+      content_dimension() == 0 ? Matrix<float>() : detail::select_rows(state_->contents.copy(), kept), true);
 }
 
 MatrixView<const float> Memory::patterns() const { return state_->patterns.view(); }

@@ -3,42 +3,14 @@
 /// What a Memory holds: the rule it was made by, the patterns as given, and the engine that relaxes queries on them.
 
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <utility>
 
 #include "host/src/engine.hpp"
 #include "host/src/pattern_statistics.hpp"
+#include "host/src/projection.hpp"
 #include "host/src/rule.hpp"
+#include "host/src/stored_rows.hpp"
 
 namespace attractor::detail {
-
-/// Rows as given. Where an engine keeps them in the layout of its kernels that is the only copy, until somebody asks
-/// for the rows.
-class StoredRows {
- public:
-  explicit StoredRows(Matrix<float> rows) : rows_(std::move(rows)) {}
-  /// `packed` outlives this.
-  explicit StoredRows(const cpu::PackedMatrix& packed) : packed_(&packed) {}
-
-  [[nodiscard]] bool is_packed() const { return packed_ != nullptr; }
-  [[nodiscard]] Index count() const { return packed_ != nullptr ? packed_->rows() : rows_->rows(); }
-  [[nodiscard]] Index columns() const { return packed_ != nullptr ? packed_->columns() : rows_->columns(); }
-
-  /// Any number of threads may ask; the first one lays out what an engine keeps. @throws std::bad_alloc
-  [[nodiscard]] MatrixView<const float> view() const;
-
-  /// The rows, without keeping more of them here. @throws std::bad_alloc
-  [[nodiscard]] Matrix<float> copy() const;
-
-  /// After the engine has taken in more of them; views end. Nobody else uses this.
-  void grow() noexcept { rows_.reset(); }
-
- private:
-  const cpu::PackedMatrix* packed_ = nullptr;
-  mutable std::mutex mutex_;
-  mutable std::optional<Matrix<float>> rows_;
-};
 
 struct MemoryState {
   Device device;
@@ -46,6 +18,7 @@ struct MemoryState {
   PatternStatistics statistics;
   Evaluation evaluation;
   std::unique_ptr<Engine> engine;
+  Projection projection;  ///< of projection memories that change in place; else of no patterns
   StoredRows patterns;
   StoredRows contents;
 };

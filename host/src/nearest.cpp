@@ -86,7 +86,7 @@ Nearest nearest(const Memory& memory, MatrixView<const float> states, const Near
   Nearest result{.pattern = std::vector<Index>(k * static_cast<std::size_t>(states.rows), -1),
                  .overlap = std::vector<float>(k * static_cast<std::size_t>(states.rows),
                                                std::numeric_limits<float>::quiet_NaN())};
-  if (states.rows == 0) return result;
+  if (states.rows == 0 || memory.pattern_count() == 0) return result;
   const Matrix<float> patterns = detail::Access::state(memory).patterns.copy();
   const Memory cosines = Memory::modern_hopfield(memory.device(), unit_rows(patterns, 1.0));
   const Index taken = std::min(options.count + spare_candidates, memory.pattern_count());

@@ -108,9 +108,10 @@ void Relaxer::run(MatrixView<const float> queries, const RelaxationView& results
                   const detail::PatternTerms& terms) const {
   const detail::MemoryState& memory = detail::Access::state(memory_);
   if (queries.rows == 0) return;
-  if (memory_.device().kind() == Device::Kind::cpu) detail::check_on_host(queries, results, call, terms);
+  const bool on_host = memory_.device().kind() == Device::Kind::cpu || memory_.pattern_count() == 0;
+  if (on_host) detail::check_on_host(queries, results, call, terms);
   const RelaxerOptions options = options_at(call.betas);
-  if (replicas_.empty()) return memory.engine->relax(options, queries, results, call, terms);
+  if (on_host || replicas_.empty()) return memory.engine->relax(options, queries, results, call, terms);
   std::vector<const detail::Engine*> engines = {memory.engine.get()};
   for (const Memory& replica : replicas_) engines.push_back(detail::Access::state(replica).engine.get());
   detail::relax_sharded(engines, options, queries, results, call, terms);

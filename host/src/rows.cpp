@@ -28,9 +28,11 @@ Matrix<float> select_rows(MatrixView<const float> matrix, const std::vector<Inde
   return result;
 }
 
+bool are_given(MatrixView<const float> contents) { return contents.rows != 0 || contents.columns != 0; }
+
 Rows::Rows(const Device& device, MatrixView<const float> given, const std::string& what) {
-  check_pattern_layout(given, what);
-  own_ = fetch(device, given, what);
+  check_stored_layout(given, what);
+  if (given.rows > 0) own_ = fetch(device, given, what);
   if (!own_) check_on_host(given, what);
   view_ = own_ ? *own_ : given;
   check_finite(view_, what);

@@ -19,6 +19,9 @@ Matrix<float> stack(MatrixView<const float> first, MatrixView<const float> secon
 
 Matrix<float> select_rows(MatrixView<const float> matrix, const std::vector<Index>& rows);
 
+/// Whether these are contents, be it of no patterns: those of a memory without any have no shape.
+bool are_given(MatrixView<const float> contents);
+
 /// Rows read where they are, or brought to the host for it.
 class Rows {
  public:

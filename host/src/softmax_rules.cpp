@@ -15,10 +15,16 @@ namespace {
 #include "core/separation-inl.hpp"
 #undef ATTRACTOR_MATH
 
-/// The largest |entry − less| of a column.
-double reach(const PatternStatistics& patterns, std::size_t k, float less) {
-  const auto distance = [=](float entry) { return std::abs(static_cast<double>(entry) - static_cast<double>(less)); };
-  return std::max(distance(patterns.smallest[k]), distance(patterns.largest[k]));
+/// The largest |entry| of a column.
+double reach(const PatternStatistics& patterns, std::size_t k) {
+  return std::max(std::abs(static_cast<double>(patterns.smallest[k])),
+                  std::abs(static_cast<double>(patterns.largest[k])));
+}
+
+bool is_far(const PatternStatistics& patterns, std::size_t k) {
+  const double spread = static_cast<double>(patterns.largest[k]) - static_cast<double>(patterns.smallest[k]);
+  const double most = reach(patterns, k);
+  return most > 0.0 && 2.0 * spread <= most;
 }
 
 double potential_of_zeros(const SoftmaxSeparation& /*separation*/, double count) { return std::log(count); }
@@ -103,7 +109,7 @@ ScoreTerms score_terms(const ModernHopfieldOptions& rule, const PatternStatistic
     const std::size_t largest = place_of_largest(sum);
     terms.common_log_prior = log_prior[largest];
     if (!offset.empty()) terms.common_offset = offset[largest];
-  } else if (!offset.empty()) {
+  } else if (rule.similarity == Similarity::squared_distance) {
     terms.common_offset = distance_offset(rule.beta, statistics.shortest_square, centre_square);
   }
   terms.offset = relative_to(terms.common_offset, offset);
@@ -121,12 +127,21 @@ double squared_norm(const float* values, std::size_t count) {
   return sum;
 }
 
-std::vector<float> centre_of(const PatternStatistics& patterns) {
-  std::vector<float> centre(patterns.sums.size());
-  for (std::size_t k = 0; k < centre.size(); ++k) {
-    const auto mean = static_cast<float>(patterns.sums[k] / static_cast<double>(patterns.count));
-    centre[k] = 4.0 * reach(patterns, k, mean) > reach(patterns, k, 0.0F) ? 0.0F : mean;
-  }
+bool has_centre(const PatternStatistics& statistics) {
+  for (std::size_t k = 0; k < statistics.smallest.size(); ++k)
+    if (is_far(statistics, k)) return true;
+  return false;
+}
+
+std::vector<float> centre_of(const PatternStatistics& statistics, MatrixView<const float> patterns) {
+  std::vector<float> centre(statistics.smallest.size(), 0.0F);
+  if (!has_centre(statistics)) return centre;
+  std::vector<double> sums(centre.size(), 0.0);
+  for (Index i = 0; i < patterns.rows; ++i)
+    std::transform(sums.begin(), sums.end(), patterns.row(i), sums.begin(),
+                   [](double sum, float entry) { return sum + static_cast<double>(entry); });
+  for (std::size_t k = 0; k < centre.size(); ++k)
+    if (is_far(statistics, k)) centre[k] = static_cast<float>(sums[k] / static_cast<double>(patterns.rows));
   return centre;
 }
 
@@ -143,9 +158,8 @@ double norm_offset(const PatternStatistics& patterns, const std::vector<float>& 
 }
 
 std::vector<float> readout_resolution(const PatternStatistics& patterns, int order) {
-  std::vector<float> result(patterns.sums.size());
-  for (std::size_t k = 0; k < result.size(); ++k)
-    result[k] = static_cast<float>(order * 0x1p-21 * reach(patterns, k, 0.0F));
+  std::vector<float> result(patterns.smallest.size());
+  for (std::size_t k = 0; k < result.size(); ++k) result[k] = static_cast<float>(order * 0x1p-21 * reach(patterns, k));
   return result;
 }
 

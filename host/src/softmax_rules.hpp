@@ -15,9 +15,13 @@ namespace attractor::detail {
 /// In double: squares leave the range of float.
 double squared_norm(const float* values, std::size_t count);
 
-/// The means [D] of those columns whose entries are large against their spread, at least fourfold; 0 for the others,
-/// whose entries stay as exact as they are. Scores of patterns less this differ by what is common to all of them.
-std::vector<float> centre_of(const PatternStatistics& patterns);
+/// Whether the entries of some column are far from 0: at least twice their spread in magnitude, so that differences of
+/// them are exact.
+bool has_centre(const PatternStatistics& statistics);
+
+/// The means [D] of those columns; 0 for the others, whose entries stay as exact as they are. Scores of patterns less
+/// this differ by what is common to all of them. The patterns are all, unless there are no such columns.
+std::vector<float> centre_of(const PatternStatistics& statistics, MatrixView<const float> patterns);
 
 /// Each row less `centre`.
 Matrix<float> less_centre(MatrixView<const float> patterns, const std::vector<float>& centre);
@@ -37,7 +41,7 @@ struct ScoreTerms {
   double common_log_prior = 0.0;
 };
 
-/// Of `patterns`, which are all or, where the rule has no priors, some of those that the statistics are of.
+/// Of `patterns`, which are all or, where the rule has no priors, some or none of those that the statistics are of.
 ScoreTerms score_terms(const ModernHopfieldOptions& rule, const PatternStatistics& statistics,
                        MatrixView<const float> patterns, const std::vector<float>& centre);
 

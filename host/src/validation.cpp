@@ -34,8 +34,8 @@ bool is_non_negative(float value) { return std::isfinite(value) && value >= 0.0F
 /// Shape, data and stride of a matrix that may have no rows.
 template <class T>
 void check_layout(MatrixView<T> matrix, const std::string& what) {
-  require(matrix.rows >= 0 && matrix.columns >= 1,
-          what + " have the shape " + shape(matrix.rows, matrix.columns) + "; both sizes must be positive");
+  require(matrix.rows >= 0 && matrix.columns >= 1, what + " have the shape " + shape(matrix.rows, matrix.columns) +
+                                                       "; columns must be positive, and rows not negative");
   require(matrix.row_stride >= matrix.columns, what + " have a row stride of " + std::to_string(matrix.row_stride) +
                                                    ", below their " + std::to_string(matrix.columns) + " columns");
   constexpr Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(double));
@@ -48,10 +48,11 @@ void check_layout(MatrixView<T> matrix, const std::string& what) {
 template <class T>
 MatrixView<T> pattern_rows(MatrixView<T> matrix, const std::string& what, Index query_count, Index pattern_count) {
   if (matrix.data == nullptr && matrix.empty()) return {};
-  check_layout(matrix, what);
+  if (pattern_count > 0) check_layout(matrix, what);
   require(matrix.columns == pattern_count && (matrix.rows == 1 || matrix.rows == query_count),
           what + " have the shape " + shape(matrix.rows, matrix.columns) + "; it must be " + shape(1, pattern_count) +
               " or " + shape(query_count, pattern_count));
+  if (pattern_count == 0) return {};
   return {matrix.data, query_count, pattern_count, matrix.rows == query_count ? matrix.row_stride : 0};
 }
 
@@ -163,6 +164,8 @@ void check_pattern_layout(MatrixView<const float> matrix, const std::string& wha
   check_layout(matrix, what);
 }
 
+void check_stored_layout(MatrixView<const float> matrix, const std::string& what) { check_layout(matrix, what); }
+
 void check_finite(MatrixView<const float> matrix, const std::string& what) {
   check_on_host(matrix, what);
   for (Index i = 0; i < matrix.rows; ++i)
@@ -223,7 +226,7 @@ void check_layers(Index first, Index dimension) {
 }
 
 void check_retrieval_count(Index count, Index pattern_count) {
-  require(count >= 1 && count <= pattern_count,
+  require(count >= 1 && count <= std::max<Index>(pattern_count, 1),
           std::to_string(count) + " patterns were asked for; the memory has " + std::to_string(pattern_count));
 }
 

@@ -20,6 +20,9 @@ namespace attractor::detail {
 /// Non-null data, positive sizes, a stride of at least the columns. `what` is the plural: "patterns".
 void check_pattern_layout(MatrixView<const float> matrix, const std::string& what);
 
+/// The same of what a memory stores, which may have no rows.
+void check_stored_layout(MatrixView<const float> matrix, const std::string& what);
+
 /// In host memory, without NaN and infinity.
 void check_finite(MatrixView<const float> matrix, const std::string& what);
 
@@ -46,7 +49,7 @@ void check_layers(Index first, Index dimension);
 /// None, or one for each pattern: finite or −∞, not all −∞.
 void check_log_prior(const std::vector<float>& log_prior, Index pattern_count);
 
-/// Between 1 and all.
+/// Between 1 and all, or 1 where there are none.
 void check_retrieval_count(Index count, Index pattern_count);
 
 /// What a call says of patterns, a row for each query: each of the two has one row, or one for each query, and

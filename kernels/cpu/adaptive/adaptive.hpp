@@ -20,6 +20,9 @@ AdaptiveField make_adaptive(PackedMatrix patterns, const AdaptiveSimilarity& sim
 /// priors. @throws std::bad_alloc, with nothing changed
 void append(AdaptiveField& field, MatrixView<const float> patterns);
 
+/// Takes patterns out, which ascend; later ones move up. As for `append`.
+void remove(AdaptiveField& field, std::span<const Index> patterns) noexcept;
+
 /// Gives it other weights and priors of another similarity with as many groups. Its precision is full, and all scores
 /// are made exactly from now on: a fit changes weights too often to look for those that matter.
 void set_weights(AdaptiveField& field, const AdaptiveSimilarity& similarity);

@@ -62,6 +62,14 @@ void append(AdaptiveField& field, MatrixView<const float> patterns) {
   field.screened = screened;
 }
 
+void remove(AdaptiveField& field, std::span<const Index> patterns) noexcept {
+  field.patterns.remove(patterns);
+  const Index count = field.patterns.rows();
+  field.log_prior.resize(static_cast<std::size_t>(count));
+  // What rounded terms of more patterns are off by holds for these, too.
+  field.screened = is_screened(field, count);
+}
+
 void set_weights(AdaptiveField& field, const AdaptiveSimilarity& similarity) {
   const Index ranks = rank_count(field.patterns.columns(), field.groups.count());
   field.squared_distance = scaled(similarity.squared_distance, similarity.beta_squared_distance, ranks);

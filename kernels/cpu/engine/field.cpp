@@ -12,6 +12,7 @@ namespace {
 Index floats_of(const PackedMatrix& matrix) { return matrix.padded_rows() * matrix.padded_columns(); }
 
 /// What a step of one state costs, in multiply-adds.
+Index step_cost(const EmptyField& /*field*/) { return 0; }
 Index step_cost(const FactoredField& field) { return 2 * floats_of(field.factor); }
 Index step_cost(const DenseField& field) { return floats_of(field.weights); }
 Index step_cost(const SoftmaxField& field) { return 2 * floats_of(field.patterns); }
@@ -34,7 +35,8 @@ WorkShares share_work(const Field& field, int asked, Index states) {
   if (!has_shares(field)) return {workers, 1};
   const int blocks = cost < sizes.shared_cost ? workers : team_size(workers, states, least_lanes);
   const Index own = std::min(states / blocks, least_lanes);
-  return {blocks, static_cast<int>(std::clamp<Index>(own * cost / sizes.thread_cost, 1, most / blocks))};
+  // Threads that share patterns meet in every step.
+  return {blocks, static_cast<int>(std::clamp<Index>(own * cost / (8 * sizes.thread_cost), 1, most / blocks))};
 }
 
 }  // namespace attractor::cpu

@@ -35,6 +35,11 @@ struct BipolarFactor {
   [[nodiscard]] Index triple_count() const { return (patterns + 5) / 6 * 2; }
 };
 
+/// A memory without patterns: states stay, with energy 0, and what is read out is 0.
+struct EmptyField {
+  Index columns = 0;  ///< of what is read out
+};
+
 /// Pointwise memory through its scores: u = scale·(Fᵀp(score_scale·Fx) − diagonal∘x) − θ, E = −energy_scale·(Σ F(h) −
 /// ½ Σ diagonal·x²) + θᵀx. `diagonal` is the diagonal of FᵀF where the memory has none, else 0.
 struct FactoredField {
@@ -163,7 +168,7 @@ struct Readout {
   AlignedFloats diagonal = {};   ///< [padded D] of dense memories without contents: what their weights lack of FᵀF
 };
 
-using Field = std::variant<FactoredField, DenseField, SoftmaxField, AdaptiveField>;
+using Field = std::variant<EmptyField, FactoredField, DenseField, SoftmaxField, AdaptiveField>;
 
 /// How the threads of a call are put to use.
 struct WorkShares {

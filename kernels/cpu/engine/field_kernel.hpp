@@ -59,6 +59,7 @@ class FieldKernel {
   [[nodiscard]] virtual bool takes_more(Index /*in_flight*/, Index /*room*/) const { return true; }
 };
 
+std::unique_ptr<FieldKernel> make_kernel(const EmptyField& field, const Update& update, const KernelSize& size);
 std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, const KernelSize& size);
 std::unique_ptr<FieldKernel> make_kernel(const DenseField& field, const Update& update, const KernelSize& size);
 std::unique_ptr<FieldKernel> make_kernel(const SoftmaxField& field, const Update& update, const KernelSize& size);
@@ -83,6 +84,8 @@ class RecallKernel {
   virtual LaneReadout recall(const Tile& tile) = 0;
 };
 
+std::unique_ptr<RecallKernel> make_recall_kernel(const EmptyField& field, const Readout& readout,
+                                                 const KernelSize& size);
 std::unique_ptr<RecallKernel> make_recall_kernel(const FactoredField& field, const Readout& readout,
                                                  const KernelSize& size);
 std::unique_ptr<RecallKernel> make_recall_kernel(const DenseField& field, const Readout& readout,

@@ -43,6 +43,17 @@ void PackedMatrix::append(MatrixView<const float> rows) noexcept {
     for (Index k = 0; k < columns_; ++k) data_[row_offset(first + i) + panel_rows * k] = rows(i, k);
 }
 
+void PackedMatrix::remove(std::span<const Index> rows) noexcept {
+  for_moves(rows, rows_, [&](Index from, Index to) {
+    const float* const source = data() + row_offset(from);
+    float* const target = data_.data() + row_offset(to);
+    for (Index k = 0; k < columns_; ++k) target[panel_rows * k] = source[panel_rows * k];
+  });
+  rows_ -= static_cast<Index>(rows.size());
+  for (Index i = rows_; i < padded_rows(); ++i)
+    for (Index k = 0; k < columns_; ++k) data_[row_offset(i) + panel_rows * k] = 0.0F;
+}
+
 PackedMatrix PackedMatrix::transposed(MatrixView<const float> matrix) {
   PackedMatrix result(matrix.columns, matrix.rows);
   for (Index k = 0; k < matrix.rows; ++k)
@@ -52,7 +63,7 @@ PackedMatrix PackedMatrix::transposed(MatrixView<const float> matrix) {
 
 void PackedMatrix::copy_to(MatrixView<float> to) const {
   for (Index i = 0; i < rows_; ++i)
-    for (Index k = 0; k < columns_; ++k) to(i, k) = data_[row_offset(i) + panel_rows * k];
+    for (Index k = 0; k < columns_; ++k) to(i, k) = at(i, k);
 }
 
 }  // namespace attractor::cpu

@@ -4,6 +4,7 @@
 
 #include <hwy/aligned_allocator.h>
 
+#include <span>
 #include <vector>
 
 #include <attractor/matrix.hpp>
@@ -15,6 +16,20 @@ inline constexpr Index panel_rows = 8;
 
 /// The smallest multiple of panel_rows that is at least `count`.
 constexpr Index padded(Index count) { return (count + panel_rows - 1) / panel_rows * panel_rows; }
+
+/// Of `count` rows `removed` go, which ascend, and later ones move up: calls move(from, to) for each of these, in
+/// order.
+template <class Move>
+void for_moves(std::span<const Index> removed, Index count, const Move& move) {
+  auto next = removed.begin();
+  Index to = removed.empty() ? count : removed.front();
+  for (Index from = to; from < count; ++from) {
+    if (next != removed.end() && *next == from)
+      ++next;
+    else
+      move(from, to++);
+  }
+}
 
 /// Cache-line aligned floats, all zero at first.
 class AlignedFloats {
@@ -57,6 +72,9 @@ class PackedMatrix {
   /// Adds rows behind those there are, for which there is room.
   void append(MatrixView<const float> rows) noexcept;
 
+  /// Takes rows out, which ascend; later ones move up. Complexity: O(columns) for each of these and of those removed.
+  void remove(std::span<const Index> rows) noexcept;
+
   [[nodiscard]] Index rows() const { return rows_; }
   [[nodiscard]] Index columns() const { return columns_; }
   [[nodiscard]] Index padded_rows() const { return padded(rows_); }
@@ -66,6 +84,7 @@ class PackedMatrix {
   void copy_to(MatrixView<float> to) const;
 
   [[nodiscard]] const float* data() const { return data_.data(); }
+  [[nodiscard]] float at(Index i, Index k) const { return data_[row_offset(i) + panel_rows * k]; }
 
   /// The panel of rows 8·index … 8·index + 7.
   [[nodiscard]] const float* panel(Index index) const { return data() + index * panel_rows * padded_columns(); }

@@ -50,6 +50,7 @@ class RetrievalKernel {
   virtual const LaneRanking& retrieve(const Tile& tile) = 0;
 };
 
+std::unique_ptr<RetrievalKernel> make_retrieval_kernel(const EmptyField& field, const RankingSize& size);
 std::unique_ptr<RetrievalKernel> make_retrieval_kernel(const SoftmaxField& field, const RankingSize& size);
 std::unique_ptr<RetrievalKernel> make_retrieval_kernel(const AdaptiveField& field, const RankingSize& size);
 
