@@ -27,11 +27,12 @@ std::string shape_of(const AnyArray& array) {
 AnyArray import_array(nb::handle object, const std::string& what, std::size_t dimensions) {
   AnyArray array;
   if (!nb::try_cast(object, array) || !array.is_valid())
-    throw nb::type_error((what +
-                          " must be an array (NumPy's, PyTorch's, or of any library that exports DLPack or a "
-                          "buffer) and not require gradients; they are a " +
-                          type_of(object))
+    throw nb::type_error((what + " must be an array (NumPy's, PyTorch's, or of any library that exports DLPack or a " +
+                          "buffer); they are a " + type_of(object))
                              .c_str());
+  // Results have none, which who asks for some should not find out by their absence.
+  if (nb::cast<bool>(nb::getattr(object, "requires_grad", nb::bool_(false))))
+    throw nb::type_error((what + " require gradients, which don't pass through; detach them").c_str());
   if (array.device_type() != nb::device::cpu::value && array.device_type() != nb::device::cuda_host::value)
     throw NotSupported(what + " are not in host memory; copy them there");
   if (array.ndim() != dimensions)

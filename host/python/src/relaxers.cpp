@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -114,8 +113,8 @@ RelaxArguments::RelaxArguments(const Array& queries, const MaybeArray& clamped, 
 }
 
 double entries_of_a_step(const Memory& memory) {
-  const auto dimension = static_cast<double>(memory.dimension());
-  return dimension * std::max(dimension, static_cast<double>(memory.pattern_count()));
+  const Index rows = memory.evaluation() == Evaluation::dense ? memory.dimension() : memory.pattern_count();
+  return static_cast<double>(rows) * static_cast<double>(memory.dimension());
 }
 
 RelaxerOptions read_options(const AnyUpdate* update, const Halting* halting, int max_steps, bool energies,
