@@ -129,6 +129,37 @@ def test_no_queries(rng):
     assert result.states.shape == (0, 10) and result.status.shape == (0,)
 
 
+def test_results_go_into_the_callers_arrays(rng):
+    patterns, contents, queries = floats(rng, 6, 10), floats(rng, 6, 2), floats(rng, 8, 10)
+    relaxer = attractor.Relaxer(attractor.Memory.modern_hopfield(patterns, contents=contents), energy_trace=True,
+                                max_steps=9)
+    expected = relaxer.relax(queries)
+    wide = np.zeros((8, 14), np.float32)
+    out = dict(states=wide[:, 2:12], steps=np.zeros(8, np.int32), energies=np.zeros(8, np.float32),
+               status=np.full(8, 9, np.uint8), energy_trace=np.zeros((8, 9), np.float32),
+               contents=np.zeros((8, 2), np.float32))
+    assert relaxer.relax_into(queries, **out) is None
+    for name, array in out.items():
+        np.testing.assert_array_equal(array, getattr(expected, name))
+    assert (wide[:, :2] == 0).all() and (wide[:, 12:] == 0).all()
+    only = np.zeros((8, 10), np.float32)
+    relaxer.relax_into(queries, only)
+    np.testing.assert_array_equal(only, expected.states)
+    read_only = only.copy()
+    read_only.flags.writeable = False
+    for wrong, error, message in (
+            (only[:7], ValueError, r"states have the shape \[7, 10\], the queries \[8, 10\]"),
+            (only[0], ValueError, r"states have the shape \(10,\); they must have 2 dimensions"),
+            (np.asfortranarray(only), ValueError, "states must have rows that are contiguous"),
+            (only.astype(np.float64), TypeError, "states have elements of float64; they are written as float32"),
+            (read_only, TypeError, "states must be an array that can be written"),
+            (queries, ValueError, "the states overlap the queries")):
+        with pytest.raises(error, match=message):
+            relaxer.relax_into(queries, wrong)
+    with pytest.raises(TypeError, match="steps have elements of int64; they are written as int32"):
+        relaxer.relax_into(queries, only, steps=np.zeros(8, np.int64))
+
+
 @pytest.mark.parametrize("seed", [None, 3])
 def test_asynchronous_updates_end_in_fixed_points(rng, seed):
     patterns, queries = signs(rng, 9, 40), signs(rng, 30, 40)

@@ -18,10 +18,21 @@ using AnyArray = nb::ndarray<nb::ro>;
 
 std::string type_of(nb::handle object) { return nb::type_name(object.type()).c_str(); }
 
-std::string shape_of(const AnyArray& array) {
+template <class Imported>
+std::string shape_of(const Imported& array) {
   std::string text = "(";
   for (std::size_t i = 0; i < array.ndim(); ++i) text.append(i == 0 ? "" : ", ").append(std::to_string(array.shape(i)));
   return text + (array.ndim() == 1 ? ",)" : ")");
+}
+
+/// @throws as FloatMatrix.
+template <class Imported>
+void check_place_and_shape(const Imported& array, const std::string& what, std::size_t dimensions) {
+  if (array.device_type() != nb::device::cpu::value && array.device_type() != nb::device::cuda_host::value)
+    throw NotSupported(what + " are not in host memory; copy them there");
+  if (array.ndim() != dimensions)
+    throw InvalidArgument(what + " have the shape " + shape_of(array) + "; they must have " +
+                          std::to_string(dimensions) + (dimensions == 1 ? " dimension" : " dimensions"));
 }
 
 AnyArray import_array(nb::handle object, const std::string& what, std::size_t dimensions) {
@@ -33,15 +44,12 @@ AnyArray import_array(nb::handle object, const std::string& what, std::size_t di
   // Results have none, which who asks for some should not find out by their absence.
   if (nb::cast<bool>(nb::getattr(object, "requires_grad", nb::bool_(false))))
     throw nb::type_error((what + " require gradients, which don't pass through; detach them").c_str());
-  if (array.device_type() != nb::device::cpu::value && array.device_type() != nb::device::cuda_host::value)
-    throw NotSupported(what + " are not in host memory; copy them there");
-  if (array.ndim() != dimensions)
-    throw InvalidArgument(what + " have the shape " + shape_of(array) + "; they must have " +
-                          std::to_string(dimensions) + (dimensions == 1 ? " dimension" : " dimensions"));
+  check_place_and_shape(array, what, dimensions);
   return array;
 }
 
-Elements elements_of(const AnyArray& array) {
+template <class Imported>
+Elements elements_of(const Imported& array) {
   Elements elements{.data = array.data(), .type = array.dtype()};
   elements.columns = static_cast<Index>(array.shape(array.ndim() - 1));
   elements.column_stride = array.stride(array.ndim() - 1);
@@ -95,6 +103,16 @@ std::vector<T> read_vector(nb::handle values, const std::string& what) {
   return result;
 }
 
+/// Of an enumeration the integers that it is made of.
+template <class T>
+struct Element {
+  using Type = T;
+};
+template <>
+struct Element<Status> {
+  using Type = std::uint8_t;
+};
+
 template <class T, class... Framework>
 Array give_as(T* data, std::size_t dimensions, const std::size_t* shape, nb::handle owner) {
   return nb::borrow<Array>(nb::cast(nb::ndarray<T, Framework...>(data, dimensions, shape, owner)));
@@ -115,16 +133,6 @@ Array give_owned(Library library, Owned&& values, std::size_t dimensions, const 
   }
   return give_as<T, nb::numpy>(data, dimensions, shape, owner);
 }
-
-/// Of an enumeration the integers that it is made of.
-template <class T>
-struct Element {
-  using Type = T;
-};
-template <>
-struct Element<Status> {
-  using Type = std::uint8_t;
-};
 
 }  // namespace
 
@@ -171,6 +179,30 @@ MarkMatrix::MarkMatrix(const std::optional<Array>& array, const std::string& wha
     view_ = copy_;
   }
 }
+
+template <class T>
+Buffer<T>::Buffer(const std::optional<Array>& array, const std::string& what, std::size_t dimensions) {
+  using Type = typename Element<T>::Type;
+  if (!array) return;
+  if (!nb::try_cast(*array, target_) || !target_.is_valid())
+    throw nb::type_error((what + " must be an array that can be written; they are a " + type_of(*array)).c_str());
+  check_place_and_shape(target_, what, dimensions);
+  if (target_.dtype() != nb::dtype<Type>())
+    throw nb::type_error(
+        (what + " have elements of " + name_of(target_.dtype()) + "; they are written as " + name_of(nb::dtype<Type>()))
+            .c_str());
+  const Elements elements = elements_of(target_);
+  if (!has_plain_rows(elements))
+    throw InvalidArgument(what + " must have rows that are contiguous; their strides are " +
+                          std::to_string(elements.row_stride) + " and " + std::to_string(elements.column_stride) +
+                          " elements");
+  auto* const data = static_cast<T*>(target_.data());
+  view_ = {data, elements.rows, elements.columns, elements.rows <= 1 ? elements.columns : elements.row_stride};
+}
+
+template class Buffer<float>;
+template class Buffer<std::int32_t>;
+template class Buffer<Status>;
 
 std::vector<float> read_floats(nb::handle values, const std::string& what) { return read_vector<float>(values, what); }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,22 @@ class MarkMatrix {
   nb::ndarray<nb::ro> source_;
   Matrix<std::uint8_t> copy_;
   MatrixView<const std::uint8_t> view_;
+};
+
+/// Where results go: a caller's array of just these elements, written where it is. No array is empty views.
+template <class T>
+class Buffer {
+ public:
+  /// @throws nb::type_error no array, of other elements, or one that can't be written. @throws InvalidArgument of
+  /// another number of dimensions, or rows that aren't contiguous. @throws NotSupported not in host memory.
+  Buffer(const std::optional<Array>& array, const std::string& what, std::size_t dimensions);
+
+  [[nodiscard]] MatrixView<T> rows() const { return view_; }
+  [[nodiscard]] std::span<T> values() const { return {view_.data, static_cast<std::size_t>(view_.columns)}; }
+
+ private:
+  nb::ndarray<> target_;
+  MatrixView<T> view_;
 };
 
 /// A vector of numbers, from an array of one dimension or a sequence.

@@ -12,7 +12,8 @@ ProgressReport::ProgressReport(nb::handle wish, const std::string& unit) {
   is_bar_ = wish.is(nb::handle(Py_True));
   if (!is_bar_ && PyCallable_Check(wish.ptr()) == 0)
     throw nb::type_error("progress must be True, for a bar, or a function to call");
-  callback_ = is_bar_ ? nb::module_::import_("attractor.progress").attr("Bar")(nb::str(unit.c_str())) : nb::borrow(wish);
+  callback_ =
+      is_bar_ ? nb::module_::import_("attractor.progress").attr("Bar")(nb::str(unit.c_str())) : nb::borrow(wish);
 }
 
 ProgressReport::~ProgressReport() {

@@ -53,6 +53,28 @@ RelaxationArrays relax(const Relaxer& relaxer, const Array& queries, const Maybe
   return give_all(arguments.library(), std::move(relaxation), relaxer.options(), relaxer.memory().content_dimension());
 }
 
+void relax_into(const Relaxer& relaxer, const Array& queries, const Array& states, const MaybeArray& steps,
+                const MaybeArray& energies, const MaybeArray& status, const MaybeArray& energy_trace,
+                const MaybeArray& contents, const MaybeArray& clamped, const MaybeArray& valid_patterns,
+                const MaybeArray& log_prior, const MaybeObject& betas, nb::handle progress,
+                const std::stop_source* stop) {
+  RelaxArguments arguments(queries, clamped, valid_patterns, log_prior, betas, progress, stop);
+  const Buffer<float> state_rows(states, "states", 2);
+  const Buffer<std::int32_t> step_counts(steps, "steps", 1);
+  const Buffer<float> energy_values(energies, "energies", 1);
+  const Buffer<Status> status_values(status, "status", 1);
+  const Buffer<float> trace_rows(energy_trace, "energy traces", 2);
+  const Buffer<float> content_rows(contents, "contents", 2);
+  const RelaxationView results{.states = state_rows.rows(),
+                               .steps = step_counts.values(),
+                               .energies = energy_values.values(),
+                               .status = status_values.values(),
+                               .energy_trace = trace_rows.rows(),
+                               .contents = content_rows.rows()};
+  arguments.run([&](MatrixView<const float> rows, const RelaxCall& call) { relaxer.relax(rows, results, call); },
+                entries_of_a_step(relaxer.memory()), relaxer.options().max_steps);
+}
+
 void make_relaxer(Relaxer* self, const SharedMemory& shared, const AnyUpdate* update, const Halting* halting,
                   int max_steps, bool energies, bool energy_trace, int threads, bool tf32,
                   const std::optional<std::vector<Device>>& devices) {
@@ -161,6 +183,14 @@ betas: inverse temperatures of steps 1, 2, …, of which the last holds for all 
 progress: True for a bar, or a function of (finished, total) queries, called about 200 times; what it raises ends the
     call.
 stop: a StopSource that ends the call early; what had not begun has the status cancelled, and rows without meaning.)")
+      .def(
+          "relax_into", &relax_into, nb::arg("queries"), nb::arg("states"), nb::kw_only(),
+          nb::arg("steps") = nb::none(), nb::arg("energies") = nb::none(), nb::arg("status") = nb::none(),
+          nb::arg("energy_trace") = nb::none(), nb::arg("contents") = nb::none(), nb::arg("clamped") = nb::none(),
+          nb::arg("valid_patterns") = nb::none(), nb::arg("log_prior") = nb::none(), nb::arg("betas") = nb::none(),
+          nb::arg("progress") = nb::none(), nb::arg("stop") = nb::none(),
+          R"(The same into arrays of the caller's, of the types and shapes that Relaxation has: states, and what else is
+wanted. Their rows must be contiguous, and nothing may overlap the queries or one another.)")
       .def_prop_ro(
           "memory", [](const Relaxer& self) { return SharedMemory(self.memory()); }, "A copy of its own.")
       .def_prop_ro(
