@@ -9,6 +9,7 @@
 #include <attractor/error.hpp>
 #include <attractor/halting.hpp>
 
+#include "host/python/src/call.hpp"
 #include "host/python/src/elements.hpp"
 
 namespace attractor::python {
@@ -75,7 +76,7 @@ MatrixView<const T> plain_view(const Elements& elements) {
 template <class T>
 Matrix<T> converted(const Elements& elements, const std::string& what) {
   Matrix<T> copy(elements.rows, elements.columns);
-  convert(elements, copy.data(), what);
+  unlocked([&] { convert(elements, copy.data(), what); });
   return copy;
 }
 

@@ -4,7 +4,7 @@ namespace attractor::python {
 
 bool handles_signals() {
   const nb::module_ threading = nb::module_::import_("threading");
-  return threading.attr("current_thread")().attr("ident").equal(threading.attr("main_thread")().attr("ident"));
+  return threading.attr("get_ident")().equal(threading.attr("main_thread")().attr("ident"));
 }
 
 ProgressReport::ProgressReport(nb::handle wish, const std::string& unit) {
