@@ -115,13 +115,13 @@ struct Element<Status> {
 };
 
 template <class T, class... Framework>
-Array give_as(T* data, std::size_t dimensions, const std::size_t* shape, nb::handle owner) {
-  return nb::borrow<Array>(nb::cast(nb::ndarray<T, Framework...>(data, dimensions, shape, owner)));
+Result give_as(T* data, std::size_t dimensions, const std::size_t* shape, nb::handle owner) {
+  return nb::borrow<Result>(nb::cast(nb::ndarray<T, Framework...>(data, dimensions, shape, owner)));
 }
 
 /// Moves results to where only the array that shows them keeps them.
 template <class T, class Owned>
-Array give_owned(Library library, Owned&& values, std::size_t dimensions, const std::size_t* shape) {
+Result give_owned(Library library, Owned&& values, std::size_t dimensions, const std::size_t* shape) {
   auto kept = std::make_unique<Owned>(std::forward<Owned>(values));
   auto* const data = reinterpret_cast<T*>(kept->data());  // NOLINT: of an enumeration its integers
   const nb::capsule owner(kept.get(), [](void* owned) noexcept { delete static_cast<Owned*>(owned); });
@@ -210,28 +210,28 @@ std::vector<float> read_floats(nb::handle values, const std::string& what) { ret
 std::vector<Index> read_indices(nb::handle values, const std::string& what) { return read_vector<Index>(values, what); }
 
 template <class T>
-Array give(Library library, Matrix<T>&& values) {
+Result give(Library library, Matrix<T>&& values) {
   const std::array shape = {static_cast<std::size_t>(values.rows()), static_cast<std::size_t>(values.columns())};
   return give_owned<typename Element<T>::Type>(library, std::move(values), shape.size(), shape.data());
 }
 
 template <class T>
-Array give(Library library, std::vector<T>&& values, Index columns) {
+Result give(Library library, std::vector<T>&& values, Index columns) {
   const auto width = static_cast<std::size_t>(columns);
   const std::array shape = {columns == 0 ? values.size() : values.size() / width, width};
   return give_owned<typename Element<T>::Type>(library, std::move(values), columns == 0 ? 1 : 2, shape.data());
 }
 
-template Array give(Library, Matrix<float>&&);
-template Array give(Library, Matrix<std::int32_t>&&);
-template Array give(Library, Matrix<Status>&&);
-template Array give(Library, std::vector<float>&&, Index);
-template Array give(Library, std::vector<double>&&, Index);
-template Array give(Library, std::vector<std::int32_t>&&, Index);
-template Array give(Library, std::vector<Index>&&, Index);
-template Array give(Library, std::vector<Status>&&, Index);
+template Result give(Library, Matrix<float>&&);
+template Result give(Library, Matrix<std::int32_t>&&);
+template Result give(Library, Matrix<Status>&&);
+template Result give(Library, std::vector<float>&&, Index);
+template Result give(Library, std::vector<double>&&, Index);
+template Result give(Library, std::vector<std::int32_t>&&, Index);
+template Result give(Library, std::vector<Index>&&, Index);
+template Result give(Library, std::vector<Status>&&, Index);
 
-Array show(MatrixView<const float> rows, nb::handle owner) {
+Result show(MatrixView<const float> rows, nb::handle owner) {
   const std::array shape = {static_cast<std::size_t>(rows.rows), static_cast<std::size_t>(rows.columns)};
   return give_as<const float, nb::numpy>(rows.data, shape.size(), shape.data(), owner);
 }

@@ -26,6 +26,14 @@ class Array : public nb::object {
   NB_OBJECT_DEFAULT(Array, nb::object, "attractor.Array", is_any)
 };
 
+/// An array of a library that only the caller knows, so that stubs leave it open.
+class Result : public nb::object {
+  static bool is_any(PyObject* /*object*/) { return true; }
+
+ public:
+  NB_OBJECT_DEFAULT(Result, nb::object, "typing.Any", is_any)
+};
+
 /// A library whose arrays results can be.
 enum class Library : unsigned char { numpy, torch, jax, tensorflow };
 
@@ -95,12 +103,12 @@ inline std::vector<float> read_floats(const std::optional<nb::object>& values, c
 
 /// Hands results over, without a copy, as an array of that library.
 template <class T>
-Array give(Library library, Matrix<T>&& values);
+Result give(Library library, Matrix<T>&& values);
 /// [rows × columns]; with `columns` 0 [rows].
 template <class T>
-Array give(Library library, std::vector<T>&& values, Index columns = 0);
+Result give(Library library, std::vector<T>&& values, Index columns = 0);
 
 /// The rows that a view shows, as a NumPy array that can't be written; `owner` keeps them.
-Array show(MatrixView<const float> rows, nb::handle owner);
+Result show(MatrixView<const float> rows, nb::handle owner);
 
 }  // namespace attractor::python

@@ -29,8 +29,8 @@ Matrix<float> compute(const Device& device, MatrixView<const float> patterns, Ma
   return footprint(device, patterns, queries, chosen_pairs, options);
 }
 
-Array footprint_array(const Array& patterns, const Array& queries, const std::optional<Pairs>& pairs,
-                      std::string_view base, bool cumulative, int threads, const std::optional<Device>& device) {
+Result footprint_array(const Array& patterns, const Array& queries, const std::optional<Pairs>& pairs,
+                       std::string_view base, bool cumulative, int threads, const std::optional<Device>& device) {
   const FloatMatrix pattern_rows(patterns, "patterns");
   const FloatMatrix query_rows(queries, "queries");
   const FootprintOptions options{

@@ -27,11 +27,11 @@ using MaybeArray = std::optional<Array>;
 using MaybeObject = std::optional<nb::object>;
 
 struct HeadsArrays {
-  Array states;
-  Array steps;
-  Array energies;
-  Array status;
-  Array contents;
+  Result states;
+  Result steps;
+  Result energies;
+  Result status;
+  Result contents;
 };
 
 /// Entries that all heads read in a step, and the steps of that which may take most.

@@ -130,7 +130,7 @@ void forget(SharedMemory& memory, const nb::object& indices) {
 }
 
 /// A memory's own rows, which stay as they are as long as the array that shows them keeps a copy of the memory.
-Array show_rows(const SharedMemory& memory, MatrixView<const float> (Memory::*rows)() const) {
+Result show_rows(const SharedMemory& memory, MatrixView<const float> (Memory::*rows)() const) {
   auto kept = std::make_unique<Memory>(memory.now());
   const MatrixView<const float> view = unlocked([&] { return (*kept.*rows)(); });
   const nb::capsule owner(kept.get(), [](void* owned) noexcept { delete static_cast<Memory*>(owned); });
@@ -261,7 +261,7 @@ void bind_queries(nb::class_<SharedMemory>& type) {
       .def_prop_ro(
           "contents",
           [](const SharedMemory& self) {
-            return self.now().content_dimension() == 0 ? MaybeArray() : show_rows(self, &Memory::contents);
+            return self.now().content_dimension() == 0 ? std::optional<Result>() : show_rows(self, &Memory::contents);
           },
           "The contents as given, [P, M], as for `patterns`; None where the memory is auto-associative.")
       .def_prop_ro(

@@ -24,12 +24,12 @@ using MaybeObject = std::optional<nb::object>;
 
 /// Results as arrays; optional ones are None where the call has none.
 struct RelaxationArrays {
-  Array states;
-  Array steps;
-  MaybeArray energies = {};
-  Array status;
-  MaybeArray energy_trace = {};
-  MaybeArray contents = {};
+  Result states;
+  Result steps;
+  std::optional<Result> energies = {};
+  Result status;
+  std::optional<Result> energy_trace = {};
+  std::optional<Result> contents = {};
 };
 
 RelaxationArrays give_all(Library library, Relaxation&& relaxation, const RelaxerOptions& options,

@@ -19,18 +19,18 @@ namespace {
 using MaybeArray = std::optional<Array>;
 
 struct RetrievalArrays {
-  Array pattern;
-  MaybeArray posterior = {};
+  Result pattern;
+  std::optional<Result> posterior = {};
 };
 
 struct RecallArrays {
-  Array contents;
-  MaybeArray intensity = {};
+  Result contents;
+  std::optional<Result> intensity = {};
 };
 
 struct NearestArrays {
-  Array pattern;
-  Array overlap;
+  Result pattern;
+  Result overlap;
 };
 
 RetrievalArrays retrieve_arrays(const SharedMemory& shared, const Array& queries, Index count,

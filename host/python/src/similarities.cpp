@@ -65,7 +65,7 @@ RankedSimilarity make(const std::optional<nb::object>& squared_distance, const s
 }
 
 /// [R], or [P × R] where each pattern has its own; nothing where the base isn't used.
-std::optional<Array> show_weights(std::vector<float> weights, Index ranks) {
+std::optional<Result> show_weights(std::vector<float> weights, Index ranks) {
   if (weights.empty()) return std::nullopt;
   const bool shared = static_cast<Index>(weights.size()) == ranks;
   return give(Library::numpy, std::move(weights), shared ? 0 : ranks);

@@ -24,8 +24,8 @@ namespace attractor::python {
 namespace {
 
 struct VariantArrays {
-  Array queries;
-  Array origins;
+  Result queries;
+  Result origins;
 };
 
 VariantArrays make_arrays(const Array& patterns, Index count, const VariantOptions& options) {
@@ -35,7 +35,7 @@ VariantArrays make_arrays(const Array& patterns, Index count, const VariantOptio
   return {.queries = give(library, std::move(variants.queries)), .origins = give(library, std::move(variants.origins))};
 }
 
-Array vary_array(const Array& patterns, const VariantOptions& options) {
+Result vary_array(const Array& patterns, const VariantOptions& options) {
   const FloatMatrix rows(patterns, "patterns");
   return give(library_of(patterns), unlocked([&] { return vary(rows.view(), options); }));
 }
