@@ -59,6 +59,14 @@ def test_a_call_that_was_stopped_before_does_nothing(rng):
     assert (endless(rng, 5)(stop=stop).status == attractor.Status.cancelled).all()
 
 
+@pytest.fixture(autouse=True)
+def heeds_ctrl_c():
+    """Also where these tests run in the background, which shells have ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupt_after(seconds):
     timer = threading.Timer(seconds, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
