@@ -43,8 +43,9 @@ test_python() {
   fi
   use_ccache
   rm -rf build/python  # What is stale in it names folders of pip's that are gone; the compiler's cache has the rest.
-  CMAKE_ARGS="-D ATTRACTOR_WARNINGS_AS_ERRORS=ON ${ATTRACTOR_CMAKE_OPTIONS:-}" "$folder/bin/pip" install --quiet \
-    --config-settings build-dir=build/python .
+  # The compiler by the name that the other jobs have for it, so that the cache knows what these have compiled.
+  CXX=${CXX:-c++} CMAKE_ARGS="-D ATTRACTOR_WARNINGS_AS_ERRORS=ON ${ATTRACTOR_CMAKE_OPTIONS:-}" \
+    "$folder/bin/pip" install --quiet --config-settings build-dir=build/python .
   "$folder/bin/python" -m pytest --quiet
 }
 
