@@ -52,16 +52,21 @@ cuda_options() {
   fi
 }
 
-# configure_and_build PRESET OPTIONS [TARGET...]: builds these targets, or everything. ATTRACTOR_CMAKE_OPTIONS adds to the
-# options, which are words for CMake.
-configure_and_build() {
-  local preset=$1 options=$2
-  shift 2
+# Has what follows compile through ccache, where there is one.
+use_ccache() {
   if command -v ccache >/dev/null; then
     # As variables they reach the projects that tests configure, too. Paths relative to this folder are the same in all
     # build folders, so that builds with and without CUDA share what both compile.
     export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$PWD
   fi
+}
+
+# configure_and_build PRESET OPTIONS [TARGET...]: builds these targets, or everything. ATTRACTOR_CMAKE_OPTIONS adds to the
+# options, which are words for CMake.
+configure_and_build() {
+  local preset=$1 options=$2
+  shift 2
+  use_ccache
   # shellcheck disable=SC2086  # several options are several words
   cmake --preset "$preset" $options ${ATTRACTOR_CMAKE_OPTIONS:-}
   cmake --build --preset "$preset" ${1:+--target "$@"}

@@ -2,6 +2,7 @@
 # Sets up, builds and runs the tests, on Debian 12 or newer. A second run is incremental.
 #   tests/run.sh [JOB...]
 #     release (the default), debug, asan, tsan    the tests, built so; on a machine with a CUDA device those for it, too
+#     python           makes the Python module's wheel, installs it in a virtual environment of its own and tests it there
 #     benchmarks       builds the benchmarks
 #     lint             formatting, and clang-tidy on what of the library has changed since LINT_BASE and on what includes
 #                      that; LINT_BASE: a commit, by default where this branch left the main one
@@ -31,6 +32,21 @@ build_cuda() {
 test_cuda() {
   build_cuda
   ${CUDA_LAUNCHER:-} ctest --preset cuda --parallel "$(nproc)"
+}
+
+# The wheel as users make it, but for warnings, which are errors: pip fetches what builds it and what it needs.
+test_python() {
+  local folder=build/python-environment
+  if [[ ! -x $folder/bin/pytest ]]; then
+    /usr/bin/python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet pytest tqdm
+  fi
+  use_ccache
+  rm -rf build/python  # What is stale in it names folders of pip's that are gone; the compiler's cache has the rest.
+  # The compiler by the name that the other jobs have for it, so that the cache knows what these have compiled.
+  CXX=${CXX:-c++} CMAKE_ARGS="-D ATTRACTOR_WARNINGS_AS_ERRORS=ON ${ATTRACTOR_CMAKE_OPTIONS:-}" \
+    "$folder/bin/pip" install --quiet --config-settings build-dir=build/python .
+  "$folder/bin/python" -m pytest --quiet
 }
 
 # Every C++ file of the project, tracked or new.
@@ -63,6 +79,10 @@ run_job() {
       require_packages libgtest-dev clang libclang-rt-14-dev
       build_and_test "$1"
       ;;
+    python)
+      require_packages python3-dev python3-venv binutils
+      test_python
+      ;;
     benchmarks)
       require_micro_packages
       configure_and_build release "$(cuda_options)" attractor_benchmarks
@@ -80,13 +100,13 @@ run_job() {
       if [[ $1 == cuda ]]; then test_cuda; else build_cuda; fi
       ;;
     *)
-      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan benchmarks lint lint-all all cuda cuda-build" >&2
+      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan python benchmarks lint lint-all all cuda cuda-build" >&2
       return 2
       ;;
   esac
 }
 
-if [[ ${1:-} == all ]]; then set -- release debug asan tsan benchmarks lint-all; fi
+if [[ ${1:-} == all ]]; then set -- release debug asan tsan python benchmarks lint-all; fi
 for job in "${@:-release}"; do
   echo "== $job"
   run_job "$job"

@@ -1,0 +1,16 @@
+"""What this library takes for an array."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Array(Protocol):
+    """An array of NumPy, PyTorch, JAX or any library that exports DLPack or a buffer, in host memory.
+
+    Float32 whose rows are contiguous in themselves is read where it is. Everything else is converted to that: float64
+    to the nearest, float16, bfloat16 and integers up to 24 bits exactly, bool to 0 and 1. Results are arrays of the
+    library that the queries are of: of PyTorch, JAX or TensorFlow, otherwise NumPy's.
+    """
+
+    def __dlpack__(self, *args: Any, **kwargs: Any) -> Any: ...

@@ -1,0 +1,239 @@
+#include "host/python/src/arrays.hpp"
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <attractor/error.hpp>
+#include <attractor/halting.hpp>
+
+#include "host/python/src/call.hpp"
+#include "host/python/src/elements.hpp"
+
+namespace attractor::python {
+namespace {
+
+using AnyArray = nb::ndarray<nb::ro>;
+
+std::string type_of(nb::handle object) { return nb::type_name(object.type()).c_str(); }
+
+template <class Imported>
+std::string shape_of(const Imported& array) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < array.ndim(); ++i) text.append(i == 0 ? "" : ", ").append(std::to_string(array.shape(i)));
+  return text + (array.ndim() == 1 ? ",)" : ")");
+}
+
+/// @throws as FloatMatrix.
+template <class Imported>
+void check_place_and_shape(const Imported& array, const std::string& what, std::size_t dimensions) {
+  if (array.device_type() != nb::device::cpu::value && array.device_type() != nb::device::cuda_host::value)
+    throw NotSupported(what + " are not in host memory; copy them there");
+  if (array.ndim() != dimensions)
+    throw InvalidArgument(what + " have the shape " + shape_of(array) + "; they must have " +
+                          std::to_string(dimensions) + (dimensions == 1 ? " dimension" : " dimensions"));
+}
+
+AnyArray import_array(nb::handle object, const std::string& what, std::size_t dimensions) {
+  AnyArray array;
+  if (!nb::try_cast(object, array) || !array.is_valid())
+    throw nb::type_error((what + " must be an array (NumPy's, PyTorch's, or of any library that exports DLPack or a " +
+                          "buffer); they are a " + type_of(object))
+                             .c_str());
+  // Results have none, which who asks for some should not find out by their absence.
+  if (nb::cast<bool>(nb::getattr(object, "requires_grad", nb::bool_(false))))
+    throw nb::type_error((what + " require gradients, which don't pass through; detach them").c_str());
+  check_place_and_shape(array, what, dimensions);
+  return array;
+}
+
+template <class Imported>
+Elements elements_of(const Imported& array) {
+  Elements elements{.data = array.data(), .type = array.dtype()};
+  elements.columns = static_cast<Index>(array.shape(array.ndim() - 1));
+  elements.column_stride = array.stride(array.ndim() - 1);
+  if (array.ndim() == 2) {
+    elements.rows = static_cast<Index>(array.shape(0));
+    elements.row_stride = array.stride(0);
+  }
+  return elements;
+}
+
+/// Whether rows are as the library reads them: each contiguous, none before or across the one above.
+bool has_plain_rows(const Elements& elements) {
+  const bool contiguous = elements.column_stride == 1 || elements.columns <= 1;
+  return contiguous && (elements.row_stride >= elements.columns || elements.rows <= 1);
+}
+
+template <class T>
+MatrixView<const T> plain_view(const Elements& elements) {
+  return {static_cast<const T*>(elements.data), elements.rows, elements.columns,
+          elements.rows <= 1 ? elements.columns : elements.row_stride};
+}
+
+template <class T>
+Matrix<T> converted(const Elements& elements, const std::string& what) {
+  Matrix<T> copy(elements.rows, elements.columns);
+  unlocked([&] { convert(elements, copy.data(), what); });
+  return copy;
+}
+
+template <class T>
+std::vector<T> read_vector(nb::handle values, const std::string& what) {
+  std::vector<T> result;
+  if (nb::ndarray_check(values)) {
+    const AnyArray array = import_array(values, what, 1);
+    const Elements elements = elements_of(array);
+    result.resize(static_cast<std::size_t>(elements.columns));
+    convert(elements, result.data(), what);
+    return result;
+  }
+  if (!nb::isinstance<nb::sequence>(values) || nb::isinstance<nb::str>(values))
+    throw nb::type_error(
+        (what + " must be an array of one dimension or a sequence of numbers; they are a " + type_of(values)).c_str());
+  for (const nb::handle value : nb::borrow<nb::sequence>(values)) {
+    T number{};
+    if (!nb::try_cast(value, number))
+      throw nb::type_error((what + " must be numbers" + (std::is_integral_v<T> ? " without a fraction" : "") +
+                            "; one is a " + type_of(value))
+                               .c_str());
+    result.push_back(number);
+  }
+  return result;
+}
+
+/// Of an enumeration the integers that it is made of.
+template <class T>
+struct Element {
+  using Type = T;
+};
+template <>
+struct Element<Status> {
+  using Type = std::uint8_t;
+};
+
+template <class T, class... Framework>
+Result give_as(T* data, std::size_t dimensions, const std::size_t* shape, nb::handle owner) {
+  return nb::borrow<Result>(nb::cast(nb::ndarray<T, Framework...>(data, dimensions, shape, owner)));
+}
+
+/// Moves results to where only the array that shows them keeps them.
+template <class T, class Owned>
+Result give_owned(Library library, Owned&& values, std::size_t dimensions, const std::size_t* shape) {
+  auto kept = std::make_unique<Owned>(std::forward<Owned>(values));
+  auto* const data = reinterpret_cast<T*>(kept->data());  // NOLINT: of an enumeration its integers
+  const nb::capsule owner(kept.get(), [](void* owned) noexcept { delete static_cast<Owned*>(owned); });
+  static_cast<void>(kept.release());
+  switch (library) {
+    case Library::torch: return give_as<T, nb::pytorch>(data, dimensions, shape, owner);
+    case Library::jax: return give_as<T, nb::jax>(data, dimensions, shape, owner);
+    case Library::tensorflow: return give_as<T, nb::tensorflow>(data, dimensions, shape, owner);
+    case Library::numpy: break;
+  }
+  return give_as<T, nb::numpy>(data, dimensions, shape, owner);
+}
+
+}  // namespace
+
+Library library_of(nb::handle array) {
+  const auto mro = nb::borrow<nb::tuple>(array.type().attr("__mro__"));
+  for (const nb::handle type : mro) {
+    const auto module = nb::cast<std::string>(type.attr("__module__"));
+    const std::string_view top = std::string_view(module).substr(0, module.find('.'));
+    if (top == "numpy") return Library::numpy;
+    if (top == "torch") return Library::torch;
+    if (top == "jax" || top == "jaxlib") return Library::jax;
+    if (top == "tensorflow") return Library::tensorflow;
+  }
+  return Library::numpy;
+}
+
+FloatMatrix::FloatMatrix(const Array& array, const std::string& what) { read(array, what); }
+
+FloatMatrix::FloatMatrix(const std::optional<Array>& array, const std::string& what) {
+  if (array) read(*array, what);
+}
+
+void FloatMatrix::read(const Array& array, const std::string& what) {
+  source_ = import_array(array, what, 2);
+  const Elements elements = elements_of(source_);
+  if (source_.dtype() == nb::dtype<float>() && has_plain_rows(elements)) {
+    view_ = plain_view<float>(elements);
+  } else {
+    copy_ = converted<float>(elements, what);
+    view_ = copy_;
+  }
+}
+
+MarkMatrix::MarkMatrix(const std::optional<Array>& array, const std::string& what) {
+  if (!array) return;
+  source_ = import_array(*array, what, 2);
+  const Elements elements = elements_of(source_);
+  const nb::dlpack::dtype type = source_.dtype();
+  const bool bytes = type == nb::dtype<bool>() || type == nb::dtype<std::uint8_t>() || type == nb::dtype<std::int8_t>();
+  if (bytes && has_plain_rows(elements)) {
+    view_ = plain_view<std::uint8_t>(elements);
+  } else {
+    copy_ = converted<std::uint8_t>(elements, what);
+    view_ = copy_;
+  }
+}
+
+template <class T>
+Buffer<T>::Buffer(const std::optional<Array>& array, const std::string& what, std::size_t dimensions) {
+  using Type = typename Element<T>::Type;
+  if (!array) return;
+  if (!nb::try_cast(*array, target_) || !target_.is_valid())
+    throw nb::type_error((what + " must be an array that can be written; they are a " + type_of(*array)).c_str());
+  check_place_and_shape(target_, what, dimensions);
+  if (target_.dtype() != nb::dtype<Type>())
+    throw nb::type_error(
+        (what + " have elements of " + name_of(target_.dtype()) + "; they are written as " + name_of(nb::dtype<Type>()))
+            .c_str());
+  const Elements elements = elements_of(target_);
+  if (!has_plain_rows(elements))
+    throw InvalidArgument(what + " must have rows that are contiguous; their strides are " +
+                          std::to_string(elements.row_stride) + " and " + std::to_string(elements.column_stride) +
+                          " elements");
+  auto* const data = static_cast<T*>(target_.data());
+  view_ = {data, elements.rows, elements.columns, elements.rows <= 1 ? elements.columns : elements.row_stride};
+}
+
+template class Buffer<float>;
+template class Buffer<std::int32_t>;
+template class Buffer<Status>;
+
+std::vector<float> read_floats(nb::handle values, const std::string& what) { return read_vector<float>(values, what); }
+
+std::vector<Index> read_indices(nb::handle values, const std::string& what) { return read_vector<Index>(values, what); }
+
+template <class T>
+Result give(Library library, Matrix<T>&& values) {
+  const std::array shape = {static_cast<std::size_t>(values.rows()), static_cast<std::size_t>(values.columns())};
+  return give_owned<typename Element<T>::Type>(library, std::move(values), shape.size(), shape.data());
+}
+
+template <class T>
+Result give(Library library, std::vector<T>&& values, Index columns) {
+  const auto width = static_cast<std::size_t>(columns);
+  const std::array shape = {columns == 0 ? values.size() : values.size() / width, width};
+  return give_owned<typename Element<T>::Type>(library, std::move(values), columns == 0 ? 1 : 2, shape.data());
+}
+
+template Result give(Library, Matrix<float>&&);
+template Result give(Library, Matrix<std::int32_t>&&);
+template Result give(Library, Matrix<Status>&&);
+template Result give(Library, std::vector<float>&&, Index);
+template Result give(Library, std::vector<double>&&, Index);
+template Result give(Library, std::vector<std::int32_t>&&, Index);
+template Result give(Library, std::vector<Index>&&, Index);
+template Result give(Library, std::vector<Status>&&, Index);
+
+Result show(MatrixView<const float> rows, nb::handle owner) {
+  const std::array shape = {static_cast<std::size_t>(rows.rows), static_cast<std::size_t>(rows.columns)};
+  return give_as<const float, nb::numpy>(rows.data, shape.size(), shape.data(), owner);
+}
+
+}  // namespace attractor::python

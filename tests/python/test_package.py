@@ -1,0 +1,53 @@
+"""What the package itself promises: names, stubs, documentation, and the README's example."""
+
+import importlib.metadata
+import pathlib
+import re
+import subprocess
+import sys
+
+import attractor
+import pytest
+
+PROJECT = pathlib.Path(__file__).parents[2]
+PACKAGE = pathlib.Path(attractor.__file__).parent
+
+
+def test_versions():
+    declared = re.search(r"project\(attractor VERSION ([0-9.]+)", (PROJECT / "CMakeLists.txt").read_text())[1]
+    assert attractor.__version__ == declared == importlib.metadata.version("attractor")
+
+
+def test_everything_public_is_exported_and_described():
+    core = {name for name in dir(attractor._core) if not name.startswith("_")}
+    assert core - {"VERSION"} | {"Array", "__version__"} <= set(attractor.__all__)
+    for name in attractor.__all__:
+        assert name == "__version__" or getattr(attractor, name).__doc__, name
+
+
+def test_stubs_name_everything_and_types():
+    stub = (PACKAGE / "_core.pyi").read_text()
+    assert (PACKAGE / "py.typed").exists()
+    for name in attractor.__all__:
+        if hasattr(attractor._core, name):
+            assert re.search(rf"^( {{4}})?(class|def) {name}\b", stub, re.MULTILINE), name
+    compile(stub, "_core.pyi", "exec")
+    assert "attractor.Array" in stub
+
+
+def test_the_extension_shows_nothing_but_itself():
+    if sys.platform != "linux":
+        pytest.skip("symbols are read by nm")
+    listing = subprocess.run(["nm", "--dynamic", "--defined-only", "--demangle", attractor._core.__file__],
+                             check=True, capture_output=True, text=True).stdout
+    assert "PyInit__core" in listing
+    assert not re.search(r"\battractor::", listing)
+
+
+def test_the_example_in_the_readme(capsys):
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 1
+    exec(compile(blocks[0], "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert re.fullmatch(r"9\d\d of 1000 recovered.*\n", printed)
