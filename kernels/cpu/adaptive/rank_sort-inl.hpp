@@ -337,10 +337,12 @@ struct Losses {
   }
 };
 
-/// Adds up weighted terms, which are subtracted losses, in four sums: each waits for its last addition only, and their
-/// rounding errors are those of short sums.
+/// Adds up weighted terms, which are subtracted losses, in 16 sums, of the ranks that leave the same remainder: they
+/// are what vectors of ranks add up, too, and their rounding errors are those of short sums.
 class WeightedSum {
  public:
+  static constexpr Index chains = 16;
+
   HWY_INLINE explicit WeightedSum(const float* weights) : weights_(weights) {
     for (Vector& sum : sums_) sum = hn::Zero(floats);
   }
@@ -351,26 +353,29 @@ class WeightedSum {
     constexpr auto most = static_cast<Index>(n);
     if (count == most) {
       HWY_UNROLL(32)
-      for (Index i = 0; i < most; ++i) add(i, weights, losses);
+      for (Index i = 0; i < most; ++i) add(first + i, weights[i], losses[i]);
     } else {
       HWY_UNROLL(32)
       for (Index i = 0; i < most; ++i)
-        if (i < count) add(i, weights, losses);
+        if (i < count) add(first + i, weights[i], losses[i]);
     }
   }
 
   [[nodiscard]] HWY_INLINE Vector value() const {
-    return hn::Add(hn::Add(sums_[0], sums_[1]), hn::Add(sums_[2], sums_[3]));
+    Vector halves[4];
+    for (Index i = 0; i < 4; ++i)
+      halves[i] = hn::Add(hn::Add(sums_[i], sums_[i + 8]), hn::Add(sums_[i + 4], sums_[i + 12]));
+    return hn::Add(hn::Add(halves[0], halves[2]), hn::Add(halves[1], halves[3]));
   }
 
  private:
-  HWY_INLINE void add(Index i, const float* weights, const Vector* losses) {
-    Vector& sum = sums_[i % 4];
-    sum = hn::NegMulAdd(hn::Set(floats, weights[i]), losses[i], sum);
+  HWY_INLINE void add(Index rank, float weight, Vector loss) {
+    Vector& sum = sums_[rank % chains];
+    sum = hn::NegMulAdd(hn::Set(floats, weight), loss, sum);
   }
 
   const float* weights_;
-  Vector sums_[4];
+  Vector sums_[chains];
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE
