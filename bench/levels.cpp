@@ -110,7 +110,7 @@ class Measurement {
             time("relaxation", [this](const Memory& memory) {
               const Relaxer relaxer(memory,
                                     {.halting = fixed_steps(), .max_steps = job_.steps, .threads = job_.run.threads});
-              relaxer.relax(queries_);
+              static_cast<void>(relaxer.relax(queries_));
             })};
   }
 

@@ -14,12 +14,12 @@ namespace {
 constexpr Index most_levels = 65536;
 
 /// What scores by levels cost, where those by sorting networks cost 1: as measured with AVX2 and AVX-512, a network
-/// D log² D, a level 10 for each pattern and 700 to be sorted, and what else there is as much as 64 levels.
+/// D log² D, a level 9 for each pattern and 700 to be sorted, and what else there is as much as 64 levels.
 class LevelCost {
  public:
   LevelCost(Index dimension, Index patterns)
       : network_(static_cast<double>(dimension) * std::pow(std::log2(static_cast<double>(dimension + 1)), 2.0)),
-        level_(static_cast<double>(detail::sizes().level_cost) * (10.0 + 700.0 / static_cast<double>(patterns))) {}
+        level_(static_cast<double>(detail::sizes().level_cost) * (9.0 + 700.0 / static_cast<double>(patterns))) {}
 
   [[nodiscard]] float of(Index levels) const {
     return static_cast<float>(level_ * static_cast<double>(levels + others) / network_);
