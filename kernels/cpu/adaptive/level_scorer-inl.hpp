@@ -151,13 +151,13 @@ class LevelScorer {
   /// So that lanes don't fall on the same lines of a cache.
   static constexpr Index score_stride = batch_patterns + 16;
   /// Patterns whose losses in order are there at a time: they stay in the first-level cache.
-  static constexpr Index at_once = 4;
+  static constexpr Index at_once = 8;
   /// Sums of a pattern, one for each of as many ranks in turn: see WeightedSum.
   static constexpr Index chains = WeightedSum::chains;
   static constexpr std::size_t most_vectors = most_lanes / hn::MaxLanes(Floats());
 
   /// A vector is written where the last rank may be the first of it.
-  [[nodiscard]] Index ranked_stride() const { return (levels_.dimension() / chains + 2) * chains; }
+  [[nodiscard]] Index ranked_stride() const { return (levels_.dimension() / vector_lanes() + 2) * vector_lanes(); }
 
   [[nodiscard]] HWY_INLINE bool idle(Index lane) const {
     return lane >= tile_->lanes || std::signbit(tile_->idle[static_cast<std::size_t>(lane)]);
@@ -213,7 +213,7 @@ class LevelScorer {
     for (Index i = 0; i < count; i += vector_lanes()) {
       Vector parts[4];
       hn::LoadInterleaved4(floats, quarters_ + 4 * i, parts[0], parts[1], parts[2], parts[3]);
-      const Vector sum = hn::Add(hn::Add(parts[0], parts[2]), hn::Add(parts[1], parts[3]));
+      const Vector sum = hn::Add(hn::Add(parts[0], parts[1]), hn::Add(parts[2], parts[3]));
       hn::Store(hn::Add(hn::Load(floats, scores + i), sum), floats, scores + i);
     }
   }
@@ -251,53 +251,65 @@ class LevelScorer {
     }
   }
 
-  /// Σ of weights times losses, subtracted, of at_once patterns from `first` on, in four parts each. They are summed
-  /// together, for each addition waits for the one before.
+  /// Σ of weights times losses, subtracted, of at_once patterns from `first` on, in the four sums of WeightedSum each.
+  /// Those of several patterns make a vector, and several vectors are summed together, for each addition waits for the
+  /// one before.
   template <bool shared>
   void weigh_some(const RankWeights& weights, Index first, float* to) const {
-    constexpr Index lanes = hn::MaxLanes(floats);
-    constexpr Index vectors = chains / lanes;
+    constexpr Index vectors = chains * at_once / hn::MaxLanes(floats);
     const float* own[at_once];
-    for (Index p = 0; p < at_once; ++p) own[p] = weights.of(std::min(first + p, levels_.rows - 1));
-    const float* const losses = ranked_.data();
-    const Index stride = ranked_stride();
-    Vector sums[at_once][vectors];
-    for (auto& pattern : sums)
-      for (Vector& sum : pattern) sum = hn::Zero(floats);
+    const float* losses[at_once];
+    for (Index p = 0; p < at_once; ++p) {
+      own[p] = weights.of(std::min(first + p, levels_.rows - 1));
+      losses[p] = ranked_.data() + p * ranked_stride();
+    }
+    Vector sums[vectors];
+    for (Vector& sum : sums) sum = hn::Zero(floats);
     const Index ranks = levels_.dimension();
-    Index rank = 0;
-    for (; rank + chains <= ranks; rank += chains) {
-      HWY_UNROLL(2)
-      for (Index v = 0; v < vectors; ++v) {
-        const Index at = rank + v * lanes;
-        const Vector common = hn::LoadU(floats, own[0] + at);
-        HWY_UNROLL(4)
-        for (Index p = 0; p < at_once; ++p)
-          sums[p][v] = hn::NegMulAdd(shared ? common : hn::LoadU(floats, own[p] + at),
-                                     hn::Load(floats, losses + p * stride + at), sums[p][v]);
-      }
-    }
-    for (Index v = 0; v < vectors && rank + v * lanes < ranks; ++v) {
-      const Index at = rank + v * lanes;
-      const auto some = hn::FirstN(floats, static_cast<std::size_t>(ranks - at));
-      for (Index p = 0; p < at_once; ++p)
-        sums[p][v] = hn::NegMulAdd(hn::MaskedLoad(some, floats, own[p] + at),
-                                   hn::MaskedLoad(some, floats, losses + p * stride + at), sums[p][v]);
-    }
-    for (Index p = 0; p < at_once; ++p) store_quarters(sums[p], to + 4 * p);
+    Index rank = WeightedSum::first_turn(ranks);
+    if (rank > 0) add_few_ranks<shared>(own, losses, 0, rank, sums);
+    for (; rank + chains <= ranks; rank += chains) add_ranks<shared>(own, losses, rank, sums);
+    if (rank < ranks) add_few_ranks<shared>(own, losses, rank, ranks - rank, sums);
+    for (Index v = 0; v < vectors; ++v) hn::StoreU(sums[v], floats, to + v * vector_lanes());
   }
 
-  template <std::size_t vectors>
-  static HWY_INLINE void store_quarters(const Vector (&sums)[vectors], float* to) {
-    constexpr hn::CappedTag<float, 8> eight;
-    constexpr hn::CappedTag<float, 4> four;
-    const auto halves = [&]() HWY_ATTR {
-      if constexpr (vectors == 1)
-        return hn::Add(hn::LowerHalf(eight, sums[0]), hn::UpperHalf(eight, sums[0]));
-      else
-        return hn::Add(sums[0], sums[1]);
-    }();
-    hn::StoreU(hn::Add(hn::LowerHalf(four, halves), hn::UpperHalf(four, halves)), four, to);
+  template <bool shared, std::size_t vectors>
+  static HWY_INLINE void add_ranks(const float* const* weights, const float* const* losses, Index rank,
+                                   Vector (&sums)[vectors]) {
+    constexpr Index patterns = hn::MaxLanes(floats) / chains;
+    HWY_UNROLL(4)
+    for (std::size_t v = 0; v < vectors; ++v) {
+      const Index p = static_cast<Index>(v) * patterns;
+      const Vector factors = shared ? hn::LoadDup128(floats, weights[0] + rank) : side_by_side(weights + p, rank);
+      sums[v] = hn::NegMulAdd(factors, side_by_side(losses + p, rank), sums[v]);
+    }
+  }
+
+  /// Fewer than there are chains: products of 0 leave the others' sums as they are.
+  template <bool shared, std::size_t vectors>
+  static HWY_INLINE void add_few_ranks(const float* const* weights, const float* const* losses, Index rank, Index count,
+                                       Vector (&sums)[vectors]) {
+    alignas(64) float few[2][at_once][chains] = {};
+    const float* from[2][at_once];
+    for (Index p = 0; p < at_once; ++p) {
+      std::copy_n(weights[p] + rank, count, few[0][p]);
+      std::copy_n(losses[p] + rank, count, few[1][p]);
+      from[0][p] = few[0][p];
+      from[1][p] = few[1][p];
+    }
+    add_ranks<shared>(from[0], from[1], 0, sums);
+  }
+
+  /// `chains` values from `at` on of each of as many rows as fill a vector.
+  template <class Tag = Floats>
+  static HWY_INLINE hn::Vec<Tag> side_by_side(const float* const* rows, Index at) {
+    if constexpr (hn::MaxLanes(Tag()) == chains) {
+      return hn::LoadU(Tag(), rows[0] + at);
+    } else {
+      using Half = hn::Half<Tag>;
+      return hn::Combine(Tag(), side_by_side<Half>(rows + hn::MaxLanes(Half()) / chains, at),
+                         side_by_side<Half>(rows, at));
+    }
   }
 
   [[nodiscard]] HWY_INLINE float* scores(Index pattern, Index lane) {

@@ -14,28 +14,31 @@ namespace {
 constexpr Index most_levels = 65536;
 
 /// What scores by levels cost, where those by sorting networks cost 1: as measured with AVX2 and AVX-512, a network
-/// D log² D, a level 9 for each pattern and 700 to be sorted, and what else there is as much as 64 levels.
+/// D log² D, a level 9 for each pattern and 700 to be sorted, a rank 18, and what else there is 900.
 class LevelCost {
  public:
-  LevelCost(Index dimension, Index patterns)
-      : network_(static_cast<double>(dimension) * std::pow(std::log2(static_cast<double>(dimension + 1)), 2.0)),
-        level_(static_cast<double>(detail::sizes().level_cost) * (9.0 + 700.0 / static_cast<double>(patterns))) {}
+  LevelCost(Index dimension, Index patterns) {
+    const auto ranks = static_cast<double>(dimension);
+    const double unit =
+        static_cast<double>(detail::sizes().level_cost) / (ranks * std::pow(std::log2(ranks + 1.0), 2.0));
+    level_ = unit * (9.0 + 700.0 / static_cast<double>(patterns));
+    others_ = unit * (18.0 * ranks + 900.0);
+  }
 
   [[nodiscard]] float of(Index levels) const {
-    return static_cast<float>(level_ * static_cast<double>(levels + others) / network_);
+    return static_cast<float>(level_ * static_cast<double>(levels) + others_);
   }
 
   /// The most levels that cost less.
   [[nodiscard]] Index limit() const {
-    const double levels = network_ / level_ - static_cast<double>(others);
+    if (!(others_ < 1.0)) return 0;
+    const double levels = (1.0 - others_) / level_;
     return levels < static_cast<double>(most_levels) ? static_cast<Index>(levels) : most_levels;
   }
 
  private:
-  static constexpr Index others = 64;
-
-  double network_;
   double level_;  ///< cost of one
+  double others_;
 };
 
 /// All patterns that there are to be.

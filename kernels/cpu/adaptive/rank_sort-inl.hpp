@@ -337,11 +337,15 @@ struct Losses {
   }
 };
 
-/// Adds up weighted terms, which are subtracted losses, in 16 sums, of the ranks that leave the same remainder: they
-/// are what vectors of ranks add up, too, and their rounding errors are those of short sums.
+/// Adds up weighted terms, which are subtracted losses, in four sums: each waits for its last addition only, and their
+/// rounding errors are those of short sums. They take the ranks in turns, from `first_turn` on; where that is 1, rank 0
+/// is the first sum's, too.
 class WeightedSum {
  public:
-  static constexpr Index chains = 16;
+  static constexpr Index chains = 4;
+
+  /// So many terms are sorted in one piece, or merged as of their second one.
+  static constexpr Index first_turn(Index count) { return count <= run_rows ? 0 : 1; }
 
   HWY_INLINE explicit WeightedSum(const float* weights) : weights_(weights) {
     for (Vector& sum : sums_) sum = hn::Zero(floats);
@@ -349,29 +353,34 @@ class WeightedSum {
 
   template <std::size_t n>
   HWY_INLINE void take(Index first, const Vector* losses, Index count) {
+    if constexpr (n == 2)
+      if ((first & 2) != 0) return take_in_turn<n, 2>(first, losses, count);
+    take_in_turn<n, 0>(first, losses, count);
+  }
+
+  [[nodiscard]] HWY_INLINE Vector value() const {
+    return hn::Add(hn::Add(sums_[0], sums_[1]), hn::Add(sums_[2], sums_[3]));
+  }
+
+ private:
+  template <std::size_t n, Index turn>
+  HWY_INLINE void take_in_turn(Index first, const Vector* losses, Index count) {
     const float* const weights = weights_ + first;
     constexpr auto most = static_cast<Index>(n);
     if (count == most) {
       HWY_UNROLL(32)
-      for (Index i = 0; i < most; ++i) add(first + i, weights[i], losses[i]);
+      for (Index i = 0; i < most; ++i) add<turn>(i, weights, losses);
     } else {
       HWY_UNROLL(32)
       for (Index i = 0; i < most; ++i)
-        if (i < count) add(first + i, weights[i], losses[i]);
+        if (i < count) add<turn>(i, weights, losses);
     }
   }
 
-  [[nodiscard]] HWY_INLINE Vector value() const {
-    Vector halves[4];
-    for (Index i = 0; i < 4; ++i)
-      halves[i] = hn::Add(hn::Add(sums_[i], sums_[i + 8]), hn::Add(sums_[i + 4], sums_[i + 12]));
-    return hn::Add(hn::Add(halves[0], halves[2]), hn::Add(halves[1], halves[3]));
-  }
-
- private:
-  HWY_INLINE void add(Index rank, float weight, Vector loss) {
-    Vector& sum = sums_[rank % chains];
-    sum = hn::NegMulAdd(hn::Set(floats, weight), loss, sum);
+  template <Index turn>
+  HWY_INLINE void add(Index i, const float* weights, const Vector* losses) {
+    Vector& sum = sums_[(turn + i) % chains];
+    sum = hn::NegMulAdd(hn::Set(floats, weights[i]), losses[i], sum);
   }
 
   const float* weights_;
