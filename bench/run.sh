@@ -17,6 +17,7 @@ Jobs:
   adaptive-retrieval  the published study of adaptive similarity (A-Hop): fitted against fixed similarities
   adaptive-glyphs     the same on glyphs of the font, exact and grouped
   footprint           speed of adaptive scores against the machine's rate of minima and maxima
+  levels              adaptive scores of patterns with few values, by levels against sorting networks
   separations         what a step costs under each separation
   capacity            how many patterns memories hold as they grow, and what halting costs there
   image-retrieval     glyphs from halves and under noise, every similarity with every separation
@@ -145,6 +146,10 @@ case $job in
     require_micro_packages
     build_job bench_micro
     "$build/bench/micro" "$@"
+    ;;
+  levels)
+    build_job bench_levels
+    "$build/bench/levels" --output "$build/bench" "$@"
     ;;
   separations)
     build_job bench_separations

@@ -13,6 +13,7 @@ Sizes Sizes::tiny() {
           .single_lanes = 2,
           .screened_entries = 0,
           .exact_cost = 1e9F,
+          .level_cost = 0.01F,
           .weighed_patterns = 8,
           .packed_span = 6,
           .thread_cost = 1,

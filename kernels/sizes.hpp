@@ -22,6 +22,7 @@ struct Sizes {
   Index single_lanes = 4;               ///< queries of a tile that are scored each by itself, 8 at most
   Index screened_entries = 8192;        ///< of an adaptive memory's patterns that are worth a look by rounded terms
   float exact_cost = 1.0F;              ///< of all exact scores, than which such a look has to cost less; 0: no look
+  float level_cost = 1.0F;              ///< of scores by levels, times what is thought; 0: by any, and ∞: by none
   Index weighed_patterns = 16384;       ///< of factored memories: bounds their weights, at 4 MiB for each thread
   Index packed_terms = Index{1} << 23;  ///< of a memory of ±1 whose states are bits, at most; 0: none are
   Index packed_span = 32768;            ///< its patterns that are added up in 16 bits, at most

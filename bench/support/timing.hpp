@@ -1,8 +1,9 @@
 #pragma once
 
-/// Wall-clock time and the order statistics that summarise it.
+/// Times and the order statistics that summarise it.
 
 #include <chrono>
+#include <ctime>
 #include <vector>
 
 namespace attractor::bench {
@@ -13,6 +14,14 @@ double seconds(Work&& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Seconds of processor time that `work` takes in all threads: others on the machine slow it down, but take none of it.
+template <class Work>
+double processor_seconds(Work&& work) {
+  const std::clock_t start = std::clock();
+  work();
+  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
 }
 
 /// The smallest value that at least `share` of the values don't exceed (nearest rank). Not for empty input.

@@ -263,7 +263,9 @@ class ATTRACTOR_EXPORT Memory {
   /// @throws InvalidArgument as `modern_hopfield`; a similarity without a base, with weights that are neither [R] nor
   ///         [P × R], priors that are not [P] or all −∞, values that aren't finite (priors may be −∞) or overflow times
   ///         their β, or groups outside [1, D].
-  /// A step costs O(PD log² D) comparisons and O(PD) other operations; extra memory doesn't depend on queries or P.
+  /// A step costs O(PD log² D) comparisons and O(PD) other operations; extra memory doesn't depend on queries or P. On
+  /// the CPU, where entries have few values over all patterns (±1, a few levels of grey), C of all entries together, a
+  /// step costs O(PC), to the same bits, and the memory takes C bits more for each pattern.
   static Memory adaptive(const Device& device, MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
                          const AdaptiveOptions& options = {});
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <variant>
 
 #include "kernels/cpu/engine/field_kernel.hpp"
@@ -13,6 +14,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/cpu/adaptive/adaptive_scorer-inl.hpp"
+#include "kernels/cpu/adaptive/level_scorer-inl.hpp"
 #include "kernels/cpu/adaptive/rounded_scorer-inl.hpp"
 #include "kernels/cpu/adaptive/screen-inl.hpp"
 #include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
@@ -23,14 +25,21 @@ HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 namespace {
 
-/// Scores from terms as they are, a vector of lanes and a pattern at a time.
+/// Scores from terms as they are, by levels or a vector of lanes and a pattern at a time.
 class FullScorer {
  public:
-  explicit FullScorer(const AdaptiveField& field) : scorer_(field) {}
+  explicit FullScorer(const AdaptiveField& field) : scorer_(field) {
+#if ATTRACTOR_COMPRESSES
+    if (!field.levels.empty()) level_scorer_.emplace(field);
+#endif
+  }
 
   void take(const Tile& tile) {
     lanes_ = tile.lanes;
     scorer_.take(tile);
+#if ATTRACTOR_COMPRESSES
+    if (level_scorer_) level_scorer_->take(tile);
+#endif
   }
 
   AdaptiveScorer& exact() { return scorer_; }
@@ -39,6 +48,9 @@ class FullScorer {
     for (int v = 0; v < block_vectors; ++v) {
       const Index at = lane + v * vector_lanes();
       if (at >= lanes_) continue;
+#if ATTRACTOR_COMPRESSES
+      if (level_scorer_ && level_scorer_->score(first, count, at, v, block)) continue;
+#endif
       for (Index r = 0; r < count; ++r) {
         LaneArray<float> scores;
         scorer_.score(first + r, at, scores.data());
@@ -49,6 +61,9 @@ class FullScorer {
 
  private:
   AdaptiveScorer scorer_;
+#if ATTRACTOR_COMPRESSES
+  std::optional<LevelScorer> level_scorer_;  ///< where it costs less
+#endif
   Index lanes_ = 0;  ///< of the tile in use
 };
 

@@ -1,7 +1,9 @@
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "kernels/cpu/adaptive/adaptive.hpp"
+#include "kernels/cpu/adaptive/levels.hpp"
 #include "kernels/cpu/adaptive/margin_sample.hpp"
 #include "kernels/cpu/adaptive/rounding.hpp"
 #include "kernels/log_prior.hpp"
@@ -22,6 +24,21 @@ bool is_screened(const AdaptiveField& field, Index patterns) {
          patterns * field.patterns.columns() >= detail::sizes().screened_entries;
 }
 
+/// Whether scores may be made by levels: exact ones of entries that are ranked all together.
+bool may_have_levels(const AdaptiveField& field) {
+  return field.precision == TermPrecision::full && field.groups.count() == 1;
+}
+
+/// Those of a memory with more patterns, some of which have other values: looked for when there are twice as many
+/// patterns as the last time, so that each of them costs its own size.
+Levels levels_of_more(const AdaptiveField& field, MatrixView<const float> more) {
+  if (may_have_levels(field) && field.patterns.rows() + more.rows >= 2 * field.levels.sought)
+    return find_levels(field.patterns, more);
+  Levels none;
+  none.sought = field.levels.sought;
+  return none;
+}
+
 }  // namespace
 
 RankGroups::RankGroups(Index dimension, Index groups) {
@@ -40,6 +57,7 @@ AdaptiveField make_adaptive(PackedMatrix patterns, const AdaptiveSimilarity& sim
                       .groups = RankGroups(dimension, similarity.groups),
                       .precision = similarity.precision};
   set_weights(field, similarity);
+  if (may_have_levels(field)) field.levels = find_levels(field.patterns, {nullptr, 0, dimension});
   field.screened = is_screened(field, field.patterns.rows());
   if (field.screened || field.precision != TermPrecision::full) field.rounding = make_rounding(field);
   if (field.screened) sample_margins(field, field.rounding);
@@ -55,9 +73,19 @@ void append(AdaptiveField& field, MatrixView<const float> patterns) {
     if (field.patterns.rows() >= 2 * rounding.sampled) sample_margins(field, rounding);
     widen(rounding, patterns);
   }
+  const bool keeps_levels = !field.levels.empty() && has_levels(field.levels, patterns);
+  std::optional<Levels> levels;
+  if (keeps_levels)
+    reserve(field.levels, count);
+  else
+    levels = levels_of_more(field, patterns);
   field.patterns.reserve(count);
   field.log_prior.resize(static_cast<std::size_t>(count), 0.0F);
   field.patterns.append(patterns);
+  if (keeps_levels)
+    append(field.levels, patterns);
+  else
+    field.levels = std::move(*levels);
   field.rounding = std::move(rounding);
   field.screened = screened;
 }

@@ -338,25 +338,24 @@ struct Losses {
 };
 
 /// Adds up weighted terms, which are subtracted losses, in four sums: each waits for its last addition only, and their
-/// rounding errors are those of short sums.
+/// rounding errors are those of short sums. They take the ranks in turns, from `first_turn` on; where that is 1, rank 0
+/// is the first sum's, too.
 class WeightedSum {
  public:
+  static constexpr Index chains = 4;
+
+  /// So many terms are sorted in one piece, or merged as of their second one.
+  static constexpr Index first_turn(Index count) { return count <= run_rows ? 0 : 1; }
+
   HWY_INLINE explicit WeightedSum(const float* weights) : weights_(weights) {
     for (Vector& sum : sums_) sum = hn::Zero(floats);
   }
 
   template <std::size_t n>
   HWY_INLINE void take(Index first, const Vector* losses, Index count) {
-    const float* const weights = weights_ + first;
-    constexpr auto most = static_cast<Index>(n);
-    if (count == most) {
-      HWY_UNROLL(32)
-      for (Index i = 0; i < most; ++i) add(i, weights, losses);
-    } else {
-      HWY_UNROLL(32)
-      for (Index i = 0; i < most; ++i)
-        if (i < count) add(i, weights, losses);
-    }
+    if constexpr (n == 2)
+      if ((first & 2) != 0) return take_in_turn<n, 2>(first, losses, count);
+    take_in_turn<n, 0>(first, losses, count);
   }
 
   [[nodiscard]] HWY_INLINE Vector value() const {
@@ -364,13 +363,28 @@ class WeightedSum {
   }
 
  private:
+  template <std::size_t n, Index turn>
+  HWY_INLINE void take_in_turn(Index first, const Vector* losses, Index count) {
+    const float* const weights = weights_ + first;
+    constexpr auto most = static_cast<Index>(n);
+    if (count == most) {
+      HWY_UNROLL(32)
+      for (Index i = 0; i < most; ++i) add<turn>(i, weights, losses);
+    } else {
+      HWY_UNROLL(32)
+      for (Index i = 0; i < most; ++i)
+        if (i < count) add<turn>(i, weights, losses);
+    }
+  }
+
+  template <Index turn>
   HWY_INLINE void add(Index i, const float* weights, const Vector* losses) {
-    Vector& sum = sums_[i % 4];
+    Vector& sum = sums_[(turn + i) % chains];
     sum = hn::NegMulAdd(hn::Set(floats, weights[i]), losses[i], sum);
   }
 
   const float* weights_;
-  Vector sums_[4];
+  Vector sums_[chains];
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

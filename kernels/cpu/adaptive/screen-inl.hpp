@@ -82,7 +82,7 @@ class Screen {
     // A vector by itself takes as long as the two of a block: that pays only where exact scores are said to cost more
     // than they do.
     if (tile.lanes <= vector_lanes() && detail::sizes().exact_cost <= 1.0F) return 0;
-    if (!choice_) choice_.emplace(field_.rounding, search.reach);
+    if (!choice_) choice_.emplace(field_.rounding, search.reach, field_.levels.cost);
     Index lane = 0;
     while (lane < tile.lanes) {
       const ScreenChoice::Way way = choice_->cheapest();

@@ -16,14 +16,15 @@ namespace attractor::cpu {
 /// depends on the choice.
 class ScreenChoice {
  public:
-  /// What terms are rounded to before those that matter are scored exactly; or all are, at once.
+  /// What terms are rounded to before those that matter are ranked exactly; or all are scored, at once.
   enum Way : std::size_t { bytes, words, none };
 
   /// Of scores of pairs gathered from anywhere, beside those of a vector of lanes and one pattern.
   static constexpr float pair_cost = 1.4F;
 
-  /// Scores within `reach` of the largest are wanted.
-  ScreenChoice(const Rounding& rounding, float reach) {
+  /// Scores within `reach` of the largest are wanted. Where all are made, each costs `least_cost`.
+  ScreenChoice(const Rounding& rounding, float reach, float least_cost) : least_cost_(least_cost) {
+    costs_[none] *= least_cost;
     set(bytes, pair_cost * share_within(rounding.margins8, reach));
     set(words, pair_cost * share_within(rounding.margins16, reach));
   }
@@ -55,9 +56,10 @@ class ScreenChoice {
 
   void set(Way way, float exact_share) {
     costs_[way] = rounded_costs[way] + exact_share;
-    proven_[way] = costs_[way] < 1.0F;
+    proven_[way] = costs_[way] < least_cost_;
   }
 
+  float least_cost_;
   std::array<float, 3> costs_ = {0.0F, 0.0F, detail::sizes().exact_cost};
   std::array<bool, 2> proven_ = {false, false};
 };

@@ -145,6 +145,29 @@ struct Rounding {
   Index sampled = 0;  ///< patterns that there were then
 };
 
+/// The values that patterns have at each entry, where these are few, and which pattern has which.
+struct Levels {
+  static constexpr Index group = 32;  ///< patterns whose bits lie together
+
+  Index rows = 0;                        ///< patterns
+  std::vector<Index> first = {};         ///< [D + 1] where an entry's levels begin; empty: there are too many
+  AlignedFloats values = {};             ///< [padded C] levels, entry after entry, ascending
+  std::vector<std::uint32_t> bits = {};  ///< [P/group × C]: bit p is set where pattern group·g + p has the level
+  float cost = 1.0F;                     ///< of scores by levels, where those by sorting networks cost 1
+  Index sought = 0;                      ///< patterns that there were when levels were last looked for
+
+  [[nodiscard]] bool empty() const { return first.empty(); }
+  [[nodiscard]] Index dimension() const { return static_cast<Index>(first.size()) - 1; }
+  /// Where an entry's levels begin.
+  [[nodiscard]] Index begin(Index entry) const { return first[static_cast<std::size_t>(entry)]; }
+  [[nodiscard]] Index count() const { return first.back(); }
+  /// As many as fill vectors of every instruction set, and lines of a cache.
+  [[nodiscard]] Index padded_count() const { return (count() + 15) / 16 * 16; }
+  [[nodiscard]] Index group_count() const { return (rows + group - 1) / group; }
+  /// Of the patterns from group·g on.
+  [[nodiscard]] const std::uint32_t* bits_of(Index g) const { return bits.data() + g * count(); }
+};
+
 /// Adaptive memory: u = softmax(s)ᵀA, E = −lse(s), s as in core/attractor/similarity.hpp.
 struct AdaptiveField {
   PackedMatrix patterns;  ///< A [P × D]
@@ -155,6 +178,7 @@ struct AdaptiveField {
   double energy_offset = 0.0;  ///< less the largest prior
   RankGroups groups = {};
   TermPrecision precision = TermPrecision::full;
+  Levels levels = {};      ///< there are some where scores by them cost less than others
   bool screened = false;   ///< scores from rounded terms show which exact ones matter
   Rounding rounding = {};  ///< made unless the precision is full and nothing is screened
 };
