@@ -247,6 +247,35 @@ TEST(LevelsOfGrowthTest, KeepTheBits) {
   }
 }
 
+/// Patterns that are forgotten, and others that come after that.
+TEST(LevelsOfGrowthTest, KeepTheBitsWherePatternsGo) {
+  Rng rng(215);
+  const Index dimension = 21;
+  const Matrix<float> patterns = few_valued(131, dimension, 3, false, rng);
+  const AdaptiveSimilarity similarity{.squared_distance = std::vector<float>(dimension, 0.3F)};
+  const SizesScope scope(levels(true));
+  for (const std::vector<Index>& gone :
+       {std::vector<Index>{0}, {130}, {31, 32, 33}, {64, 3, 127, 128, 90, 5}, {130, 129, 128, 127}}) {
+    Memory memory = Memory::adaptive(Device::cpu(), patterns, similarity);
+    memory.forget(gone);
+    std::vector<Index> left;
+    for (Index i = 0; i < patterns.rows(); ++i)
+      if (std::find(gone.begin(), gone.end(), i) == gone.end()) left.push_back(i);
+    Matrix<float> all = select(patterns, left);
+    for (const Index more : {0, 40}) {
+      const Matrix<float> added = few_valued(more, dimension, 3, false, rng);
+      if (more > 0) memory.imprint(added);
+      if (more > 0) all = stack(all, added);
+      const Matrix<float> queries = noisy_copies(all, 80, 0.1F, 1.0F, rng);
+      const Retrieval found = retrieve(memory, queries, {.count = 5});
+      const SizesScope networks(levels(false));
+      const Retrieval expected = retrieve(Memory::adaptive(Device::cpu(), all, similarity), queries, {.count = 5});
+      EXPECT_EQ(found.pattern, expected.pattern) << gone.size() << " gone, the first " << gone[0];
+      EXPECT_TRUE(same_bits(found.posterior, expected.posterior)) << gone.size() << " gone, the first " << gone[0];
+    }
+  }
+}
+
 // What the library keeps to itself.
 
 cpu::Levels found(MatrixView<const float> patterns, MatrixView<const float> more = {}) {

@@ -135,12 +135,14 @@ class BlockScorer {
 
 }  // namespace
 
-std::unique_ptr<FieldKernel> make_adaptive_kernel(const AdaptiveField& field, const Update& update, const KernelSize& size) {
+std::unique_ptr<FieldKernel> make_adaptive_kernel(const AdaptiveField& field, const Update& update,
+                                                  const KernelSize& size) {
   return make_normalised_kernel<SoftmaxReader<BlockScorer>>(
       field, {.resolution = field.resolution.data(), .offset = field.energy_offset}, update, size);
 }
 
-std::unique_ptr<RecallKernel> make_adaptive_recall(const AdaptiveField& field, const Readout& readout, const KernelSize& size) {
+std::unique_ptr<RecallKernel> make_adaptive_recall(const AdaptiveField& field, const Readout& readout,
+                                                   const KernelSize& size) {
   return std::make_unique<ContentsKernel<SoftmaxReader<BlockScorer>>>(field, readout, nullptr, size);
 }
 
@@ -162,7 +164,8 @@ std::unique_ptr<FieldKernel> make_kernel(const AdaptiveField& field, const Updat
   return HWY_DYNAMIC_DISPATCH(make_adaptive_kernel)(field, update, size);
 }
 
-std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const Readout& readout, const KernelSize& size) {
+std::unique_ptr<RecallKernel> make_recall_kernel(const AdaptiveField& field, const Readout& readout,
+                                                 const KernelSize& size) {
   return HWY_DYNAMIC_DISPATCH(make_adaptive_recall)(field, readout, size);
 }
 

@@ -92,6 +92,7 @@ void append(AdaptiveField& field, MatrixView<const float> patterns) {
 
 void remove(AdaptiveField& field, std::span<const Index> patterns) noexcept {
   field.patterns.remove(patterns);
+  remove(field.levels, patterns);
   const Index count = field.patterns.rows();
   field.log_prior.resize(static_cast<std::size_t>(count));
   // What rounded terms of more patterns are off by holds for these, too.

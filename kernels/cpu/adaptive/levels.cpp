@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -79,6 +80,17 @@ void set_bits(Levels& levels, Index pattern, Index entry, float value) {
       std::uint32_t{1} << static_cast<unsigned>(pattern % Levels::group);
 }
 
+/// Gives a pattern another one's bits.
+void move_bits(Levels& levels, Index from, Index to) {
+  const std::uint32_t* const own = levels.bits_of(from / Levels::group);
+  std::uint32_t* const theirs = levels.bits.data() + to / Levels::group * levels.count();
+  const auto own_place = static_cast<unsigned>(from % Levels::group);
+  const auto their_place = static_cast<unsigned>(to % Levels::group);
+  for (Index level = 0; level < levels.count(); ++level)
+    theirs[level] = (theirs[level] & ~(std::uint32_t{1} << their_place)) | (own[level] >> own_place & 1U)
+                                                                               << their_place;
+}
+
 std::size_t bit_words(const Levels& levels, Index patterns) {
   return static_cast<std::size_t>((patterns + Levels::group - 1) / Levels::group * levels.count());
 }
@@ -128,6 +140,16 @@ void append(Levels& levels, MatrixView<const float> patterns) noexcept {
   for (Index i = 0; i < patterns.rows; ++i)
     for (Index k = 0; k < patterns.columns; ++k) set_bits(levels, levels.rows + i, k, patterns(i, k));
   levels.rows += patterns.rows;
+}
+
+void remove(Levels& levels, std::span<const Index> patterns) noexcept {
+  if (levels.empty()) return;
+  for_moves(patterns, levels.rows, [&](Index from, Index to) { move_bits(levels, from, to); });
+  levels.rows -= static_cast<Index>(patterns.size());
+  levels.bits.resize(bit_words(levels, levels.rows));
+  if (levels.rows % Levels::group == 0) return;
+  const std::uint32_t kept = (std::uint32_t{1} << static_cast<unsigned>(levels.rows % Levels::group)) - 1;
+  for (auto word = levels.bits.end() - levels.count(); word != levels.bits.end(); ++word) *word &= kept;
 }
 
 }  // namespace attractor::cpu

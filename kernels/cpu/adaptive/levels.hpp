@@ -2,6 +2,8 @@
 
 /// Which values the patterns of an adaptive memory have, where these are so few that its scores cost less by them.
 
+#include <span>
+
 #include "kernels/cpu/engine/field.hpp"
 
 namespace attractor::cpu {
@@ -19,5 +21,8 @@ void reserve(Levels& levels, Index patterns);
 
 /// Adds patterns, for which there is room and which have no other values.
 void append(Levels& levels, MatrixView<const float> patterns) noexcept;
+
+/// Takes patterns out, which ascend; later ones move up.
+void remove(Levels& levels, std::span<const Index> patterns) noexcept;
 
 }  // namespace attractor::cpu
