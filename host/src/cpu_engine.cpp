@@ -143,11 +143,6 @@ void remove(cpu::SoftmaxField& field, std::span<const Index> patterns) noexcept 
   PatternArrays(nothing).write(field, count, count);
 }
 
-void remove(cpu::AdaptiveField& field, std::span<const Index> patterns) noexcept { cpu::remove(field, patterns); }
-
-template <class Field>
-void remove(Field& /*field*/, std::span<const Index> /*patterns*/) noexcept {}
-
 cpu::Readout make_readout(const PointwiseForm& form) {
   if (form.evaluation == Evaluation::factored)
     return {.contents = cpu::PackedMatrix(form.contents), .intensity = for_neurons(form.intensity)};
@@ -212,8 +207,10 @@ class CpuEngine final : public Engine {
   void remove(std::span<const Index> patterns) noexcept override {
     if (auto* const factored = std::get_if<cpu::FactoredField>(&field_))
       remove_pointwise(*factored, patterns);
-    else
-      std::visit([&](auto& field) { detail::remove(field, patterns); }, field_);
+    else if (auto* const softmax = std::get_if<cpu::SoftmaxField>(&field_))
+      detail::remove(*softmax, patterns);
+    else if (auto* const adaptive = std::get_if<cpu::AdaptiveField>(&field_))
+      cpu::remove(*adaptive, patterns);
     if (readout_.contents.rows() > 0) readout_.contents.remove(patterns);
   }
 

@@ -112,8 +112,9 @@ class CandidateReader {
     for (Finder& finder : finders_) finder.for_each_block(visit);
   }
 
-  /// Patterns that are summed apart.
+  /// Patterns that are summed apart, and how many such blocks there are.
   [[nodiscard]] Index pattern_block() const { return blocks_.block; }
+  [[nodiscard]] Index block_count() const { return (contents_.rows() + blocks_.block - 1) / blocks_.block; }
 
   /// Adds the weights of the candidates [first, end) to their lanes' sums, in the order of the patterns.
   void add_weights(Index lane, const Candidates& candidates, Index first, Index end) {

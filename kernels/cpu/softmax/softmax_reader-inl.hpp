@@ -63,8 +63,7 @@ class SoftmaxReader : public CandidateReader<Scorer> {
                 const RankingSize* best)
       : Base(field, contents, size, best == nullptr || best->posteriors ? cutoff : 0.0F, best),
         cutoff_(cutoff),
-        negligible_(0x1p-26F /
-                    static_cast<float>((contents.rows() + this->pattern_block() - 1) / this->pattern_block())) {}
+        negligible_(0x1p-26F / static_cast<float>(this->block_count())) {}
 
   /// Brings the sums of the earlier segments to the maximum of all of them.
   HWY_INLINE void rescale(Index lane) {
