@@ -113,7 +113,7 @@ def test_no_arrays_of_numbers(rng, relaxer, wrong, message):
     (lambda q: q[0], r"queries have the shape \(24,\); they must have 2 dimensions"),
     (lambda q: q[None], r"queries have the shape \(1, 7, 24\); they must have 2 dimensions"),
     (lambda q: q[:, :23], "queries have 23 columns, the memory's dimension is 24"),
-    (lambda q: q[:, :0], r"queries have the shape \[7, 0\]; both sizes must be positive"),
+    (lambda q: q[:, :0], r"queries have the shape \[7, 0\]; columns must be positive"),
 ])
 def test_wrong_shapes(rng, relaxer, wrong, message):
     with pytest.raises(ValueError, match=message) as caught:

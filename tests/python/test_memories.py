@@ -258,3 +258,15 @@ def test_shown_patterns_outlive_the_memory_and_cannot_be_written(rng):
     shown = attractor.Memory.hebbian(patterns).patterns
     assert not shown.flags.writeable
     np.testing.assert_array_equal(shown, patterns)
+
+
+def test_memories_start_empty_and_may_be_emptied(rng):
+    patterns, queries = signs(rng, 3, 10), floats(rng, 4, 10)
+    emptied = attractor.Memory.modern_hopfield(patterns)
+    emptied.forget([0, 1, 2])
+    for memory in [emptied, attractor.Memory.modern_hopfield(np.zeros((0, 10), np.float32))]:
+        assert memory.pattern_count == 0 and memory.dimension == 10
+        assert np.array_equal(attractor.Relaxer(memory).relax(queries).states, queries)
+        assert (attractor.retrieve(memory, queries).pattern == -1).all()
+        memory.imprint(patterns)
+        assert np.array_equal(memory.patterns, patterns)
