@@ -122,8 +122,9 @@ class SettledReader : public CandidateReader<Scorer, Lanes::absolute> {
   };
 
   void rank_candidates(std::size_t share) {
-    auto& [separation, worth] = rankers_[share];
-    auto& finder = finders_[share];
+    Lanes& separation = rankers_[share].separation;
+    Index& worth = rankers_[share].worth;
+    Finder& finder = finders_[share];
     if (finder.most_candidates() < worth) return;
     const LaneArray<float>& maximum = finder.maximum();
     separation.start(maximum);
