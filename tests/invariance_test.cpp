@@ -2,6 +2,7 @@
 /// or on the number of threads. (Halting equivalence, its twin, is in halting_reference_test.)
 
 #include <algorithm>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -249,6 +250,43 @@ TEST(SharedPatternsTest, AnyNumberOfThreadsGivesTheSame) {
         }
     }
   }
+}
+
+/// Patterns that take no part change nothing, be they whole segments of them.
+TEST(ExcludedPatternsTest, AreAsIfTheyWerentStored) {
+  Rng rng(19);
+  const Matrix<float> patterns = random_gaussian(120, 9, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 20, 0.2F, 1.0F, rng);
+  const std::vector<float> weights(9, 0.3F);
+  std::vector<Index> chosen = {101, 103, 104, 118};
+  Matrix<std::uint8_t> mask = filled<std::uint8_t>(1, 120, 0);
+  for (const Index i : chosen) mask(0, i) = 1;
+  detail::Sizes sizes = detail::sizes();
+  sizes.segment_patterns = 32;
+  sizes.pattern_block = 8;
+  sizes.scanned_patterns = 16;
+  const SizesScope scope(sizes);
+  const auto check = [&](const Memory& all, const Memory& few) {
+    const RelaxerOptions options{.max_steps = 3};
+    const Relaxation masked = Relaxer(all, options).relax(queries, {.valid_patterns = mask});
+    const Relaxation expected = Relaxer(few, options).relax(queries);
+    const Retrieval found = retrieve(all, queries, {.valid_patterns = mask});
+    const Retrieval right = retrieve(few, queries);
+    for (Index i = 0; i < queries.rows(); ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      EXPECT_EQ(masked.status[at], expected.status[at]) << all.rule() << ", query " << i;
+      for (Index k = 0; k < 9; ++k) EXPECT_NEAR(masked.states(i, k), expected.states(i, k), 1e-5F) << all.rule();
+      EXPECT_EQ(found.pattern[at], chosen[static_cast<std::size_t>(right.pattern[at])])
+          << all.rule() << ", query " << i;
+      EXPECT_NEAR(found.posterior[at], right.posterior[at], 1e-5F) << all.rule() << ", query " << i;
+    }
+  };
+  const Matrix<float> few = select(patterns, chosen);
+  check(Memory::adaptive(test_device(), patterns, {.squared_distance = weights}),
+        Memory::adaptive(test_device(), few, {.squared_distance = weights}));
+  for (const NormalisedSeparation& separation : {softmax(), sparsemax(), top(2)})
+    check(Memory::modern_hopfield(test_device(), patterns, {.separation = separation}),
+          Memory::modern_hopfield(test_device(), few, {.separation = separation}));
 }
 
 TEST(LongBatchTest, HoldsForQueriesThatWaitForASlot) {

@@ -1,11 +1,16 @@
-/// Bounded memory and offsets beyond 32 bits.
+/// Bounded memory, memory that runs out, and offsets beyond 32 bits.
 
 #include <malloc.h>
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <cstddef>
+#include <cstring>
+#include <limits>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -15,6 +20,29 @@
 
 #include "tests/support/data.hpp"
 #include "tests/support/results.hpp"
+
+namespace {
+
+/// Allocations that succeed until one fails; and what is allocated meanwhile holds NaN.
+std::atomic<int> allocations_left = std::numeric_limits<int>::max();  // NOLINT: malloc knows no other place
+std::atomic<bool> allocations_fail = false;                           // NOLINT: likewise
+
+}  // namespace
+
+// The process's own, for the library, too: glibc leaves this to programs.
+extern "C" {
+void* __libc_malloc(std::size_t size);  // NOLINT: glibc's name
+void* malloc(std::size_t size) {        // NOLINT: not declared as glibc does
+  if (!allocations_fail) return __libc_malloc(size);
+  if (allocations_left-- <= 0) {
+    errno = ENOMEM;
+    return nullptr;
+  }
+  void* const block = __libc_malloc(size);
+  if (block != nullptr) std::memset(block, 0xFF, size);
+  return block;
+}
+}
 
 namespace attractor::test {
 namespace {
@@ -135,6 +163,61 @@ TEST(GrowthTest, NewPatternsTakeTheRoomThatThereIs) {
     // Made anew it would have 128,000 bytes of patterns more.
     EXPECT_LT(allocated_bytes(), before + 64000) << memory.rule();
     EXPECT_EQ(memory.pattern_count(), 22000);
+  }
+}
+
+/// Whether work() finds memory for all but one allocation, and can do without that.
+template <class Work>
+bool succeeds_after(int allocations, const Work& work) {
+  allocations_left = allocations;
+  allocations_fail = true;
+  bool done = true;
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    done = false;
+  }
+  allocations_fail = false;
+  return done;
+}
+
+/// Whichever allocation fails, the memory is what it was.
+TEST(OutOfMemoryTest, ChangesFailAsAWhole) {
+  Rng rng(63);
+  const Device cpu = Device::cpu();
+  const Matrix<float> patterns = random_bipolar(13, 24, rng);
+  const Matrix<float> contents = random_gaussian(13, 3, rng);
+  const Matrix<float> more = random_bipolar(40, 24, rng);
+  const Matrix<float> more_contents = random_gaussian(40, 3, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 20, 0.2F, 1.5F, rng);
+  const std::vector<float> weights(24, 0.1F);
+  for (const Memory& made : {Memory::modern_hopfield(cpu, patterns, {.contents = contents}),
+                             Memory::exponential(cpu, patterns, {.contents = contents}),
+                             Memory::dense_associative(cpu, patterns, {.contents = contents}),
+                             Memory::minerva(cpu, patterns, {.contents = contents}),
+                             Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::factored, .contents = contents}),
+                             Memory::projection(cpu, patterns, {.ridge = 0.1F, .contents = contents}),
+                             Memory::adaptive(cpu, patterns, {.squared_distance = weights}, {.contents = contents})}) {
+    const Relaxation relaxed = Relaxer(made, {.max_steps = 3}).relax(queries);
+    const Recall recalled = recall(made, queries);
+    int failures = 0;
+    for (int allocations = 0;; ++allocations) {
+      Memory memory = made;
+      memory.forget({0});  // A memory of its own,
+      memory.forget({11});
+      memory.imprint(select(patterns, std::vector<Index>{12}), select(contents, std::vector<Index>{12}));
+      const Matrix<float> before = copy(recall(memory, queries).contents);
+      const Relaxation relaxed_before = Relaxer(memory, {.max_steps = 3}).relax(queries);
+      if (succeeds_after(allocations, [&] { memory.imprint(more, more_contents); })) break;
+      ++failures;
+      EXPECT_EQ(memory.pattern_count(), 12) << memory.rule();
+      EXPECT_TRUE(same_bits(recall(memory, queries).contents, before)) << memory.rule() << ", " << allocations;
+      EXPECT_TRUE(same_results(Relaxer(memory, {.max_steps = 3}).relax(queries), relaxed_before))
+          << memory.rule() << ", " << allocations;
+    }
+    EXPECT_GT(failures, 2) << made.rule();
+    EXPECT_TRUE(same_results(Relaxer(made, {.max_steps = 3}).relax(queries), relaxed)) << made.rule();
+    EXPECT_TRUE(same_bits(recall(made, queries).contents, recalled.contents)) << made.rule();
   }
 }
 

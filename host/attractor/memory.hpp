@@ -280,8 +280,8 @@ class ATTRACTOR_EXPORT Memory {
   ///         one without `centred` and decay. Exceptions are modern Hopfield memories whose patterns are far from 0
   ///         (some column's values at least twice their spread) and, with squared distances, new patterns shorter than
   ///         all others. A factored projection memory that has changed before takes O(QP(D + M) + QP²), and keeps what
-  ///         that needs, P² + 2P(D + M) floats beside. The first relaxation of a factored linear memory that has
-  ///         changed then finds what sign updates need of all patterns, O(PD). Results are those of a memory made at
+  ///         that needs, P² + 2P(D + M) floats beside. The first relaxation of a factored linear memory, new or
+  ///         changed, finds what sign updates need of all patterns, O(PD). Results are those of a memory made at
   ///         once, bit for bit.
   void imprint(MatrixView<const float> patterns, MatrixView<const float> contents = {});
 

@@ -47,8 +47,9 @@ struct Retrieval {
 ///         adaptive memory.
 /// @throws DeviceError, OutOfDeviceMemory
 /// Complexity: the scores of one step, of two with entmax and top for k > 1 on the CPU; on CUDA k > 1 takes k passes
-/// over the scores of a query beside. Extra memory doesn't depend on B, nor on P beyond 65,536 patterns, but takes 1
-/// KiB k for each thread of the CPU; on CUDA entmax, top and k > 1 keep all scores of a query.
+/// over the scores of a query beside. Extra memory doesn't depend on B, and on P beyond 65,536 patterns no more
+/// than by 1 KiB for 8,192 of them and each thread, but takes 1.5 KiB k for each thread of the CPU; on CUDA entmax, top
+/// and k > 1 keep all scores of a query.
 ATTRACTOR_EXPORT Retrieval retrieve(const Memory& memory, MatrixView<const float> queries,
                                     const RetrievalOptions& options = {});
 

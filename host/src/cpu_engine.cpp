@@ -96,7 +96,7 @@ void append(cpu::SoftmaxField& field, const SoftmaxForm& form) {
   const Index count = first + form.patterns.rows;
   cpu::AlignedFloats resolution = for_neurons(form.resolution);
   for (cpu::AlignedFloats* const array : {&field.scale, &field.offset, &field.log_prior})
-    array->reserve(cpu::padded(count), first);
+    array->reserve(cpu::padded(count), cpu::padded(first));
   field.patterns.reserve(count);
   PatternArrays(form).write(field, first, count);
   field.patterns.append(form.patterns);
@@ -248,7 +248,7 @@ class CpuEngine final : public Engine {
     std::vector<double> squares = squares_;
     if (!squares.empty()) add_squares(form.factor, squares);
     cpu::AlignedFloats resolution = for_neurons(form.resolution);
-    readout_.intensity.reserve(cpu::padded(count), first);
+    readout_.intensity.reserve(cpu::padded(count), cpu::padded(first));
     field.factor.reserve(count);
     PatternValues{form.intensity, 0.0F, 0.0F}.write(readout_.intensity, first, count);
     field.factor.append(form.factor);

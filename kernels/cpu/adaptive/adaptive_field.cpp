@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -29,10 +30,10 @@ bool may_have_levels(const AdaptiveField& field) {
   return field.precision == TermPrecision::full && field.groups.count() == 1;
 }
 
-/// Those of a memory with more patterns, some of which have other values: looked for when there are twice as many
-/// patterns as the last time, so that each of them costs its own size.
+/// Those of a memory with more patterns, some of which have other values: looked for when there are an eighth more
+/// patterns than the last time, so that each of them costs its own size.
 Levels levels_of_more(const AdaptiveField& field, MatrixView<const float> more) {
-  if (may_have_levels(field) && field.patterns.rows() + more.rows >= 2 * field.levels.sought)
+  if (may_have_levels(field) && 8 * (field.patterns.rows() + more.rows) >= 9 * field.levels.sought)
     return find_levels(field.patterns, more);
   Levels none;
   none.sought = field.levels.sought;
@@ -95,6 +96,7 @@ void remove(AdaptiveField& field, std::span<const Index> patterns) noexcept {
   remove(field.levels, patterns);
   const Index count = field.patterns.rows();
   field.log_prior.resize(static_cast<std::size_t>(count));
+  field.levels.sought = std::min(field.levels.sought, count);
   // What rounded terms of more patterns are off by holds for these, too.
   field.screened = is_screened(field, count);
 }

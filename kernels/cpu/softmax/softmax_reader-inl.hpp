@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/cpu/softmax/candidate_reader-inl.hpp"
 #include "kernels/negligible.hpp"
@@ -98,6 +99,7 @@ class SoftmaxReader : public CandidateReader<Scorer> {
     Vector maximum[block_vectors];
     for (int v = 0; v < block_vectors; ++v) maximum[v] = hn::Load(floats, maximum_.data() + lane + v * vector_lanes());
     const Vector least = hn::Set(floats, -cutoff_);
+    const Vector never = hn::Set(floats, -std::numeric_limits<float>::infinity());
     Tail tail(negligible_);
     const Index weighed =
         candidates.move_kept(first, end, to, [&](Index pattern, Vector(&values)[block_vectors]) HWY_ATTR {
@@ -105,7 +107,9 @@ class SoftmaxReader : public CandidateReader<Scorer> {
           for (int v = 0; v < block_vectors; ++v) {
             watch(pattern, lane + v * vector_lanes(), values[v]);
             const Vector distance = hn::Sub(values[v], maximum[v]);
-            const auto counts = hn::Not(hn::Le(distance, least));  // NaN does.
+            // NaN counts; what is −∞ doesn't, even where the maximum is that still.
+            const auto dropped = hn::Or(hn::Le(distance, least), hn::Eq(values[v], never));
+            const auto counts = hn::Not(dropped);
             values[v] = hn::IfThenElseZero(counts, exp_below_zero(distance));
             kept = hn::Or(kept, counts);
             tail.add(v, values[v]);
