@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -23,8 +24,9 @@
 
 namespace {
 
-/// Allocations that succeed until one fails; and what is allocated meanwhile holds NaN.
+/// Allocations that succeed until one fails; and what bytes they hold meanwhile, so that floats are about 3 or NaN.
 std::atomic<int> allocations_left = std::numeric_limits<int>::max();  // NOLINT: malloc knows no other place
+std::atomic<int> allocated_bytes_hold = 0;                            // NOLINT: likewise
 std::atomic<bool> allocations_fail = false;                           // NOLINT: likewise
 
 }  // namespace
@@ -39,7 +41,7 @@ void* malloc(std::size_t size) {        // NOLINT: not declared as glibc does
     return nullptr;
   }
   void* const block = __libc_malloc(size);
-  if (block != nullptr) std::memset(block, 0xFF, size);
+  if (block != nullptr) std::memset(block, allocated_bytes_hold, size);
   return block;
 }
 }
@@ -168,8 +170,9 @@ TEST(GrowthTest, NewPatternsTakeTheRoomThatThereIs) {
 
 /// Whether work() finds memory for all but one allocation, and can do without that.
 template <class Work>
-bool succeeds_after(int allocations, const Work& work) {
+bool succeeds_after(int allocations, int bytes, const Work& work) {
   allocations_left = allocations;
+  allocated_bytes_hold = bytes;
   allocations_fail = true;
   bool done = true;
   try {
@@ -200,18 +203,30 @@ TEST(OutOfMemoryTest, ChangesFailAsAWhole) {
                              Memory::adaptive(cpu, patterns, {.squared_distance = weights}, {.contents = contents})}) {
     const Relaxation relaxed = Relaxer(made, {.max_steps = 3}).relax(queries);
     const Recall recalled = recall(made, queries);
+    const std::string rule = made.rule();
+    const bool weighs = rule.starts_with("modern") || rule.starts_with("exponential") || rule.starts_with("adaptive");
     int failures = 0;
-    for (int allocations = 0;; ++allocations) {
+    for (int attempt = 0;; ++attempt) {
+      const int allocations = attempt / 2;
       Memory memory = made;
       memory.forget({0});  // A memory of its own,
       memory.forget({11});
       memory.imprint(select(patterns, std::vector<Index>{12}), select(contents, std::vector<Index>{12}));
-      const Matrix<float> before = copy(recall(memory, queries).contents);
+      const Recall before = recall(memory, queries);
+      const Retrieval best = weighs ? retrieve(memory, queries, {.count = 2}) : Retrieval();
       const Relaxation relaxed_before = Relaxer(memory, {.max_steps = 3}).relax(queries);
-      if (succeeds_after(allocations, [&] { memory.imprint(more, more_contents); })) break;
+      if (succeeds_after(allocations, attempt % 2 == 0 ? 0x40 : 0xFF, [&] { memory.imprint(more, more_contents); }))
+        break;
       ++failures;
       EXPECT_EQ(memory.pattern_count(), 12) << memory.rule();
-      EXPECT_TRUE(same_bits(recall(memory, queries).contents, before)) << memory.rule() << ", " << allocations;
+      const Recall after = recall(memory, queries);
+      EXPECT_TRUE(same_bits(after.contents, before.contents)) << memory.rule() << ", " << allocations;
+      EXPECT_TRUE(same_bits(after.intensity, before.intensity)) << memory.rule() << ", " << allocations;
+      if (weighs) {
+        const Retrieval again = retrieve(memory, queries, {.count = 2});
+        EXPECT_EQ(again.pattern, best.pattern) << memory.rule() << ", " << allocations;
+        EXPECT_TRUE(same_bits(again.posterior, best.posterior)) << memory.rule() << ", " << allocations;
+      }
       EXPECT_TRUE(same_results(Relaxer(memory, {.max_steps = 3}).relax(queries), relaxed_before))
           << memory.rule() << ", " << allocations;
     }
