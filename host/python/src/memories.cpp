@@ -235,8 +235,7 @@ void bind_changes(nb::class_<SharedMemory>& type) {
           "imprint", &imprint, nb::arg("patterns"), nb::arg("contents") = nb::none(),
           R"(Stores more patterns [Q, D] after those already there, and their contents [Q, M], which are given exactly if
 the memory has some. Relaxers made before keep the memory as it was.)")
-      .def("forget", &forget, nb::arg("indices"),
-           "Removes the patterns with these indices; later ones move up.")
+      .def("forget", &forget, nb::arg("indices"), "Removes the patterns with these indices; later ones move up.")
       .def(
           "copy_to",
           [](const SharedMemory& self, const Device& device) {
