@@ -49,7 +49,7 @@ struct Rows {
 
   [[nodiscard]] Index count() const { return patterns.rows() + more.rows; }
   [[nodiscard]] float operator()(Index i, Index k) const {
-    if (i < patterns.rows()) return patterns.data()[patterns.row_offset(i) + panel_rows * k];
+    if (i < patterns.rows()) return patterns.at(i, k);
     return more(i - patterns.rows(), k);
   }
 };
