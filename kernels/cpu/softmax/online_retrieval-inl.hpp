@@ -197,32 +197,32 @@ class SegmentScanner {
       hn::Store(weight(hn::LoadU(floats, scores + r), best), floats, weights + r);
     float sum = 0.0F;
     for (Index r = 0; r < block_rows; ++r) sum += weights[r];
-    Vector normaliser = hn::Set(floats, found.normaliser);
-    Vector rest = hn::Set(floats, found.rest);
-    if (before != found.best) {  // The factor would be 1.
-      const Vector factor = softmax_weight(hn::Set(floats, before), best);
-      normaliser = hn::Mul(normaliser, factor);
-      rest = hn::Mul(rest, factor);
-    }
-    add_exactly(hn::Set(floats, sum), normaliser, rest);
-    found.normaliser = hn::GetLane(normaliser);
-    found.rest = hn::GetLane(rest);
+    FoundLanes lanes;
+    lanes.best = best;
+    lanes.normaliser = hn::Set(floats, found.normaliser);
+    lanes.rest = hn::Set(floats, found.rest);
+    if (before != found.best) lanes.rescale(hn::Set(floats, before));  // Else the factor would be 1.
+    add_exactly(hn::Set(floats, sum), lanes.normaliser, lanes.rest);
+    found.normaliser = hn::GetLane(lanes.normaliser);
+    found.rest = hn::GetLane(lanes.rest);
+  }
+
+  /// Whether scores are so far below the best ones that their weights are left out.
+  HWY_INLINE hn::Mask<Floats> is_negligible(Vector score, Vector best) const {
+    return hn::Le(hn::Sub(score, best), hn::Set(floats, -cutoff_));
   }
 
   /// NaN where the score is, or the difference.
   HWY_INLINE Vector weight(Vector score, Vector best) const {
-    const Vector distance = hn::Sub(score, best);
-    const auto negligible = hn::Le(distance, hn::Set(floats, -cutoff_));
-    return hn::IfThenZeroElse(negligible, softmax_weight(score, best));
+    return hn::IfThenZeroElse(is_negligible(score, best), softmax_weight(score, best));
   }
 
-  /// Whether all scores are so far below the best ones that their weights are left out.
+  /// Whether the weights of all scores are.
   HWY_INLINE bool adds_nothing(const Block& block, int v, Vector best) const {
-    const Vector cutoff = hn::Set(floats, -cutoff_);
-    auto below = hn::Le(hn::Sub(block[0][v], best), cutoff);
+    auto negligible = is_negligible(block[0][v], best);
     HWY_UNROLL(block_rows)
-    for (int r = 1; r < block_rows; ++r) below = hn::And(below, hn::Le(hn::Sub(block[r][v], best), cutoff));
-    return hn::AllTrue(floats, below);
+    for (int r = 1; r < block_rows; ++r) negligible = hn::And(negligible, is_negligible(block[r][v], best));
+    return hn::AllTrue(floats, negligible);
   }
 
   Scorer scorer_;
