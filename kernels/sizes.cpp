@@ -1,8 +1,12 @@
 #include "kernels/sizes.hpp"
 
+#include <attractor/export.hpp>
+
 namespace attractor::detail {
 
-Sizes Sizes::tiny() {
+// Exported here, not where they are declared: what includes that compiles the same for a shared and a static library,
+// and the compiler's cache has it for both.
+ATTRACTOR_EXPORT Sizes Sizes::tiny() {
   return {.pattern_block = 3,
           .gradient_patterns = 3,
           .segment_patterns = 8,
@@ -37,7 +41,7 @@ Sizes Sizes::tiny() {
           .column_rows = 3};
 }
 
-Sizes& sizes() {
+ATTRACTOR_EXPORT Sizes& sizes() {
   static Sizes in_use;
   return in_use;
 }

@@ -2,7 +2,6 @@
 
 /// Sizes inside the engines that only large inputs reach.
 
-#include <attractor/export.hpp>
 #include <attractor/matrix.hpp>
 
 namespace attractor::detail {
@@ -52,10 +51,10 @@ struct Sizes {
   Index column_rows = 256;                   ///< rows of a matrix that a block adds up. Cuts sums.
 
   /// So small that inputs of a few dozen rows cross every one of them.
-  ATTRACTOR_EXPORT static Sizes tiny();
+  static Sizes tiny();
 };
 
 /// Those in use. Read when work begins; only tests write them, while nothing runs.
-ATTRACTOR_EXPORT Sizes& sizes();
+Sizes& sizes();
 
 }  // namespace attractor::detail
