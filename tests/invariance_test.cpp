@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
+#include <random>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -139,6 +142,128 @@ TEST(WeighedPatternsTest, AnyNumberAtATimeGivesTheSame) {
             << memory.rule() << " " << patterns_at_a_time;
       }
     }
+}
+
+/// Few queries of factored memories are scored, and read out, each by itself.
+class FewQueriesTest : public testing::Test {
+ protected:
+  struct Subject {
+    Memory memory;
+    std::vector<NamedUpdate> updates;
+  };
+
+  /// Gaussian patterns under linear separations and powers, some of which leave the range of float.
+  std::vector<Subject> subjects(Index patterns, Index dimension) {
+    const Matrix<float> stored = random_gaussian(patterns, dimension, rng_);
+    const std::vector<float> thresholds = threshold_values(dimension);
+    std::vector<NamedUpdate> all = all_updates();
+    all.push_back({"sign_plus", sign_update(AtZero::plus)});
+    all.push_back({"asynchronous", asynchronous_sign_update()});
+    const std::vector<NamedUpdate> bounded = {{"tanh", tanh_update()},
+                                              {"sign", sign_update()},
+                                              {"sign_zero", sign_update(AtZero::zero)},
+                                              {"asynchronous", asynchronous_sign_update()}};
+    std::vector<Subject> result;
+    result.push_back({Memory::hebbian(test_device(), stored, {.evaluation = Evaluation::factored}), all});
+    result.push_back(
+        {Memory::hebbian(test_device(), stored, {.thresholds = thresholds, .evaluation = Evaluation::factored}), all});
+    result.push_back({Memory::dense_associative(test_device(), stored, {.order = 3}), bounded});
+    result.push_back({Memory::dense_associative(test_device(), stored, {.order = 30, .rectified = true}), bounded});
+    return result;
+  }
+
+  std::vector<float> threshold_values(Index dimension) {
+    std::vector<float> values(static_cast<std::size_t>(dimension));
+    for (float& value : values) value = std::normal_distribution<float>(0.0F, 0.2F)(rng_);
+    return values;
+  }
+
+  /// Queries of several magnitudes; powers of the larger ones' scores are no floats.
+  Matrix<float> queries_for(Index count, Index dimension) {
+    Matrix<float> queries = random_gaussian(count, dimension, rng_);
+    for (Index i = 0; i < count; ++i)
+      for (Index k = 0; k < dimension; ++k) queries(i, k) *= i % 5 == 0 ? 200.0F : 1.0F;
+    return queries;
+  }
+
+  static detail::Sizes sizes(Index single_lanes, Index weighed_patterns) {
+    detail::Sizes result = detail::sizes();
+    result.single_lanes = single_lanes;
+    result.weighed_patterns = weighed_patterns;
+    result.packed_terms = 0;
+    result.thread_cost = 1;
+    return result;
+  }
+
+  /// Expects of `few` queries at a time, `single_lanes` of which may go each by itself, what all together give.
+  static void check(const Memory& memory, const RelaxerOptions& options, const Matrix<float>& queries,
+                    const Matrix<std::uint8_t>& clamped, const std::vector<Index>& counts) {
+    const auto relax = [&](Index first, Index count, int threads) {
+      RelaxerOptions own = options;
+      own.threads = threads;
+      RelaxCall call;
+      if (clamped.rows() > 0) call.clamped = clamped.view().slice(first, count);
+      return Relaxer(memory, own).relax(queries.view().slice(first, count), call);
+    };
+    const auto together = [&] {
+      const SizesScope scope(sizes(0, 16384));
+      return relax(0, queries.rows(), 1);
+    }();
+    for (const Index single_lanes : {1, 4, 8})
+      for (const Index weighed_patterns : {Index{8}, Index{24}, Index{16384}})
+        for (const Index count : counts)
+          for (const int threads : {1, 3}) {
+            const SizesScope scope(sizes(single_lanes, weighed_patterns));
+            const Index first = count * 7 % (queries.rows() - count + 1);
+            const Relaxation few = relax(first, count, threads);
+            for (Index i = 0; i < count; ++i)
+              EXPECT_TRUE(same_row(few, i, together, first + i))
+                  << memory.rule() << ", " << memory.pattern_count() << " patterns of " << queries.columns()
+                  << " neurons, " << count << " queries on " << threads << " threads, " << single_lanes
+                  << " single lanes, " << weighed_patterns << " patterns at a time";
+          }
+  }
+
+  Rng rng_{20};
+};
+
+TEST_F(FewQueriesTest, AnyNumberGivesTheSame) {
+  if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "the sizes are the CPU's";
+  const Matrix<float> queries = queries_for(40, 45);
+  std::vector<Index> counts(17);
+  std::iota(counts.begin(), counts.end(), Index{1});
+  for (const Subject& subject : subjects(61, 45))
+    for (const NamedUpdate& update : subject.updates) {
+      SCOPED_TRACE(update.name);
+      check(subject.memory, {.update = update.update, .max_steps = 6, .energy_trace = true}, queries, {}, counts);
+    }
+}
+
+TEST_F(FewQueriesTest, OfAnyShapeGiveTheSame) {
+  if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "the sizes are the CPU's";
+  for (const auto& [patterns, dimension] :
+       std::vector<std::pair<Index, Index>>{{1, 1}, {1, 9}, {3, 16}, {7, 17}, {8, 8}, {9, 24}, {33, 31}, {40, 130}}) {
+    const Matrix<float> queries = queries_for(12, dimension);
+    for (const Subject& subject : subjects(patterns, dimension))
+      for (const NamedUpdate& update : subject.updates) {
+        SCOPED_TRACE(update.name);
+        check(subject.memory, {.update = update.update, .max_steps = 4, .energy_trace = true}, queries, {}, {1, 3, 10});
+      }
+  }
+}
+
+TEST_F(FewQueriesTest, ClampedOnesAndThoseThatHaltByTheirStatesGiveTheSame) {
+  if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "the sizes are the CPU's";
+  const Matrix<float> queries = queries_for(40, 45);
+  const Matrix<std::uint8_t> clamped = random_mask(40, 45, 0.3, rng_);
+  for (const Subject& subject : subjects(30, 45))
+    for (const NamedUpdate& update : subject.updates)
+      for (const bool energies : {false, true}) {
+        SCOPED_TRACE(update.name);
+        check(subject.memory,
+              {.update = update.update, .halting = state_stable(0.01F), .max_steps = 9, .energies = energies}, queries,
+              clamped, {1, 2, 4, 9});
+      }
 }
 
 /// Readouts go row by row over a block of lanes or term by term, whichever costs less.

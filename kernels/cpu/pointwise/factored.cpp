@@ -26,6 +26,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/cpu/pointwise/single_lanes-inl.hpp"
 #include "kernels/cpu/pointwise/sweep-inl.hpp"
 #include "kernels/cpu/simd/panel_product-inl.hpp"
 #include "kernels/cpu/simd/product-inl.hpp"
@@ -54,7 +55,8 @@ class FactoredKernel final : public FieldKernel {
         part_(sweeps ? field.factor.padded_rows()
                      : std::min(padded(detail::sizes().weighed_patterns), field.factor.padded_rows())),
         weights_(part_ * width),
-        readout_(is_whole() ? 0 : field.factor.padded_columns() * width) {
+        readout_(is_whole() ? 0 : field.factor.padded_columns() * width),
+        singles_(field.factor) {
     if constexpr (sweeps) order_ = detail::sweep_order(update, field.factor.columns());
     unit_.fill(1.0F);
   }
@@ -82,6 +84,8 @@ class FactoredKernel final : public FieldKernel {
                             .linear_weights = field_.linear_weights.data(),
                             .resolution = field_.resolution.data(),
                             .unit = (is_linear ? tile.magnitude : total_weight_).data()};
+    if constexpr (!sweeps)
+      if (singles_.have_room(tile)) return write_singles(tile, terms);
     for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
       if (!has_floats(tile, lane)) continue;
       if constexpr (sweeps) {
@@ -95,11 +99,11 @@ class FactoredKernel final : public FieldKernel {
 
   bool prepare(Tile& /*tile*/, std::span<const Arrival> arrivals) override {
     if (!is_whole()) return false;
-    weigh_queries<false>(arrivals);
+    weigh_arrivals<false>(arrivals);
     if constexpr (has_units && !sweeps) {
       bool some = false;
       for (const Arrival& arrival : arrivals) some |= choose_unit(arrival.lane);
-      if (some) weigh_queries<true>(arrivals);
+      if (some) weigh_arrivals<true>(arrivals);
     }
     return true;
   }
@@ -120,6 +124,7 @@ class FactoredKernel final : public FieldKernel {
     potential_ = {};
     total_weight_ = {};
     if constexpr (!in_units) largest_ = {};
+    if (singles_.have_room(tile)) return weigh_singles<in_units>(tile);
     for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
       const Index end = std::min(first + part_, field_.factor.padded_rows());
       for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
@@ -128,20 +133,40 @@ class FactoredKernel final : public FieldKernel {
     }
   }
 
-  /// The same for these queries alone.
+  /// Where lanes are few, each by itself.
   template <bool in_units>
-  void weigh_queries(std::span<const Arrival> arrivals) {
+  void weigh_singles(const Tile& tile) {
+    const std::span<const Arrival> states = singles_.gather(tile);
+    for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
+      weigh_queries<in_units>(states, first, tile.wants_energy);
+      if (!is_whole()) singles_.read_out(tile, first, patterns_from(first), weights_.data());
+    }
+  }
+
+  /// The same for queries that have come.
+  template <bool in_units>
+  void weigh_arrivals(std::span<const Arrival> arrivals) {
     for (const Arrival& arrival : arrivals) {
       total_weight_[static_cast<std::size_t>(arrival.lane)] = 0.0F;
       if constexpr (!in_units) largest_[static_cast<std::size_t>(arrival.lane)] = 0.0F;
     }
-    Index panel = 0;
-    for (; panel + 4 <= panels(); panel += 4)
-      for (const Arrival& arrival : arrivals) score_queries<in_units, 1, 4>(&arrival, panel);
-    for (; panel < panels(); ++panel) {
+    weigh_queries<in_units>(arrivals, 0, false);
+  }
+
+  /// One part of the patterns.
+  template <bool in_units>
+  void weigh_queries(std::span<const Arrival> queries, Index first, bool wants_potential) {
+    Index panel = first / panel_rows;
+    const Index end = std::min(first + part_, field_.factor.padded_rows()) / panel_rows;
+    const auto score = [&]<std::size_t query_count, std::size_t panel_count>(const Arrival& query) HWY_ATTR {
+      score_queries<in_units, query_count, panel_count>(&query, first / panel_rows, panel, wants_potential);
+    };
+    for (; panel + 4 <= end; panel += 4)
+      for (const Arrival& query : queries) score.template operator()<1, 4>(query);
+    for (; panel < end; ++panel) {
       std::size_t i = 0;
-      for (; i + 4 <= arrivals.size(); i += 4) score_queries<in_units, 4, 1>(&arrivals[i], panel);
-      for (; i < arrivals.size(); ++i) score_queries<in_units, 1, 1>(&arrivals[i], panel);
+      for (; i + 4 <= queries.size(); i += 4) score.template operator()<4, 1>(queries[i]);
+      for (; i < queries.size(); ++i) score.template operator()<1, 1>(queries[i]);
     }
   }
 
@@ -166,11 +191,14 @@ class FactoredKernel final : public FieldKernel {
   /// All patterns have their weights kept.
   [[nodiscard]] bool is_whole() const { return part_ == field_.factor.padded_rows(); }
 
+  /// Those of the part that starts there.
+  [[nodiscard]] Index patterns_from(Index first) const { return std::min(part_, field_.factor.rows() - first); }
+
   /// Adds the readout of one part of the patterns, whose weights are kept now.
   HWY_INLINE void add_readout(Index first, Index row, Index lane, Block& readout) const {
     multiply_columns(field_.factor.panel(first / panel_rows) + row * panel_rows,
-                     panel_rows * field_.factor.padded_columns(), weights_.data() + lane, width_,
-                     std::min(part_, field_.factor.rows() - first), readout);
+                     panel_rows * field_.factor.padded_columns(), weights_.data() + lane, width_, patterns_from(first),
+                     readout);
   }
 
   HWY_INLINE void load_readout(Index row, Index lane, Block& readout) const {
@@ -373,7 +401,18 @@ class FactoredKernel final : public FieldKernel {
     writer.finish();
   }
 
-  [[nodiscard]] Index panels() const { return field_.factor.padded_rows() / panel_rows; }
+  /// Where lanes are few.
+  void write_singles(Tile& tile, const NeuronTerms& terms) {
+    if (is_whole()) singles_.read_out(tile, 0, field_.factor.rows(), weights_.data());
+    StateWriter<UpdateRule, 1> writer(update_, tile, 0, terms);
+    for (Index row = 0; row < tile.rows; row += block_rows) {
+      BlockOf<1> readout;
+      singles_.load(row, readout);
+      finish_readout<1>(tile, row, 0, readout);
+      writer.write(row, readout);
+    }
+    writer.finish();
+  }
 
   /// Weights of a part of the patterns for one block of lanes. A few entries of the states at a time meet all patterns:
   /// they stay in the first-level cache. Sums so far lie where the weights will.
@@ -438,20 +477,22 @@ class FactoredKernel final : public FieldKernel {
     hn::Store(hn::Add(hn::Load(floats, total), hn::Abs(weight)), floats, total);
   }
 
-  /// Weights of some panels of patterns for some queries.
+  /// Weights of some panels of patterns for some queries; they are kept from that of `kept_from` on.
   template <bool in_units, std::size_t queries, std::size_t panel_count>
-  HWY_INLINE void score_queries(const Arrival* arrivals, Index first_panel) {
+  HWY_INLINE void score_queries(const Arrival* arrivals, Index kept_from, Index first_panel, bool wants_potential) {
     PanelScores scores[queries * panel_count] = {};
     multiply_panels<queries, panel_count>(
         field_.factor.panel(first_panel), panel_rows * field_.factor.padded_columns(), field_.factor.columns(),
         [&](std::size_t i, Index k) HWY_ATTR { return arrivals[i].query[k]; }, scores);
     for (std::size_t i = 0; i < queries * panel_count; ++i)
-      store_weights<in_units>(arrivals[i / panel_count].lane, first_panel + static_cast<Index>(i % panel_count),
-                              scores[i]);
+      store_weights<in_units>(arrivals[i / panel_count].lane,
+                              first_panel - kept_from + static_cast<Index>(i % panel_count), scores[i],
+                              wants_potential);
   }
 
   template <bool in_units>
-  HWY_INLINE void store_weights(Index lane, Index panel, const PanelScores& scores) {
+  HWY_INLINE void store_weights(Index lane, Index panel, const PanelScores& scores, bool wants_potential) {
+    alignas(64) float potentials[panel_rows];
     alignas(64) float products[panel_rows];
     alignas(64) float weights[panel_rows];
     auto largest = hn::Zero(PanelTag());
@@ -462,8 +503,12 @@ class FactoredKernel final : public FieldKernel {
       else if constexpr (has_units)
         largest = hn::Max(largest, counted_size(separation_, TaggedOps<PanelTag>{}, h));
       hn::Store(scores.values[v], PanelTag(), products + v * PanelScores::step);
-      hn::Store(separate(separation_, TaggedOps<PanelTag>{}, h), PanelTag(), weights + v * PanelScores::step);
+      const auto weight = separate(separation_, TaggedOps<PanelTag>{}, h);
+      hn::Store(weight, PanelTag(), weights + v * PanelScores::step);
+      hn::Store(twice_potential(separation_, TaggedOps<PanelTag>{}, h, weight), PanelTag(),
+                potentials + v * PanelScores::step);
     }
+    if (wants_potential) add_potentials(lane, potentials);
     if constexpr (has_units && !in_units) {
       float& before = largest_[static_cast<std::size_t>(lane)];
       before = std::max(before, hn::GetLane(hn::MaxOfLanes(PanelTag(), largest)));
@@ -475,26 +520,38 @@ class FactoredKernel final : public FieldKernel {
     }
   }
 
+  /// Of a panel of patterns, in the order in which `weigh` adds those of block_rows.
+  HWY_INLINE void add_potentials(Index lane, const float* potentials) {
+    using One = hn::CappedTag<float, 1>;
+    for (Index first = 0; first < panel_rows; first += block_rows) {
+      float sum = 0.0F;
+      for (Index r = 0; r < block_rows; ++r) sum += potentials[first + r];
+      add_to<One>(potential_, lane, hn::Set(One(), sum));
+    }
+  }
+
   /// What becomes of products: scaled, less the diagonal's share and the thresholds.
-  HWY_INLINE void finish_readout(const Tile& tile, Index row, Index lane, Block& readout) const {
+  template <int vectors = block_vectors>
+  HWY_INLINE void finish_readout(const Tile& tile, Index row, Index lane, BlockOf<vectors>& readout) const {
     const Vector scale = hn::Set(floats, field_.scale);
     HWY_UNROLL(block_rows)
     for (int r = 0; r < block_rows; ++r) {
       const Vector diagonal = hn::Set(floats, field_.diagonal[row + r]);
       HWY_UNROLL(block_vectors)
-      for (int v = 0; v < block_vectors; ++v) {
+      for (int v = 0; v < vectors; ++v) {
         const float* const x = tile.state.data() + (row + r) * width_ + lane + v * vector_lanes();
         readout[r][v] = hn::Mul(scale, hn::NegMulAdd(diagonal, hn::Load(floats, x), readout[r][v]));
         if (has_thresholds()) readout[r][v] = hn::Sub(readout[r][v], hn::Set(floats, field_.threshold[row + r]));
       }
     }
     if constexpr (has_units && !std::is_same_v<UpdateRule, SignUpdate>)
-      if (in_units_) take_units_out(lane, readout);
+      if (in_units_) take_units_out<vectors>(lane, readout);
   }
 
   /// By degrees, for 2^{k(n−1)} itself may be no float.
-  HWY_INLINE void take_units_out(Index lane, Block& readout) const {
-    for (int v = 0; v < block_vectors; ++v) {
+  template <int vectors = block_vectors>
+  HWY_INLINE void take_units_out(Index lane, BlockOf<vectors>& readout) const {
+    for (int v = 0; v < vectors; ++v) {
       const Vector unit = hn::Load(floats, unit_.data() + lane + v * vector_lanes());
       const Vector inverse = hn::Div(hn::Set(floats, 1.0F), unit);
       for (int r = 0; r < block_rows; ++r)
@@ -511,6 +568,7 @@ class FactoredKernel final : public FieldKernel {
   Index part_;                          ///< patterns whose weights are kept
   AlignedFloats weights_;               ///< p, in sweeps Fx [part × width]
   AlignedFloats readout_;               ///< Σ p_μ F_μ [padded D × width], where the patterns are taken in parts
+  SingleLanes singles_;                 ///< lanes that are dealt with one by one, where few are in use
   LaneSums potential_;                  ///< Σ 2F(h)
   LaneArray<float> total_weight_{};     ///< Σ |p|, where it is wanted
   LaneArray<float> largest_{};          ///< of the scores that count

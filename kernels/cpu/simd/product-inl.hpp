@@ -24,9 +24,10 @@ HWY_INLINE void clear(Block& block) {
 }
 
 /// Rows lie `width` apart.
-HWY_INLINE void load_block(const float* from, Index width, Block& block) {
+template <int vectors = block_vectors>
+HWY_INLINE void load_block(const float* from, Index width, BlockOf<vectors>& block) {
   for (int r = 0; r < block_rows; ++r)
-    for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::Load(floats, from + r * width + v * vector_lanes());
+    for (int v = 0; v < vectors; ++v) block[r][v] = hn::Load(floats, from + r * width + v * vector_lanes());
 }
 
 HWY_INLINE void store_block(const Block& block, float* to, Index width) {

@@ -35,8 +35,8 @@ HWY_INLINE Vector least_field(const NeuronTerms& terms, Index neuron, Index lane
   return hn::Mul(hn::Set(floats, terms.resolution[neuron]), unit_of(terms, lane));
 }
 
-/// Writes the new states of the lanes [lane, lane + block_lanes()) of a tile, block after block of neurons.
-template <class UpdateRule>
+/// Writes the new states of so many vectors of lanes of a tile, from `lane` on, block after block of neurons.
+template <class UpdateRule, int vectors = block_vectors>
 class StateWriter {
  public:
   HWY_INLINE StateWriter(const UpdateRule& update, Tile& tile, Index lane, const NeuronTerms& terms)
@@ -52,7 +52,7 @@ class StateWriter {
         keeps_(tile.any_held || tile.clamped),
         wants_change_(tile.wants_change),
         wants_quadratic_(tile.wants_energy && (terms.quadratic_weights != nullptr || terms.centre != nullptr)) {
-    for (int v = 0; v < block_vectors; ++v) {
+    for (int v = 0; v < vectors; ++v) {
       finite_[v] = hn::Zero(floats);
       squared_change_[v] = hn::Zero(floats);
       returns_[v] = hn::Zero(floats);
@@ -64,12 +64,12 @@ class StateWriter {
   }
 
   /// x ← g(x, u) for block_rows neurons from `row` on.
-  HWY_INLINE void write(Index row, const Block& readout) {
-    Block next;
+  HWY_INLINE void write(Index row, const BlockOf<vectors>& readout) {
+    BlockOf<vectors> next;
     HWY_UNROLL(block_rows)
     for (int r = 0; r < block_rows; ++r) {
       HWY_UNROLL(block_vectors)
-      for (int v = 0; v < block_vectors; ++v) {
+      for (int v = 0; v < vectors; ++v) {
         const Index at = (row + r) * width_ + v * vector_lanes();
         const Vector old = hn::Load(floats, state_ + at);
         next[r][v] = apply_update(update_, VectorOps{}, old, told_from_zero(row + r, v, readout[r][v]));
@@ -89,7 +89,7 @@ class StateWriter {
 
   /// Hands the sums to the tile.
   HWY_INLINE void finish() {
-    for (int v = 0; v < block_vectors; ++v) {
+    for (int v = 0; v < vectors; ++v) {
       const Index first = lane_ + v * vector_lanes();
       hn::Store(finite_[v], floats, tile_.finite.data() + first);
       hn::Store(squared_change_[v], floats, tile_.squared_change.data() + first);
@@ -98,6 +98,7 @@ class StateWriter {
   }
 
  private:
+  using RowOfVectors = Vector[static_cast<std::size_t>(vectors)];
   static constexpr bool signs = std::is_same_v<UpdateRule, SignUpdate>;
 
   /// The readout, 0 where a sign update can't tell it from that.
@@ -136,8 +137,8 @@ class StateWriter {
     return hn::MaskFromVec(bits);
   }
 
-  HWY_INLINE void add_quadratic(Index row, const Block& next) {
-    for (int v = 0; v < block_vectors; ++v) {
+  HWY_INLINE void add_quadratic(Index row, const BlockOf<vectors>& next) {
+    for (int v = 0; v < vectors; ++v) {
       Vector sum = hn::Zero(floats);
       HWY_UNROLL(block_rows)
       for (int r = 0; r < block_rows; ++r) {
@@ -167,10 +168,10 @@ class StateWriter {
   bool keeps_;
   bool wants_change_;
   bool wants_quadratic_;
-  Vector unit_[block_vectors];
-  Vector finite_[block_vectors];
-  Vector squared_change_[block_vectors];
-  Vector returns_[block_vectors];
+  RowOfVectors unit_;
+  RowOfVectors finite_;
+  RowOfVectors squared_change_;
+  RowOfVectors returns_;
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

@@ -7,6 +7,7 @@
 #define ATTRACTOR_CPU_VECTOR_OPS_INL
 #endif
 
+#include <cstddef>
 #include <limits>
 
 #include <hwy/contrib/math/math-inl.h>
@@ -42,8 +43,10 @@ inline constexpr int block_vectors = 2;
 HWY_INLINE Index vector_lanes() { return static_cast<Index>(hn::Lanes(floats)); }
 HWY_INLINE Index block_lanes() { return block_vectors * vector_lanes(); }
 
-/// A block of `block_rows` rows by `block_vectors` vectors.
-using Block = Vector[block_rows][block_vectors];
+/// A block of `block_rows` rows by so many vectors.
+template <int vectors>
+using BlockOf = Vector[block_rows][static_cast<std::size_t>(vectors)];
+using Block = BlockOf<block_vectors>;
 
 /// The operations of core/*-inl.hpp on vectors of float.
 template <class Tag>
@@ -85,11 +88,12 @@ using VectorOps = TaggedOps<Floats>;
 
 /// Adds `term` to high + low, two parts that don't overlap: each time the error is that of the low part's rounding, so
 /// that of n terms is about n·2⁻⁴⁸ of their sum (Knuth's two-sum, then Dekker's).
-HWY_INLINE void add_exactly(Vector term, Vector& high, Vector& low) {
-  const Vector sum = hn::Add(high, term);
-  const Vector from_term = hn::Sub(sum, high);
-  const Vector error = hn::Add(hn::Sub(high, hn::Sub(sum, from_term)), hn::Sub(term, from_term));
-  const Vector rest = hn::Add(low, error);
+template <class V>
+HWY_INLINE void add_exactly(V term, V& high, V& low) {
+  const V sum = hn::Add(high, term);
+  const V from_term = hn::Sub(sum, high);
+  const V error = hn::Add(hn::Sub(high, hn::Sub(sum, from_term)), hn::Sub(term, from_term));
+  const V rest = hn::Add(low, error);
   high = hn::Add(sum, rest);
   low = hn::Sub(rest, hn::Sub(high, sum));
 }
@@ -116,15 +120,16 @@ HWY_INLINE Vector softmax_weight(Vector score, Vector maximum) {
   return hn::IfThenZeroElse(hn::Eq(score, hn::Set(floats, -std::numeric_limits<float>::infinity())), weight);
 }
 
-/// Adds `term` to the lanes' sums at `lane`.
-HWY_INLINE void add_to(LaneSums& sums, Index lane, Vector term) {
+/// Adds `term` to the sums of as many lanes as it has, from `lane` on.
+template <class Tag = Floats>
+HWY_INLINE void add_to(LaneSums& sums, Index lane, hn::Vec<Tag> term) {
   float* const high = sums.high.data() + lane;
   float* const low = sums.low.data() + lane;
-  Vector sum = hn::Load(floats, high);
-  Vector rest = hn::Load(floats, low);
+  hn::Vec<Tag> sum = hn::Load(Tag(), high);
+  hn::Vec<Tag> rest = hn::Load(Tag(), low);
   add_exactly(term, sum, rest);
-  hn::Store(sum, floats, high);
-  hn::Store(rest, floats, low);
+  hn::Store(sum, Tag(), high);
+  hn::Store(rest, Tag(), low);
 }
 
 }  // namespace attractor::cpu::HWY_NAMESPACE
