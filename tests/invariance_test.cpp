@@ -152,7 +152,8 @@ class FewQueriesTest : public testing::Test {
     std::vector<NamedUpdate> updates;
   };
 
-  /// Gaussian patterns under linear separations and powers, some of which leave the range of float.
+  /// Gaussian patterns under linear separations and powers, some of which leave the range of float, and patterns of ±1,
+  /// whose states soon are bits.
   std::vector<Subject> subjects(Index patterns, Index dimension) {
     const Matrix<float> stored = random_gaussian(patterns, dimension, rng_);
     const std::vector<float> thresholds = threshold_values(dimension);
@@ -169,6 +170,9 @@ class FewQueriesTest : public testing::Test {
         {Memory::hebbian(test_device(), stored, {.thresholds = thresholds, .evaluation = Evaluation::factored}), all});
     result.push_back({Memory::dense_associative(test_device(), stored, {.order = 3}), bounded});
     result.push_back({Memory::dense_associative(test_device(), stored, {.order = 30, .rectified = true}), bounded});
+    result.push_back({Memory::hebbian(test_device(), random_bipolar(patterns, dimension, rng_),
+                                      {.evaluation = Evaluation::factored}),
+                      {{"sign", sign_update()}}});
     return result;
   }
 
@@ -190,7 +194,7 @@ class FewQueriesTest : public testing::Test {
     detail::Sizes result = detail::sizes();
     result.single_lanes = single_lanes;
     result.weighed_patterns = weighed_patterns;
-    result.packed_terms = 0;
+    if (single_lanes == 0) result.packed_terms = 0;
     result.thread_cost = 1;
     return result;
   }

@@ -2,6 +2,7 @@
 //
 // Scores are made first, for the energy; readouts follow where a query goes on. Of more patterns than fit the weights
 // that a thread keeps, one part after another is scored and read out; sums run over the patterns in the same order.
+// Where lanes are few each is scored and read out by itself.
 //
 // Where powers of a state's scores leave the range of float all of this is done once more with the scores in a unit of
 // their own, see core/score_unit.hpp; each lane has its own, so that lanes whose powers fit come out as before.
@@ -55,7 +56,7 @@ class FactoredKernel final : public FieldKernel {
         part_(sweeps ? field.factor.padded_rows()
                      : std::min(padded(detail::sizes().weighed_patterns), field.factor.padded_rows())),
         weights_(part_ * width),
-        readout_(is_whole() ? 0 : field.factor.padded_columns() * width),
+        readout_(sweeps ? 0 : field.factor.padded_columns() * width),
         singles_(field.factor) {
     if constexpr (sweeps) order_ = detail::sweep_order(update, field.factor.columns());
     unit_.fill(1.0F);
@@ -139,7 +140,7 @@ class FactoredKernel final : public FieldKernel {
     const std::span<const Arrival> states = singles_.gather(tile);
     for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
       weigh_queries<in_units>(states, first, tile.wants_energy);
-      if (!is_whole()) singles_.read_out(tile, first, patterns_from(first), weights_.data());
+      if (!is_whole()) singles_.read_out(tile, first, patterns_from(first), weights_.data(), readout_.data());
     }
   }
 
@@ -403,11 +404,11 @@ class FactoredKernel final : public FieldKernel {
 
   /// Where lanes are few.
   void write_singles(Tile& tile, const NeuronTerms& terms) {
-    if (is_whole()) singles_.read_out(tile, 0, field_.factor.rows(), weights_.data());
+    if (is_whole()) singles_.read_out(tile, 0, field_.factor.rows(), weights_.data(), readout_.data());
     StateWriter<UpdateRule, 1> writer(update_, tile, 0, terms);
     for (Index row = 0; row < tile.rows; row += block_rows) {
       BlockOf<1> readout;
-      singles_.load(row, readout);
+      load_block<1>(readout_.data() + row * width_, width_, readout);
       finish_readout<1>(tile, row, 0, readout);
       writer.write(row, readout);
     }
@@ -565,11 +566,11 @@ class FactoredKernel final : public FieldKernel {
   UpdateRule update_;
   Separation separation_;
   Index width_;
-  Index part_;                          ///< patterns whose weights are kept
-  AlignedFloats weights_;               ///< p, in sweeps Fx [part × width]
-  AlignedFloats readout_;               ///< Σ p_μ F_μ [padded D × width], where the patterns are taken in parts
-  SingleLanes singles_;                 ///< lanes that are dealt with one by one, where few are in use
-  LaneSums potential_;                  ///< Σ 2F(h)
+  Index part_;             ///< patterns whose weights are kept
+  AlignedFloats weights_;  ///< p, in sweeps Fx [part × width]
+  AlignedFloats readout_;  ///< Σ p_μ F_μ [padded D × width], where patterns are taken in parts or lanes one by one
+  SingleLanes singles_;    ///< lanes that are dealt with one by one, where few are in use
+  LaneSums potential_;     ///< Σ 2F(h)
   LaneArray<float> total_weight_{};     ///< Σ |p|, where it is wanted
   LaneArray<float> largest_{};          ///< of the scores that count
   LaneArray<std::int32_t> exponent_{};  ///< k: scores are taken as 2ᵏh

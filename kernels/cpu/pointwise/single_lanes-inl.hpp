@@ -20,7 +20,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
-/// The first lanes of a tile, where no more are in use than are worth it: a block of lanes costs as much as several.
+/// The lanes of a tile where they are few, for a block of lanes costs as much as several by themselves.
 class SingleLanes {
  public:
   explicit SingleLanes(const PackedMatrix& factor)
@@ -28,8 +28,7 @@ class SingleLanes {
         most_(std::min(detail::sizes().single_lanes, vector_lanes())),
         stride_((factor.columns() + line - 1) / line * line),
         states_(most_ * stride_),
-        sums_(most_ * stride_),
-        readout_(factor.padded_columns() * vector_lanes()) {
+        sums_(most_ * stride_) {
     arrivals_.reserve(static_cast<std::size_t>(most_));
     departures_.reserve(static_cast<std::size_t>(most_));
   }
@@ -50,25 +49,22 @@ class SingleLanes {
     return arrivals_;
   }
 
-  /// Reads out `count` patterns from `first` on, whose weights [count × width] these are, and adds that to what those
-  /// before them read out.
-  void read_out(const Tile& tile, Index first, Index count, const float* weights) {
+  /// Adds the readouts of `count` patterns from `first` on, whose weights [count × width] these are, to those of the
+  /// patterns before. Of all patterns they come to `readout` [padded D × width].
+  void read_out(const Tile& tile, Index first, Index count, const float* weights, float* readout) {
     const Part part{first, count, weights, tile.width};
     for (Index lane = 0; lane < tile.lanes;) {
       const Index left = tile.lanes - lane;
       if (left >= 4)
         lane += read_out<4>(part, lane);
-      else if (left >= 2)
+      else if (left == 3)
+        lane += read_out<3>(part, lane);
+      else if (left == 2)
         lane += read_out<2>(part, lane);
       else
         lane += read_out<1>(part, lane);
     }
-    if (first + count == factor_.rows()) scatter(tile.lanes);
-  }
-
-  /// What all patterns have read out at block_rows neurons.
-  HWY_INLINE void load(Index row, BlockOf<1>& block) const {
-    for (int r = 0; r < block_rows; ++r) block[r][0] = hn::Load(floats, readout_.data() + (row + r) * vector_lanes());
+    if (first + count == factor_.rows()) scatter(tile, readout);
   }
 
  private:
@@ -152,20 +148,18 @@ class SingleLanes {
   }
 
   /// Puts lanes next to each other.
-  void scatter(Index lanes) {
-    for (Index lane = 0; lane < lanes; ++lane) {
+  void scatter(const Tile& tile, float* readout) const {
+    for (Index lane = 0; lane < tile.lanes; ++lane) {
       const float* const sums = sums_.data() + lane * stride_;
-      float* const to = readout_.data() + lane;
-      for (Index k = 0; k < factor_.padded_columns(); ++k) to[k * vector_lanes()] = sums[k];
+      for (Index k = 0; k < factor_.padded_columns(); ++k) readout[k * tile.width + lane] = sums[k];
     }
   }
 
   const PackedMatrix& factor_;
   Index most_;
-  Index stride_;           ///< from one lane's row to the next
-  AlignedFloats states_;   ///< [most × stride]
-  AlignedFloats sums_;     ///< readouts so far, likewise
-  AlignedFloats readout_;  ///< [padded D × a vector's lanes]
+  Index stride_;          ///< from one lane's row to the next
+  AlignedFloats states_;  ///< [most × stride]
+  AlignedFloats sums_;    ///< readouts so far, likewise
   std::vector<Arrival> arrivals_;
   std::vector<Departure> departures_;
 };
