@@ -270,6 +270,44 @@ TEST_F(FewQueriesTest, ClampedOnesAndThoseThatHaltByTheirStatesGiveTheSame) {
       }
 }
 
+/// Lanes of a tile change places between steps, with all that belongs to their queries.
+TEST(OrderedLanesTest, GiveTheSame) {
+  if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "the size is the CPU's";
+  Rng rng(23);
+  const Matrix<float> patterns = random_gaussian(90, 21, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 600, 0.5F, 2.0F, rng);
+  const Matrix<std::uint8_t> clamped = random_mask(600, 21, 0.2, rng);
+  const Matrix<std::uint8_t> valid = random_mask(600, 90, 0.8, rng);
+  const Matrix<float> log_prior = random_gaussian(600, 90, rng);
+  const std::vector<float> betas = {0.2F, 0.3F, 0.5F, 0.8F};
+  const std::vector<std::pair<std::string, RelaxCall>> calls = {{"plain", {}},
+                                                                {"clamped", {.clamped = clamped.view()}},
+                                                                {"valid", {.valid_patterns = valid.view()}},
+                                                                {"prior", {.log_prior = log_prior.view()}},
+                                                                {"betas", {.betas = betas}}};
+  for (const Separation& separation : std::vector<Separation>{SoftmaxSeparation{}, EntmaxSeparation{1.5F}})
+    for (const Update& update : {readout_update(), sign_update()})
+      for (const Halting& halting : {energy_stable(), state_stable()})
+        for (const auto& [name, call] : calls) {
+          const Memory memory =
+              Memory::modern_hopfield(test_device(), patterns, {.beta = 0.5F, .separation = separation});
+          const RelaxerOptions options{.update = update,
+                                       .halting = halting,
+                                       .max_steps = 12,
+                                       .energies = true,
+                                       .energy_trace = true,
+                                       .threads = 1};
+          const auto relax = [&](Index ordered_patterns) {
+            detail::Sizes sizes = detail::sizes();
+            sizes.ordered_patterns = ordered_patterns;
+            const SizesScope scope(sizes);
+            return Relaxer(memory, options).relax(queries, call);
+          };
+
+          EXPECT_TRUE(same_results(relax(1), relax(1000))) << name << " " << memory.rule();
+        }
+}
+
 /// Readouts go row by row over a block of lanes or term by term, whichever costs less.
 TEST(ReadoutTest, RowsAndTermsGiveTheSame) {
   if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "the sizes are the CPU's";

@@ -162,8 +162,7 @@ class Screen {
     if (search.bounds != nullptr) note_best(low, first, lane, *search.bounds);
     Vector least[block_vectors];
     load_least(lane, search, least);
-    for (Index r = 0; r < count; ++r)
-      candidates.add(first + r, high[r], !hn::AllFalse(floats, any_matters(high[r], least)));
+    candidates.add_rows(first, count, high, least);
   }
 
   /// What the exact scores may be, at least and at most; −∞ past `count` patterns.

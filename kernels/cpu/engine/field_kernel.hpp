@@ -55,6 +55,10 @@ class FieldKernel {
     if (tile.wants_return) copy_lane(tile.earlier.data() + from, tile.earlier.data() + to, tile.rows, tile.width);
   }
 
+  /// Of each lane that has been evaluated, something that grows with the number of patterns that have weight: lanes
+  /// that are alike in it cost less next to each other. Null: they don't.
+  [[nodiscard]] virtual const LaneArray<double>* spread() const { return nullptr; }
+
   /// Whether waiting queries are to enter now, where so many are in flight of at most `room`.
   [[nodiscard]] virtual bool takes_more(Index /*in_flight*/, Index /*room*/) const { return true; }
 };

@@ -22,6 +22,17 @@ void for_strip(Index count, const Move& move) {
   }
 }
 
+template <class T>
+void permute(T* values, LaneOrder order) {
+  LaneArray<T> before;
+  std::copy_n(values, order.size(), before.begin());
+  for (std::size_t i = 0; i < order.size(); ++i) values[i] = before[order[i]];
+}
+
+void permute_rows(float* rows, Index count, Index width, LaneOrder order) {
+  for (Index i = 0; i < count; ++i) permute(rows + i * width, order);
+}
+
 constexpr float mask_bits(bool set) { return std::bit_cast<float>(set ? ~std::uint32_t{0} : std::uint32_t{0}); }
 
 }  // namespace
@@ -71,6 +82,20 @@ void store_lanes(std::span<const Departure> departures, const float* lanes, Inde
       for_strip(std::min(strip, count - first), [&](Index i) { to[i] = from[i * width]; });
     }
   }
+}
+
+void permute_lanes(Tile& tile, LaneOrder order) {
+  permute_rows(tile.state.data(), tile.rows, tile.width, order);
+  if (tile.clamped) permute_rows(tile.clamps.data(), tile.rows, tile.width, order);
+  if (tile.wants_return) permute_rows(tile.earlier.data(), tile.rows, tile.width, order);
+  permute(tile.held.data(), order);
+  permute(tile.idle.data(), order);
+  permute(tile.magnitude.data(), order);
+  permute(tile.valid.data(), order);
+  permute(tile.log_prior.data(), order);
+  permute(tile.beta.data(), order);
+  permute(tile.quadratic.high.data(), order);
+  permute(tile.quadratic.low.data(), order);
 }
 
 void copy_lane(const float* from, float* to, Index rows, Index width) {

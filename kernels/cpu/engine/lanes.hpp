@@ -42,6 +42,12 @@ void load_lanes(std::span<const Arrival> arrivals, Tile& tile);
 /// Copies `count` values of each lane of `lanes` [count × width] to its row.
 void store_lanes(std::span<const Departure> departures, const float* lanes, Index count, Index width);
 
+/// Of the first lanes, which is to take the place of each.
+using LaneOrder = std::span<const std::uint8_t>;
+
+/// Moves states, and what else a tile holds of them between an advance and the next evaluation.
+void permute_lanes(Tile& tile, LaneOrder order);
+
 /// Copies a lane's `rows` floats, `width` apart, to another lane.
 void copy_lane(const float* from, float* to, Index rows, Index width);
 

@@ -1,9 +1,11 @@
 #include "kernels/cpu/engine/relax.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -56,7 +58,8 @@ class TileWorker {
         kernel_(std::visit(
             [&](const auto& f) { return make_kernel(f, *job.options.update, {.width = width, .shares = shares}); },
             field)),
-        lanes_(static_cast<std::size_t>(most_lanes)) {
+        lanes_(static_cast<std::size_t>(most_lanes)),
+        former_lanes_(lanes_) {
     for (Index i = 0; i < most_lanes; ++i) mark_idle(i);
     tile_.wants_energy = job.end.wants_energy;
     tile_.has_pattern_terms = !job.patterns.empty();
@@ -74,6 +77,7 @@ class TileWorker {
       prepare_arrivals();
       kernel_->advance(tile_);
       judge_states();
+      order_lanes();
       close_gaps();
       meter_.add(std::exchange(finished_, 0));
       if (meter_.stopped()) cancel();
@@ -216,6 +220,32 @@ class TileWorker {
     }
   }
 
+  /// Puts lanes next to each other that are alike in how many patterns have weight.
+  void order_lanes() {
+    const LaneArray<double>* const spread = kernel_->spread();
+    if (spread == nullptr) return;
+    LaneArray<double> ranks;
+    std::array<std::uint8_t, most_lanes> order;
+    const auto end = order.begin() + tile_.lanes;
+    std::iota(order.begin(), end, std::uint8_t{0});
+    for (Index i = 0; i < tile_.lanes; ++i) ranks[static_cast<std::size_t>(i)] = rank(i, *spread);
+    std::sort(order.begin(), end,
+              [&](std::uint8_t a, std::uint8_t b) { return ranks[a] == ranks[b] ? a < b : ranks[a] < ranks[b]; });
+    if (std::is_sorted(order.begin(), end)) return;
+    former_lanes_ = lanes_;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(tile_.lanes); ++i) lanes_[i] = former_lanes_[order[i]];
+    permute_lanes(tile_, {order.begin(), end});
+  }
+
+  /// Newcomers, of which nothing is known, come first, lanes whose weights spread furthest next, those without a query
+  /// last.
+  double rank(Index i, const LaneArray<double>& spread) {
+    const Lane& lane = lane_at(i);
+    const double own = spread[static_cast<std::size_t>(i)];
+    if (lane.query < 0) return std::numeric_limits<double>::infinity();
+    return lane.fresh || std::isnan(own) ? -std::numeric_limits<double>::infinity() : -own;
+  }
+
   /// When no queries wait, moves the last lanes into gaps, so that the tile shrinks as it drains.
   void close_gaps() {
     Index gap = 0;
@@ -270,6 +300,7 @@ class TileWorker {
   Tile tile_;
   std::unique_ptr<FieldKernel> kernel_;
   std::vector<Lane> lanes_;
+  std::vector<Lane> former_lanes_;  ///< before they changed places
   std::vector<Arrival> arrivals_;
   std::vector<Departure> departures_;
   QueryQueue::Chunk waiting_;

@@ -50,6 +50,13 @@ HWY_INLINE void multiply_add(const float* HWY_RESTRICT matrix, const float* HWY_
   }
 }
 
+/// Goes on with one chain of products for each score.
+template <Similarity similarity>
+HWY_INLINE void add_chunk(const float* HWY_RESTRICT panel, const float* HWY_RESTRICT x, Index width, Index count,
+                          Block& block) {
+  for (Index k = 0; k < count; ++k) multiply_add<1, similarity>(panel + k * panel_rows, x + k * width, block);
+}
+
 /// Adds the scores of block_rows rows, starting at `panel`, for the lanes at `x` [count rows, `width` apart].
 ///
 /// Sums of `score_chunk` products are added up: short chains keep the error of a long score, and with it the noise of
@@ -61,18 +68,20 @@ HWY_INLINE void add_rows(const float* HWY_RESTRICT panel, const float* HWY_RESTR
     const Index end = HWY_MIN(first + score_chunk, count);
     Block chunk;
     clear(chunk);
-    for (Index k = first; k < end; ++k) multiply_add<1, similarity>(panel + k * panel_rows, x + k * width, chunk);
+    add_chunk<similarity>(panel + first * panel_rows, x + first * width, width, end - first, chunk);
     for (int r = 0; r < block_rows; ++r)
       for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::Add(block[r][v], chunk[r][v]);
   }
 }
 
-/// The scores themselves.
+/// The scores themselves: the first chunk, with which sums begin, and the others.
 template <Similarity similarity = Similarity::dot>
 HWY_INLINE void multiply_rows(const float* HWY_RESTRICT panel, const float* HWY_RESTRICT x, Index width, Index count,
                               Block& block) {
   clear(block);
-  add_rows<similarity>(panel, x, width, count, block);
+  const Index first = HWY_MIN(score_chunk, count);
+  add_chunk<similarity>(panel, x, width, first, block);
+  if (count > first) add_rows<similarity>(panel + first * panel_rows, x + first * width, width, count - first, block);
 }
 
 /// Adds the readouts Σ p a of block_rows neurons over `count` rows of a memory to `block`: `panel` points at the

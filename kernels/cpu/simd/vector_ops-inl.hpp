@@ -98,11 +98,14 @@ HWY_INLINE void add_exactly(V term, V& high, V& low) {
   low = hn::Sub(rest, hn::Sub(high, sum));
 }
 
-/// exp(x) for x ≤ 0, but 0 below −87; NaN for NaN. To 1.2·2⁻²³ of its value: 2ⁿ·exp(r), |r| ≤ ½ log 2, exp(r) = 1 + r +
-/// r²·p(r) with the p of degree 4 whose largest relative error is least, 3·10⁻⁹.
-HWY_INLINE Vector exp_below_zero(Vector x) {
+/// exp(x) for −87 ≤ x ≤ 0, NaN for NaN, something for what is less. To 1.2·2⁻²³ of its value: 2ⁿ·exp(r), |r| ≤ ½ log 2,
+/// exp(r) = 1 + r + r²·p(r) with the p of degree 4 whose largest relative error is least, 3·10⁻⁹.
+///
+/// A sum with 1½·2²³ is rounded to an integer, whose lowest bits are those of n.
+HWY_INLINE Vector exp_near_zero(Vector x) {
   const auto constant = [](float value) HWY_ATTR { return hn::Set(floats, value); };
-  const Vector n = hn::Round(hn::Mul(x, constant(0x1.715476p+0F)));
+  const Vector rounded = hn::MulAdd(x, constant(0x1.715476p+0F), constant(0x1.8p+23F));
+  const Vector n = hn::Sub(rounded, constant(0x1.8p+23F));
   const Vector r = hn::NegMulAdd(n, constant(-0x1.05c610p-29F), hn::NegMulAdd(n, constant(0x1.62e430p-1F), x));
   Vector p = hn::MulAdd(constant(0x1.6a244cp-10F), r, constant(0x1.1239d4p-7F));
   p = hn::MulAdd(p, r, constant(0x1.5558f2p-5F));
@@ -110,8 +113,14 @@ HWY_INLINE Vector exp_below_zero(Vector x) {
   p = hn::MulAdd(p, r, constant(0x1.fffffcp-2F));
   p = hn::MulAdd(hn::MulAdd(p, r, constant(1.0F)), r, constant(1.0F));
   const hn::RebindToSigned<Floats> integers;
-  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(integers, n), hn::Set(integers, 127)));
-  return hn::IfThenZeroElse(hn::Lt(x, constant(-87.0F)), hn::Mul(p, hn::BitCast(floats, exponent)));
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(integers, rounded));
+  const auto power = hn::Add(exponent, hn::BitCast(integers, constant(1.0F)));
+  return hn::Mul(p, hn::BitCast(floats, power));
+}
+
+/// The same, but 0 below −87.
+HWY_INLINE Vector exp_below_zero(Vector x) {
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(floats, -87.0F)), exp_near_zero(x));
 }
 
 /// exp(score − maximum): 0 for −∞ whatever the maximum, NaN where the difference is none.

@@ -186,7 +186,7 @@ class CandidateFinder {
     for (Index i = 0; i < lanes; ++i) row[i] = scores[i * most_group];
     Vector values[block_vectors];
     for (int v = 0; v < block_vectors; ++v) values[v] = hn::Load(floats, row + v * vector_lanes());
-    candidates.add(pattern, values, true);
+    candidates.add(pattern, values);
   }
 
   /// The scores of a group for one lane. Whether one may matter.
@@ -224,9 +224,15 @@ class CandidateFinder {
     Vector largest[block_vectors];
     for (int v = 0; v < block_vectors; ++v) {
       float* const maximum = maximum_.data() + lane + v * vector_lanes();
-      largest[v] = hn::Load(floats, maximum);
+      // Two chains: the maximum takes several cycles.
+      Vector even = hn::Load(floats, maximum);
+      Vector odd = even;
       HWY_UNROLL(block_rows)
-      for (int r = 0; r < block_rows; ++r) largest[v] = hn::Max(block[r][v], largest[v]);
+      for (int r = 0; r < block_rows; r += 2) {
+        even = hn::Max(block[r][v], even);
+        odd = hn::Max(block[r + 1][v], odd);
+      }
+      largest[v] = hn::Max(even, odd);
       hn::Store(largest[v], floats, maximum);
     }
     if (notes_best()) note_best(block, first, lane, *best_);
@@ -236,8 +242,7 @@ class CandidateFinder {
     HWY_UNROLL(block_rows)
     for (int r = 1; r < block_rows; ++r) any = hn::Or(any, any_matters(block[r], least));
     if (hn::AllFalse(floats, any)) return;
-    for (Index r = 0; r < count; ++r)
-      candidates.add(first + r, block[r], !hn::AllFalse(floats, any_matters(block[r], least)));
+    candidates.add_rows(first, count, block, least);
   }
 
   /// Whether those that come are the first of their patterns.

@@ -55,6 +55,12 @@ class CandidateReader {
     for (std::size_t i = 0; i < most_lanes; ++i) inverse_[i] = static_cast<float>(1.0 / normaliser_[i]);
   }
 
+  /// The lanes' sums of weights, the largest of which is about 1, where patterns are so many that it pays to have lanes
+  /// with many candidates in one block, and those with few in another.
+  [[nodiscard]] const LaneArray<double>* spread() const {
+    return contents_.rows() >= detail::sizes().ordered_patterns ? &normaliser_ : nullptr;
+  }
+
   /// u for block_rows neurons and one block of lanes.
   HWY_INLINE void readout(Index row, Index lane, Block& block) const {
     readout_.load(row, lane, block);

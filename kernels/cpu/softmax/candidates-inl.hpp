@@ -60,11 +60,26 @@ class Candidates {
     return hn::Load(floats, values(i) + v * vector_lanes());
   }
 
-  /// Adds one if it is wanted. There is no branch: which are is hard to foresee.
-  HWY_INLINE void add(Index pattern, const Vector (&scores)[block_vectors], bool wanted) {
+  void add(Index pattern, const Vector (&scores)[block_vectors]) {
     patterns_[static_cast<std::size_t>(count_)] = static_cast<std::int32_t>(pattern);
     for (int v = 0; v < block_vectors; ++v) hn::Store(scores[v], floats, values(count_) + v * vector_lanes());
-    count_ += wanted ? 1 : 0;
+    ++count_;
+  }
+
+  /// Adds those of `count` patterns from `first` on that may matter. There is no branch: which do is hard to foresee.
+  HWY_INLINE void add_rows(Index first, Index count, const Block& scores, const Vector (&least)[block_vectors]) {
+    std::int32_t* const patterns = patterns_.get();
+    float* const values = values_.get();
+    Index end = count_;
+    HWY_UNROLL(block_rows)
+    for (int r = 0; r < block_rows; ++r) {
+      patterns[end] = static_cast<std::int32_t>(first + r);
+      for (int v = 0; v < block_vectors; ++v)
+        hn::Store(scores[r][v], floats, values + end * block_lanes() + v * vector_lanes());
+      const bool wanted = !hn::AllFalse(floats, any_matters(scores[r], least));
+      end += wanted && r < count ? 1 : 0;
+    }
+    count_ = end;
   }
 
   /// Calls keep(pattern, values), which may change the values, for all; drops those for which it is false.

@@ -75,6 +75,8 @@ class NormalisedKernel final : public FieldKernel {
 
   bool prepare(Tile& /*tile*/, std::span<const Arrival> /*arrivals*/) override { return false; }
 
+  [[nodiscard]] const LaneArray<double>* spread() const override { return reader_.spread(); }
+
  private:
   /// ‖x − c‖², also where squares leave the range of float.
   [[nodiscard]] double squared_norm(const Tile& tile, Index lane) const {

@@ -91,14 +91,36 @@ class PatternScorer {
 
   /// Makes similarities scores.
   HWY_INLINE void finish(Index first, Block& block) const {
+    alignas(64) float shifts[block_rows];
+    const bool some_never = add_offsets(first, shifts);
     HWY_UNROLL(block_rows)
     for (int r = 0; r < block_rows; ++r) {
       const Vector scale = hn::Set(floats, field_.scale[first + r]);
-      const float offset = field_.offset[first + r] + field_.log_prior[first + r];
-      for (int v = 0; v < block_vectors; ++v)
-        block[r][v] = is_never(first + r) ? hn::Set(floats, field_.log_prior[first + r])
-                                          : hn::MulAdd(scale, block[r][v], hn::Set(floats, offset));
+      const Vector shift = hn::Set(floats, shifts[r]);
+      HWY_UNROLL(block_vectors)
+      for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::MulAdd(scale, block[r][v], shift);
     }
+    if (HWY_UNLIKELY(some_never)) hide_never(first, block);
+  }
+
+  /// The offsets of block_rows patterns with their log priors. Whether one of these is −∞.
+  HWY_INLINE bool add_offsets(Index first, float* shifts) const {
+    constexpr hn::CappedTag<float, block_rows> tag;
+    bool some_never = false;
+    for (Index i = 0; i < block_rows; i += static_cast<Index>(hn::Lanes(tag))) {
+      const auto log_prior = hn::Load(tag, field_.log_prior.data() + first + i);
+      hn::Store(hn::Add(hn::Load(tag, field_.offset.data() + first + i), log_prior), tag, shifts + i);
+      const auto never = hn::Eq(log_prior, hn::Set(tag, -std::numeric_limits<float>::infinity()));
+      some_never |= !hn::AllFalse(tag, never);
+    }
+    return some_never;
+  }
+
+  /// Of patterns whose log prior is −∞, that is the score, whatever the similarity.
+  HWY_NOINLINE void hide_never(Index first, Block& block) const {
+    for (int r = 0; r < block_rows; ++r)
+      for (int v = 0; v < block_vectors; ++v)
+        if (is_never(first + r)) block[r][v] = hn::Set(floats, field_.log_prior[first + r]);
   }
 
   /// The same at the lanes' own temperatures; the same bits where they are the memory's.

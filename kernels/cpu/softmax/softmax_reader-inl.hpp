@@ -96,25 +96,22 @@ class SoftmaxReader : public CandidateReader<Scorer> {
   /// The candidates [first, end) of one block of patterns; those that stay move to `to` and on. Returns their end.
   template <class Watch>
   HWY_INLINE Index weigh(Index lane, Candidates& candidates, Index first, Index end, Index to, const Watch& watch) {
-    Vector maximum[block_vectors];
-    for (int v = 0; v < block_vectors; ++v) maximum[v] = hn::Load(floats, maximum_.data() + lane + v * vector_lanes());
+    Vector origin[block_vectors];
+    for (int v = 0; v < block_vectors; ++v) origin[v] = finite_maximum(lane + v * vector_lanes());
     const Vector least = hn::Set(floats, -cutoff_);
-    const Vector never = hn::Set(floats, -std::numeric_limits<float>::infinity());
     Tail tail(negligible_);
     const Index weighed =
         candidates.move_kept(first, end, to, [&](Index pattern, Vector(&values)[block_vectors]) HWY_ATTR {
-          auto kept = hn::Lt(values[0], values[0]);
+          auto none = hn::Eq(least, least);
           for (int v = 0; v < block_vectors; ++v) {
             watch(pattern, lane + v * vector_lanes(), values[v]);
-            const Vector distance = hn::Sub(values[v], maximum[v]);
-            // NaN counts; what is −∞ doesn't, even where the maximum is that still.
-            const auto dropped = hn::Or(hn::Le(distance, least), hn::Eq(values[v], never));
-            const auto counts = hn::Not(dropped);
-            values[v] = hn::IfThenElseZero(counts, exp_below_zero(distance));
-            kept = hn::Or(kept, counts);
+            const Vector distance = hn::Sub(values[v], origin[v]);
+            const auto dropped = hn::Le(distance, least);  // NaN counts.
+            values[v] = hn::IfThenZeroElse(dropped, exp_near_zero(distance));
+            none = hn::And(none, dropped);
             tail.add(v, values[v]);
           }
-          return !hn::AllFalse(floats, kept);
+          return !hn::AllTrue(floats, none);
         });
     this->add_weights(lane, candidates, to, weighed);
     return candidates.move_kept(to, weighed, to, [&](Index /*pattern*/, Vector(&weights)[block_vectors]) HWY_ATTR {
@@ -125,6 +122,12 @@ class SoftmaxReader : public CandidateReader<Scorer> {
       }
       return !hn::AllTrue(floats, hn::Eq(any, hn::Zero(floats)));  // NaN is a weight, too.
     });
+  }
+
+  /// What scores are measured from: 0 while the largest is −∞, for none of those may count.
+  [[nodiscard]] HWY_INLINE Vector finite_maximum(Index lane) const {
+    const Vector maximum = hn::Load(floats, maximum_.data() + lane);
+    return hn::IfThenZeroElse(hn::Eq(maximum, hn::Set(floats, -std::numeric_limits<float>::infinity())), maximum);
   }
 
   /// Sums of a lane's weights below two thresholds. The sum of all weights is at least 1, that of the largest; so what
