@@ -285,9 +285,9 @@ TEST(OrderedLanesTest, GiveTheSame) {
                                                                 {"valid", {.valid_patterns = valid.view()}},
                                                                 {"prior", {.log_prior = log_prior.view()}},
                                                                 {"betas", {.betas = betas}}};
-  for (const Separation& separation : std::vector<Separation>{SoftmaxSeparation{}, EntmaxSeparation{1.5F}})
+  for (const NormalisedSeparation& separation : {softmax(), entmax()})
     for (const Update& update : {readout_update(), sign_update()})
-      for (const Halting& halting : {energy_stable(), state_stable()})
+      for (const Halting& halting : {energy_stable(), state_stable(0.01F)})
         for (const auto& [name, call] : calls) {
           const Memory memory =
               Memory::modern_hopfield(test_device(), patterns, {.beta = 0.5F, .separation = separation});
