@@ -88,7 +88,6 @@ void permute_lanes(Tile& tile, LaneOrder order) {
   permute_rows(tile.state.data(), tile.rows, tile.width, order);
   if (tile.clamped) permute_rows(tile.clamps.data(), tile.rows, tile.width, order);
   if (tile.wants_return) permute_rows(tile.earlier.data(), tile.rows, tile.width, order);
-  permute(tile.held.data(), order);
   permute(tile.idle.data(), order);
   permute(tile.magnitude.data(), order);
   permute(tile.valid.data(), order);
