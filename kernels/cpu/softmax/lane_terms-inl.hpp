@@ -27,14 +27,14 @@ class LaneTerms {
   /// `most`: patterns of a block.
   LaneTerms(const PackedMatrix& contents, Index width, Index most)
       : contents_(contents),
+        width_(width),
         most_(most),
         strip_(std::min(padded(detail::sizes().readout_strip), contents.padded_rows())),
-        patterns_(hwy::AllocateAligned<std::int32_t>(static_cast<std::size_t>(width * most))),
-        weights_(hwy::AllocateAligned<float>(static_cast<std::size_t>(width * most))),
+        terms_(hwy::AllocateAligned<Term>(static_cast<std::size_t>(width * most))),
         used_(static_cast<std::size_t>(most / quad + 2)),
         rows_(strip_ * chunk()),
         sums_(width * chunk()) {
-    if (!patterns_ || !weights_) throw std::bad_alloc();
+    if (!terms_) throw std::bad_alloc();
   }
 
   /// Columns that are summed at a time.
@@ -58,33 +58,30 @@ class LaneTerms {
   /// Begins with the block of patterns that starts at `first`.
   void start(Index first) {
     first_quad_ = first / quad;
-    counts_.fill(0);
+    for (Index lane = 0; lane < width_; ++lane) ends_[static_cast<std::size_t>(lane)] = begin(lane);
     std::fill(used_.begin(), used_.end(), std::uint8_t{0});
   }
 
   /// Adds those of the candidates [first, end), of a block of lanes.
   void add(const Candidates& candidates, Index first, Index end, Index lane) {
-    for (Index i = first; i < end; i += word_rows)
-      for (std::uint64_t left = weighed(candidates, i, end); left != 0; left &= left - 1) {
-        const auto bit = static_cast<Index>(std::countr_zero(left));
-        const Index row = i + bit / row_bits;
-        const Index own = bit % row_bits / slot * vector_lanes() + bit % slot;
-        const Index at = (lane + own) * most_ + counts_[static_cast<std::size_t>(lane + own)]++;
-        patterns_[static_cast<std::size_t>(at)] = static_cast<std::int32_t>(candidates.pattern(row));
-        weights_[static_cast<std::size_t>(at)] = candidates.values(row)[own];
-        used(candidates.pattern(row) / quad) = 1;
-      }
+    Term** const ends = ends_.data() + lane;
+    for (Index i = first; i < end; i += word_rows) {
+      const std::uint64_t word = weighed(candidates, i, end);
+      for (Index r = 0; r < std::min(word_rows, end - i); ++r)
+        if (const std::uint64_t row = word >> (r * row_bits) & row_mask; row != 0)
+          add_row(row, static_cast<std::int32_t>(candidates.pattern(i + r)), candidates.values(i + r), ends);
+    }
   }
 
   /// Sums a chunk of columns from `column` on over the patterns [first, end), for the lanes that have terms.
   void sum(Index first, Index end, Index column) {
-    next_.fill(0);
+    for (Index lane = 0; lane < width_; ++lane) next_[static_cast<std::size_t>(lane)] = begin(lane);
     const Index columns = std::min(chunk(), contents_.padded_columns() - column);
     const auto vectors = static_cast<std::size_t>((columns + vector_lanes() - 1) / vector_lanes());
     for (Index from = first; from < end;) {
       const Index to = std::min(from / strip_ * strip_ + strip_, end);
       if (lay_out(from, to, column, columns))
-        for (Index lane = 0; lane < most_lanes; ++lane)
+        for (Index lane = 0; lane < width_; ++lane)
           if (has_terms(lane, to))
             with_vectors<most_vectors>(vectors,
                                        [&]<std::size_t count>() HWY_ATTR { add_terms<count>(lane, from, to); });
@@ -96,7 +93,7 @@ class LaneTerms {
   HWY_INLINE void load(Index column, Index lane, Block& block) const {
     alignas(64) float values[block_rows][std::size_t{block_vectors} * hn::MaxLanes(Floats())];
     for (Index i = 0; i < block_lanes(); ++i) {
-      const bool any = counts_[static_cast<std::size_t>(lane + i)] > 0;
+      const bool any = end(lane + i) != begin(lane + i);
       for (Index r = 0; r < block_rows; ++r) values[r][i] = any ? sums_[(lane + i) * chunk() + column + r] : 0.0F;
     }
     for (int r = 0; r < block_rows; ++r)
@@ -113,6 +110,7 @@ class LaneTerms {
   /// Bits of a vector's mask in a word, of a row of candidates, and rows of a word.
   static constexpr Index slot = static_cast<Index>(std::max<std::size_t>(8, hn::MaxLanes(Floats())));
   static constexpr Index row_bits = block_vectors * slot;
+  static constexpr std::uint64_t row_mask = ~std::uint64_t{0} >> (64 - row_bits);
   static constexpr Index word_rows = 64 / row_bits;
 
   /// Which weights of the candidates from `first` on, word_rows at most, aren't 0.
@@ -121,8 +119,8 @@ class LaneTerms {
     const Index rows = std::min(word_rows, end - first);
     for (Index r = 0; r < rows; ++r)
       for (int v = 0; v < block_vectors; ++v) {
-        const auto none = hn::Eq(candidates.value(first + r, v), hn::Zero(floats));
-        word |= bits(hn::Not(none)) << static_cast<std::uint64_t>((r * block_vectors + v) * slot);
+        const auto some = hn::Ne(candidates.value(first + r, v), hn::Zero(floats));
+        word |= bits(some) << static_cast<std::uint64_t>((r * block_vectors + v) * slot);
       }
     return word;
   }
@@ -133,16 +131,30 @@ class LaneTerms {
     return bytes[0] | static_cast<std::uint64_t>(bytes[1]) << 8U;
   }
 
-  [[nodiscard]] std::int32_t pattern(Index lane, Index i) const {
-    return patterns_[static_cast<std::size_t>(lane * most_ + i)];
-  }
+  struct Term {
+    std::int32_t pattern;
+    float weight;
+  };
+
+  [[nodiscard]] Term* begin(Index lane) const { return terms_.get() + lane * most_; }
+  [[nodiscard]] Term* end(Index lane) const { return ends_[static_cast<std::size_t>(lane)]; }
 
   [[nodiscard]] std::uint8_t& used(Index index) { return used_[static_cast<std::size_t>(index - first_quad_)]; }
 
+  /// Adds the terms of one pattern, of the lanes whose bits are set.
+  HWY_INLINE void add_row(std::uint64_t lanes, std::int32_t pattern, const float* weights, Term** ends) {
+    used(pattern / quad) = 1;
+    for (; lanes != 0; lanes &= lanes - 1) {
+      const auto bit = static_cast<Index>(std::countr_zero(lanes));
+      const Index own = bit / slot * vector_lanes() + bit % slot;
+      *ends[own]++ = {pattern, weights[own]};
+    }
+  }
+
   /// Whether a lane's next term is of a pattern before `end`.
-  [[nodiscard]] bool has_terms(Index lane, Index end) const {
-    const auto at = static_cast<std::size_t>(lane);
-    return next_[at] < counts_[at] && pattern(lane, next_[at]) < end;
+  [[nodiscard]] bool has_terms(Index lane, Index end_pattern) const {
+    const Term* const next = next_[static_cast<std::size_t>(lane)];
+    return next != end(lane) && next->pattern < end_pattern;
   }
 
   /// Lays out columns of those patterns [first, end) that a lane has terms of. Whether there are any.
@@ -190,39 +202,38 @@ class LaneTerms {
 
   /// Adds a lane's terms of the strip that is laid out.
   template <std::size_t vectors>
-  HWY_INLINE void add_terms(Index lane, Index first, Index end) {
+  HWY_INLINE void add_terms(Index lane, Index first, Index end_pattern) {
     const float* const rows = rows_.data() - first / quad * quad * chunk();
     float* const chain = sums_.data() + lane * chunk();
-    const std::int32_t* const patterns = patterns_.get() + lane * most_;
-    const float* const weights = weights_.get() + lane * most_;
-    const Index count = counts_[static_cast<std::size_t>(lane)];
-    Index i = next_[static_cast<std::size_t>(lane)];
+    const Term* const last = end(lane);
+    const Term* term = next_[static_cast<std::size_t>(lane)];
     Vector sums[vectors];
     for (std::size_t v = 0; v < vectors; ++v)
-      sums[v] = i == 0 ? hn::Zero(floats) : hn::Load(floats, chain + static_cast<Index>(v) * vector_lanes());
+      sums[v] =
+          term == begin(lane) ? hn::Zero(floats) : hn::Load(floats, chain + static_cast<Index>(v) * vector_lanes());
     do {
-      const Vector weight = hn::Set(floats, weights[i]);
-      const float* const row = rows + patterns[i] * chunk();
+      const Vector weight = hn::Set(floats, term->weight);
+      const float* const row = rows + term->pattern * chunk();
       HWY_UNROLL(8)
       for (std::size_t v = 0; v < vectors; ++v)
         sums[v] = hn::MulAdd(hn::Load(floats, row + static_cast<Index>(v) * vector_lanes()), weight, sums[v]);
-    } while (++i < count && patterns[i] < end);
+    } while (++term != last && term->pattern < end_pattern);
     for (std::size_t v = 0; v < vectors; ++v)
       hn::Store(sums[v], floats, chain + static_cast<Index>(v) * vector_lanes());
-    next_[static_cast<std::size_t>(lane)] = i;
+    next_[static_cast<std::size_t>(lane)] = term;
   }
 
   const PackedMatrix& contents_;
+  Index width_;
   Index most_;
-  Index strip_;                                         ///< patterns laid out at a time
-  hwy::AlignedFreeUniquePtr<std::int32_t[]> patterns_;  ///< of the lanes' terms [width × most], in order
-  hwy::AlignedFreeUniquePtr<float[]> weights_;          ///< their weights
-  LaneArray<Index> counts_{};
-  LaneArray<Index> next_{};         ///< the lanes' first terms past the strips so far
-  Index first_quad_ = 0;            ///< of the block, which may share it with the one before
-  std::vector<std::uint8_t> used_;  ///< quads of the block that a lane has terms of
-  AlignedFloats rows_;              ///< a strip's patterns, a chunk of columns each
-  AlignedFloats sums_;              ///< [width × chunk]
+  Index strip_;                              ///< patterns laid out at a time
+  hwy::AlignedFreeUniquePtr<Term[]> terms_;  ///< of the lanes [width × most], in order
+  LaneArray<Term*> ends_{};                  ///< where the lanes' own end
+  LaneArray<const Term*> next_{};            ///< the lanes' first terms past the strips so far
+  Index first_quad_ = 0;                     ///< of the block, which may share it with the one before
+  std::vector<std::uint8_t> used_;           ///< quads of the block that a lane has terms of
+  AlignedFloats rows_;                       ///< a strip's patterns, a chunk of columns each
+  AlignedFloats sums_;                       ///< [width × chunk]
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE
