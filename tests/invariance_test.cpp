@@ -2,7 +2,9 @@
 /// or on the number of threads. (Halting equivalence, its twin, is in halting_reference_test.)
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <span>
@@ -454,6 +456,31 @@ TEST(ExcludedPatternsTest, AreAsIfTheyWerentStored) {
   for (const NormalisedSeparation& separation : {softmax(), sparsemax(), top(2)})
     check(Memory::modern_hopfield(test_device(), patterns, {.separation = separation}),
           Memory::modern_hopfield(test_device(), few, {.separation = separation}));
+}
+
+/// A pattern whose prior is −∞ stays out even where its similarity is no float.
+TEST(ExcludedPatternsTest, StayOutWhateverTheirSimilarity) {
+  Rng rng(29);
+  Matrix<float> patterns = random_gaussian(20, 11, rng);
+  for (Index k = 0; k < 11; ++k) patterns(3, k) = k % 2 == 0 ? 1e20F : -1e20F;
+  Matrix<float> queries = random_gaussian(40, 11, rng);
+  for (Index i = 0; i < 40; ++i)
+    for (Index k = 0; k < 11; ++k) queries(i, k) *= 1e20F;
+  std::vector<float> log_prior(20, 0.0F);
+  log_prior[3] = -std::numeric_limits<float>::infinity();
+  const Memory memory = Memory::modern_hopfield(test_device(), patterns, {.log_prior = log_prior});
+  const RelaxerOptions options{.halting = state_stable(0.01F), .max_steps = 3, .energies = false};
+  for (const Index count : {1, 40}) {
+    const Relaxation relaxed = Relaxer(memory, options).relax(queries.view().slice(0, count));
+    const Retrieval found = retrieve(memory, queries.view().slice(0, count));
+    for (Index i = 0; i < count; ++i) {
+      EXPECT_NE(relaxed.status[static_cast<std::size_t>(i)], Status::diverged) << "query " << i << " of " << count;
+      EXPECT_NE(found.pattern[static_cast<std::size_t>(i)], 3) << "query " << i << " of " << count;
+      EXPECT_GT(found.posterior[static_cast<std::size_t>(i)], 0.0F) << "query " << i << " of " << count;
+      for (Index k = 0; k < 11; ++k)
+        EXPECT_LT(std::abs(relaxed.states(i, k)), 10.0F) << "query " << i << " of " << count;
+    }
+  }
 }
 
 TEST(LongBatchTest, HoldsForQueriesThatWaitForASlot) {
