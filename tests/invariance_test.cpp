@@ -290,7 +290,7 @@ TEST(OrderedLanesTest, GiveTheSame) {
   for (const NormalisedSeparation& separation : {softmax(), entmax()})
     for (const Update& update : {readout_update(), sign_update()})
       for (const Halting& halting : {energy_stable(), state_stable(0.01F)})
-        for (const auto& [name, call] : calls) {
+        for (const auto& named : calls) {
           const Memory memory =
               Memory::modern_hopfield(test_device(), patterns, {.beta = 0.5F, .separation = separation});
           const RelaxerOptions options{.update = update,
@@ -303,10 +303,10 @@ TEST(OrderedLanesTest, GiveTheSame) {
             detail::Sizes sizes = detail::sizes();
             sizes.ordered_patterns = ordered_patterns;
             const SizesScope scope(sizes);
-            return Relaxer(memory, options).relax(queries, call);
+            return Relaxer(memory, options).relax(queries, named.second);
           };
 
-          EXPECT_TRUE(same_results(relax(1), relax(1000))) << name << " " << memory.rule();
+          EXPECT_TRUE(same_results(relax(1), relax(1000))) << named.first << " " << memory.rule();
         }
 }
 
