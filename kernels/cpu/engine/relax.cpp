@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -225,16 +226,16 @@ class TileWorker {
     const LaneArray<double>* const spread = kernel_->spread();
     if (spread == nullptr) return;
     LaneArray<double> ranks;
-    std::array<std::uint8_t, most_lanes> order;
-    const auto end = order.begin() + tile_.lanes;
-    std::iota(order.begin(), end, std::uint8_t{0});
+    std::array<std::uint8_t, most_lanes> places;
+    const auto order = std::span(places).first(static_cast<std::size_t>(tile_.lanes));
+    std::iota(order.begin(), order.end(), std::uint8_t{0});
     for (Index i = 0; i < tile_.lanes; ++i) ranks[static_cast<std::size_t>(i)] = rank(i, *spread);
-    std::sort(order.begin(), end,
+    std::sort(order.begin(), order.end(),
               [&](std::uint8_t a, std::uint8_t b) { return ranks[a] == ranks[b] ? a < b : ranks[a] < ranks[b]; });
-    if (std::is_sorted(order.begin(), end)) return;
+    if (std::is_sorted(order.begin(), order.end())) return;
     former_lanes_ = lanes_;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(tile_.lanes); ++i) lanes_[i] = former_lanes_[order[i]];
-    permute_lanes(tile_, {order.begin(), end});
+    for (std::size_t i = 0; i < order.size(); ++i) lanes_[i] = former_lanes_[order[i]];
+    permute_lanes(tile_, order);
   }
 
   /// Newcomers, of which nothing is known, come first, lanes whose weights spread furthest next, those without a query
