@@ -60,6 +60,7 @@ class Candidates {
     return hn::Load(floats, values(i) + v * vector_lanes());
   }
 
+  /// Adds one, after those that are there.
   void add(Index pattern, const Vector (&scores)[block_vectors]) {
     patterns_[static_cast<std::size_t>(count_)] = static_cast<std::int32_t>(pattern);
     for (int v = 0; v < block_vectors; ++v) hn::Store(scores[v], floats, values(count_) + v * vector_lanes());
