@@ -56,7 +56,8 @@ class FieldKernel {
   }
 
   /// Of each lane that has been evaluated, something that grows with the number of patterns that have weight: lanes
-  /// that are alike in it cost less next to each other. Null: they don't.
+  /// that are alike in it cost less next to each other, where the tile holds all that a kernel knows of them. Null:
+  /// they don't.
   [[nodiscard]] virtual const LaneArray<double>* spread() const { return nullptr; }
 
   /// Whether waiting queries are to enter now, where so many are in flight of at most `room`.

@@ -33,6 +33,17 @@ void permute_rows(float* rows, Index count, Index width, LaneOrder order) {
   for (Index i = 0; i < count; ++i) permute(rows + i * width, order);
 }
 
+/// Calls visit(values) for what a tile holds of its queries beside states and masks.
+template <class Visit>
+void visit_query_values(Tile& tile, const Visit& visit) {
+  visit(tile.magnitude);
+  visit(tile.valid);
+  visit(tile.log_prior);
+  visit(tile.beta);
+  visit(tile.quadratic.high);
+  visit(tile.quadratic.low);
+}
+
 constexpr float mask_bits(bool set) { return std::bit_cast<float>(set ? ~std::uint32_t{0} : std::uint32_t{0}); }
 
 }  // namespace
@@ -89,12 +100,13 @@ void permute_lanes(Tile& tile, LaneOrder order) {
   if (tile.clamped) permute_rows(tile.clamps.data(), tile.rows, tile.width, order);
   if (tile.wants_return) permute_rows(tile.earlier.data(), tile.rows, tile.width, order);
   permute(tile.idle.data(), order);
-  permute(tile.magnitude.data(), order);
-  permute(tile.valid.data(), order);
-  permute(tile.log_prior.data(), order);
-  permute(tile.beta.data(), order);
-  permute(tile.quadratic.high.data(), order);
-  permute(tile.quadratic.low.data(), order);
+  visit_query_values(tile, [&](auto& values) { permute(values.data(), order); });
+}
+
+void copy_query_values(Tile& tile, Index from, Index to) {
+  if (tile.clamped) copy_lane(tile.clamps.data() + from, tile.clamps.data() + to, tile.rows, tile.width);
+  visit_query_values(
+      tile, [&](auto& values) { values[static_cast<std::size_t>(to)] = values[static_cast<std::size_t>(from)]; });
 }
 
 void copy_lane(const float* from, float* to, Index rows, Index width) {

@@ -48,6 +48,9 @@ using LaneOrder = std::span<const std::uint8_t>;
 /// Moves states, and what else a tile holds of them between an advance and the next evaluation.
 void permute_lanes(Tile& tile, LaneOrder order);
 
+/// Copies what a tile holds of a query beside its state, at the same time, to another lane.
+void copy_query_values(Tile& tile, Index from, Index to);
+
 /// Copies a lane's `rows` floats, `width` apart, to another lane.
 void copy_lane(const float* from, float* to, Index rows, Index width);
 

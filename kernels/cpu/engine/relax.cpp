@@ -59,8 +59,7 @@ class TileWorker {
         kernel_(std::visit(
             [&](const auto& f) { return make_kernel(f, *job.options.update, {.width = width, .shares = shares}); },
             field)),
-        lanes_(static_cast<std::size_t>(most_lanes)),
-        former_lanes_(lanes_) {
+        lanes_(static_cast<std::size_t>(most_lanes)) {
     for (Index i = 0; i < most_lanes; ++i) mark_idle(i);
     tile_.wants_energy = job.end.wants_energy;
     tile_.has_pattern_terms = !job.patterns.empty();
@@ -233,8 +232,9 @@ class TileWorker {
     std::sort(order.begin(), order.end(),
               [&](std::uint8_t a, std::uint8_t b) { return ranks[a] == ranks[b] ? a < b : ranks[a] < ranks[b]; });
     if (std::is_sorted(order.begin(), order.end())) return;
-    former_lanes_ = lanes_;
-    for (std::size_t i = 0; i < order.size(); ++i) lanes_[i] = former_lanes_[order[i]];
+    std::array<Lane, most_lanes> before;
+    std::copy(lanes_.begin(), lanes_.end(), before.begin());
+    for (std::size_t i = 0; i < order.size(); ++i) lanes_[i] = before[order[i]];
     permute_lanes(tile_, order);
   }
 
@@ -260,17 +260,9 @@ class TileWorker {
 
   /// Valid between advance and evaluate, when a lane is its state and the sums over it.
   void move_lane(Index from, Index to) {
-    const auto f = static_cast<std::size_t>(from);
-    const auto t = static_cast<std::size_t>(to);
     kernel_->move(tile_, from, to);
-    if (tile_.clamped) copy_lane(tile_.clamps.data() + from, tile_.clamps.data() + to, tile_.rows, tile_.width);
-    tile_.magnitude[t] = tile_.magnitude[f];
-    tile_.valid[t] = tile_.valid[f];
-    tile_.log_prior[t] = tile_.log_prior[f];
-    tile_.beta[t] = tile_.beta[f];
-    tile_.quadratic.high[t] = tile_.quadratic.high[f];
-    tile_.quadratic.low[t] = tile_.quadratic.low[f];
-    lanes_[t] = lanes_[f];
+    copy_query_values(tile_, from, to);
+    lane_at(to) = lane_at(from);
     set_mask(tile_.idle, to, false);
     mark_idle(from);
   }
@@ -301,7 +293,6 @@ class TileWorker {
   Tile tile_;
   std::unique_ptr<FieldKernel> kernel_;
   std::vector<Lane> lanes_;
-  std::vector<Lane> former_lanes_;  ///< before they changed places
   std::vector<Arrival> arrivals_;
   std::vector<Departure> departures_;
   QueryQueue::Chunk waiting_;

@@ -151,7 +151,7 @@ class LaneTerms {
     }
   }
 
-  /// Whether a lane's next term is of a pattern before `end`.
+  /// Whether a lane's next term is of a pattern before `end_pattern`.
   [[nodiscard]] bool has_terms(Index lane, Index end_pattern) const {
     const Term* const next = next_[static_cast<std::size_t>(lane)];
     return next != end(lane) && next->pattern < end_pattern;
