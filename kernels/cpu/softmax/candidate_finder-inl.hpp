@@ -19,6 +19,7 @@
 
 #include "kernels/cpu/softmax/best_patterns-inl.hpp"
 #include "kernels/cpu/softmax/candidates-inl.hpp"
+#include "kernels/cpu/softmax/lane_candidates.hpp"
 #include "kernels/cpu/softmax/pattern_terms-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -32,16 +33,29 @@ struct FinderSize {
   const RankingSize* best = nullptr;  ///< so many best patterns are kept, too; null: no more than the best one
 };
 
+/// How candidates become weights: whether scores are `absolute`, else measured from the largest; and whether those of
+/// single lanes are weighed each by itself (`weighs_singly`).
+struct SoftmaxUse {
+  static constexpr bool absolute = false;
+  static constexpr bool weighs_singly = true;
+};
+
 /// One thread's share of the patterns. `Scorer` makes the scores s of block_rows patterns of its Field for a block of
 /// lanes, −∞ for the rows that pad the last panel. Candidates are within the reach of the largest score so far, or, if
-/// scores are `absolute`, of 0.
-template <class Scorer, bool absolute>
+/// scores are absolute, of 0. `Use` is as SoftmaxUse.
+template <class Scorer, class Use>
 class CandidateFinder {
  public:
+  /// Whether lanes may keep candidates of their own.
+  static constexpr bool lists_lanes = Use::weighs_singly && has_panels<Scorer>;
+
   /// All memory is taken here: no thread allocates once it works.
   CandidateFinder(const typename Scorer::Field& field, const FinderSize& size)
       : scorer_(field), pattern_count_(field.patterns.rows()), room_(size.room), reach_(size.reach) {
     for (Index lane = 0; lane < size.width; lane += block_lanes()) candidates_.emplace_back(room_);
+    if constexpr (lists_lanes)
+      for (Index lane = 0; lane < std::min(size.width, detail::sizes().single_lanes); ++lane)
+        lane_candidates_.emplace_back(room_);
     if (size.best != nullptr && size.best->ranks > 1) best_.emplace(*size.best);
   }
 
@@ -63,6 +77,7 @@ class CandidateFinder {
 
   void clear() {
     for (Candidates& candidates : candidates_) candidates.clear();
+    for (LaneCandidates& candidates : lane_candidates_) candidates.clear();
   }
 
   /// Looks through the patterns [first, end), `chunk` at a time at most, for candidates of all of them, and calls
@@ -113,7 +128,11 @@ class CandidateFinder {
       visit(lane, candidates_[static_cast<std::size_t>(lane / block_lanes())]);
   }
 
+  /// Of each block of lanes.
   [[nodiscard]] const std::vector<Candidates>& candidates() const { return candidates_; }
+
+  /// Of each lane, where tiles have few enough: those of blocks are none then.
+  [[nodiscard]] std::vector<LaneCandidates>& lane_candidates() { return lane_candidates_; }
 
   /// Of a block of lanes.
   [[nodiscard]] Index most_candidates() const {
@@ -162,6 +181,13 @@ class CandidateFinder {
             score(tile, row, std::min(Index{block_rows}, end - row), lane, candidates);
         },
         from);
+  }
+
+  void score_lanes(const Tile& tile, Index first, Index end) requires(lists_lanes) {
+    alignas(64) float scores[most_group];
+    for (Index lane = 0; lane < tile.lanes; ++lane)
+      if (score_lane(tile, first, end, lane, scores))
+        lane_candidates_[static_cast<std::size_t>(lane)].add(first, end - first, scores, least_of(lane));
   }
 
   void score_lanes(const Tile& tile, Index first, Index end) {
@@ -259,7 +285,7 @@ class CandidateFinder {
   /// The same of a vector of lanes whose largest scores are known.
   HWY_INLINE Vector least_of(Index lane, Vector largest) const {
     Vector least = hn::Set(floats, -reach_);
-    if constexpr (!absolute)
+    if constexpr (!Use::absolute)
       least = hn::Max(hn::Sub(largest, hn::Set(floats, reach_)), hn::Load(floats, floor_.data() + lane));
     return best_ ? hn::Min(least, hn::Load(floats, best_->least() + lane)) : least;
   }
@@ -267,7 +293,7 @@ class CandidateFinder {
   /// The same of one lane.
   [[nodiscard]] float least_of(Index lane) const {
     const auto at = static_cast<std::size_t>(lane);
-    const float least = absolute ? -reach_ : std::max(maximum_[at] - reach_, floor_[at]);
+    const float least = Use::absolute ? -reach_ : std::max(maximum_[at] - reach_, floor_[at]);
     return best_ ? std::min(least, best_->least()[lane]) : least;
   }
 
@@ -278,6 +304,7 @@ class CandidateFinder {
   std::optional<BestScores> best_;      ///< of each lane, at least, where some are asked for
   bool knows_best_ = false;             ///< all scores have been seen
   std::vector<Candidates> candidates_;  ///< of each block of lanes
+  std::vector<LaneCandidates> lane_candidates_;
   Index lanes_ = 0;                     ///< of the tile in use
   LaneArray<float> maximum_;            ///< of the scores so far
   LaneArray<float> floor_;

@@ -41,9 +41,9 @@ struct PatternBlocks {
 };
 
 /// What readers have in common: threads that share the patterns find the candidates, whose scores become weights where
-/// they lie, and `contents` are read out, which are the patterns unless recalled from. `Scorer` and `absolute` as in
+/// they lie, and `contents` are read out, which are the patterns unless recalled from. `Scorer` and `Use` as in
 /// CandidateFinder.
-template <class Scorer, bool absolute = false>
+template <class Scorer, class Use>
 class CandidateReader {
  public:
   using Field = typename Scorer::Field;
@@ -72,7 +72,7 @@ class CandidateReader {
   }
 
  protected:
-  using Finder = CandidateFinder<Scorer, absolute>;
+  using Finder = CandidateFinder<Scorer, Use>;
 
   /// Candidates are within the cutoff of the largest score. `best`: so many best patterns are candidates, too, and
   /// nothing is read out; null: no more than the best one.
@@ -83,7 +83,7 @@ class CandidateReader {
   void start(const Tile& tile) {
     lanes_ = tile.lanes;
     normaliser_.fill(0.0);
-    readout_.start();
+    readout_.start(tile.lanes);
     for (Finder& finder : finders_) finder.start(tile);
     join_maxima();
   }
@@ -116,6 +116,14 @@ class CandidateReader {
   template <class Visit>
   HWY_INLINE void for_each_block(const Visit& visit) {
     for (Finder& finder : finders_) finder.for_each_block(visit);
+  }
+
+  /// Calls visit(lane, candidates) for all lanes that have candidates of their own, in the same order.
+  template <class Visit>
+  HWY_INLINE void for_each_lane(const Visit& visit) {
+    for (Finder& finder : finders_)
+      for (std::size_t lane = 0; lane < finder.lane_candidates().size(); ++lane)
+        visit(static_cast<Index>(lane), finder.lane_candidates()[lane]);
   }
 
   /// Patterns that are summed apart, and how many such blocks there are.
@@ -168,6 +176,9 @@ class CandidateReader {
 
   /// Of weighed candidates, those that only lanes need that don't move.
   void drop_held(const Tile& tile) {
+    for_each_lane([&](Index lane, LaneCandidates& candidates) {
+      if (is_set(tile.held, lane)) candidates.clear();
+    });
     for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR {
       const float* const held = tile.held.data() + lane;
       candidates.filter([&](Index /*pattern*/, Vector(&weights)[block_vectors]) HWY_ATTR {
@@ -185,7 +196,10 @@ class CandidateReader {
   /// Reads out the weighed candidates for all lanes, and forgets them.
   void read_out_candidates() {
     for (Finder& finder : finders_) {
-      if (reads_out_) readout_.add(finder.candidates());
+      if (reads_out_) {
+        readout_.add(finder.candidates());
+        readout_.add(finder.lane_candidates());
+      }
       finder.clear();
     }
   }

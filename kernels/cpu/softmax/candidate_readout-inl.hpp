@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "kernels/cpu/softmax/candidates-inl.hpp"
+#include "kernels/cpu/softmax/lane_candidates.hpp"
 #include "kernels/cpu/softmax/lane_terms-inl.hpp"
 #include "kernels/sizes.hpp"
 
@@ -35,10 +36,15 @@ class CandidateReadout {
         sum_(contents.padded_columns() * width),
         rest_(contents.padded_columns() * width) {}
 
-  void start() { started_.fill(false); }
+  /// `lanes`: of the tile in use.
+  void start(Index lanes) {
+    lanes_ = lanes;
+    started_.fill(false);
+  }
 
-  /// Adds the candidates of the blocks of lanes, which come after all before.
-  void add(const std::vector<Candidates>& candidates) {
+  /// Adds the candidates of the blocks of lanes, or of single lanes, which come after all before.
+  template <class List>
+  void add(const std::vector<List>& candidates) {
     next_.fill(0);
     for (;;) {
       Index first = contents_.rows();
@@ -79,7 +85,7 @@ class CandidateReadout {
     const Index end_pattern = (block + 1) * pattern_block_;
     std::array<bool, most_lanes> has_terms{};
     bool any = false;
-    terms_.start(block * pattern_block_);
+    terms_.start(block * pattern_block_, lanes_);
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       const Index lane = static_cast<Index>(i) * block_lanes();
       const Index first = next_[i];
@@ -97,10 +103,26 @@ class CandidateReadout {
     if (any) add_terms(has_terms, block * pattern_block_, std::min(end_pattern, contents_.rows()));
   }
 
+  /// Those of single lanes.
+  void add_block(const std::vector<LaneCandidates>& candidates, Index block) {
+    const Index end_pattern = (block + 1) * pattern_block_;
+    std::array<bool, most_lanes> has_terms{};
+    terms_.start(block * pattern_block_, lanes_);
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      const Index first = next_[i];
+      const Index end = candidates[i].first_from(first, end_pattern);
+      next_[i] = end;
+      if (first == end) continue;
+      terms_.add(candidates[i], first, end, static_cast<Index>(i));
+      has_terms[block_of(static_cast<Index>(i))] = true;
+    }
+    add_terms(has_terms, block * pattern_block_, std::min(end_pattern, contents_.rows()));
+  }
+
   void add_terms(const std::array<bool, most_lanes>& has_terms, Index first, Index end) {
     for (Index column = 0; column < contents_.padded_columns(); column += LaneTerms::chunk()) {
       terms_.sum(first, end, column);
-      for (Index lane = 0; lane < width_; lane += block_lanes())
+      for (Index lane = 0; lane < lanes_; lane += block_lanes())
         if (has_terms[block_of(lane)])
           for (Index row = column; row < std::min(column + LaneTerms::chunk(), contents_.padded_columns());
                row += block_rows) {
@@ -109,7 +131,7 @@ class CandidateReadout {
             add_sum(row, lane, block);
           }
     }
-    for (Index lane = 0; lane < width_; lane += block_lanes()) started_[block_of(lane)] |= has_terms[block_of(lane)];
+    for (Index lane = 0; lane < lanes_; lane += block_lanes()) started_[block_of(lane)] |= has_terms[block_of(lane)];
   }
 
   /// Strips are short, so that their weights stay in the first-level cache while all columns pass.
@@ -173,6 +195,7 @@ class CandidateReadout {
   const PackedMatrix& contents_;
   Index width_;
   Index pattern_block_;
+  Index lanes_ = 0;
   std::vector<Index> offsets_;              ///< where the rows of a strip's patterns start
   AlignedFloats chain_;                     ///< a block's sum so far [padded columns × block_lanes]
   LaneTerms terms_;                         ///< of a block of patterns

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kernels/cpu/softmax/candidates-inl.hpp"
+#include "kernels/cpu/softmax/lane_candidates.hpp"
 #include "kernels/sizes.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -55,10 +56,11 @@ class LaneTerms {
     return sum;
   }
 
-  /// Begins with the block of patterns that starts at `first`.
-  void start(Index first) {
+  /// Begins with the block of patterns that starts at `first`, for so many lanes in use.
+  void start(Index first, Index lanes) {
+    lanes_ = lanes;
     first_quad_ = first / quad;
-    for (Index lane = 0; lane < width_; ++lane) ends_[static_cast<std::size_t>(lane)] = begin(lane);
+    for (Index lane = 0; lane < lanes_; ++lane) ends_[static_cast<std::size_t>(lane)] = begin(lane);
     std::fill(used_.begin(), used_.end(), std::uint8_t{0});
   }
 
@@ -73,15 +75,26 @@ class LaneTerms {
     }
   }
 
+  /// The same of a single lane.
+  void add(const LaneCandidates& candidates, Index first, Index end, Index lane) {
+    Term* next = ends_[static_cast<std::size_t>(lane)];
+    for (Index i = first; i < end; ++i) {
+      const auto pattern = static_cast<std::int32_t>(candidates.pattern(i));
+      used(pattern / quad) = 1;
+      *next++ = {pattern, candidates.value(i)};
+    }
+    ends_[static_cast<std::size_t>(lane)] = next;
+  }
+
   /// Sums a chunk of columns from `column` on over the patterns [first, end), for the lanes that have terms.
   void sum(Index first, Index end, Index column) {
-    for (Index lane = 0; lane < width_; ++lane) next_[static_cast<std::size_t>(lane)] = begin(lane);
+    for (Index lane = 0; lane < lanes_; ++lane) next_[static_cast<std::size_t>(lane)] = begin(lane);
     const Index columns = std::min(chunk(), contents_.padded_columns() - column);
     const auto vectors = static_cast<std::size_t>((columns + vector_lanes() - 1) / vector_lanes());
     for (Index from = first; from < end;) {
       const Index to = std::min(from / strip_ * strip_ + strip_, end);
       if (lay_out(from, to, column, columns))
-        for (Index lane = 0; lane < width_; ++lane)
+        for (Index lane = 0; lane < lanes_; ++lane)
           if (has_terms(lane, to))
             with_vectors<most_vectors>(vectors,
                                        [&]<std::size_t count>() HWY_ATTR { add_terms<count>(lane, from, to); });
@@ -91,8 +104,8 @@ class LaneTerms {
 
   /// The sums of block_rows columns of the chunk for a block of lanes, 0 where a lane has no terms.
   HWY_INLINE void load(Index column, Index lane, Block& block) const {
-    alignas(64) float values[block_rows][std::size_t{block_vectors} * hn::MaxLanes(Floats())];
-    for (Index i = 0; i < block_lanes(); ++i) {
+    alignas(64) float values[block_rows][std::size_t{block_vectors} * hn::MaxLanes(Floats())] = {};
+    for (Index i = 0; i < std::min(block_lanes(), lanes_ - lane); ++i) {
       const bool any = end(lane + i) != begin(lane + i);
       for (Index r = 0; r < block_rows; ++r) values[r][i] = any ? sums_[(lane + i) * chunk() + column + r] : 0.0F;
     }
@@ -226,6 +239,7 @@ class LaneTerms {
   const PackedMatrix& contents_;
   Index width_;
   Index most_;
+  Index lanes_ = 0;
   Index strip_;                              ///< patterns laid out at a time
   hwy::AlignedFreeUniquePtr<Term[]> terms_;  ///< of the lanes [width × most], in order
   LaneArray<Term*> ends_{};                  ///< where the lanes' own end

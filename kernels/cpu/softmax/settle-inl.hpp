@@ -38,6 +38,7 @@ template <class Separation>
 class ExcessLanes {
  public:
   static constexpr bool absolute = false;
+  static constexpr bool weighs_singly = false;
   static constexpr bool ranks = false;
 
   ExcessLanes(const Separation& separation, Index /*patterns*/) : separation_(separation) {}
@@ -106,6 +107,7 @@ class ExcessLanes {
 class TopLanes {
  public:
   static constexpr bool absolute = false;
+  static constexpr bool weighs_singly = false;
   static constexpr bool ranks = true;
 
   TopLanes(const TopSeparation& separation, Index patterns)
@@ -220,6 +222,7 @@ class TopLanes {
 class EpanechnikovLanes {
  public:
   static constexpr bool absolute = true;
+  static constexpr bool weighs_singly = false;
   static constexpr bool ranks = false;
 
   EpanechnikovLanes(const EpanechnikovSeparation& separation, Index /*patterns*/) : separation_(separation) {}

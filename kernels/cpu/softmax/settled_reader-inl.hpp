@@ -25,8 +25,8 @@ namespace attractor::cpu::HWY_NAMESPACE {
 
 /// `Lanes` as in settle-inl.hpp.
 template <class Scorer, class Lanes>
-class SettledReader : public CandidateReader<Scorer, Lanes::absolute> {
-  using Base = CandidateReader<Scorer, Lanes::absolute>;
+class SettledReader : public CandidateReader<Scorer, Lanes> {
+  using Base = CandidateReader<Scorer, Lanes>;
 
  public:
   /// `best`: the scores that are watched are to be those of so many best patterns, too.

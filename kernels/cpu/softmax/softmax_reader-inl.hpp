@@ -22,8 +22,8 @@ HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
 template <class Scorer>
-class SoftmaxReader : public CandidateReader<Scorer> {
-  using Base = CandidateReader<Scorer>;
+class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
+  using Base = CandidateReader<Scorer, SoftmaxUse>;
 
  public:
   /// `best`: the scores that are watched are to be those of so many best patterns, too.
@@ -40,6 +40,7 @@ class SoftmaxReader : public CandidateReader<Scorer> {
     this->score_segments(tile, [&]() HWY_ATTR {
       for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) rescale(lane);
       this->for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR { weigh(lane, candidates, watch); });
+      this->for_each_lane([&](Index lane, LaneCandidates& candidates) HWY_ATTR { weigh(lane, candidates); });
     });
   }
 
@@ -83,11 +84,25 @@ class SoftmaxReader : public CandidateReader<Scorer> {
   /// that a block's negligible weights are the same whatever is weighed at a time.
   template <class Watch>
   HWY_INLINE void weigh(Index lane, Candidates& candidates, const Watch& watch) {
+    weigh_blocks(candidates, [&](Index first, Index end, Index kept) HWY_ATTR {
+      return weigh(lane, candidates, first, end, kept, watch);
+    });
+  }
+
+  /// The same of a single lane. Nobody watches.
+  HWY_INLINE void weigh(Index lane, LaneCandidates& candidates) {
+    weigh_blocks(candidates, [&](Index first, Index end, Index kept) HWY_ATTR {
+      return weigh(lane, candidates, first, end, kept);
+    });
+  }
+
+  template <class List, class Weigh>
+  HWY_INLINE void weigh_blocks(List& candidates, const Weigh& weigh_block) {
     const Index block = this->pattern_block();
     Index kept = 0;
     for (Index first = 0; first < candidates.count();) {
       const Index end = candidates.first_from(first, (candidates.pattern(first) / block + 1) * block);
-      kept = weigh(lane, candidates, first, end, kept, watch);
+      kept = weigh_block(first, end, kept);
       first = end;
     }
     candidates.truncate(kept);
@@ -99,7 +114,7 @@ class SoftmaxReader : public CandidateReader<Scorer> {
     Vector origin[block_vectors];
     for (int v = 0; v < block_vectors; ++v) origin[v] = finite_maximum(lane + v * vector_lanes());
     const Vector least = hn::Set(floats, -cutoff_);
-    Tail tail(negligible_);
+    Tail<Floats, block_vectors> tail(negligible_);
     const Index weighed =
         candidates.move_kept(first, end, to, [&](Index pattern, Vector(&values)[block_vectors]) HWY_ATTR {
           auto none = hn::Eq(least, least);
@@ -124,21 +139,53 @@ class SoftmaxReader : public CandidateReader<Scorer> {
     });
   }
 
+  /// The same of a single lane, of whose patterns a vector is weighed at a time.
+  HWY_INLINE Index weigh(Index lane, LaneCandidates& candidates, Index first, Index end, Index to) {
+    float* const values = candidates.values();
+    const Vector origin = hn::Set(floats, finite_maximum_of(lane));
+    const Vector least = hn::Set(floats, -cutoff_);
+    for (Index i = first; i < end; i += vector_lanes()) {
+      const Vector distance = hn::Sub(hn::LoadU(floats, values + i), origin);
+      const Vector weights = hn::IfThenZeroElse(hn::Le(distance, least), exp_near_zero(distance));  // NaN counts.
+      // The scores of the next block stay.
+      hn::BlendedStore(weights, hn::FirstN(floats, static_cast<std::size_t>(end - i)), floats, values + i);
+    }
+    constexpr hn::CappedTag<float, 1> one;
+    Tail<decltype(one), 1> tail(negligible_);
+    double sum = normaliser_[static_cast<std::size_t>(lane)];
+    for (Index i = first; i < end; ++i) {
+      sum += static_cast<double>(values[i]);
+      tail.add(0, hn::Set(one, values[i]));
+    }
+    normaliser_[static_cast<std::size_t>(lane)] = sum;
+    const float threshold = hn::GetLane(tail.threshold(0));
+    return candidates.move_kept(first, end, to,
+                                [&](float weight) { return !(weight < threshold || weight == 0.0F); });
+  }
+
   /// What scores are measured from: 0 while the largest is −∞, for none of those may count.
   [[nodiscard]] HWY_INLINE Vector finite_maximum(Index lane) const {
     const Vector maximum = hn::Load(floats, maximum_.data() + lane);
     return hn::IfThenZeroElse(hn::Eq(maximum, hn::Set(floats, -std::numeric_limits<float>::infinity())), maximum);
   }
 
+  [[nodiscard]] float finite_maximum_of(Index lane) const {
+    const float maximum = maximum_[static_cast<std::size_t>(lane)];
+    return maximum == -std::numeric_limits<float>::infinity() ? 0.0F : maximum;
+  }
+
   /// Sums of a lane's weights below two thresholds. The sum of all weights is at least 1, that of the largest; so what
   /// adds up to no more than is negligible in each block comes to a quarter of a float ulp of it.
+  template <class Tag, int vectors>
   class Tail {
+    using Vector = hn::Vec<Tag>;
+
    public:
     HWY_INLINE explicit Tail(float negligible)
-        : most_(hn::Set(floats, negligible)),
-          higher_(hn::Set(floats, 0x1p-3F * negligible)),
-          lower_(hn::Set(floats, 0x1p-6F * negligible)) {
-      for (int v = 0; v < block_vectors; ++v) below_higher_[v] = below_lower_[v] = hn::Zero(floats);
+        : most_(hn::Set(Tag(), negligible)),
+          higher_(hn::Set(Tag(), 0x1p-3F * negligible)),
+          lower_(hn::Set(Tag(), 0x1p-6F * negligible)) {
+      for (int v = 0; v < vectors; ++v) below_higher_[v] = below_lower_[v] = hn::Zero(Tag());
     }
 
     HWY_INLINE void add(int v, Vector weight) {
@@ -156,8 +203,8 @@ class SoftmaxReader : public CandidateReader<Scorer> {
     Vector most_;
     Vector higher_;
     Vector lower_;
-    Vector below_higher_[block_vectors];
-    Vector below_lower_[block_vectors];
+    Vector below_higher_[vectors];
+    Vector below_lower_[vectors];
   };
 
   LaneArray<float> weighed_maximum_;  ///< maximum at the last weighing
