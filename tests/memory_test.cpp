@@ -1,7 +1,9 @@
 /// Memories as values: what they store, how they grow and forget, and which form they choose.
 
 #include <algorithm>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -204,6 +206,25 @@ TEST(ImprintTest, TakesAViewOfTheMemorysOwnPatterns) {
   }
 }
 
+TEST(ImprintTest, TakesAViewOfADenseMemorysOwnPatterns) {
+  Rng rng(25);
+  const Matrix<float> patterns = random_bipolar(5, 33, rng);
+  for (const bool alone : {true, false}) {
+    Memory memory = Memory::hebbian(test_device(), patterns, {.evaluation = Evaluation::dense, .contents = patterns});
+    Matrix<float> all = copy(patterns);
+    for (int i = 0; i < 3; ++i) {
+      const Memory held = alone ? Memory::hebbian(test_device(), patterns) : memory;
+      memory.imprint(memory.patterns(), memory.contents());
+      all = stack(all, all);
+
+      EXPECT_TRUE(same_bits(memory.patterns(), all));
+      EXPECT_TRUE(same_bits(memory.contents(), all));
+      EXPECT_TRUE(same_answers(
+          memory, Memory::hebbian(test_device(), all, {.evaluation = Evaluation::dense, .contents = all})));
+    }
+  }
+}
+
 TEST(ImprintTest, TakesTheContentsOfAMemoryWithoutAny) {
   Rng rng(14);
   const Matrix<float> patterns = random_gaussian(5, 33, rng);
@@ -295,6 +316,191 @@ TEST(GrowthTest, OfHebbianMemoriesUnderSignUpdates) {
       expect_same_signs(memory, patterns.view().slice(12 - left, left));
     }
   }
+}
+
+/// A dense memory that random turns of imprint and forget change, beside the patterns and contents that it has then.
+class DenseGrowth {
+ public:
+  using Make = std::function<Memory(MatrixView<const float>, MatrixView<const float>)>;
+  using Draw = std::function<Matrix<float>(Index, Index)>;
+
+  DenseGrowth(Index dimension, Index content_dimension, Draw draw, Make make)
+      : draw_(std::move(draw)),
+        make_(std::move(make)),
+        patterns_(draw_(5, dimension)),
+        contents_(draw_(5, content_dimension)),
+        memory_(make_(patterns_, contents_)) {}
+
+  void imprint(const Matrix<float>& more) {
+    const Matrix<float> contents = draw_(more.rows(), contents_.columns());
+    patterns_ = stack(patterns_, more);
+    contents_ = stack(contents_, contents);
+    memory_.imprint(more, contents.columns() > 0 ? contents.view() : MatrixView<const float>());
+  }
+  void imprint(Index count) { imprint(draw_(count, patterns_.columns())); }
+
+  void forget(const std::vector<Index>& forgotten) {
+    const std::vector<Index> kept = others(patterns_.rows(), forgotten);
+    patterns_ = select(patterns_, kept);
+    contents_ = select(contents_, kept);
+    memory_.forget(forgotten);
+  }
+
+  void expect_as_if_made_at_once(Rng& rng) const {
+    const Memory whole = made_at_once();
+    EXPECT_TRUE(same_bits(memory_.patterns(), patterns_));
+    EXPECT_TRUE(same_bits(memory_.contents(), whole.contents()));
+    EXPECT_EQ(memory_.evaluation(), Evaluation::dense);
+    EXPECT_TRUE(same_answers(memory_, whole)) << memory_.rule() << ", " << patterns_.rows();
+    const Matrix<float> queries = flipped_copies(random_bipolar(7, patterns_.columns(), rng), 40, 0.2, rng);
+    const RelaxerOptions options{.max_steps = 4, .energies = true};
+    EXPECT_TRUE(same_results(Relaxer(memory_, options).relax(queries), Relaxer(whole, options).relax(queries)))
+        << memory_.rule() << ", " << patterns_.rows();
+    if (!memory_.rule().starts_with("hebbian")) return;
+    const Recall own = recall(memory_, queries);
+    const Recall all = recall(whole, queries);
+    EXPECT_TRUE(same_bits(own.contents, all.contents)) << memory_.rule() << ", " << patterns_.rows();
+    EXPECT_TRUE(same_bits(own.intensity, all.intensity)) << memory_.rule() << ", " << patterns_.rows();
+  }
+
+  [[nodiscard]] const Memory& memory() const { return memory_; }
+  [[nodiscard]] Memory made_at_once() const { return make_(patterns_, contents_); }
+  [[nodiscard]] Index count() const { return patterns_.rows(); }
+
+ private:
+  Draw draw_;
+  Make make_;
+  Matrix<float> patterns_;
+  Matrix<float> contents_;
+  Memory memory_;
+};
+
+/// Random turns, and one with entries that let sums round, which goes again. Others hold some of the states between.
+void expect_dense_growth(DenseGrowth growth, const Matrix<float>& rounding, Rng& rng) {
+  std::vector<std::pair<Memory, Memory>> held;
+  for (int turn = 0; turn < 12; ++turn) {
+    if (turn % 4 == 3) held.emplace_back(growth.memory(), growth.made_at_once());
+    growth.imprint(static_cast<Index>(1 + rng() % (turn == 5 ? 90 : 3)));
+    growth.expect_as_if_made_at_once(rng);
+    std::vector<Index> forgotten;
+    for (Index i = 0; i < growth.count(); ++i)
+      if (rng() % 4 == 0 && i + 1 < growth.count()) forgotten.push_back(i);
+    growth.forget(forgotten);
+    growth.expect_as_if_made_at_once(rng);
+    if (turn != 7) continue;
+    growth.imprint(rounding);
+    growth.expect_as_if_made_at_once(rng);
+    growth.forget({growth.count() - 1});
+    growth.expect_as_if_made_at_once(rng);
+  }
+  for (const auto& [memory, whole] : held) EXPECT_TRUE(same_answers(memory, whole)) << memory.rule();
+}
+
+TEST(GrowthTest, OfDenseMemories) {
+  if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "memories are made anew there, which others see";
+  Rng rng(22);
+  const auto integers = [&](int most) {
+    return [&rng, most](Index rows, Index columns) {
+      Matrix<float> result(rows, columns);
+      for (Index i = 0; i < result.size(); ++i)
+        result.data()[i] = static_cast<float>(static_cast<int>(rng() % (2 * static_cast<unsigned>(most) + 1)) - most);
+      return result;
+    };
+  };
+  for (const Index dimension : {2, 7, 8, 33, 75})
+    for (const int most : {1, 3, 700}) {
+      // Not integers, and integers whose squares float hasn't.
+      for (const bool integer : {false, true}) {
+        const Matrix<float> rounding = integer ? filled(1, dimension, 5001.0F) : random_gaussian(1, dimension, rng);
+        for (const bool self_coupling : {false, true}) {
+          const HebbianOptions options{.self_coupling = self_coupling, .rate = 0.75F, .evaluation = Evaluation::dense};
+          expect_dense_growth({dimension, 0, integers(most),
+                               [=](MatrixView<const float> patterns, MatrixView<const float> /*contents*/) {
+                                 return Memory::hebbian(test_device(), patterns, options);
+                               }},
+                              rounding, rng);
+          expect_dense_growth({dimension, 11, integers(most),
+                               [=](MatrixView<const float> patterns, MatrixView<const float> contents) {
+                                 HebbianOptions own = options;
+                                 own.contents = contents;
+                                 return Memory::hebbian(test_device(), patterns, own);
+                               }},
+                              rounding, rng);
+        }
+        expect_dense_growth({dimension, 0, integers(most),
+                             [=](MatrixView<const float> pairs, MatrixView<const float> /*contents*/) {
+                               return Memory::bidirectional(test_device(), pairs, {.first = (dimension + 1) / 3});
+                             }},
+                            rounding, rng);
+      }
+    }
+}
+
+TEST(GrowthTest, OfSumsThatHaveBeenTooLargeForFloat) {
+  if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "memories are made anew there, which others see";
+  Rng rng(26);
+  // Five squares of 2047 are odd and beyond 2²⁴, four are not.
+  DenseGrowth growth(
+      9, 0, [](Index rows, Index columns) { return filled(rows, columns, 2047.0F); },
+      [](MatrixView<const float> patterns, MatrixView<const float> /*contents*/) {
+        return Memory::hebbian(test_device(), patterns, {.evaluation = Evaluation::dense});
+      });
+  growth.expect_as_if_made_at_once(rng);
+  growth.forget({2});
+  growth.expect_as_if_made_at_once(rng);
+  growth.imprint(1);
+  growth.expect_as_if_made_at_once(rng);
+}
+
+TEST(ProjectionTest, FactorsOfIntegersThatWereDenseAreMadeAnew) {
+  // Orthogonal patterns of length √D: their factor has ones.
+  Matrix<float> wide = filled(25, 64, 0.0F);
+  for (Index i = 0; i < 25; ++i) wide(i, i) = 8.0F;
+  Memory memory = Memory::projection(test_device(), wide);
+  EXPECT_EQ(memory.evaluation(), Evaluation::dense);
+
+  memory.forget({20, 3});
+
+  const std::vector<Index> kept = others(25, {20, 3});
+  EXPECT_EQ(memory.evaluation(), Evaluation::factored);
+  EXPECT_TRUE(same_answers(memory, Memory::projection(test_device(), select(wide, kept))));
+}
+
+TEST(GrowthTest, OfStorkeyMemories) {
+  if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "memories are made anew there, which others see";
+  Rng rng(23);
+  for (const Index dimension : {1, 7, 33, 75}) {
+    const auto draw = [&](Index rows, Index columns) { return random_bipolar(rows, columns, rng); };
+    DenseGrowth growth(dimension, 0, draw, [](MatrixView<const float> patterns, MatrixView<const float> /*contents*/) {
+      return Memory::storkey(test_device(), patterns);
+    });
+    for (int turn = 0; turn < 4; ++turn) {
+      for (const Index count : {1, 1, 3}) {
+        const Memory held = growth.memory();
+        const Memory whole = growth.made_at_once();
+        growth.imprint(count);
+        EXPECT_TRUE(same_answers(held, whole));
+        growth.imprint(1);
+        growth.expect_as_if_made_at_once(rng);
+      }
+      growth.forget({0, growth.count() - 1, growth.count() / 2});
+      growth.expect_as_if_made_at_once(rng);
+    }
+  }
+}
+
+TEST(GrowthTest, AStorkeyMemoryIsWhatItWasOnceWeightsWouldLeaveFloat) {
+  Rng rng(24);
+  const Matrix<float> patterns = random_bipolar(4, 33, rng);
+  Memory memory = Memory::storkey(test_device(), patterns.view().slice(0, 2));
+  memory.imprint(patterns.view().slice(2, 1));
+
+  EXPECT_THROW(memory.imprint(filled(3, 33, 1e18F)), InvalidArgument);
+
+  EXPECT_EQ(memory.pattern_count(), 3);
+  EXPECT_TRUE(same_answers(memory, Memory::storkey(test_device(), patterns.view().slice(0, 3))));
+  memory.imprint(patterns.view().slice(3, 1));
+  EXPECT_TRUE(same_answers(memory, Memory::storkey(test_device(), patterns)));
 }
 
 TEST(ForgetTest, ContentsGoWithTheirPatterns) {
@@ -428,9 +634,22 @@ TEST(ProjectionTest, GrowsAndForgetsAsIfMadeAtOnce) {
       memory.imprint(patterns.view().slice(count, 1), contents.view().slice(count, 1));
       memory.forget({count});
     }
-    memory.forget({3});
-    const std::vector<Index> kept = others(20, {3});
-    expect_projection(memory, select(patterns, kept), select(contents, kept), ridge);
+    std::vector<Index> kept = others(20, {});
+    for (const std::vector<Index>& some : std::vector<std::vector<Index>>{{18}, {9, 3}, {14, 16, 7, 13}, {0}, {1}}) {
+      const Memory held = memory;
+      const Memory whole =
+          Memory::projection(test_device(), memory.patterns(), {.ridge = ridge, .contents = memory.contents()});
+      memory.forget(some);
+      EXPECT_TRUE(same_answers(held, whole));
+      std::vector<Index> left;
+      for (const Index i : others(static_cast<Index>(kept.size()), some))
+        left.push_back(kept[static_cast<std::size_t>(i)]);
+      kept = left;
+      expect_projection(memory, select(patterns, kept), select(contents, kept), ridge);
+      memory.imprint(patterns.view().slice(25, 1), contents.view().slice(25, 1));
+      memory.forget({static_cast<Index>(kept.size())});
+      expect_projection(memory, select(patterns, kept), select(contents, kept), ridge);
+    }
   }
 }
 

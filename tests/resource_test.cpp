@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <new>
@@ -151,6 +152,9 @@ TEST(GrowthTest, NewPatternsTakeTheRoomThatThereIs) {
                                   modern(dot, entmax()),
                                   modern(squared_distance, epanechnikov()),
                                   Memory::exponential(cpu, patterns),
+                                  Memory::hebbian(cpu, patterns),
+                                  Memory::hebbian(cpu, patterns, {.contents = patterns}),
+                                  Memory::bidirectional(cpu, patterns, {.first = 10}),
                                   Memory::adaptive(cpu, patterns, {.squared_distance = std::vector<float>(32, 1.0F)}),
                                   Memory::modern_hopfield(cpu, patterns, {.contents = patterns})};
   while (!memories.empty()) {
@@ -234,6 +238,45 @@ TEST(OutOfMemoryTest, ChangesFailAsAWhole) {
     EXPECT_TRUE(same_results(Relaxer(made, {.max_steps = 3}).relax(queries), relaxed)) << made.rule();
     EXPECT_TRUE(same_bits(recall(made, queries).contents, recalled.contents)) << made.rule();
   }
+}
+
+/// Takes the memory through a change whose allocations fail one after another, and expects it to be what it was.
+void expect_whole_failures(const Memory& made, MatrixView<const float> queries, const std::function<void(Memory&)>& own,
+                           const std::function<void(Memory&)>& change) {
+  int failures = 0;
+  for (int attempt = 0;; ++attempt) {
+    Memory memory = made;
+    own(memory);
+    const Relaxation before = Relaxer(memory, {.max_steps = 3}).relax(queries);
+    const Matrix<float> patterns = copy(memory.patterns());
+    if (succeeds_after(attempt / 2, attempt % 2 == 0 ? 0x40 : 0xFF, [&] { change(memory); })) break;
+    ++failures;
+    EXPECT_TRUE(same_bits(memory.patterns(), patterns)) << memory.rule() << ", " << attempt;
+    EXPECT_TRUE(same_results(Relaxer(memory, {.max_steps = 3}).relax(queries), before))
+        << memory.rule() << ", " << attempt;
+  }
+  EXPECT_GT(failures, 2) << made.rule();
+}
+
+TEST(OutOfMemoryTest, ChangesOfWeightsFailAsAWhole) {
+  Rng rng(65);
+  const Device cpu = Device::cpu();
+  const Matrix<float> patterns = random_bipolar(20, 24, rng);
+  const Matrix<float> more = random_bipolar(40, 24, rng);
+  const Matrix<float> queries = flipped_copies(patterns, 20, 0.2, rng);
+  for (const bool alone : {true, false})
+    for (const Memory& made :
+         {Memory::hebbian(cpu, patterns), Memory::bidirectional(cpu, patterns, {.first = 9}),
+          Memory::storkey(cpu, patterns),
+          Memory::projection(cpu, patterns, {.ridge = 0.1F, .evaluation = Evaluation::factored})}) {
+      const Relaxation relaxed = Relaxer(made, {.max_steps = 3}).relax(queries);
+      const auto own = [&](Memory& memory) {
+        if (alone) memory.imprint(more.view().slice(0, 1));
+      };
+      expect_whole_failures(made, queries, own, [&](Memory& memory) { memory.imprint(more); });
+      expect_whole_failures(made, queries, own, [&](Memory& memory) { memory.forget({3, 7}); });
+      EXPECT_TRUE(same_results(Relaxer(made, {.max_steps = 3}).relax(queries), relaxed)) << made.rule();
+    }
 }
 
 TEST(LargeOffsetTest, RowsMayLieGigabytesApart) {

@@ -280,9 +280,13 @@ class ATTRACTOR_EXPORT Memory {
   ///         one without `centred` and decay. Exceptions are modern Hopfield memories whose patterns are far from 0
   ///         (some column's values at least twice their spread) and, with squared distances, new patterns shorter than
   ///         all others. A factored projection memory that has changed before takes O(QP(D + M) + QP²), and keeps what
-  ///         that needs, P² + 2P(D + M) floats beside. The first relaxation of a factored linear memory, new or
-  ///         changed, finds what sign updates need of all patterns, O(PD). Results are those of a memory made at
-  ///         once, bit for bit.
+  ///         that needs, P² + 2P(D + M) floats beside. A dense Hebbian memory without `centred` and decay, or a
+  ///         bidirectional one, takes O(QD² + QDM) where sums can't round: entries and contents are integers, all that
+  ///         there have been since it was last made anew, and their largest magnitudes' product times P is below 2²⁴.
+  ///         A Storkey memory that has changed before takes O(QD²), and keeps 2D² floats beside. The latter four are
+  ///         copied, if others hold them, and change then. The first relaxation of a linear memory, new or changed,
+  ///         finds what sign updates need of all patterns, O(PD) factored, O(D²) dense. Results are those of a memory
+  ///         made at once, bit for bit.
   void imprint(MatrixView<const float> patterns, MatrixView<const float> contents = {});
 
   /// Removes the patterns with these indices; later ones move up. Views of patterns and contents end.
@@ -292,8 +296,9 @@ class ATTRACTOR_EXPORT Memory {
   /// Complexity: that of making the memory anew; but where `imprint` is done in place, and patterns have no weights or
   /// priors of their own, O(QD + QM), plus copying the later patterns, plus up to O(PD) reads where a forgotten one was
   /// the only one with the largest or smallest entry of a column, the longest, or the shortest; of patterns in random
-  /// order one rarely is. Of factored Hebbian memories all patterns are read once. From projection memories only the
-  /// last patterns are taken in place.
+  /// order one rarely is. Of factored Hebbian memories all patterns are read once. Dense ones take O(QD² + QDM).
+  /// Projection memories learn those again that come after the first one forgotten; Storkey memories all, for what a
+  /// pattern adds depends on those before it.
   void forget(std::span<const Index> indices);
   void forget(std::initializer_list<Index> indices) { forget(std::span(indices.begin(), indices.size())); }
 

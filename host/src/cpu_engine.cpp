@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "host/src/dense_sums.hpp"
 #include "host/src/engine.hpp"
 #include "host/src/linear_rules.hpp"
 #include "kernels/cpu/adaptive/adaptive.hpp"
@@ -31,7 +32,7 @@ cpu::AlignedFloats thresholds_of(const PointwiseForm& form, float factor = 1.0F)
 cpu::Field make_field(const PointwiseForm& form) {
   if (form.evaluation == Evaluation::dense)
     return cpu::DenseField{.weights = cpu::PackedMatrix(weights(form)),
-                           .resolution = for_neurons(resolution_of(form)),
+                           .resolution = {},
                            .threshold = thresholds_of(form),
                            .scale = form.scale};
   return cpu::FactoredField{.factor = cpu::PackedMatrix(form.factor),
@@ -177,13 +178,26 @@ std::vector<double> removed_squares(const Form& form) {
   return squares;
 }
 
+/// Those of dense memories.
+DenseSums dense_sums(const Form& form) {
+  const auto* const pointwise = std::get_if<PointwiseForm>(&form);
+  if (pointwise == nullptr || pointwise->evaluation == Evaluation::factored) return {};
+  return DenseSums(*pointwise);
+}
+
 class CpuEngine final : public Engine {
  public:
   explicit CpuEngine(const Form& form)
       : field_(std::visit([](const auto& f) { return make_field(f); }, form)),
         readout_(std::visit([](const auto& f) { return make_readout(f); }, form)),
-        squares_(removed_squares(form)) {}
+        squares_(removed_squares(form)),
+        sums_(dense_sums(form)) {}
   explicit CpuEngine(const cpu::EmptyField& field) : field_(field) {}
+
+  [[nodiscard]] std::unique_ptr<Engine> copy() const override {
+    const std::scoped_lock lock(mutex_);
+    return std::unique_ptr<Engine>(new CpuEngine(*this));
+  }
 
   [[nodiscard]] const cpu::PackedMatrix* patterns() const override {
     return std::visit([](const auto& field) { return patterns_of(field); }, field_);
@@ -194,7 +208,8 @@ class CpuEngine final : public Engine {
     return std::holds_alternative<cpu::DenseField>(field_) ? nullptr : &readout_.contents;
   }
 
-  void append(const Form& form) override {
+  bool append(const Form& form) override {
+    if (std::holds_alternative<cpu::DenseField>(field_)) return add(std::get<PointwiseForm>(form), 1.0F);
     const MatrixView<const float> contents = contents_of(form);
     readout_.contents.reserve(readout_.contents.rows() + contents.rows);
     if (const auto* const pointwise = std::get_if<PointwiseForm>(&form))
@@ -202,7 +217,10 @@ class CpuEngine final : public Engine {
     else
       std::visit([](auto& field, const auto& f) { detail::append(field, f); }, field_, form);
     readout_.contents.append(contents);
+    return true;
   }
+
+  bool subtract(const Form& form) override { return add(std::get<PointwiseForm>(form), -1.0F); }
 
   void remove(std::span<const Index> patterns) noexcept override {
     if (auto* const factored = std::get_if<cpu::FactoredField>(&field_))
@@ -242,6 +260,18 @@ class CpuEngine final : public Engine {
   }
 
  private:
+  /// Of one whose field nobody completes meanwhile.
+  CpuEngine(const CpuEngine& other)
+      : Engine(), field_(other.field_), readout_(other.readout_), squares_(other.squares_), sums_(other.sums_) {}
+
+  bool add(const PointwiseForm& form, float sign) {
+    auto& field = std::get<cpu::DenseField>(field_);
+    if (form.weights.empty()) return sums_.add(form, sign, field, readout_);
+    field.weights = cpu::PackedMatrix(form.weights);
+    field.resolution = {};
+    return true;
+  }
+
   void append_pointwise(cpu::FactoredField& field, const PointwiseForm& form) {
     const Index first = field.factor.rows();
     const Index count = first + form.factor.rows;
@@ -281,14 +311,19 @@ class CpuEngine final : public Engine {
   /// The first relaxation does, whichever thread's it is.
   void complete_field() const {
     auto* const factored = std::get_if<cpu::FactoredField>(&field_);
-    if (factored == nullptr) return;
+    auto* const dense = std::get_if<cpu::DenseField>(&field_);
+    if (factored == nullptr && dense == nullptr) return;
     const std::scoped_lock lock(mutex_);
-    complete(*factored);
+    if (factored != nullptr)
+      complete(*factored);
+    else if (dense->resolution.data() == nullptr)
+      dense->resolution = for_neurons(sums_.resolution(*dense));
   }
 
   mutable cpu::Field field_;
   cpu::Readout readout_;
   std::vector<double> squares_;  ///< [D] whose rounding the field's diagonal is; empty where that is 0
+  DenseSums sums_;
   mutable std::mutex mutex_;
 };
 

@@ -26,11 +26,18 @@ class Engine {
   [[nodiscard]] virtual const cpu::PackedMatrix* patterns() const { return nullptr; }
   [[nodiscard]] virtual const cpu::PackedMatrix* contents() const { return nullptr; }
 
+  /// One of one's own that is the same, where the engine can change; else null. Others may relax on this one meanwhile.
+  [[nodiscard]] virtual std::unique_ptr<Engine> copy() const { return nullptr; }
+
   /// Stores more patterns behind those there are, in time for these alone: the form holds what the rule makes of them,
-  /// and what it says of all is said of the old ones too. Nobody else uses the engine. It must keep its patterns.
+  /// and what it says of all is said of the old ones too. Nobody else uses the engine. It must keep its patterns, or
+  /// have dense weights that are sums over them; false, with nothing changed, where these might round.
   ///
   /// @throws std::bad_alloc, with nothing changed
-  virtual void append(const Form& /*form*/) {}
+  virtual bool append(const Form& /*form*/) { return false; }
+
+  /// Takes the patterns of a form out of dense weights, as `append` adds them.
+  virtual bool subtract(const Form& /*form*/) { return false; }
 
   /// Takes patterns out, which ascend, but not all; later ones move up. Nobody else uses the engine. It must keep its
   /// patterns, and what it says of all must have been told it of those left, by a form without patterns.

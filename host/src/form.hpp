@@ -21,11 +21,12 @@ namespace attractor::detail {
 struct PointwiseForm {
   MatrixView<const float> factor;          ///< F [P × D]; empty where there are weights
   MatrixView<const float> contents = {};   ///< C [P × M], prepared as the factor's patterns are; empty: C = F
-  std::vector<float> intensity = {};       ///< [P] as contents that are all 1; empty where there are weights
+  std::vector<float> intensity = {};       ///< [P] as contents that are all 1; empty: it weighs no patterns
   MatrixView<const float> weights = {};    ///< W/scale [D × D] of linear memories that have no factor: dense
   std::vector<float> resolution = {};      ///< [D], in units of u; empty: what field_resolution finds
   std::span<const float> thresholds = {};  ///< θ [D] of linear memories; none: 0
   PointwiseSeparation separation = LinearSeparation{};
+  Index first_layer = 0;     ///< N: weights of a dense memory join only its first N neurons with others; 0: all
   float score_scale = 1.0F;  ///< 1 where the separation is linear
   float scale = 1.0F;
   float energy_scale = 1.0F;

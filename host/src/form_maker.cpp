@@ -62,9 +62,23 @@ class FormMaker {
                          .evaluation = cheaper(rule.evaluation, statistics_),
                          .placement = rule.placement};
   }
-  Form operator()(const StorkeyOptions& rule) const { return of_weights(storkey_weights(patterns_), 1.0F, rule); }
+  Form operator()(const StorkeyOptions& rule) const {
+    made_.patterns = made_.storkey->learn(patterns_);
+    return PointwiseForm{.factor = {},
+                         .weights = made_.patterns,
+                         .thresholds = rule.thresholds,
+                         .evaluation = Evaluation::dense,
+                         .placement = rule.placement};
+  }
   Form operator()(const BidirectionalOptions& rule) const {
-    return of_weights(bidirectional_weights(patterns_, rule.first), 1.0F / static_cast<float>(patterns_.columns), rule);
+    const float scale = 1.0F / static_cast<float>(patterns_.columns);
+    return PointwiseForm{.factor = patterns_,
+                         .thresholds = rule.thresholds,
+                         .first_layer = rule.first,
+                         .scale = scale,
+                         .energy_scale = scale,
+                         .evaluation = Evaluation::dense,
+                         .placement = rule.placement};
   }
   Form operator()(const DenseAssociativeOptions& rule) const {
     return polynomial({.order = rule.order, .rectified = rule.rectified});
@@ -127,20 +141,6 @@ class FormMaker {
                        .quadratic = false};
   }
 
-  /// Linear memories that have no factor.
-  template <class Rule>
-  [[nodiscard]] Form of_weights(Matrix<float> weights, float scale, const Rule& rule) const {
-    made_.patterns = std::move(weights);
-    return PointwiseForm{.factor = {},
-                         .weights = made_.patterns,
-                         .resolution = weight_resolution(made_.patterns, scale),
-                         .thresholds = rule.thresholds,
-                         .scale = scale,
-                         .energy_scale = scale,
-                         .evaluation = Evaluation::dense,
-                         .placement = rule.placement};
-  }
-
   /// Overlaps h = Ax/D are at most 1 for states of ±1, so that no power of them overflows.
   [[nodiscard]] Form polynomial(const PolynomialSeparation& separation) const {
     const auto dimension = static_cast<float>(patterns_.columns);
@@ -186,15 +186,15 @@ class ChangeCheck {
   bool operator()(const DenseAssociativeOptions& /*rule*/) const { return true; }
   bool operator()(const MinervaOptions& /*rule*/) const { return true; }
   bool operator()(const HebbianOptions& rule) const {
-    return !rule.centred && rule.decay == 1.0F && cheaper(rule.evaluation, after_) == Evaluation::factored;
+    return !rule.centred && rule.decay == 1.0F && cheaper(rule.evaluation, before_) == cheaper(rule.evaluation, after_);
   }
+  bool operator()(const BidirectionalOptions& /*rule*/) const { return true; }
   bool operator()(const ProjectionOptions& rule) const {
-    return cheaper(rule.evaluation, after_) == Evaluation::factored;
+    return cheaper(rule.evaluation, before_) == Evaluation::factored &&
+           cheaper(rule.evaluation, after_) == Evaluation::factored;
   }
-  template <class Linear>
-  bool operator()(const Linear& /*rule*/) const {
-    return false;
-  }
+  /// What a pattern adds depends on those before it.
+  bool operator()(const StorkeyOptions& /*rule*/) const { return after_.count >= before_.count; }
 
  private:
   const PatternStatistics& before_;

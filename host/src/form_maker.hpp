@@ -6,12 +6,14 @@
 #include "host/src/pattern_statistics.hpp"
 #include "host/src/projection.hpp"
 #include "host/src/rule.hpp"
+#include "host/src/storkey.hpp"
 
 namespace attractor::detail {
 
 /// What a form views, where that isn't what is stored itself.
 struct MadeMatrices {
   Projection* projection;               ///< of projection memories: what it has become of the `stored` patterns
+  Storkey* storkey;                     ///< of Storkey memories: what has been learned
   MatrixView<const float> stored = {};  ///< those before, of rules that need them
   Matrix<float> patterns = {};
   Matrix<float> contents = {};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -56,34 +57,79 @@ std::vector<double> squared_columns(MatrixView<const float> factor) {
   return sums;
 }
 
-/// About the largest eigenvalue of FᵀF, by the power method.
-double largest_eigenvalue(MatrixView<const float> factor) {
-  const auto columns = static_cast<std::size_t>(factor.columns);
+/// About the largest eigenvalue of G = FᵀF [columns × columns] by the power method: multiply(x) is Gx.
+template <class Multiply>
+double largest_eigenvalue(std::size_t columns, const Multiply& multiply) {
   // Irrational steps: patterns won't be orthogonal to it.
   std::vector<double> x(columns);
   for (std::size_t k = 0; k < columns; ++k) x[k] = 1.5 + std::sin(static_cast<double>(k + 1));
   double eigenvalue = 0.0;
   constexpr int rounds = 8;
   for (int round = 0; round < rounds; ++round) {
-    const double norm = std::sqrt(dot(x.data(), x.data(), factor.columns));
+    const double norm = std::sqrt(dot(x.data(), x.data(), static_cast<Index>(columns)));
     if (norm == 0.0) break;
     for (double& value : x) value /= norm;
-    std::vector<double> product(columns, 0.0);
-    eigenvalue = 0.0;
-    for (Index i = 0; i < factor.rows; ++i) {
-      double score = 0.0;
-      for (Index k = 0; k < factor.columns; ++k)
-        score += static_cast<double>(factor(i, k)) * x[static_cast<std::size_t>(k)];
-      for (Index k = 0; k < factor.columns; ++k)
-        product[static_cast<std::size_t>(k)] += score * static_cast<double>(factor(i, k));
-      eigenvalue += score * score;
-    }
+    std::vector<double> product = multiply(x);
+    eigenvalue = dot(x.data(), product.data(), static_cast<Index>(columns));
     x = std::move(product);
   }
   return eigenvalue;
 }
 
-/// The largest magnitude of entries that are all integers; infinite where one isn't.
+/// Σ_k row_k x_k.
+double row_product(const float* row, const std::vector<double>& x) {
+  double sum = 0.0;
+  for (std::size_t k = 0; k < x.size(); ++k) sum += static_cast<double>(row[k]) * x[k];
+  return sum;
+}
+
+double eigenvalue_of_factor(MatrixView<const float> factor) {
+  const auto columns = static_cast<std::size_t>(factor.columns);
+  return largest_eigenvalue(columns, [&](const std::vector<double>& x) {
+    std::vector<double> product(columns, 0.0);
+    for (Index i = 0; i < factor.rows; ++i) {
+      const float* const row = factor.row(i);
+      const double score = row_product(row, x);
+      for (std::size_t k = 0; k < columns; ++k) product[k] += score * static_cast<double>(row[k]);
+    }
+    return product;
+  });
+}
+
+/// That of weights with this diagonal, whatever they have there; the diagonal's sum, which is no less, where they leave
+/// the range of float.
+double eigenvalue_of_weights(MatrixView<const float> weights, const std::vector<double>& diagonal) {
+  const double found = largest_eigenvalue(diagonal.size(), [&](const std::vector<double>& x) {
+    std::vector<double> product(diagonal.size());
+    for_rows(0, weights.rows, weights.columns, [&](Index i) {
+      const auto k = static_cast<std::size_t>(i);
+      product[k] = row_product(weights.row(i), x) + (diagonal[k] - static_cast<double>(weights(i, i))) * x[k];
+    });
+    return product;
+  });
+  return std::isfinite(found) ? found : std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
+}
+
+/// The most that a resolution may be. Sums over integer states of at most 1 that are integers themselves, none above
+/// `largest_sum` and so small that float has them all, are nothing but 0 below a half.
+double most_resolution(double largest_sum, float scale) {
+  return largest_sum < 0x1p24 ? 0.5 * static_cast<double>(scale)
+                              : static_cast<double>(std::numeric_limits<float>::max());
+}
+
+/// From Σ_μ F_μi² for each neuron and the largest eigenvalue of FᵀF.
+std::vector<float> resolution_from(const std::vector<double>& squares, double eigenvalue, double largest_sum,
+                                   float scale) {
+  const double states = static_cast<double>(scale) * std::sqrt(eigenvalue * static_cast<double>(squares.size()));
+  const double most = most_resolution(largest_sum, scale);
+  std::vector<float> result(squares.size());
+  for (std::size_t k = 0; k < result.size(); ++k)
+    result[k] = static_cast<float>(std::min(0x1p-20 * std::sqrt(squares[k]) * states, most));
+  return result;
+}
+
+}  // namespace
+
 double largest_integer(MatrixView<const float> matrix) {
   double largest = 0.0;
   for (Index i = 0; i < matrix.rows; ++i)
@@ -94,15 +140,6 @@ double largest_integer(MatrixView<const float> matrix) {
   return largest;
 }
 
-/// The most that a resolution may be. Sums over integer states of at most 1 that are integers themselves, none above
-/// `largest_sum` and so small that float has them all, are nothing but 0 below a half.
-double most_resolution(double largest_sum, float scale) {
-  return largest_sum < 0x1p24 ? 0.5 * static_cast<double>(scale)
-                              : static_cast<double>(std::numeric_limits<float>::max());
-}
-
-}  // namespace
-
 void add_squares(MatrixView<const float> factor, std::vector<double>& sums) {
   for (Index i = 0; i < factor.rows; ++i)
     for (Index k = 0; k < factor.columns; ++k) {
@@ -112,20 +149,19 @@ void add_squares(MatrixView<const float> factor, std::vector<double>& sums) {
 }
 
 std::vector<float> resolution_of(const PointwiseForm& form) {
-  return form.resolution.empty() ? field_resolution(form.factor, form.scale) : form.resolution;
+  if (!form.resolution.empty()) return form.resolution;
+  return form.weights.empty() ? field_resolution(form.factor, form.scale) : weight_resolution(form.weights, form.scale);
 }
 
 std::vector<float> field_resolution(MatrixView<const float> factor, float scale) {
-  const std::vector<double> weights = squared_columns(factor);
-  const double states =
-      static_cast<double>(scale) * std::sqrt(largest_eigenvalue(factor) * static_cast<double>(factor.columns));
   const double largest = largest_integer(factor);
-  const double most = most_resolution(
-      largest * largest * static_cast<double>(factor.rows) * static_cast<double>(factor.columns), scale);
-  std::vector<float> result(weights.size());
-  for (std::size_t k = 0; k < result.size(); ++k)
-    result[k] = static_cast<float>(std::min(0x1p-20 * std::sqrt(weights[k]) * states, most));
-  return result;
+  const double largest_sum = largest * largest * static_cast<double>(factor.rows) * static_cast<double>(factor.columns);
+  return resolution_from(squared_columns(factor), eigenvalue_of_factor(factor), largest_sum, scale);
+}
+
+std::vector<float> field_resolution(MatrixView<const float> weights, const std::vector<double>& diagonal, float scale) {
+  const double largest_sum = largest_integer(weights) * static_cast<double>(weights.columns);
+  return resolution_from(diagonal, eigenvalue_of_weights(weights, diagonal), largest_sum, scale);
 }
 
 std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling) {
@@ -134,39 +170,6 @@ std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_co
   const std::vector<double> sums = squared_columns(factor);
   std::transform(sums.begin(), sums.end(), diagonal.begin(), [](double sum) { return static_cast<float>(sum); });
   return diagonal;
-}
-
-Matrix<float> storkey_weights(MatrixView<const float> patterns) {
-  const Index d = patterns.columns;
-  Matrix<double> w(d, d);
-  std::fill_n(w.data(), w.size(), 0.0);
-  std::vector<double> fields(static_cast<std::size_t>(d));
-  for (Index mu = 0; mu < patterns.rows; ++mu) {
-    const std::vector<double> pattern(patterns.row(mu), patterns.row(mu) + d);
-    const auto entry = [&](Index i) { return pattern[static_cast<std::size_t>(i)]; };
-    const auto field = [&](Index i) { return fields[static_cast<std::size_t>(i)]; };
-    for_rows(0, d, d, [&](Index i) { fields[static_cast<std::size_t>(i)] = dot(w.row(i), pattern.data(), d); });
-    // The fields leave out what i and j tell one another: w_ij is still that of before, and the diagonal is 0.
-    for_rows(0, d, d, [&](Index i) {
-      for (Index j = 0; j < d; ++j) {
-        if (i == j) continue;
-        const double own = w(i, j);
-        w(i, j) +=
-            (entry(i) * entry(j) - entry(i) * (field(j) - own * entry(i)) - (field(i) - own * entry(j)) * entry(j)) /
-            static_cast<double>(d);
-      }
-    });
-  }
-  Matrix<float> result(d, d);
-  for (Index i = 0; i < d; ++i)
-    for (Index j = 0; j < d; ++j) {
-      // Sums of the two halves need not be the same in the last digit.
-      result(i, j) = static_cast<float>(i < j ? w(i, j) : w(j, i));
-      if (!std::isfinite(result(i, j)))
-        throw InvalidArgument("Storkey's rule makes weights of " + std::to_string(patterns.rows) +
-                              " patterns that leave the range of float; entries should be about ±1");
-    }
-  return result;
 }
 
 std::vector<float> weight_resolution(MatrixView<const float> weights, float scale) {
@@ -187,6 +190,7 @@ Matrix<float> weights(const PointwiseForm& form) {
     for (Index i = 0; i < result.rows(); ++i) std::copy_n(form.weights.row(i), result.columns(), result.row(i));
     return result;
   }
+  if (form.first_layer > 0) return bidirectional_weights(form.factor, form.first_layer);
   Matrix<float> result = cpu::gram(form.factor);
   if (!form.self_coupling)
     for (Index i = 0; i < form.factor.columns; ++i) result(i, i) = 0.0F;
@@ -207,7 +211,7 @@ std::vector<float> intensity_weights(const PointwiseForm& form) {
 }  // namespace
 
 DenseReadout dense_readout(const PointwiseForm& form) {
-  if (form.factor.empty()) return {};
+  if (form.factor.empty() || form.first_layer > 0) return {};
   if (form.contents.empty())
     return {.contents = {},
             .intensity = intensity_weights(form),

@@ -19,6 +19,9 @@ Matrix<float> faded_factor(MatrixView<const float> factor, float decay);
 /// ξᵀη between the layers of pairs [ξ | η], `first` and all other neurons, summed over the pairs [D × D].
 Matrix<float> bidirectional_weights(MatrixView<const float> pairs, Index first);
 
+/// The largest magnitude of entries that are all integers; infinite where one isn't.
+double largest_integer(MatrixView<const float> matrix);
+
 /// Adds Σ_μ F_μi² [D], in the order of the patterns.
 void add_squares(MatrixView<const float> factor, std::vector<double>& sums);
 
@@ -29,13 +32,11 @@ std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_co
 /// core/attractor/update.hpp. Complexity: O(PD).
 std::vector<float> field_resolution(MatrixView<const float> factor, float scale);
 
-/// That of the form, found where it has none.
-std::vector<float> resolution_of(const PointwiseForm& form);
+/// The same of weights that are FᵀF [D × D] but for their diagonal, and FᵀF's diagonal. Complexity: O(D²).
+std::vector<float> field_resolution(MatrixView<const float> weights, const std::vector<double>& diagonal, float scale);
 
-/// W of Storkey's rule [D × D], see Memory::storkey.
-///
-/// @throws InvalidArgument it leaves the range of float.
-Matrix<float> storkey_weights(MatrixView<const float> patterns);
+/// That of a form with a factor of its own or weights, found where it has none.
+std::vector<float> resolution_of(const PointwiseForm& form);
 
 /// The same for weights that have no factor [D], in units of scale·Wx: by Cauchy and Schwarz |W_i x| is at most
 /// |W_i| √D max|x|.
@@ -51,7 +52,7 @@ struct DenseReadout {
   std::vector<float> diagonal;   ///< [D] where there are no contents: what its weights lack of FᵀF
 };
 
-/// Of one without a factor, which weighs no patterns, nothing.
+/// Of one that weighs no patterns, nothing.
 DenseReadout dense_readout(const PointwiseForm& form);
 
 }  // namespace attractor::detail

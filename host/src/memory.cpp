@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -54,13 +55,22 @@ std::shared_ptr<MemoryState> make_empty_state(const Device& device, const Rule& 
                                                       .evaluation = evaluation_without_patterns(rule),
                                                       .engine = make_empty_engine(columns),
                                                       .projection = {},
+                                                      .storkey = {},
                                                       .patterns = store(std::move(patterns), nullptr),
                                                       .contents = store(std::move(contents), nullptr)});
 }
 
 std::unique_ptr<Engine> make_engine(const Device& device, Form form) {
   if (device.kind() != Device::Kind::cuda) return make_cpu_engine(form);
-  if (auto* const pointwise = std::get_if<PointwiseForm>(&form)) pointwise->resolution = resolution_of(*pointwise);
+  Matrix<float> own;
+  if (auto* const pointwise = std::get_if<PointwiseForm>(&form)) {
+    if (pointwise->first_layer > 0) {
+      own = weights(*pointwise);
+      pointwise->factor = {};
+      pointwise->weights = own;
+    }
+    pointwise->resolution = resolution_of(*pointwise);
+  }
   return make_cuda_engine(form, device.index());
 }
 
@@ -70,13 +80,14 @@ std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, 
   if (patterns.view().rows == 0) return make_empty_state(device, rule, std::move(patterns), std::move(contents));
   PatternStatistics statistics(patterns.view());
   Projection projection;
-  MadeMatrices made{.projection = &projection};
+  Storkey storkey;
+  MadeMatrices made{.projection = &projection, .storkey = &storkey};
   const Form form = make_form(rule, statistics, patterns.view(), contents.view(), made);
   const auto* const pointwise = std::get_if<PointwiseForm>(&form);
   std::unique_ptr<Engine> engine = make_engine(device, form);
-  // It is several times as large as what relaxes, so that only memories that change in place have it.
-  const bool keeps_projection = changes && device.kind() == Device::Kind::cpu && pointwise != nullptr &&
-                                pointwise->evaluation == Evaluation::factored;
+  // They are several times as large as what relaxes, so that only memories that change in place have them.
+  const bool keeps = changes && device.kind() == Device::Kind::cpu && pointwise != nullptr;
+  const bool keeps_projection = keeps && pointwise->evaluation == Evaluation::factored;
   const cpu::PackedMatrix* const kept_patterns = made.patterns.empty() ? engine->patterns() : nullptr;
   const cpu::PackedMatrix* const kept_contents = made.contents.empty() ? engine->contents() : nullptr;
   // NOLINTNEXTLINE(modernize-make-shared): not every compiler makes aggregates from arguments in parentheses
@@ -87,6 +98,7 @@ std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, 
                       .evaluation = pointwise != nullptr ? pointwise->evaluation : Evaluation::factored,
                       .engine = std::move(engine),
                       .projection = keeps_projection ? std::move(projection) : Projection(),
+                      .storkey = keeps ? std::move(storkey) : Storkey(),
                       .patterns = store(std::move(patterns), kept_patterns),
                       .contents = store(std::move(contents), kept_contents)});
 }
@@ -105,9 +117,16 @@ bool has_rows(const Rule& rule, Index dimension) {
   return (log_prior != nullptr && !log_prior->empty()) || has_weight_rows(rule, dimension);
 }
 
-/// Whether the engine has what is stored, or what became of each pattern.
+/// Whether the engine has no more of the patterns than weights that are sums over them.
+bool is_dense(const MemoryState& state) {
+  return state.evaluation == Evaluation::dense && state.device.kind() == Device::Kind::cpu &&
+         state.patterns.count() > 0;
+}
+
+/// Whether the engine has what is stored, or what became of each pattern or of all.
 bool is_in_place(const MemoryState& state) {
-  if (state.projection.count() > 0) return true;
+  if (std::holds_alternative<StorkeyOptions>(state.rule)) return state.storkey.count() > 0;
+  if (state.projection.count() > 0 || is_dense(state)) return true;
   return state.patterns.is_packed() && (state.contents.columns() == 0 || state.contents.is_packed());
 }
 
@@ -130,53 +149,143 @@ void change(MemoryState& state, PatternStatistics statistics) noexcept {
   if (state.contents.columns() > 0) state.contents.change();
 }
 
-/// Adds patterns to a memory that nobody else holds, in time for these alone, where what the engine has of the old ones
-/// stays as it is.
-bool append(MemoryState& state, MatrixView<const float> patterns, MatrixView<const float> contents) {
-  if (!is_in_place(state)) return false;
-  PatternStatistics statistics = state.statistics;
-  statistics.add(patterns);
-  if (!keeps_patterns(state.rule, state.statistics, statistics)) return false;
-  MadeMatrices made{.projection = &state.projection, .stored = stored_before(state)};
-  const Index count = state.patterns.count();
-  try {
-    const Form form = make_form(state.rule, statistics, patterns, contents, made);
-    state.patterns.append(patterns);
-    state.contents.append(contents);
-    state.engine->append(form);
-  } catch (...) {
-    truncate(state, count);
-    throw;
-  }
-  change(state, std::move(statistics));
-  return true;
-}
-
-/// Takes some patterns, which ascend, out of a memory that nobody else holds, where what the engine has of the others
-/// stays as it is.
-bool remove(MemoryState& state, std::span<const Index> patterns) {
-  if (!is_in_place(state) || has_rows(state.rule, state.patterns.columns())) return false;
-  const Index left = state.patterns.count() - static_cast<Index>(patterns.size());
-  // What a projection makes of a pattern depends on those before.
-  if (state.projection.count() > 0 && patterns.front() < left) return false;
-  PatternStatistics statistics = state.statistics;
-  statistics.remove(patterns, state.patterns);
-  if (!keeps_patterns(state.rule, state.statistics, statistics)) return false;
-  MadeMatrices made{.projection = &state.projection, .stored = stored_before(state)};
-  const MatrixView<const float> no_patterns(nullptr, 0, state.patterns.columns());
-  const MatrixView<const float> no_contents(nullptr, 0, state.contents.columns());
-  state.engine->append(make_form(state.rule, statistics, no_patterns, no_contents, made));
-  state.engine->remove(patterns);
-  truncate(state, left);
-  change(state, std::move(statistics));
-  return true;
-}
-
 /// Whether no copy and no relaxer has this state, nor reads it any more.
 bool is_held_once(const std::shared_ptr<MemoryState>& state) {
   if (state.use_count() != 1) return false;
   // To hold it once more and let go, as others did, comes after all that they read; to look at the count does not.
   std::shared_ptr<MemoryState>(state).reset();
+  return true;
+}
+
+/// One that nobody else holds.
+std::shared_ptr<MemoryState> copy_of(const MemoryState& state) {
+  std::unique_ptr<Engine> engine = state.engine->copy();
+  const cpu::PackedMatrix* const patterns = state.patterns.is_packed() ? engine->patterns() : nullptr;
+  const cpu::PackedMatrix* const contents = state.contents.is_packed() ? engine->contents() : nullptr;
+  // NOLINTNEXTLINE(modernize-make-shared): as in make_state
+  return std::shared_ptr<MemoryState>(
+      new MemoryState{.device = state.device,
+                      .rule = state.rule,
+                      .statistics = state.statistics,
+                      .evaluation = state.evaluation,
+                      .engine = std::move(engine),
+                      .projection = state.projection,
+                      .storkey = state.storkey,
+                      .patterns = patterns != nullptr ? StoredRows(*patterns) : StoredRows(state.patterns.copy()),
+                      .contents = contents != nullptr ? StoredRows(*contents) : StoredRows(state.contents.copy())});
+}
+
+/// The same state for a memory to change: a copy if others hold it.
+std::shared_ptr<MemoryState> own(const std::shared_ptr<MemoryState>& state) {
+  return is_held_once(state) ? state : copy_of(*state);
+}
+
+/// Whether patterns may come and go in place: in a copy of what others hold, where that is less than making it anew.
+bool may_change(const std::shared_ptr<MemoryState>& state) {
+  if (!is_in_place(*state)) return false;
+  return is_dense(*state) || state->projection.count() > 0 || is_held_once(state);
+}
+
+/// Adds patterns in time for these alone, where what the engine has of the old ones stays as it is.
+bool append(std::shared_ptr<MemoryState>& memory, MatrixView<const float> patterns, MatrixView<const float> contents) {
+  if (!may_change(memory)) return false;
+  PatternStatistics statistics = memory->statistics;
+  statistics.add(patterns);
+  if (!keeps_patterns(memory->rule, memory->statistics, statistics)) return false;
+  const std::shared_ptr<MemoryState> changed = own(memory);
+  MemoryState& state = *changed;
+  const Index count = state.patterns.count();
+  Storkey storkey = state.storkey;
+  try {
+    state.patterns.append(patterns);
+    state.contents.append(contents);
+    // What was given may have been a view of what has just moved.
+    const auto newest = [&](const StoredRows& rows, MatrixView<const float> given) {
+      return rows.is_packed() ? given : rows.view().slice(rows.count() - given.rows, given.rows);
+    };
+    MadeMatrices made{.projection = &state.projection, .storkey = &storkey, .stored = stored_before(state)};
+    const Form form =
+        make_form(state.rule, statistics, newest(state.patterns, patterns), newest(state.contents, contents), made);
+    if (!state.engine->append(form)) {
+      truncate(state, count);
+      return false;
+    }
+  } catch (...) {
+    truncate(state, count);
+    throw;
+  }
+  state.storkey = std::move(storkey);
+  change(state, std::move(statistics));
+  memory = changed;
+  return true;
+}
+
+/// Takes some patterns out of what the engine has.
+bool remove_from_engine(MemoryState& state, const PatternStatistics& left, std::span<const Index> patterns) {
+  MadeMatrices made{.projection = &state.projection, .storkey = &state.storkey, .stored = stored_before(state)};
+  if (is_dense(state)) {
+    const std::vector<Index> rows(patterns.begin(), patterns.end());
+    const Matrix<float> gone = select_rows(state.patterns.view(), rows);
+    const Matrix<float> contents =
+        state.contents.columns() == 0 ? Matrix<float>() : select_rows(state.contents.view(), rows);
+    return state.engine->subtract(make_form(state.rule, left, gone, contents, made));
+  }
+  const MatrixView<const float> no_patterns(nullptr, 0, state.patterns.columns());
+  const MatrixView<const float> no_contents(nullptr, 0, state.contents.columns());
+  state.engine->append(make_form(state.rule, left, no_patterns, no_contents, made));
+  state.engine->remove(patterns);
+  return true;
+}
+
+/// The others of `count` patterns.
+std::vector<Index> all_but(std::span<const Index> ascending, Index count) {
+  std::vector<Index> result;
+  auto next = ascending.begin();
+  for (Index i = 0; i < count; ++i)
+    if (next != ascending.end() && *next == i)
+      ++next;
+    else
+      result.push_back(i);
+  return result;
+}
+
+bool remove(std::shared_ptr<MemoryState>& memory, std::span<const Index> patterns);
+
+/// The same for projection memories: what they make of a pattern depends on those before it, so that those after the
+/// first one that goes are learned anew.
+bool learn_later_ones(std::shared_ptr<MemoryState>& memory, std::span<const Index> patterns) {
+  const Index first = patterns.front();
+  if (first == 0) return false;
+  const Index count = memory->patterns.count();
+  std::vector<Index> later = all_but(patterns, count);
+  later.erase(later.begin(), later.begin() + first);
+  const Matrix<float> rows = select_rows(memory->patterns.view(), later);
+  const Matrix<float> contents =
+      memory->contents.columns() == 0 ? Matrix<float>() : select_rows(memory->contents.view(), later);
+  std::vector<Index> from_first(static_cast<std::size_t>(count - first));
+  std::iota(from_first.begin(), from_first.end(), first);
+  std::shared_ptr<MemoryState> changed = copy_of(*memory);
+  if (!remove(changed, from_first) || !append(changed, rows, contents)) return false;
+  memory = std::move(changed);
+  return true;
+}
+
+/// Takes some patterns out, which ascend, where what the engine has of the others stays as it is.
+bool remove(std::shared_ptr<MemoryState>& memory, std::span<const Index> patterns) {
+  if (!may_change(memory) || has_rows(memory->rule, memory->patterns.columns())) return false;
+  const Index left = memory->patterns.count() - static_cast<Index>(patterns.size());
+  if (memory->projection.count() > 0 && patterns.front() < left) return learn_later_ones(memory, patterns);
+  PatternStatistics statistics = memory->statistics;
+  statistics.remove(patterns, memory->patterns);
+  if (!keeps_patterns(memory->rule, memory->statistics, statistics)) return false;
+  const std::shared_ptr<MemoryState> changed = own(memory);
+  MemoryState& state = *changed;
+  if (!remove_from_engine(state, statistics, patterns)) return false;
+  state.projection.truncate(left);
+  state.patterns.remove(patterns);
+  if (state.contents.columns() > 0) state.contents.remove(patterns);
+  change(state, std::move(statistics));
+  memory = changed;
   return true;
 }
 
@@ -263,18 +372,6 @@ std::vector<Index> ascending(std::span<const Index> indices, Index count) {
   return result;
 }
 
-/// The others of `count` patterns.
-std::vector<Index> all_but(std::span<const Index> ascending, Index count) {
-  std::vector<Index> result;
-  auto next = ascending.begin();
-  for (Index i = 0; i < count; ++i)
-    if (next != ascending.end() && *next == i)
-      ++next;
-    else
-      result.push_back(i);
-  return result;
-}
-
 }  // namespace
 }  // namespace detail
 
@@ -352,7 +449,7 @@ void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const floa
     throw InvalidArgument("contents have " + std::to_string(new_contents.columns) + " columns, those of the memory " +
                           std::to_string(content_dimension()));
   if (new_patterns.rows == 0) return;
-  if (detail::is_held_once(state_) && detail::append(*state_, own_patterns.view(), own_contents.view())) return;
+  if (detail::append(state_, own_patterns.view(), own_contents.view())) return;
   state_ = detail::make_state(state_->device, state_->rule, detail::stack(state_->patterns.copy(), own_patterns.view()),
                               detail::stack(state_->contents.copy(), own_contents.view()), true);
 }
@@ -361,7 +458,7 @@ void Memory::forget(std::span<const Index> indices) {
   const std::vector<Index> forgotten = detail::ascending(indices, pattern_count());
   const auto left = pattern_count() - static_cast<Index>(forgotten.size());
   if (left == pattern_count()) return;
-  if (left > 0 && detail::is_held_once(state_) && detail::remove(*state_, forgotten)) return;
+  if (left > 0 && detail::remove(state_, forgotten)) return;
   if (left == 0 && detail::has_weight_rows(state_->rule, dimension()))
     throw NotSupported("all " + std::to_string(pattern_count()) +
                        " patterns would be forgotten, and with them all rank weights, of which each has its own");

@@ -9,6 +9,7 @@
 #include "host/src/projection.hpp"
 #include "host/src/rule.hpp"
 #include "host/src/stored_rows.hpp"
+#include "host/src/storkey.hpp"
 
 namespace attractor::detail {
 
@@ -19,6 +20,7 @@ struct MemoryState {
   Evaluation evaluation;
   std::unique_ptr<Engine> engine;
   Projection projection;  ///< of projection memories that change in place; else of no patterns
+  Storkey storkey;        ///< the same of Storkey memories
   StoredRows patterns;
   StoredRows contents;
 };

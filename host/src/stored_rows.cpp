@@ -32,4 +32,10 @@ void StoredRows::append(MatrixView<const float> rows) {
   count_ = count;
 }
 
+void StoredRows::remove(std::span<const Index> rows) noexcept {
+  if (packed_ != nullptr) return;
+  cpu::for_moves(rows, count_, [&](Index from, Index to) { std::copy_n(own_.row(from), columns(), own_.row(to)); });
+  count_ -= static_cast<Index>(rows.size());
+}
+
 }  // namespace attractor::detail

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <attractor/matrix.hpp>
@@ -42,6 +43,9 @@ class StoredRows {
   ///
   /// @throws std::bad_alloc, with nothing changed
   void append(MatrixView<const float> rows);
+
+  /// Takes rows out, which ascend; later ones move up. None where an engine does.
+  void remove(std::span<const Index> rows) noexcept;
 
   /// Leaves the first rows; all where an engine keeps them.
   void truncate(Index count) noexcept { count_ = std::min(count_, count); }

@@ -15,6 +15,14 @@ AlignedFloats::AlignedFloats(const std::vector<float>& values, Index count) : Al
   std::copy(values.begin(), values.end(), data());
 }
 
+AlignedFloats& AlignedFloats::operator=(const AlignedFloats& other) {
+  if (this == &other) return *this;
+  AlignedFloats copied;
+  copied.reserve(other.room_, 0);
+  std::copy_n(other.data(), other.room_, copied.data());
+  return *this = std::move(copied);
+}
+
 void AlignedFloats::reserve(Index count, Index used) {
   if (count <= room_) return;
   const Index room = std::max(count, room_ + room_ / 2);

@@ -39,6 +39,12 @@ class AlignedFloats {
   explicit AlignedFloats(Index count);
   /// These values, then zeros. @throws std::bad_alloc
   AlignedFloats(const std::vector<float>& values, Index count);
+  /// @throws std::bad_alloc
+  AlignedFloats(const AlignedFloats& other) { *this = other; }
+  AlignedFloats(AlignedFloats&& other) noexcept = default;
+  AlignedFloats& operator=(const AlignedFloats& other);
+  AlignedFloats& operator=(AlignedFloats&& other) noexcept = default;
+  ~AlignedFloats() = default;
 
   /// Makes room for `count` values, at least half as much again as there was. The first `used` stay, others are
   /// arbitrary. @throws std::bad_alloc, with nothing changed
@@ -86,8 +92,11 @@ class PackedMatrix {
   [[nodiscard]] const float* data() const { return data_.data(); }
   [[nodiscard]] float at(Index i, Index k) const { return data_[row_offset(i) + panel_rows * k]; }
 
+  [[nodiscard]] float& at(Index i, Index k) { return data_[row_offset(i) + panel_rows * k]; }
+
   /// The panel of rows 8·index … 8·index + 7.
   [[nodiscard]] const float* panel(Index index) const { return data() + index * panel_rows * padded_columns(); }
+  [[nodiscard]] float* panel(Index index) { return data_.data() + index * panel_rows * padded_columns(); }
 
   /// Where row i starts: its element k lies 8·k further on.
   [[nodiscard]] Index row_offset(Index i) const {
