@@ -4,6 +4,8 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
+#include <variant>
 
 namespace attractor::cpu {
 namespace {
@@ -44,24 +46,34 @@ void visit_query_values(Tile& tile, const Visit& visit) {
   visit(tile.quadratic.low);
 }
 
-constexpr float mask_bits(bool set) { return std::bit_cast<float>(set ? ~std::uint32_t{0} : std::uint32_t{0}); }
-
-}  // namespace
-
-void set_mask(LaneArray<float>& mask, Index lane, bool value) {
-  mask[static_cast<std::size_t>(lane)] = mask_bits(value);
+/// Writes count ≤ strip values from `first` on, a multiple of strip; value(i) is the i-th of them.
+template <class Value>
+void write_strip(float* row, Index first, Index count, const Value& value) {
+  for_strip(count, [&](Index i) { row[first + i] = value(i); });
 }
 
-/// An exponent of all ones, plus one, carries into the sign bit. Integers, so that the loop is free of a chain of sums.
-bool all_finite(const float* values, Index count) {
-  std::uint32_t carries = 0;
-  for (Index i = 0; i < count; ++i) carries |= (std::bit_cast<std::uint32_t>(values[i]) & 0x7f800000U) + 0x00800000U;
-  return (carries >> 31U) == 0;
+/// The values are whole numbers, or NaN.
+template <class Value>
+void write_strip(std::int8_t* row, Index first, Index count, const Value& value) {
+  for_strip(count, [&](Index i) {
+    const float x = value(i);
+    row[first + i] = static_cast<std::int8_t>(std::isnan(x) ? 0.0F : x);
+  });
 }
 
-/// Magnitudes are ordered as their bits are, and NaN lies past infinity. Integers, and several at a time, for the same
-/// reason.
-float largest_magnitude(const float* values, Index count) {
+/// The values are ±1, or NaN.
+template <class Value>
+void write_strip(detail::BitResultRow row, Index first, Index count, const Value& value) {
+  static_assert(strip == 16);
+  unsigned bits = 0;
+  for_strip(count, [&](Index i) { bits |= (value(i) > 0.0F ? 0x8000U : 0U) >> static_cast<unsigned>(i); });
+  row.bytes[first / 8] = static_cast<std::uint8_t>(bits >> 8U);
+  if (count > 8) row.bytes[first / 8 + 1] = static_cast<std::uint8_t>(bits);
+}
+
+/// Magnitudes are ordered as their bits are, and NaN lies past infinity. Integers, and several at a time, so that the
+/// loop is free of a chain of maxima.
+float largest_of(const float* values, Index count) {
   const auto magnitude = [](float value) { return std::bit_cast<std::int32_t>(value) & 0x7fffffff; };
   std::array<std::int32_t, strip> largest{};
   Index i = 0;
@@ -72,13 +84,44 @@ float largest_magnitude(const float* values, Index count) {
   return std::bit_cast<float>(*std::max_element(largest.begin(), largest.end()));
 }
 
+float largest_of(const std::int8_t* values, Index count) {
+  int largest = 0;
+  for (Index i = 0; i < count; ++i) largest = std::max(largest, std::abs(int{values[i]}));
+  return static_cast<float>(largest);
+}
+
+float largest_of(detail::BitRow /*values*/, Index count) { return count > 0 ? 1.0F : 0.0F; }
+
+constexpr float mask_bits(bool set) { return std::bit_cast<float>(set ? ~std::uint32_t{0} : std::uint32_t{0}); }
+
+}  // namespace
+
+void set_mask(LaneArray<float>& mask, Index lane, bool value) {
+  mask[static_cast<std::size_t>(lane)] = mask_bits(value);
+}
+
+/// An exponent of all ones, plus one, carries into the sign bit. Integers, so that the loop is free of a chain of sums.
+bool all_finite(const detail::QueryRow& row, Index count) {
+  const float* const* const values = std::get_if<const float*>(&row);
+  if (values == nullptr) return true;
+  std::uint32_t carries = 0;
+  for (Index i = 0; i < count; ++i) carries |= (std::bit_cast<std::uint32_t>((*values)[i]) & 0x7f800000U) + 0x00800000U;
+  return (carries >> 31U) == 0;
+}
+
+float largest_magnitude(const detail::QueryRow& row, Index count) {
+  return std::visit([&](auto values) { return largest_of(values, count); }, row);
+}
+
 void load_lanes(std::span<const Arrival> arrivals, Tile& tile) {
   const Index width = tile.width;
   for (Index first = 0; first < tile.dimension; first += strip) {
+    const Index count = std::min(strip, tile.dimension - first);
     for (const Arrival& arrival : arrivals) {
-      const float* const from = arrival.query + first;
       float* const to = tile.column(arrival.lane) + first * width;
-      for_strip(std::min(strip, tile.dimension - first), [&](Index i) { to[i * width] = from[i]; });
+      std::visit(
+          [&](auto from) { for_strip(count, [&](Index i) { to[i * width] = static_cast<float>(from[first + i]); }); },
+          arrival.query);
     }
   }
   for (const Arrival& arrival : arrivals)
@@ -89,10 +132,22 @@ void store_lanes(std::span<const Departure> departures, const float* lanes, Inde
   for (Index first = 0; first < count; first += strip) {
     for (const Departure& departure : departures) {
       const float* const from = lanes + departure.lane + first * width;
-      float* const to = departure.result + first;
-      for_strip(std::min(strip, count - first), [&](Index i) { to[i] = from[i * width]; });
+      std::visit(
+          [&](auto to) {
+            write_strip(to, first, std::min(strip, count - first), [&](Index i) { return from[i * width]; });
+          },
+          departure.result);
     }
   }
+}
+
+void copy_row(const detail::QueryRow& from, const detail::ResultRow& to, Index count) {
+  const auto copy = [&](auto source, auto target) {
+    for (Index first = 0; first < count; first += strip)
+      write_strip(target, first, std::min(strip, count - first),
+                  [&](Index i) { return static_cast<float>(source[first + i]); });
+  };
+  std::visit(copy, from, to);
 }
 
 void permute_lanes(Tile& tile, LaneOrder order) {
