@@ -18,6 +18,7 @@ Jobs:
   adaptive-glyphs     the same on glyphs of the font, exact and grouped
   footprint           speed of adaptive scores against the machine's rate of minima and maxima
   levels              adaptive scores of patterns with few values, by levels against sorting networks
+  bits                sign updates from patterns of ±1, with queries and states as floats, in int8 and as packed bits
   separations         what a step costs under each separation
   capacity            how many patterns memories hold as they grow, and what halting costs there
   image-retrieval     glyphs from halves and under noise, every similarity with every separation
@@ -150,6 +151,10 @@ case $job in
   levels)
     build_job bench_levels
     "$build/bench/levels" --output "$build/bench" "$@"
+    ;;
+  bits)
+    build_job bench_bits
+    "$build/bench/bits" --output "$build/bench" "$@"
     ;;
   separations)
     build_job bench_separations

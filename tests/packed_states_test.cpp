@@ -224,6 +224,17 @@ TEST_P(PackedStatesTest, AreThoseOfFloatsOneNeuronAfterAnother) {
 INSTANTIATE_TEST_SUITE_P(, PackedStatesTest, testing::Values(1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 130, 1024),
                          testing::PrintToStringParamName());
 
+/// What counts as 0 grows with the query: here to fields of one unit.
+TEST(PackedMagnitudeTest, CountsAsThatOfFloats) {
+  Rng rng(2108);
+  const Matrix<float> patterns = random_bipolar(300, 1024, rng);
+  Matrix<float> queries = flipped_copies(patterns, 60, 0.3, rng);
+  std::for_each(queries.data(), queries.data() + queries.size(), [](float& entry) { entry *= 127.0F; });
+  const Memory memory = Memory::hebbian(test_device(), patterns, {.evaluation = Evaluation::factored});
+  const Relaxer relaxer(memory, {.update = sign_update(AtZero::plus), .max_steps = 5, .threads = 1});
+  expect_same_on_bits_and_floats(relaxer, queries, Format::int8, Format::int8);
+}
+
 class PackedSystemsTest : public testing::TestWithParam<SystemKind> {
  protected:
   Rng rng_{2101};
