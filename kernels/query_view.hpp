@@ -51,9 +51,9 @@ class QueryView {
   [[nodiscard]] const MatrixView<const float>* floats() const { return as<MatrixView<const float>>(); }
 
   [[nodiscard]] QueryRow row(Index i) const {
-    if (const auto* const bits = as<BitView<const std::uint8_t>>()) return BitRow{bits->row(i)};
+    if (const auto* const values = floats()) return values->row(i);
     if (const auto* const integers = as<MatrixView<const std::int8_t>>()) return integers->row(i);
-    return floats()->row(i);
+    return BitRow{std::get_if<BitView<const std::uint8_t>>(&rows_)->row(i)};
   }
 
   [[nodiscard]] QueryView slice(Index first, Index count) const {
@@ -72,9 +72,9 @@ bool is_given(const View& view) {
 
 /// Where the state of query i goes.
 inline ResultRow state_row(const RelaxationView& results, Index i) {
-  if (is_given(results.bits)) return BitResultRow{results.bits.row(i)};
+  if (is_given(results.states)) return results.states.row(i);
   if (is_given(results.int8_states)) return results.int8_states.row(i);
-  return results.states.row(i);
+  return BitResultRow{results.bits.row(i)};
 }
 
 /// The states that a relaxation has written.

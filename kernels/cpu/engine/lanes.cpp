@@ -92,6 +92,52 @@ float largest_of(const std::int8_t* values, Index count) {
 
 float largest_of(detail::BitRow /*values*/, Index count) { return count > 0 ? 1.0F : 0.0F; }
 
+/// A lane's column and the row that it is copied from or to.
+template <class Row>
+struct Pair {
+  Index lane;
+  Row row;
+};
+
+/// Of arrivals or departures of this format, at most most_lanes, so that loops over them needn't ask for it.
+template <class Row, class Moves, class RowOf>
+std::array<Pair<Row>, most_lanes> pairs_of(const Moves& moves, const RowOf& row_of) {
+  std::array<Pair<Row>, most_lanes> pairs;
+  std::transform(moves.begin(), moves.end(), pairs.begin(), [&](const auto& move) {
+    return Pair<Row>{move.lane, *std::get_if<Row>(&row_of(move))};
+  });
+  return pairs;
+}
+
+template <class Row>
+void load_rows(std::span<const Arrival> arrivals, Tile& tile) {
+  const auto all = pairs_of<Row>(
+      arrivals, [](const Arrival& arrival) -> const auto& { return arrival.query; });
+  const auto pairs = std::span(all).first(arrivals.size());
+  const Index width = tile.width;
+  for (Index first = 0; first < tile.dimension; first += strip) {
+    for (const Pair<Row>& pair : pairs) {
+      const Row from = pair.row;
+      float* const to = tile.column(pair.lane) + first * width;
+      for_strip(std::min(strip, tile.dimension - first),
+                [&](Index i) { to[i * width] = static_cast<float>(from[first + i]); });
+    }
+  }
+}
+
+template <class Row>
+void store_rows(std::span<const Departure> departures, const float* lanes, Index count, Index width) {
+  const auto all = pairs_of<Row>(
+      departures, [](const Departure& departure) -> const auto& { return departure.result; });
+  const auto pairs = std::span(all).first(departures.size());
+  for (Index first = 0; first < count; first += strip) {
+    for (const Pair<Row>& pair : pairs) {
+      const float* const from = lanes + pair.lane + first * width;
+      write_strip(pair.row, first, std::min(strip, count - first), [&](Index i) { return from[i * width]; });
+    }
+  }
+}
+
 constexpr float mask_bits(bool set) { return std::bit_cast<float>(set ? ~std::uint32_t{0} : std::uint32_t{0}); }
 
 }  // namespace
@@ -114,31 +160,16 @@ float largest_magnitude(const detail::QueryRow& row, Index count) {
 }
 
 void load_lanes(std::span<const Arrival> arrivals, Tile& tile) {
-  const Index width = tile.width;
-  for (Index first = 0; first < tile.dimension; first += strip) {
-    const Index count = std::min(strip, tile.dimension - first);
-    for (const Arrival& arrival : arrivals) {
-      float* const to = tile.column(arrival.lane) + first * width;
-      std::visit(
-          [&](auto from) { for_strip(count, [&](Index i) { to[i * width] = static_cast<float>(from[first + i]); }); },
-          arrival.query);
-    }
-  }
+  if (arrivals.empty()) return;
+  std::visit([&]<class Row>(const Row& /*first*/) { load_rows<Row>(arrivals, tile); }, arrivals.front().query);
   for (const Arrival& arrival : arrivals)
-    for (Index i = tile.dimension; i < tile.rows; ++i) tile.column(arrival.lane)[i * width] = 0.0F;
+    for (Index i = tile.dimension; i < tile.rows; ++i) tile.column(arrival.lane)[i * tile.width] = 0.0F;
 }
 
 void store_lanes(std::span<const Departure> departures, const float* lanes, Index count, Index width) {
-  for (Index first = 0; first < count; first += strip) {
-    for (const Departure& departure : departures) {
-      const float* const from = lanes + departure.lane + first * width;
-      std::visit(
-          [&](auto to) {
-            write_strip(to, first, std::min(strip, count - first), [&](Index i) { return from[i * width]; });
-          },
-          departure.result);
-    }
-  }
+  if (departures.empty()) return;
+  std::visit([&]<class Row>(const Row& /*first*/) { store_rows<Row>(departures, lanes, count, width); },
+             departures.front().result);
 }
 
 void copy_row(const detail::QueryRow& from, const detail::ResultRow& to, Index count) {

@@ -25,13 +25,13 @@ bool all_finite(const detail::QueryRow& row, Index count);
 /// Not finite where a value isn't.
 float largest_magnitude(const detail::QueryRow& row, Index count);
 
-/// A query on its way into a lane.
+/// A query on its way into a lane. Those of a call are all of one format.
 struct Arrival {
   Index lane;
   detail::QueryRow query;
 };
 
-/// A state on its way out of a lane.
+/// A state on its way out of a lane, likewise.
 struct Departure {
   Index lane;
   detail::ResultRow result;

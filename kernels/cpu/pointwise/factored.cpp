@@ -486,7 +486,7 @@ class FactoredKernel final : public FieldKernel {
   HWY_INLINE void score_queries(const Arrival* arrivals, Index kept_from, Index first_panel, bool wants_potential) {
     PanelScores scores[queries * panel_count] = {};
     const float* rows[queries];
-    for (std::size_t i = 0; i < queries; ++i) rows[i] = std::get<const float*>(arrivals[i].query);
+    for (std::size_t i = 0; i < queries; ++i) rows[i] = *std::get_if<const float*>(&arrivals[i].query);
     multiply_panels<queries, panel_count>(
         field_.factor.panel(first_panel), panel_rows * field_.factor.padded_columns(), field_.factor.columns(),
         [&](std::size_t i, Index k) HWY_ATTR { return rows[i][k]; }, scores);
