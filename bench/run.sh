@@ -19,6 +19,7 @@ Jobs:
   footprint           speed of adaptive scores against the machine's rate of minima and maxima
   levels              adaptive scores of patterns with few values, by levels against sorting networks
   growth              what memories take to learn one more pattern and to forget one
+  bits                sign updates from patterns of ±1, with queries and states as floats, in int8 and as packed bits
   separations         what a step costs under each separation
   capacity            how many patterns memories hold as they grow, and what halting costs there
   image-retrieval     glyphs from halves and under noise, every similarity with every separation
@@ -155,6 +156,10 @@ case $job in
   growth)
     build_job bench_growth
     "$build/bench/growth" --output "$build/bench" "$@"
+    ;;
+  bits)
+    build_job bench_bits
+    "$build/bench/bits" --output "$build/bench" "$@"
     ;;
   separations)
     build_job bench_separations

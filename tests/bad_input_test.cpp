@@ -439,5 +439,18 @@ TEST_F(BadCallTest, NeighboursDoNotOverlap) {
   EXPECT_NO_THROW(relaxer_.relax(queries_, results_, {}));
 }
 
+/// Queries that aren't floats are for memories on the CPU.
+TEST(QueryFormatTest, NeedsTheCpu) {
+  Rng rng(31);
+  const Matrix<float> patterns = random_bipolar(3, 20, rng);
+  const BitMatrix queries = to_bits(patterns);
+  Matrix<float> states(3, 20);
+  const Relaxer relaxer(Memory::hebbian(test_device(), patterns));
+  if (test_device().kind() == Device::Kind::cpu)
+    EXPECT_NO_THROW(relaxer.relax(queries, {.states = states}));
+  else
+    EXPECT_THROW(relaxer.relax(queries, {.states = states}), NotSupported);
+}
+
 }  // namespace
 }  // namespace attractor::test

@@ -99,7 +99,7 @@ TEST_F(CallTest, NoQueriesGiveNoResults) {
   EXPECT_TRUE(result.steps.empty());
   EXPECT_TRUE(result.energies.empty());
   EXPECT_TRUE(result.status.empty());
-  EXPECT_NO_THROW(Relaxer(memory_).relax({nullptr, 0, 50}, {.states = {nullptr, 0, 50}}));
+  EXPECT_NO_THROW(Relaxer(memory_).relax(MatrixView<const float>(nullptr, 0, 50), {.states = {nullptr, 0, 50}}));
 }
 
 TEST_F(CallTest, PartsThatWereNotAskedForStayEmpty) {

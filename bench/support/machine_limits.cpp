@@ -78,6 +78,26 @@ double run_multiply_adds(int rounds) {
   return 2.0 * chains * rounds * static_cast<double>(hn::Lanes(floats));
 }
 
+/// Chains of lookups that say what is looked up next; returns lookups of one lane times the lanes.
+double run_table_lookups(int rounds) {
+  using Bytes = hn::CappedTag<std::uint8_t, 64>;
+  using Vector = hn::Vec<Bytes>;
+  constexpr int chains = 12;
+  const Bytes bytes;
+  const Vector table = hn::And(hn::Iota(bytes, std::uint8_t{0}), hn::Set(bytes, std::uint8_t{15}));
+  const Vector step = hn::Set(bytes, std::uint8_t{5});
+  Vector picks[chains];
+  for (int c = 0; c < chains; ++c) picks[c] = hn::Set(bytes, static_cast<std::uint8_t>(c));
+  for (int round = 0; round < rounds; ++round) {
+    HWY_UNROLL(12)
+    for (int c = 0; c < chains; ++c) picks[c] = hn::Xor(hn::TableLookupBytes(table, picks[c]), step);
+  }
+  Vector all = picks[0];
+  for (int c = 1; c < chains; ++c) all = hn::Add(all, picks[c]);
+  [[maybe_unused]] const volatile std::uint8_t kept = hn::GetLane(all);  // else nothing would have to be computed
+  return static_cast<double>(chains) * rounds * static_cast<double>(hn::Lanes(bytes));
+}
+
 }  // namespace
 }  // namespace attractor::bench::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -88,13 +108,15 @@ namespace attractor::bench {
 HWY_EXPORT(run_float_comparators);
 HWY_EXPORT(run_integer_comparators);
 HWY_EXPORT(run_multiply_adds);
+HWY_EXPORT(run_table_lookups);
 
 namespace {
+
+constexpr int rounds = 10'000'000;
 
 /// What run(rounds) counts on all threads, a second.
 template <class Run>
 double per_second(const Run& run, int threads) {
-  constexpr int rounds = 10'000'000;
   double count = 0.0;
   const double time = seconds([&] {
 #pragma omp parallel num_threads(threads) reduction(+ : count)
@@ -111,6 +133,12 @@ double comparator_limit(int threads) {
 }
 
 double multiply_add_limit(int threads) { return per_second(HWY_DYNAMIC_DISPATCH(run_multiply_adds), threads); }
+
+double table_lookup_limit() {
+  double count = 0.0;
+  const double time = processor_seconds([&] { count = HWY_DYNAMIC_DISPATCH(run_table_lookups)(rounds); });
+  return count / time;
+}
 
 }  // namespace attractor::bench
 #endif

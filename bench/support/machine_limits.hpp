@@ -13,4 +13,8 @@ double comparator_limit(int threads);
 /// multiply-adds of vectors of floats in registers.
 double multiply_add_limit(int threads);
 
+/// Bytes that all lanes of one thread look up in a table of 16 held in a register, each of which is added to something,
+/// in a second of processor time in which it does nothing else.
+double table_lookup_limit();
+
 }  // namespace attractor::bench

@@ -3,6 +3,7 @@
 /// attractor: batched associative-memory inference. This header includes the whole public interface.
 
 #include <attractor/bipolar.hpp>
+#include <attractor/bit_matrix.hpp>
 #include <attractor/device.hpp>
 #include <attractor/error.hpp>
 #include <attractor/files.hpp>

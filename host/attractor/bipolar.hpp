@@ -1,7 +1,10 @@
 #pragma once
 
-/// Patterns of 0 and 1 for memories whose states are ±1.
+/// Patterns of 0 and 1 for memories whose states are ±1, and states of ±1 as packed bits.
 
+#include <cstdint>
+
+#include <attractor/bit_matrix.hpp>
 #include <attractor/export.hpp>
 #include <attractor/matrix.hpp>
 
@@ -18,5 +21,17 @@ ATTRACTOR_EXPORT Matrix<float> to_bipolar(MatrixView<const float> binary);
 /// @param bipolar [B × D] on the host.
 /// @throws InvalidArgument null data, a stride below D, or a value that is NaN. Complexity: O(BD).
 ATTRACTOR_EXPORT Matrix<float> to_binary(MatrixView<const float> bipolar);
+
+/// States of ±1 as packed bits, 1 for +1.
+///
+/// @param bipolar [B × D] on the host.
+/// @throws InvalidArgument null data, a stride below D, or a value that is neither −1 nor 1. Complexity: O(BD).
+ATTRACTOR_EXPORT BitMatrix to_bits(MatrixView<const float> bipolar);
+
+/// The way back: 1 where a bit is set, else −1.
+///
+/// @param bits [B × D] on the host.
+/// @throws InvalidArgument null data, or a stride below the bytes of D bits. Complexity: O(BD).
+ATTRACTOR_EXPORT Matrix<float> from_bits(BitView<const std::uint8_t> bits);
 
 }  // namespace attractor

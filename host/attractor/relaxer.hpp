@@ -4,10 +4,12 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <vector>
 
+#include <attractor/bit_view.hpp>
 #include <attractor/export.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
@@ -18,6 +20,7 @@ namespace attractor {
 namespace detail {
 struct Access;
 struct PatternTerms;
+class QueryView;
 }  // namespace detail
 
 /// Relaxes queries on a memory. Holds no state between calls: one relaxer may serve many threads at once.
@@ -85,6 +88,14 @@ class ATTRACTOR_EXPORT Relaxer {
   /// @throws InvalidArgument also for an output of the wrong shape, one that overlaps the queries, what comes with the
   ///         call or another output, or one that these options do not produce.
   void relax(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call = {}) const;
+  /// The same for queries of whole numbers and for queries of ±1 as bits: the results of such floats, bit for bit.
+  /// Under sign updates their states may be written in the same formats: see RelaxationView. Linear memories whose
+  /// states are bits take them as they are.
+  ///
+  /// @throws InvalidArgument also where states may not fit the format of the results.
+  /// @throws NotSupported the memory is on a CUDA device.
+  void relax(MatrixView<const std::int8_t> queries, const RelaxationView& results, const RelaxCall& call = {}) const;
+  void relax(BitView<const std::uint8_t> queries, const RelaxationView& results, const RelaxCall& call = {}) const;
 
   [[nodiscard]] const Memory& memory() const { return memory_; }
   [[nodiscard]] const std::vector<Device>& devices() const { return devices_; }  ///< where queries relax
@@ -98,7 +109,9 @@ class ATTRACTOR_EXPORT Relaxer {
   /// With the default halting rule of a call's last beta.
   [[nodiscard]] RelaxerOptions options_at(std::span<const float> betas) const;
 
-  void run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
+  void relax_into(const detail::QueryView& queries, const RelaxationView& results, const RelaxCall& call) const;
+
+  void run(const detail::QueryView& queries, const RelaxationView& results, const RelaxCall& call,
            const detail::PatternTerms& terms) const;
 
   Memory memory_;                 ///< on the first device

@@ -232,20 +232,20 @@ class CpuEngine final : public Engine {
     if (readout_.contents.rows() > 0) readout_.contents.remove(patterns);
   }
 
-  void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
+  void relax(const RelaxerOptions& options, const QueryView& queries, const RelaxationView& results,
              const RelaxCall& call, const PatternTerms& terms) const override {
     complete_field();
     const Schedule schedule = schedule_of(call.betas, options.max_steps);
     RelaxationView view = results;
     std::vector<std::int32_t> own_steps;
     if (!view.contents.empty() && !schedule.empty() && view.steps.empty()) {
-      own_steps.resize(static_cast<std::size_t>(queries.rows));
+      own_steps.resize(static_cast<std::size_t>(queries.rows()));
       view.steps = own_steps;
     }
     const Index taken = cpu::relax(field_, options, queries, view, call, terms);
     if (view.contents.empty()) return;
     const cpu::StateBatch reached{
-        .states = view.states, .terms = terms, .schedule = schedule, .steps = view.steps.data()};
+        .states = written_states(view), .terms = terms, .schedule = schedule, .steps = view.steps.data()};
     cpu::recall(field_, readout_, reached.slice(0, taken), view.contents.slice(0, taken), {}, options.threads);
   }
 

@@ -79,10 +79,10 @@ cuda::DeviceMemory make_memory(const AdaptiveForm& form, int device) {
 CudaEngine::CudaEngine(const Form& form, int device)
     : memory_(std::visit([&](const auto& f) { return make_memory(f, device); }, form)) {}
 
-void CudaEngine::relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
+void CudaEngine::relax(const RelaxerOptions& options, const QueryView& queries, const RelaxationView& results,
                        const RelaxCall& call, const PatternTerms& terms) const {
   const cuda::DeviceMemory* const replica = &memory_;
-  cuda::relax({&replica, 1}, options, queries, results, call, terms);
+  cuda::relax({&replica, 1}, options, *queries.floats(), results, call, terms);
 }
 
 void CudaEngine::recall(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<float> contents,

@@ -11,7 +11,7 @@ class CudaEngine final : public Engine {
  public:
   CudaEngine(const Form& form, int device);
 
-  void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
+  void relax(const RelaxerOptions& options, const QueryView& queries, const RelaxationView& results,
              const RelaxCall& call, const PatternTerms& terms) const override;
   void recall(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<float> contents,
               std::span<float> intensity, int threads) const override;

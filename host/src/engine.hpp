@@ -10,6 +10,7 @@
 #include "host/src/form.hpp"
 #include "kernels/cpu/engine/packed_matrix.hpp"
 #include "kernels/pattern_terms.hpp"
+#include "kernels/query_view.hpp"
 #include "kernels/schedule.hpp"
 
 namespace attractor::detail {
@@ -43,9 +44,9 @@ class Engine {
   /// patterns, and what it says of all must have been told it of those left, by a form without patterns.
   virtual void remove(std::span<const Index> /*patterns*/) noexcept {}
 
-  /// `terms` is what the call says of patterns. Arguments are valid and there is at least one query. Results are
-  /// complete, contents too, when it returns.
-  virtual void relax(const RelaxerOptions& options, MatrixView<const float> queries, const RelaxationView& results,
+  /// `terms` is what the call says of patterns. Arguments are valid and there is at least one query; queries and states
+  /// are floats but on the CPU. Results are complete, contents too, when it returns.
+  virtual void relax(const RelaxerOptions& options, const QueryView& queries, const RelaxationView& results,
                      const RelaxCall& call, const PatternTerms& terms) const = 0;
 
   /// contents_i = Cᵀp of each query, C being the patterns of memories without contents, and intensity_i = Σp unless

@@ -44,10 +44,10 @@ void check_update(const RelaxerOptions& options, const detail::Rule& rule) {
 }
 
 /// What the call says of patterns, once all that it brings has been checked.
-detail::PatternTerms checked_inputs(MatrixView<const float> queries, const RelaxCall& call, const Memory& memory) {
+detail::PatternTerms checked_inputs(const detail::QueryView& queries, const RelaxCall& call, const Memory& memory) {
   detail::check_call(queries, call, memory.dimension());
   detail::check_call_betas(detail::Access::state(memory), call.betas);
-  return detail::call_terms(detail::Access::state(memory), queries.rows, call);
+  return detail::call_terms(detail::Access::state(memory), queries.rows(), call);
 }
 
 /// Room for the results of one call.
@@ -104,17 +104,20 @@ RelaxerOptions Relaxer::options_at(std::span<const float> betas) const {
   return options;
 }
 
-void Relaxer::run(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
+void Relaxer::run(const detail::QueryView& queries, const RelaxationView& results, const RelaxCall& call,
                   const detail::PatternTerms& terms) const {
   const detail::MemoryState& memory = detail::Access::state(memory_);
-  if (queries.rows == 0) return;
   const bool on_host = memory_.device().kind() == Device::Kind::cpu || memory_.pattern_count() == 0;
+  if (!on_host && queries.floats() == nullptr)
+    throw NotSupported("queries in int8 or bits are for memories on the CPU; this one is on " +
+                       memory_.device().description());
+  if (queries.rows() == 0) return;
   if (on_host) detail::check_on_host(queries, results, call, terms);
   const RelaxerOptions options = options_at(call.betas);
   if (on_host || replicas_.empty()) return memory.engine->relax(options, queries, results, call, terms);
   std::vector<const detail::Engine*> engines = {memory.engine.get()};
   for (const Memory& replica : replicas_) engines.push_back(detail::Access::state(replica).engine.get());
-  detail::relax_sharded(engines, options, queries, results, call, terms);
+  detail::relax_sharded(engines, options, *queries.floats(), results, call, terms);
 }
 
 Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call) const {
@@ -130,10 +133,22 @@ Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call
   return results;
 }
 
-void Relaxer::relax(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const {
+void Relaxer::relax_into(const detail::QueryView& queries, const RelaxationView& results, const RelaxCall& call) const {
   const detail::PatternTerms terms = checked_inputs(queries, call, memory_);
   detail::check_results(results, queries, call, options_, memory_.content_dimension());
   run(queries, results, call, terms);
+}
+
+void Relaxer::relax(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const {
+  relax_into(queries, results, call);
+}
+
+void Relaxer::relax(MatrixView<const std::int8_t> queries, const RelaxationView& results, const RelaxCall& call) const {
+  relax_into(queries, results, call);
+}
+
+void Relaxer::relax(BitView<const std::uint8_t> queries, const RelaxationView& results, const RelaxCall& call) const {
+  relax_into(queries, results, call);
 }
 
 }  // namespace attractor

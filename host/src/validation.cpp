@@ -5,10 +5,12 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <variant>
 #include <vector>
 
 #include <attractor/error.hpp>
 
+#include "core/sign_updates.hpp"
 #include "host/src/host_memory.hpp"
 #include "kernels/cpu/engine/threads.hpp"
 
@@ -31,13 +33,32 @@ std::string number(double value) {
 
 bool is_non_negative(float value) { return std::isfinite(value) && value >= 0.0F; }
 
-/// Shape, data and stride of a matrix that may have no rows.
+/// What lies between the beginnings of two rows, at least.
 template <class T>
-void check_layout(MatrixView<T> matrix, const std::string& what) {
+Index least_stride(MatrixView<T> matrix) {
+  return matrix.columns;
+}
+template <class T>
+Index least_stride(BitView<T> bits) {
+  return bytes_of_bits(bits.columns);
+}
+
+template <class T>
+std::string row_text(MatrixView<T> matrix) {
+  return "their " + std::to_string(matrix.columns) + " columns";
+}
+template <class T>
+std::string row_text(BitView<T> bits) {
+  return "the " + std::to_string(least_stride(bits)) + " bytes of their " + std::to_string(bits.columns) + " columns";
+}
+
+/// Shape, data and stride of a matrix that may have no rows.
+template <class View>
+void check_layout(View matrix, const std::string& what) {
   require(matrix.rows >= 0 && matrix.columns >= 1, what + " have the shape " + shape(matrix.rows, matrix.columns) +
                                                        "; columns must be positive, and rows not negative");
-  require(matrix.row_stride >= matrix.columns, what + " have a row stride of " + std::to_string(matrix.row_stride) +
-                                                   ", below their " + std::to_string(matrix.columns) + " columns");
+  require(matrix.row_stride >= least_stride(matrix),
+          what + " have a row stride of " + std::to_string(matrix.row_stride) + ", below " + row_text(matrix));
   constexpr Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(double));
   require(matrix.rows <= limit / matrix.row_stride,
           what + " of shape " + shape(matrix.rows, matrix.columns) + " are larger than memory can be");
@@ -92,12 +113,16 @@ struct Region {
   std::uintptr_t end = 0;
 };
 
-template <class T>
-Region region(const std::string& name, MatrixView<T> matrix) {
+template <class View>
+Region region(const std::string& name, View matrix) {
   if (matrix.data == nullptr || matrix.empty()) return {name};
   const auto begin = reinterpret_cast<std::uintptr_t>(matrix.data);  // NOLINT: addresses are what is compared
-  const Index elements = (matrix.rows - 1) * matrix.row_stride + matrix.columns;
-  return {name, begin, begin + static_cast<std::uintptr_t>(elements) * sizeof(T)};
+  const Index elements = (matrix.rows - 1) * matrix.row_stride + least_stride(matrix);
+  return {name, begin, begin + static_cast<std::uintptr_t>(elements) * sizeof(*matrix.data)};
+}
+
+Region region(const std::string& name, const QueryView& queries) {
+  return std::visit([&](auto rows) { return region(name, rows); }, queries.formats());
 }
 
 template <class T>
@@ -146,6 +171,52 @@ void check_products(const std::vector<float>& weights, float beta, const std::st
   for (const float weight : weights)
     require(std::isfinite(beta * weight),
             "beta_" + base + " " + number(beta) + " times the rank weight " + number(weight) + " overflows");
+}
+
+/// What formats are called.
+struct FormatNames {
+  std::string states;
+  std::string queries;
+};
+
+FormatNames names_of(const QueryView& rows) {
+  static const std::array<FormatNames, 3> names{{{"states", "floats"}, {"int8 states", "int8"}, {"bits", "bits"}}};
+  return names[rows.formats().index()];
+}
+
+std::string name_of(const Update& update) {
+  static constexpr std::array<const char*, std::variant_size_v<Update>> names{"tanh", "sign", "asynchronous sign",
+                                                                              "readout", "blend"};
+  return names[update.index()];
+}
+
+/// A neuron may keep what a query has, and so may all of a query that takes no step.
+void check_holds(const QueryView& states, const QueryView& queries, const Update& update) {
+  const FormatNames names = names_of(states);
+  if (states.floats() != nullptr) return;
+  require(makes_signs(update), names.states + " were given, but the update is " + name_of(update) +
+                                   "; only sign updates leave states that fit them");
+  require(states.formats().index() <= queries.formats().index(),
+          names.states + " were given for queries in " + names_of(queries).queries +
+              ", whose values neurons may keep; they are for queries that fit them");
+  const auto* const sign = std::get_if<SignUpdate>(&update);
+  require(states.as<BitView<const std::uint8_t>>() == nullptr || sign == nullptr || sign->at_zero != AtZero::zero,
+          "bits were given, but the sign update's at_zero is AtZero::zero, which leaves states of 0");
+}
+
+/// One format is given, of the shape of the queries, that holds their states.
+void check_states(const RelaxationView& results, const QueryView& queries, const Update& update) {
+  const int given =
+      (is_given(results.states) ? 1 : 0) + (is_given(results.int8_states) ? 1 : 0) + (is_given(results.bits) ? 1 : 0);
+  require(given <= 1, "states were given in " + std::to_string(given) +
+                          " formats; a call writes one of states, int8_states and bits");
+  const QueryView states = written_states(results);
+  const std::string what = names_of(states).states;
+  require(states.rows() == queries.rows() && states.columns() == queries.columns(),
+          what + " have the shape " + shape(states.rows(), states.columns()) + ", the queries " +
+              shape(queries.rows(), queries.columns()));
+  std::visit([&](auto rows) { check_layout(rows, what); }, states.formats());
+  check_holds(states, queries, update);
 }
 
 void check_halting(const Halting& halting) {
@@ -337,28 +408,35 @@ void check_content_rows(MatrixView<const float> contents, Index pattern_count) {
                                               std::to_string(pattern_count) + " patterns");
 }
 
-void check_queries(MatrixView<const float> queries, Index dimension) {
-  check_layout(queries, "queries");
-  require(queries.columns == dimension, "queries have " + std::to_string(queries.columns) +
-                                            " columns, the memory's dimension is " + std::to_string(dimension));
+void check_queries(const QueryView& queries, Index dimension) {
+  std::visit([](auto rows) { check_layout(rows, "queries"); }, queries.formats());
+  require(queries.columns() == dimension, "queries have " + std::to_string(queries.columns()) +
+                                              " columns, the memory's dimension is " + std::to_string(dimension));
 }
 
-void check_call(MatrixView<const float> queries, const RelaxCall& call, Index dimension) {
+void check_call(const QueryView& queries, const RelaxCall& call, Index dimension) {
   check_queries(queries, dimension);
   if (call.clamped.data == nullptr && call.clamped.empty()) return;
   check_layout(call.clamped, "clamped neurons");
-  require(call.clamped.rows == queries.rows && call.clamped.columns == dimension,
+  require(call.clamped.rows == queries.rows() && call.clamped.columns == dimension,
           "clamped neurons have the shape " + shape(call.clamped.rows, call.clamped.columns) + ", the queries " +
-              shape(queries.rows, queries.columns));
+              shape(queries.rows(), queries.columns()));
 }
 
-void check_on_host(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
+void check_on_host(const QueryView& queries, const RelaxationView& results, const RelaxCall& call,
                    const PatternTerms& terms) {
-  check_on_host(queries, "queries");
+  const auto check_rows_on_host = [](const QueryView& view, const std::string& what) {
+    std::visit(
+        [&](auto rows) {
+          if (!rows.empty()) check_on_host(rows.data, what);
+        },
+        view.formats());
+  };
+  check_rows_on_host(queries, "queries");
   check_on_host(terms.valid, "valid patterns");
   check_on_host(terms.log_prior, "log-priors");
   check_on_host(call.clamped, "clamped neurons");
-  check_on_host(results.states, "states");
+  check_rows_on_host(written_states(results), "states");
   check_on_host(results.steps, "steps");
   check_on_host(results.energies, "energies");
   check_on_host(results.status, "status");
@@ -366,13 +444,10 @@ void check_on_host(MatrixView<const float> queries, const RelaxationView& result
   check_on_host(results.contents, "contents");
 }
 
-void check_results(const RelaxationView& results, MatrixView<const float> queries, const RelaxCall& call,
+void check_results(const RelaxationView& results, const QueryView& queries, const RelaxCall& call,
                    const RelaxerOptions& options, Index content_columns) {
-  const Index count = queries.rows;
-  require(results.states.rows == count && results.states.columns == queries.columns,
-          "states have the shape " + shape(results.states.rows, results.states.columns) + ", the queries " +
-              shape(count, queries.columns));
-  check_layout(results.states, "states");
+  const Index count = queries.rows();
+  check_states(results, queries, *options.update);
   check_result(results.steps, "steps", count);
   check_result(results.energies, "energies", count);
   check_result(results.status, "status", count);
@@ -383,9 +458,9 @@ void check_results(const RelaxationView& results, MatrixView<const float> querie
   check_apart({region("queries", queries), region("clamped neurons", call.clamped),
                region("valid patterns", call.valid_patterns), region("log-priors", call.log_prior),
                region("betas", call.betas)},
-              {region("states", results.states), region("steps", results.steps), region("energies", results.energies),
-               region("status", results.status), region("energy traces", results.energy_trace),
-               region("contents", results.contents)});
+              {region(names_of(written_states(results)).states, written_states(results)),
+               region("steps", results.steps), region("energies", results.energies), region("status", results.status),
+               region("energy traces", results.energy_trace), region("contents", results.contents)});
 }
 
 }  // namespace attractor::detail

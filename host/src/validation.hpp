@@ -14,6 +14,7 @@
 #include <attractor/variants.hpp>
 
 #include "kernels/pattern_terms.hpp"
+#include "kernels/query_view.hpp"
 
 namespace attractor::detail {
 
@@ -67,7 +68,7 @@ void check_origins(std::span<const Index> origins, Index query_count, Index patt
 void check_origin_priors(const AdaptiveSimilarity& similarity, std::span<const Index> origins);
 
 /// Queries without the optional parts of a call.
-void check_queries(MatrixView<const float> queries, Index dimension);
+void check_queries(const QueryView& queries, Index dimension);
 
 /// Patterns and queries of their columns, all on the host and finite.
 void check_patterns_and_queries(MatrixView<const float> patterns, MatrixView<const float> queries);
@@ -84,14 +85,15 @@ void check_content_rows(MatrixView<const float> contents, Index pattern_count);
 void check_pairs(MatrixView<const float> patterns, MatrixView<const float> queries, std::span<const Index> origins);
 
 /// Queries and the optional parts of a call fit a memory of `dimension`.
-void check_call(MatrixView<const float> queries, const RelaxCall& call, Index dimension);
+void check_call(const QueryView& queries, const RelaxCall& call, Index dimension);
 
 /// All data of a call on the host.
-void check_on_host(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
+void check_on_host(const QueryView& queries, const RelaxationView& results, const RelaxCall& call,
                    const PatternTerms& terms);
 
-/// Results have the shapes of this call, are all produced by these options, and overlap nothing.
-void check_results(const RelaxationView& results, MatrixView<const float> queries, const RelaxCall& call,
+/// Results have the shapes of this call, are all produced by these options, overlap nothing, and their states can hold
+/// whatever becomes of such queries.
+void check_results(const RelaxationView& results, const QueryView& queries, const RelaxCall& call,
                    const RelaxerOptions& options, Index content_columns);
 
 }  // namespace attractor::detail

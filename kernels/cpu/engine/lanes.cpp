@@ -4,6 +4,8 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
+#include <variant>
 
 namespace attractor::cpu {
 namespace {
@@ -44,24 +46,34 @@ void visit_query_values(Tile& tile, const Visit& visit) {
   visit(tile.quadratic.low);
 }
 
-constexpr float mask_bits(bool set) { return std::bit_cast<float>(set ? ~std::uint32_t{0} : std::uint32_t{0}); }
-
-}  // namespace
-
-void set_mask(LaneArray<float>& mask, Index lane, bool value) {
-  mask[static_cast<std::size_t>(lane)] = mask_bits(value);
+/// Writes count ≤ strip values from `first` on, a multiple of strip; value(i) is the i-th of them.
+template <class Value>
+void write_strip(float* row, Index first, Index count, const Value& value) {
+  for_strip(count, [&](Index i) { row[first + i] = value(i); });
 }
 
-/// An exponent of all ones, plus one, carries into the sign bit. Integers, so that the loop is free of a chain of sums.
-bool all_finite(const float* values, Index count) {
-  std::uint32_t carries = 0;
-  for (Index i = 0; i < count; ++i) carries |= (std::bit_cast<std::uint32_t>(values[i]) & 0x7f800000U) + 0x00800000U;
-  return (carries >> 31U) == 0;
+/// The values are whole numbers, or NaN.
+template <class Value>
+void write_strip(std::int8_t* row, Index first, Index count, const Value& value) {
+  for_strip(count, [&](Index i) {
+    const float x = value(i);
+    row[first + i] = static_cast<std::int8_t>(std::isnan(x) ? 0.0F : x);
+  });
 }
 
-/// Magnitudes are ordered as their bits are, and NaN lies past infinity. Integers, and several at a time, for the same
-/// reason.
-float largest_magnitude(const float* values, Index count) {
+/// The values are ±1, or NaN.
+template <class Value>
+void write_strip(detail::BitResultRow row, Index first, Index count, const Value& value) {
+  static_assert(strip == 16);
+  unsigned bits = 0;
+  for_strip(count, [&](Index i) { bits |= (value(i) > 0.0F ? 0x8000U : 0U) >> static_cast<unsigned>(i); });
+  row.bytes[first / 8] = static_cast<std::uint8_t>(bits >> 8U);
+  if (count > 8) row.bytes[first / 8 + 1] = static_cast<std::uint8_t>(bits);
+}
+
+/// Magnitudes are ordered as their bits are, and NaN lies past infinity. Integers, and several at a time, so that the
+/// loop is free of a chain of maxima.
+float largest_of(const float* values, Index count) {
   const auto magnitude = [](float value) { return std::bit_cast<std::int32_t>(value) & 0x7fffffff; };
   std::array<std::int32_t, strip> largest{};
   Index i = 0;
@@ -72,27 +84,101 @@ float largest_magnitude(const float* values, Index count) {
   return std::bit_cast<float>(*std::max_element(largest.begin(), largest.end()));
 }
 
-void load_lanes(std::span<const Arrival> arrivals, Tile& tile) {
+float largest_of(const std::int8_t* values, Index count) {
+  int largest = 0;
+  for (Index i = 0; i < count; ++i) largest = std::max(largest, std::abs(int{values[i]}));
+  return static_cast<float>(largest);
+}
+
+float largest_of(detail::BitRow /*values*/, Index count) { return count > 0 ? 1.0F : 0.0F; }
+
+/// A lane's column and the row that it is copied from or to.
+template <class Row>
+struct Pair {
+  Index lane;
+  Row row;
+};
+
+/// Of arrivals or departures of this format, at most most_lanes, so that loops over them needn't ask for it.
+template <class Row, class Moves, class RowOf>
+std::array<Pair<Row>, most_lanes> pairs_of(const Moves& moves, const RowOf& row_of) {
+  std::array<Pair<Row>, most_lanes> pairs;
+  std::transform(moves.begin(), moves.end(), pairs.begin(), [&](const auto& move) {
+    return Pair<Row>{move.lane, *std::get_if<Row>(&row_of(move))};
+  });
+  return pairs;
+}
+
+template <class Row>
+void load_rows(std::span<const Arrival> arrivals, Tile& tile) {
+  const auto all = pairs_of<Row>(
+      arrivals, [](const Arrival& arrival) -> const auto& { return arrival.query; });
+  const auto pairs = std::span(all).first(arrivals.size());
   const Index width = tile.width;
   for (Index first = 0; first < tile.dimension; first += strip) {
-    for (const Arrival& arrival : arrivals) {
-      const float* const from = arrival.query + first;
-      float* const to = tile.column(arrival.lane) + first * width;
-      for_strip(std::min(strip, tile.dimension - first), [&](Index i) { to[i * width] = from[i]; });
+    for (const Pair<Row>& pair : pairs) {
+      const Row from = pair.row;
+      float* const to = tile.column(pair.lane) + first * width;
+      for_strip(std::min(strip, tile.dimension - first),
+                [&](Index i) { to[i * width] = static_cast<float>(from[first + i]); });
     }
   }
+}
+
+template <class Row>
+void store_rows(std::span<const Departure> departures, const float* lanes, Index count, Index width) {
+  const auto all = pairs_of<Row>(
+      departures, [](const Departure& departure) -> const auto& { return departure.result; });
+  const auto pairs = std::span(all).first(departures.size());
+  for (Index first = 0; first < count; first += strip) {
+    for (const Pair<Row>& pair : pairs) {
+      const float* const from = lanes + pair.lane + first * width;
+      write_strip(pair.row, first, std::min(strip, count - first), [&](Index i) { return from[i * width]; });
+    }
+  }
+}
+
+constexpr float mask_bits(bool set) { return std::bit_cast<float>(set ? ~std::uint32_t{0} : std::uint32_t{0}); }
+
+}  // namespace
+
+void set_mask(LaneArray<float>& mask, Index lane, bool value) {
+  mask[static_cast<std::size_t>(lane)] = mask_bits(value);
+}
+
+/// An exponent of all ones, plus one, carries into the sign bit. Integers, so that the loop is free of a chain of sums.
+bool all_finite(const detail::QueryRow& row, Index count) {
+  const float* const* const values = std::get_if<const float*>(&row);
+  if (values == nullptr) return true;
+  std::uint32_t carries = 0;
+  for (Index i = 0; i < count; ++i) carries |= (std::bit_cast<std::uint32_t>((*values)[i]) & 0x7f800000U) + 0x00800000U;
+  return (carries >> 31U) == 0;
+}
+
+float largest_magnitude(const detail::QueryRow& row, Index count) {
+  return std::visit([&](auto values) { return largest_of(values, count); }, row);
+}
+
+void load_lanes(std::span<const Arrival> arrivals, Tile& tile) {
+  if (arrivals.empty()) return;
+  std::visit([&]<class Row>(const Row& /*first*/) { load_rows<Row>(arrivals, tile); }, arrivals.front().query);
   for (const Arrival& arrival : arrivals)
-    for (Index i = tile.dimension; i < tile.rows; ++i) tile.column(arrival.lane)[i * width] = 0.0F;
+    for (Index i = tile.dimension; i < tile.rows; ++i) tile.column(arrival.lane)[i * tile.width] = 0.0F;
 }
 
 void store_lanes(std::span<const Departure> departures, const float* lanes, Index count, Index width) {
-  for (Index first = 0; first < count; first += strip) {
-    for (const Departure& departure : departures) {
-      const float* const from = lanes + departure.lane + first * width;
-      float* const to = departure.result + first;
-      for_strip(std::min(strip, count - first), [&](Index i) { to[i] = from[i * width]; });
-    }
-  }
+  if (departures.empty()) return;
+  std::visit([&]<class Row>(const Row& /*first*/) { store_rows<Row>(departures, lanes, count, width); },
+             departures.front().result);
+}
+
+void copy_row(const detail::QueryRow& from, const detail::ResultRow& to, Index count) {
+  const auto copy = [&](auto source, auto target) {
+    for (Index first = 0; first < count; first += strip)
+      write_strip(target, first, std::min(strip, count - first),
+                  [&](Index i) { return static_cast<float>(source[first + i]); });
+  };
+  std::visit(copy, from, to);
 }
 
 void permute_lanes(Tile& tile, LaneOrder order) {

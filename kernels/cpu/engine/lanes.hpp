@@ -8,6 +8,7 @@
 
 #include "kernels/cpu/engine/tile.hpp"
 #include "kernels/pattern_terms.hpp"
+#include "kernels/query_view.hpp"
 
 namespace attractor::cpu {
 
@@ -19,28 +20,31 @@ inline bool is_set(const LaneArray<float>& mask, Index lane) {
   return std::bit_cast<std::uint32_t>(mask[static_cast<std::size_t>(lane)]) != 0;
 }
 
-bool all_finite(const float* values, Index count);
+bool all_finite(const detail::QueryRow& row, Index count);
 
 /// Not finite where a value isn't.
-float largest_magnitude(const float* values, Index count);
+float largest_magnitude(const detail::QueryRow& row, Index count);
 
-/// A query on its way into a lane.
+/// A query on its way into a lane. Those of a call are all of one format.
 struct Arrival {
   Index lane;
-  const float* query;
+  detail::QueryRow query;
 };
 
-/// A state on its way out of a lane.
+/// A state on its way out of a lane, likewise.
 struct Departure {
   Index lane;
-  float* result;
+  detail::ResultRow result;
 };
 
-/// Copies queries of `tile.dimension` floats into their lanes, and zeros into the rows past them.
+/// Copies queries of `tile.dimension` entries into their lanes, and zeros into the rows past them.
 void load_lanes(std::span<const Arrival> arrivals, Tile& tile);
 
-/// Copies `count` values of each lane of `lanes` [count × width] to its row.
+/// Copies `count` values of each lane of `lanes` [count × width] to its row, which can hold them unless they are NaN.
 void store_lanes(std::span<const Departure> departures, const float* lanes, Index count, Index width);
+
+/// Copies `count` values of a query to a result that can hold them.
+void copy_row(const detail::QueryRow& from, const detail::ResultRow& to, Index count);
 
 /// Of the first lanes, which is to take the place of each.
 using LaneOrder = std::span<const std::uint8_t>;

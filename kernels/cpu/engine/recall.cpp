@@ -34,7 +34,7 @@ class BatchTile {
 
   /// At most most_lanes states, one in each lane.
   const Tile& fill(const StateBatch& batch) {
-    const Index count = batch.states.rows;
+    const Index count = batch.states.rows();
     arrivals_.clear();
     tile_.has_pattern_terms = !batch.terms.empty();
     tile_.has_betas = !batch.schedule.empty();
@@ -88,10 +88,10 @@ class RetrievalWorker {
   }
 
   void run(const StateBatch& batch, MatrixView<Index> patterns, MatrixView<float> posteriors) {
-    const MatrixView<const float> states = batch.states;
+    const detail::QueryView& states = batch.states;
     const LaneRanking& ranking = kernel_->retrieve(tile_.fill(batch));
-    for (Index i = 0; i < states.rows; ++i) {
-      const bool finite = all_finite(states.row(i), states.columns);
+    for (Index i = 0; i < states.rows(); ++i) {
+      const bool finite = all_finite(states.row(i), states.columns());
       for (Index rank = 0; rank < ranking.count; ++rank) {
         const auto at = static_cast<std::size_t>(i * ranking.count + rank);
         const bool found = finite && std::isfinite(ranking.posterior[at]);
@@ -127,7 +127,7 @@ void recall(const Field& field, const Readout& readout, const StateBatch& batch,
                intensity.empty() ? intensity
                                  : intensity.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(rows)));
   };
-  for_batches<RecallWorker>(field, batch.states.rows, threads, run, readout, batch.states.columns);
+  for_batches<RecallWorker>(field, batch.states.rows(), threads, run, readout, batch.states.columns());
 }
 
 void retrieve(const Field& field, const StateBatch& batch, MatrixView<Index> patterns, MatrixView<float> posteriors,
@@ -136,10 +136,10 @@ void retrieve(const Field& field, const StateBatch& batch, MatrixView<Index> pat
     worker.run(batch.slice(first, rows), patterns.slice(first, rows),
                posteriors.data == nullptr ? posteriors : posteriors.slice(first, rows));
   };
-  const Index states = batch.states.rows;
+  const Index states = batch.states.rows();
   const RankingSize size{
       .ranks = patterns.columns, .lanes = std::min(states, most_lanes), .posteriors = posteriors.data != nullptr};
-  for_batches<RetrievalWorker>(field, states, threads, run, batch.states.columns, size);
+  for_batches<RetrievalWorker>(field, states, threads, run, batch.states.columns(), size);
 }
 
 }  // namespace attractor::cpu

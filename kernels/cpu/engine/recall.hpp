@@ -9,13 +9,14 @@
 
 #include "kernels/cpu/engine/field.hpp"
 #include "kernels/pattern_terms.hpp"
+#include "kernels/query_view.hpp"
 #include "kernels/schedule.hpp"
 
 namespace attractor::cpu {
 
 /// States, and what a call says of how they are scored.
 struct StateBatch {
-  MatrixView<const float> states;  ///< [B × D]
+  detail::QueryView states;  ///< [B × D]
   detail::PatternTerms terms = {};
   detail::Schedule schedule = {};
   const std::int32_t* steps = nullptr;  ///< [B] taken so far, where there is a schedule; null: 0

@@ -36,7 +36,7 @@ struct Lane {
 /// One call's inputs and outputs, shared by its threads.
 struct Job {
   const RelaxerOptions& options;
-  MatrixView<const float> queries;
+  const detail::QueryView& queries;
   const RelaxationView& results;
   const RelaxCall& call;
   const detail::PatternTerms& patterns;
@@ -55,7 +55,7 @@ class TileWorker {
         queue_(queue),
         meter_(meter),
         room_(std::min(room, width)),
-        tile_(job.queries.columns, width, job.call.clamped.data != nullptr, job.end.watches_cycles),
+        tile_(job.queries.columns(), width, job.call.clamped.data != nullptr, job.end.watches_cycles),
         kernel_(std::visit(
             [&](const auto& f) { return make_kernel(f, *job.options.update, {.width = width, .shares = shares}); },
             field)),
@@ -142,7 +142,7 @@ class TileWorker {
   /// Writes a query's outcome and frees its lane; its state follows at the next exchange.
   void retire(Index i, Status status) {
     const Lane& lane = lane_at(i);
-    departures_.push_back({i, job_.results.states.row(lane.query)});
+    departures_.push_back({i, detail::state_row(job_.results, lane.query)});
     write_outcome(lane.query, lane.steps, lane.energy, status);
     mark_idle(i);
     --in_flight_;
@@ -181,7 +181,7 @@ class TileWorker {
 
   /// Gives a query a lane. False if it isn't finite: it diverges before its first step and takes none.
   bool enter(Index i, Index query) {
-    const float* const row = job_.queries.row(query);
+    const detail::QueryRow row = job_.queries.row(query);
     float magnitude = 0.0F;
     if (job_.signs) magnitude = largest_magnitude(row, tile_.dimension);
     if (job_.signs ? !std::isfinite(magnitude) : !all_finite(row, tile_.dimension)) {
@@ -203,7 +203,7 @@ class TileWorker {
 
   /// A query that never took a step: its state is the query.
   void finish_unstarted(Index query, Status status) {
-    std::copy_n(job_.queries.row(query), tile_.dimension, job_.results.states.row(query));
+    copy_row(job_.queries.row(query), detail::state_row(job_.results, query), tile_.dimension);
     write_outcome(query, 0, not_a_number, status);
   }
 
@@ -320,7 +320,7 @@ Index tile_width(const Update& update, int threads, Index queries) {
 
 }  // namespace
 
-Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
+Index relax(const Field& field, const RelaxerOptions& options, const detail::QueryView& queries,
             const RelaxationView& results, const RelaxCall& call, const detail::PatternTerms& patterns) {
   const detail::Schedule schedule = detail::schedule_of(call.betas, options.max_steps);
   const Job job{.options = options,
@@ -336,16 +336,16 @@ Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const 
                         .first_step = schedule.first_last()},
                 .signs = detail::makes_signs(*options.update),
                 .sweeps = std::holds_alternative<AsynchronousSignUpdate>(*options.update)};
-  const auto [threads, shares] = share_work(field, options.threads, queries.rows);
+  const auto [threads, shares] = share_work(field, options.threads, queries.rows());
   // So that no thread takes all of a small batch.
-  const Index room = (queries.rows + threads - 1) / threads;
-  QueryQueue queue(queries.rows, threads);
-  detail::ProgressMeter meter(call, queries.rows);
+  const Index room = (queries.rows() + threads - 1) / threads;
+  QueryQueue queue(queries.rows(), threads);
+  detail::ProgressMeter meter(call, queries.rows());
   // All memory is taken before any thread starts: a failure here leaves nothing half done.
   std::vector<std::unique_ptr<TileWorker>> workers;
   for (int i = 0; i < threads; ++i)
     workers.push_back(std::make_unique<TileWorker>(job, field, queue, meter,
-                                                   tile_width(*options.update, threads, queries.rows), room, shares));
+                                                   tile_width(*options.update, threads, queries.rows()), room, shares));
   run_team(threads, [&](int share) { workers[static_cast<std::size_t>(share)]->run(); });
   cancel_untaken(results, queue.taken());
   meter.finish();

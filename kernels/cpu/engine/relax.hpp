@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/engine/field.hpp"
 #include "kernels/pattern_terms.hpp"
+#include "kernels/query_view.hpp"
 
 namespace attractor::cpu {
 
@@ -13,7 +14,7 @@ namespace attractor::cpu {
 /// checked them) and `options.update` is set.
 ///
 /// @return how many queries have a state, the first so many: all, unless the call was cancelled.
-Index relax(const Field& field, const RelaxerOptions& options, MatrixView<const float> queries,
+Index relax(const Field& field, const RelaxerOptions& options, const detail::QueryView& queries,
             const RelaxationView& results, const RelaxCall& call, const detail::PatternTerms& patterns);
 
 }  // namespace attractor::cpu

@@ -115,7 +115,9 @@ class BipolarKernel final : public FieldKernel {
   void load(Tile& tile, std::span<const Arrival> arrivals) override {
     others_.clear();
     for (const Arrival& arrival : arrivals) {
-      if (pack_row(arrival.query, factor_.neurons, bytes_of(state(arrival.lane))) && take_up(tile, arrival.lane))
+      std::uint8_t* const bits = bytes_of(state(arrival.lane));
+      const bool bipolar = std::visit([&](auto row) { return pack_row(row, factor_.neurons, bits); }, arrival.query);
+      if (bipolar && take_up(tile, arrival.lane))
         enter(tile, arrival.lane);
       else
         others_.push_back(arrival);
@@ -130,7 +132,8 @@ class BipolarKernel final : public FieldKernel {
         left_.push_back(departure);
         continue;
       }
-      unpack_row(bytes_of(state(departure.lane)), factor_.neurons, departure.result);
+      const std::uint8_t* const bits = bytes_of(state(departure.lane));
+      std::visit([&](auto row) { unpack_row(bits, factor_.neurons, row); }, departure.result);
       set_mask(tile.packed, departure.lane, false);
       --packed_count_;
     }

@@ -7,12 +7,14 @@
 #define ATTRACTOR_CPU_BIPOLAR_ROWS_INL
 #endif
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 
 #include <hwy/highway.h>
 
-#include <attractor/matrix.hpp>
+#include "kernels/query_view.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
@@ -57,6 +59,28 @@ inline std::uint64_t transposed(std::uint64_t bits) {
   return bits;
 }
 
+/// Reverses the bits of each byte.
+inline std::uint64_t reversed_bytes(std::uint64_t bits) {
+  const auto swap = [&bits](unsigned distance, std::uint64_t mask) {
+    bits = (bits >> distance & mask) | (bits & mask) << distance;
+  };
+  swap(1, 0x5555555555555555);
+  swap(2, 0x3333333333333333);
+  swap(4, 0x0F0F0F0F0F0F0F0F);
+  return bits;
+}
+
+/// A caller's bits, the first in the most significant place and 1 for +1, from those here, or the way back.
+inline void turn_bits(const std::uint8_t* from, Index bytes, std::uint8_t* to) {
+  for (Index first = 0; first < bytes; first += 8) {
+    const auto part = static_cast<std::size_t>(std::min<Index>(8, bytes - first));
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, from + first, part);
+    bits = ~reversed_bytes(bits);
+    std::memcpy(to + first, &bits, part);
+  }
+}
+
 /// Bits of a row of ±1. False where it holds something else.
 inline bool pack_row(const float* row, Index count, std::uint8_t* bits) {
   Index i = 0;
@@ -73,6 +97,29 @@ inline bool pack_row(const float* row, Index count, std::uint8_t* bits) {
   return true;
 }
 
+inline bool pack_row(const std::int8_t* row, Index count, std::uint8_t* bits) {
+  const hn::CappedTag<std::int8_t, 64> integers;
+  const auto lanes = static_cast<Index>(hn::Lanes(integers));
+  Index i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto x = hn::LoadU(integers, row + i);
+    if (!hn::AllTrue(integers, hn::Eq(hn::Abs(x), hn::Set(integers, 1)))) return false;
+    hn::StoreMaskBits(integers, hn::Lt(x, hn::Zero(integers)), bits + i / 8);
+  }
+  std::fill(bits + i / 8, bits + bytes_of_bits(count), std::uint8_t{0});
+  for (; i < count; ++i) {
+    if (row[i] != 1 && row[i] != -1) return false;
+    bits[i / 8] |= static_cast<std::uint8_t>((row[i] < 0 ? 1U : 0U) << static_cast<unsigned>(i % 8));
+  }
+  return true;
+}
+
+inline bool pack_row(detail::BitRow row, Index count, std::uint8_t* bits) {
+  turn_bits(row.bytes, bytes_of_bits(count), bits);
+  if (count % 8 != 0) bits[count / 8] &= static_cast<std::uint8_t>(0xFFU >> static_cast<unsigned>(8 - count % 8));
+  return true;
+}
+
 /// The row of ±1 with these bits.
 inline void unpack_row(const std::uint8_t* bits, Index count, float* row) {
   const hn::RebindToUnsigned<Eight> integers;
@@ -86,6 +133,22 @@ inline void unpack_row(const std::uint8_t* bits, Index count, float* row) {
       hn::StoreU(hn::IfThenElse(negative, hn::Neg(one), one), eight, row + i + at);
     }
   for (; i < count; ++i) row[i] = (bits[i / 8] >> static_cast<unsigned>(i % 8) & 1U) != 0 ? -1.0F : 1.0F;
+}
+
+/// Eight bytes at a time: byte j gets bit j, then 1 where that is set, then −1 there and 1 elsewhere.
+inline void unpack_row(const std::uint8_t* bits, Index count, std::int8_t* row) {
+  constexpr std::uint64_t ones = 0x0101010101010101;
+  for (Index i = 0; i < count; i += 8) {
+    const std::uint64_t own = (bits[i / 8] * ones) & 0x8040201008040201;
+    const std::uint64_t negative = (own + 0x7F * ones) >> 7U & ones;
+    const std::uint64_t values = ones ^ (negative * 0xFE);
+    std::memcpy(row + i, &values, static_cast<std::size_t>(std::min<Index>(8, count - i)));
+  }
+}
+
+inline void unpack_row(const std::uint8_t* bits, Index count, detail::BitResultRow row) {
+  turn_bits(bits, bytes_of_bits(count), row.bytes);
+  if (count % 8 != 0) row.bytes[count / 8] &= static_cast<std::uint8_t>(0xFF00U >> static_cast<unsigned>(count % 8));
 }
 
 #endif

@@ -99,7 +99,7 @@ class FactoredKernel final : public FieldKernel {
   }
 
   bool prepare(Tile& /*tile*/, std::span<const Arrival> arrivals) override {
-    if (!is_whole()) return false;
+    if (!is_whole() || !std::all_of(arrivals.begin(), arrivals.end(), has_float_row)) return false;
     weigh_arrivals<false>(arrivals);
     if constexpr (has_units && !sweeps) {
       bool some = false;
@@ -118,6 +118,9 @@ class FactoredKernel final : public FieldKernel {
   static constexpr bool sweeps = std::is_same_v<UpdateRule, AsynchronousSignUpdate>;
   /// Sign updates measure what they take for 0 by the weights.
   static constexpr bool totals_weights = !is_linear && std::is_same_v<UpdateRule, SignUpdate>;
+
+  /// Others are scored with their tile.
+  static bool has_float_row(const Arrival& arrival) { return std::holds_alternative<const float*>(arrival.query); }
 
   /// Sums of weights, or with `in_units` of those of scores in their units.
   template <bool in_units>
@@ -482,9 +485,11 @@ class FactoredKernel final : public FieldKernel {
   template <bool in_units, std::size_t queries, std::size_t panel_count>
   HWY_INLINE void score_queries(const Arrival* arrivals, Index kept_from, Index first_panel, bool wants_potential) {
     PanelScores scores[queries * panel_count] = {};
+    const float* rows[queries];
+    for (std::size_t i = 0; i < queries; ++i) rows[i] = *std::get_if<const float*>(&arrivals[i].query);
     multiply_panels<queries, panel_count>(
         field_.factor.panel(first_panel), panel_rows * field_.factor.padded_columns(), field_.factor.columns(),
-        [&](std::size_t i, Index k) HWY_ATTR { return arrivals[i].query[k]; }, scores);
+        [&](std::size_t i, Index k) HWY_ATTR { return rows[i][k]; }, scores);
     for (std::size_t i = 0; i < queries * panel_count; ++i)
       store_weights<in_units>(arrivals[i / panel_count].lane,
                               first_panel - kept_from + static_cast<Index>(i % panel_count), scores[i],
