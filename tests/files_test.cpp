@@ -106,6 +106,11 @@ std::vector<Kind> all_kinds() {
   const auto adaptive = [](const AdaptiveSimilarity& similarity) {
     return [=](View patterns, View) { return Memory::adaptive(test_device(), patterns, similarity); };
   };
+  const auto stored_as = [](PatternStorage storage) {
+    return [=](View patterns, View contents) {
+      return Memory::modern_hopfield(test_device(), patterns, {.storage = storage, .contents = contents});
+    };
+  };
   return {
       {"Hebbian", [](View patterns, View) { return Memory::hebbian(test_device(), patterns); }},
       {"HebbianWithOptions",
@@ -154,6 +159,12 @@ std::vector<Kind> all_kinds() {
       {"ModernHopfieldWithContents",
        [](View patterns, View contents) {
          return Memory::modern_hopfield(test_device(), patterns, {.beta = 1e-20F, .contents = contents});
+       }},
+      {"StoredAsFloat16", stored_as(PatternStorage::float16)},
+      {"StoredAsBfloat16", stored_as(PatternStorage::bfloat16)},
+      {"ExponentialStoredAsBfloat16",
+       [](View patterns, View) {
+         return Memory::exponential(test_device(), patterns, {.storage = PatternStorage::bfloat16});
        }},
       {"SharedWeights", adaptive({.squared_distance = some_weights(11), .beta_squared_distance = 0.7F})},
       {"Groups", adaptive({.dot = some_weights(4), .beta_dot = -0.3F, .groups = 3})},
@@ -276,7 +287,7 @@ TEST_F(FilesTest, HaveTheLayoutOthersRead) {
 
   const std::string header =
       R"({"__metadata__":{"beta":"0.25","format":"attractor memory","rule":"modern_hopfield","separation":"softmax","similarity":"dot",)"
-      R"("version":"1"},)"
+      R"("storage":"float32","version":"1"},)"
       R"("contents":{"data_offsets":[16,24],"dtype":"F32","shape":[2,1]},)"
       R"("patterns":{"data_offsets":[0,16],"dtype":"F32","shape":[2,2]}})";
   const std::string padding((8 - header.size() % 8) % 8, ' ');
@@ -316,7 +327,8 @@ TEST_F(FilesTest, WrongHeadersAreRefused) {
   refuse_tensor("8", {"patterns", "object"});
   refuse_tensor("{}", {"dtype"});
   refuse_tensor(R"({"dtype":1,"shape":[1,2],"data_offsets":[0,8]})", {"dtype", "string"});
-  refuse_tensor(R"({"dtype":"F16","shape":[2,2],"data_offsets":[0,8]})", {"F16", "F32"});
+  refuse_tensor(R"({"dtype":"F64","shape":[1,1],"data_offsets":[0,8]})", {"F64", "F32", "F16", "BF16"});
+  refuse_tensor(R"({"dtype":"BF16","shape":[1,2],"data_offsets":[0,8]})", {"8 bytes", "shape"});
   refuse_tensor(R"({"dtype":"F32","shape":2,"data_offsets":[0,8]})", {"shape", "array"});
   refuse_tensor(R"({"dtype":"F32","shape":[1,-2],"data_offsets":[0,8]})", {"shape", "whole"});
   refuse_tensor(R"({"dtype":"F32","shape":[1,2.0],"data_offsets":[0,8]})", {"shape", "whole"});
