@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <limits>
 #include <string>
 #include <vector>
@@ -64,7 +65,7 @@ float number(const Kind& kind, int n) {
 /// All numbers of a kind, in rows whose numbers are about as large.
 Matrix<float> all_numbers(const Kind& kind) {
   constexpr Index columns = 64;
-  Matrix<float> result(2 * kind.codes / columns, columns);
+  Matrix<float> result(Index{2} * kind.codes / columns, columns);
   for (int n = 0; n < kind.codes; ++n) {
     result.data()[n] = number(kind, n);
     result.data()[kind.codes + n] = -number(kind, n);
@@ -137,7 +138,7 @@ TEST_P(PatternStorageTest, TakesWhatRoundsToTheLargestAndNoMore) {
 
 /// Whether everything that can be asked of two memories has the same answer.
 void expect_same(const Memory& a, const Memory& b, View queries, int threads) {
-  for (const Update& update : {Update(readout_update()), Update(sign_update()), Update(blend_update(0.5F))}) {
+  for (const Update& update : std::initializer_list<Update>{readout_update(), sign_update(), blend_update(0.5F)}) {
     const RelaxerOptions options{
         .update = update, .max_steps = 6, .energies = true, .energy_trace = true, .threads = threads};
     EXPECT_TRUE(same_results(Relaxer(a, options).relax(queries), Relaxer(b, options).relax(queries)));
@@ -205,6 +206,24 @@ TEST_P(PatternStorageTest, ManyPatternsOfWhichManyHaveWeight) {
                   Memory::modern_hopfield(test_device(), rounded(GetParam(), patterns), options),
                   queries.view().slice(0, count), 1);
     }
+}
+
+/// Panels are decoded four at a time, wherever scoring begins.
+TEST_P(PatternStorageTest, SegmentsThatBeginAtAnyPanel) {
+  const Matrix<float> patterns = random_gaussian(300, 20, rng_);
+  const Matrix<float> queries = noisy_copies(patterns, 40, 0.1F, 1.5F, rng_);
+  for (const Index size : {8, 24, 40, 56}) {
+    detail::Sizes sizes;
+    sizes.pattern_block = sizes.segment_patterns = sizes.scanned_patterns = size;
+    const SizesScope scope(sizes);
+    for (const NormalisedSeparation& separation : {softmax(), entmax(1.5F)})
+      for (const Index count : {1, 3, 40}) {
+        const ModernHopfieldOptions options{.beta = 0.3F, .separation = separation};
+        expect_same(Memory::modern_hopfield(test_device(), patterns, stored(options)),
+                    Memory::modern_hopfield(test_device(), rounded(GetParam(), patterns), options),
+                    queries.view().slice(0, count), 1);
+      }
+  }
 }
 
 /// Posteriors tell the score of a row, and a readout the row itself.
