@@ -294,6 +294,31 @@ TEST_F(FilesTest, HaveTheLayoutOthersRead) {
   EXPECT_EQ(read_bytes(path_), make_file(header + padding, {1, 2, -3, 0.5F, 7, 8}));
 }
 
+TEST_F(FilesTest, HavePatternsOf16BitsAsTheyAreStored) {
+  struct Stored {
+    PatternStorage storage;
+    std::string name;
+    std::string dtype;
+    std::uint32_t first;   ///< 1 and 2
+    std::uint32_t second;  ///< −3 and 0.5
+  };
+  for (const Stored& kind : {Stored{PatternStorage::float16, "float16", "F16", 0x40003c00, 0x3800c200},
+                             Stored{PatternStorage::bfloat16, "bfloat16", "BF16", 0x40003f80, 0x3f00c040}}) {
+    save(Memory::exponential(test_device(), matrix({{1, 2}, {-3, 0.5F}}), {.storage = kind.storage}), path_);
+    const std::string tensor = R"("patterns":{"data_offsets":[0,8],"dtype":")" + kind.dtype + R"(","shape":[2,2]}})";
+    const std::string header =
+        R"({"__metadata__":{"beta":"1","format":"attractor memory","rule":"exponential","storage":")" + kind.name +
+        R"(","version":"1"},)" + tensor;
+    const std::string padding((8 - header.size() % 8) % 8, ' ');
+    const std::vector<float> bits = {std::bit_cast<float>(kind.first), std::bit_cast<float>(kind.second)};
+    EXPECT_EQ(read_bytes(path_), make_file(header + padding, bits)) << kind.name;
+
+    // Of others, whatever the memory stores.
+    expect_same(load_bytes(make_file("{" + std::string(modern) + "," + tensor, bits)),
+                Memory::modern_hopfield(test_device(), matrix({{1, 2}, {-3, 0.5F}}), {.beta = 2.0F}));
+  }
+}
+
 TEST_F(FilesTest, AreReadAsOthersWriteThem) {
   // Any order of tensors, white space, integers of other types, metadata and tensors that mean nothing here.
   const std::string header = "{ \"b\" : {\"dtype\":\"I16\",\"shape\":[2],\"data_offsets\":[16,20]},\n" +
