@@ -33,9 +33,9 @@ bool parse(int argc, const char* const* argv, Job& job) {
       "Microseconds of a call that relaxes few queries, on small linear memories and a modern Hopfield memory, and of "
       "a\n"
       "plain loop that takes as many steps of one query after another on one thread; the same of one step on a large\n"
-      "modern Hopfield memory, and of hard retrieval from it beside a scan of all dot products. Writes latency.json "
-      "and\n"
-      ".csv.");
+      "modern Hopfield memory, on the CPU of patterns of 16 bits, too, and of hard retrieval from it beside a scan of "
+      "all\n"
+      "dot products. Writes latency.json and .csv.");
   job.run.add_to(options);
   options.add("--batches", job.batches, "numbers of queries");
   options.add("--team", job.threads, "numbers of threads");
@@ -70,10 +70,19 @@ std::vector<Subject> subjects(const Job& job, Random& random) {
   Matrix<float> many = random_patterns(4096, 64, random);
   all.push_back({"hopfield P=4096 D=64", Memory::modern_hopfield(device, many, {.beta = 0.5F}), readout_update(),
                  std::move(many), 1.0F, false, 0.5F, 100, job.calls});
-  Matrix<float> most = random_patterns(job.patterns, 64, random);
-  all.push_back({"hopfield P=" + std::to_string(job.patterns) + " D=64",
-                 Memory::modern_hopfield(device, most, {.beta = 0.5F}), readout_update(), std::move(most), 1.0F, false,
-                 0.5F, 1, std::max(1, job.calls / 10), true});
+  const Matrix<float> most = random_patterns(job.patterns, 64, random);
+  const auto add_large = [&](const std::string& suffix, PatternStorage storage) {
+    Matrix<float> own(most.rows(), most.columns());
+    std::copy_n(most.data(), most.size(), own.data());
+    all.push_back({"hopfield P=" + std::to_string(job.patterns) + " D=64" + suffix,
+                   Memory::modern_hopfield(device, most, {.beta = 0.5F, .storage = storage}), readout_update(),
+                   std::move(own), 1.0F, false, 0.5F, 1, std::max(1, job.calls / 10), true});
+  };
+  add_large("", PatternStorage::float32);
+  if (device.kind() == Device::Kind::cpu) {
+    add_large(", float16", PatternStorage::float16);
+    add_large(", bfloat16", PatternStorage::bfloat16);
+  }
   return all;
 }
 

@@ -32,6 +32,7 @@ struct Job {
   Index patterns = 8;
   std::vector<std::string> rules = {"hebbian"};
   float beta = 0.5F;
+  std::string storage = "float32";
   int fixed_steps = 0;
 };
 
@@ -50,6 +51,9 @@ const std::map<std::string, NormalisedSeparation> separations = {{"softmax", sof
                                                                  {"entmax", entmax()},   {"normmax", normmax()},
                                                                  {"max", top(1)},        {"top-16", top(16)}};
 
+const std::map<std::string, PatternStorage> storages = {
+    {"float32", PatternStorage::float32}, {"float16", PatternStorage::float16}, {"bfloat16", PatternStorage::bfloat16}};
+
 double pattern_bytes(const Job& job) { return 4.0 * static_cast<double>(job.patterns * job.dimension); }
 
 std::string names() {
@@ -62,7 +66,8 @@ std::string names() {
 std::pair<Memory, Update> make_memory(const Job& job, const std::string& rule, MatrixView<const float> patterns) {
   const Device device = job.run.chosen_device();
   if (rule == "hebbian") return {Memory::hebbian(device, patterns), tanh_update()};
-  const ModernHopfieldOptions options{.beta = job.beta, .separation = separations.at(rule)};
+  const ModernHopfieldOptions options{
+      .beta = job.beta, .separation = separations.at(rule), .storage = storages.at(job.storage)};
   return {Memory::modern_hopfield(device, patterns, options), readout_update()};
 }
 
@@ -77,6 +82,7 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add("--patterns", job.patterns, "stored patterns");
   options.add("--rule", job.rules, "of memories: hebbian, or a modern Hopfield memory's separation: " + names());
   options.add("--beta", job.beta, "inverse temperature of modern Hopfield memories");
+  options.add("--storage", job.storage, "of their patterns: float32, float16 or bfloat16");
   options.add("--fixed-steps", job.fixed_steps, "take exactly so many steps, without energies; 0: halt by energy");
   return options.parse(argc, argv);
 }
@@ -85,6 +91,8 @@ void check(const Job& job) {
   for (const std::string& rule : job.rules)
     if (rule != "hebbian" && !separations.contains(rule))
       throw UsageError("--rule: there is no '" + rule + "'; known: hebbian, " + names());
+  if (!storages.contains(job.storage))
+    throw UsageError("--storage: there is no '" + job.storage + "'; known: float32, float16, bfloat16");
   if (job.fixed_steps < 0) throw UsageError("--fixed-steps must not be negative");
 }
 
@@ -192,6 +200,7 @@ void run(const Job& job) {
   const Record details = {{"dimension", job.dimension},
                           {"patterns", job.patterns},
                           {"pattern_bytes", pattern_bytes(job)},
+                          {"storage", job.storage},
                           {"fixed_steps", std::int64_t{job.fixed_steps}}};
   job.run.write("memory-use", "rows", joined(job.run.context(), details), records);
 }

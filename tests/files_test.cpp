@@ -106,6 +106,11 @@ std::vector<Kind> all_kinds() {
   const auto adaptive = [](const AdaptiveSimilarity& similarity) {
     return [=](View patterns, View) { return Memory::adaptive(test_device(), patterns, similarity); };
   };
+  const auto stored_as = [](PatternStorage storage) {
+    return [=](View patterns, View contents) {
+      return Memory::modern_hopfield(test_device(), patterns, {.storage = storage, .contents = contents});
+    };
+  };
   return {
       {"Hebbian", [](View patterns, View) { return Memory::hebbian(test_device(), patterns); }},
       {"HebbianWithOptions",
@@ -154,6 +159,12 @@ std::vector<Kind> all_kinds() {
       {"ModernHopfieldWithContents",
        [](View patterns, View contents) {
          return Memory::modern_hopfield(test_device(), patterns, {.beta = 1e-20F, .contents = contents});
+       }},
+      {"StoredAsFloat16", stored_as(PatternStorage::float16)},
+      {"StoredAsBfloat16", stored_as(PatternStorage::bfloat16)},
+      {"ExponentialStoredAsBfloat16",
+       [](View patterns, View) {
+         return Memory::exponential(test_device(), patterns, {.storage = PatternStorage::bfloat16});
        }},
       {"SharedWeights", adaptive({.squared_distance = some_weights(11), .beta_squared_distance = 0.7F})},
       {"Groups", adaptive({.dot = some_weights(4), .beta_dot = -0.3F, .groups = 3})},
@@ -276,11 +287,36 @@ TEST_F(FilesTest, HaveTheLayoutOthersRead) {
 
   const std::string header =
       R"({"__metadata__":{"beta":"0.25","format":"attractor memory","rule":"modern_hopfield","separation":"softmax","similarity":"dot",)"
-      R"("version":"1"},)"
+      R"("storage":"float32","version":"1"},)"
       R"("contents":{"data_offsets":[16,24],"dtype":"F32","shape":[2,1]},)"
       R"("patterns":{"data_offsets":[0,16],"dtype":"F32","shape":[2,2]}})";
   const std::string padding((8 - header.size() % 8) % 8, ' ');
   EXPECT_EQ(read_bytes(path_), make_file(header + padding, {1, 2, -3, 0.5F, 7, 8}));
+}
+
+TEST_F(FilesTest, HavePatternsOf16BitsAsTheyAreStored) {
+  struct Stored {
+    PatternStorage storage;
+    std::string name;
+    std::string dtype;
+    std::uint32_t first;   ///< 1 and 2
+    std::uint32_t second;  ///< −3 and 0.5
+  };
+  for (const Stored& kind : {Stored{PatternStorage::float16, "float16", "F16", 0x40003c00, 0x3800c200},
+                             Stored{PatternStorage::bfloat16, "bfloat16", "BF16", 0x40003f80, 0x3f00c040}}) {
+    save(Memory::exponential(test_device(), matrix({{1, 2}, {-3, 0.5F}}), {.storage = kind.storage}), path_);
+    const std::string tensor = R"("patterns":{"data_offsets":[0,8],"dtype":")" + kind.dtype + R"(","shape":[2,2]}})";
+    const std::string header =
+        R"({"__metadata__":{"beta":"1","format":"attractor memory","rule":"exponential","storage":")" + kind.name +
+        R"(","version":"1"},)" + tensor;
+    const std::string padding((8 - header.size() % 8) % 8, ' ');
+    const std::vector<float> bits = {std::bit_cast<float>(kind.first), std::bit_cast<float>(kind.second)};
+    EXPECT_EQ(read_bytes(path_), make_file(header + padding, bits)) << kind.name;
+
+    // Of others, whatever the memory stores.
+    expect_same(load_bytes(make_file("{" + std::string(modern) + "," + tensor, bits)),
+                Memory::modern_hopfield(test_device(), matrix({{1, 2}, {-3, 0.5F}}), {.beta = 2.0F}));
+  }
 }
 
 TEST_F(FilesTest, AreReadAsOthersWriteThem) {
@@ -316,7 +352,8 @@ TEST_F(FilesTest, WrongHeadersAreRefused) {
   refuse_tensor("8", {"patterns", "object"});
   refuse_tensor("{}", {"dtype"});
   refuse_tensor(R"({"dtype":1,"shape":[1,2],"data_offsets":[0,8]})", {"dtype", "string"});
-  refuse_tensor(R"({"dtype":"F16","shape":[2,2],"data_offsets":[0,8]})", {"F16", "F32"});
+  refuse_tensor(R"({"dtype":"F64","shape":[1,1],"data_offsets":[0,8]})", {"F64", "F32", "F16", "BF16"});
+  refuse_tensor(R"({"dtype":"BF16","shape":[1,2],"data_offsets":[0,8]})", {"8 bytes", "shape"});
   refuse_tensor(R"({"dtype":"F32","shape":2,"data_offsets":[0,8]})", {"shape", "array"});
   refuse_tensor(R"({"dtype":"F32","shape":[1,-2],"data_offsets":[0,8]})", {"shape", "whole"});
   refuse_tensor(R"({"dtype":"F32","shape":[1,2.0],"data_offsets":[0,8]})", {"shape", "whole"});

@@ -155,6 +155,7 @@ TEST(GrowthTest, NewPatternsTakeTheRoomThatThereIs) {
                                   Memory::hebbian(cpu, patterns),
                                   Memory::hebbian(cpu, patterns, {.contents = patterns}),
                                   Memory::bidirectional(cpu, patterns, {.first = 10}),
+                                  Memory::exponential(cpu, patterns, {.storage = PatternStorage::float16}),
                                   Memory::adaptive(cpu, patterns, {.squared_distance = std::vector<float>(32, 1.0F)}),
                                   Memory::modern_hopfield(cpu, patterns, {.contents = patterns})};
   while (!memories.empty()) {
@@ -170,6 +171,38 @@ TEST(GrowthTest, NewPatternsTakeTheRoomThatThereIs) {
     EXPECT_LT(allocated_bytes(), before + 64000) << memory.rule();
     EXPECT_EQ(memory.pattern_count(), 22000);
   }
+}
+
+TEST(StorageTest, PatternsOf16BitsTakeHalfTheMemory) {
+  Rng rng(64);
+  Matrix<float> near = random_gaussian(4000, 128, rng);
+  Matrix<float> far = copy(near);
+  for (Index i = 0; i < far.size(); ++i) far.data()[i] += 100.0F;
+  const auto bytes_of = [](const auto& make) {
+    const std::size_t before = allocated_bytes();
+    const Memory memory = make();
+    return static_cast<double>(allocated_bytes() - before) / static_cast<double>(4000 * 128);
+  };
+  using enum Similarity;
+  for (const Matrix<float>* const patterns : {&near, &far})
+    for (const PatternStorage storage : {PatternStorage::float32, PatternStorage::float16, PatternStorage::bfloat16}) {
+      std::vector<double> bytes = {
+          bytes_of([&] { return Memory::exponential(Device::cpu(), *patterns, {.storage = storage}); }), bytes_of([&] {
+            return Memory::modern_hopfield(
+                Device::cpu(), *patterns,
+                {.similarity = squared_distance, .separation = epanechnikov(), .storage = storage});
+          })};
+      for (const Similarity similarity : {dot, squared_distance, manhattan, cosine})
+        bytes.push_back(bytes_of([&] {
+          return Memory::modern_hopfield(Device::cpu(), *patterns, {.similarity = similarity, .storage = storage});
+        }));
+      // A little is there for each pattern, whatever its dimension.
+      for (const double each : bytes)
+        if (storage == PatternStorage::float32)
+          EXPECT_GT(each, 4.0);
+        else
+          EXPECT_LT(each, 2.2);
+    }
 }
 
 /// Whether work() finds memory for all but one allocation, and can do without that.
@@ -198,13 +231,15 @@ TEST(OutOfMemoryTest, ChangesFailAsAWhole) {
   const Matrix<float> more_contents = random_gaussian(40, 3, rng);
   const Matrix<float> queries = noisy_copies(patterns, 20, 0.2F, 1.5F, rng);
   const std::vector<float> weights(24, 0.1F);
-  for (const Memory& made : {Memory::modern_hopfield(cpu, patterns, {.contents = contents}),
-                             Memory::exponential(cpu, patterns, {.contents = contents}),
-                             Memory::dense_associative(cpu, patterns, {.contents = contents}),
-                             Memory::minerva(cpu, patterns, {.contents = contents}),
-                             Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::factored, .contents = contents}),
-                             Memory::projection(cpu, patterns, {.ridge = 0.1F, .contents = contents}),
-                             Memory::adaptive(cpu, patterns, {.squared_distance = weights}, {.contents = contents})}) {
+  for (const Memory& made :
+       {Memory::modern_hopfield(cpu, patterns, {.contents = contents}),
+        Memory::exponential(cpu, patterns, {.contents = contents}),
+        Memory::modern_hopfield(cpu, patterns, {.storage = PatternStorage::bfloat16, .contents = contents}),
+        Memory::dense_associative(cpu, patterns, {.contents = contents}),
+        Memory::minerva(cpu, patterns, {.contents = contents}),
+        Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::factored, .contents = contents}),
+        Memory::projection(cpu, patterns, {.ridge = 0.1F, .contents = contents}),
+        Memory::adaptive(cpu, patterns, {.squared_distance = weights}, {.contents = contents})}) {
     const Relaxation relaxed = Relaxer(made, {.max_steps = 3}).relax(queries);
     const Recall recalled = recall(made, queries);
     const std::string rule = made.rule();

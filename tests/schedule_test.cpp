@@ -53,7 +53,8 @@ std::vector<Kind> all_kinds(Index patterns) {
 }
 
 Memory make_memory(MatrixView<const float> patterns, const Kind& kind) {
-  if (kind.exponential) return Memory::exponential(test_device(), patterns, {kind.options.beta, kind.options.contents});
+  if (kind.exponential)
+    return Memory::exponential(test_device(), patterns, {.beta = kind.options.beta, .contents = kind.options.contents});
   return Memory::modern_hopfield(test_device(), patterns, kind.options);
 }
 

@@ -11,6 +11,7 @@
 #include <attractor/device.hpp>
 #include <attractor/export.hpp>
 #include <attractor/matrix.hpp>
+#include <attractor/pattern_storage.hpp>
 #include <attractor/separation.hpp>
 #include <attractor/similarity.hpp>
 
@@ -103,6 +104,8 @@ struct ModernHopfieldOptions {
   /// How scores become weights p: softmax(), sparsemax(), entmax(alpha), normmax(gamma), top(count) or, with distances,
   /// epanechnikov(epsilon), see <attractor/separation.hpp>.
   NormalisedSeparation separation = softmax();
+  /// What entries of patterns are kept as. float16 and bfloat16 take half the memory; on the CPU only.
+  PatternStorage storage = PatternStorage::float32;
   /// b [P]; empty: all 0. Finite, or −∞ for patterns that are never retrieved, but not for all. A constant common to
   /// all changes nothing but the energy's zero; with epanechnikov a prior is its pattern's own reach.
   std::vector<float> log_prior = {};
@@ -112,6 +115,7 @@ struct ModernHopfieldOptions {
 
 struct ExponentialOptions {
   float beta = 1.0F;  ///< inverse temperature β > 0 of exp(β Ax); a call may bring others, see RelaxCall::betas
+  PatternStorage storage = PatternStorage::float32;  ///< see ModernHopfieldOptions
   /// P×M contents read out at the end of a relaxation, softmax(βAx)ᵀC; none: auto-associative.
   MatrixView<const float> contents = {};
 };
@@ -237,8 +241,9 @@ class ATTRACTOR_EXPORT Memory {
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @throws InvalidArgument as `hebbian`, beta not positive and finite, alpha outside [1.05, 2], a count below 1,
   /// epsilon outside (0, 1], epanechnikov with another similarity than squared_distance or manhattan,
-  /// log-priors that are not [P], NaN, +∞ or all −∞, or contents that don't have P rows.
-  /// Complexity: O(PD).
+  /// log-priors that are not [P], NaN, +∞ or all −∞, contents that don't have P rows, or patterns beyond the range of
+  /// what they are stored as.
+  /// @throws NotSupported patterns stored as float16 or bfloat16 on a CUDA device. Complexity: O(PD).
   static Memory modern_hopfield(const Device& device, MatrixView<const float> patterns,
                                 const ModernHopfieldOptions& options = {});
 
@@ -251,7 +256,7 @@ class ATTRACTOR_EXPORT Memory {
   /// `modern_hopfield` with the same β it lacks ½xᵀx.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
-  /// @throws InvalidArgument as `modern_hopfield`. Complexity: O(PD).
+  /// @throws InvalidArgument, NotSupported as `modern_hopfield`. Complexity: O(PD).
   static Memory exponential(const Device& device, MatrixView<const float> patterns,
                             const ExponentialOptions& options = {});
 
@@ -304,13 +309,14 @@ class ATTRACTOR_EXPORT Memory {
 
   /// The same memory on another device; an unmodified copy of this one where that is its device.
   ///
-  /// @throws DeviceError, OutOfDeviceMemory. Complexity: that of making the memory anew.
+  /// @throws NotSupported as the function that made this memory. @throws DeviceError, OutOfDeviceMemory. Complexity:
+  /// that of making the memory anew.
   [[nodiscard]] Memory copy_to(const Device& target) const;
 
-  /// The stored patterns as given, [P × D], on the host, valid while this memory or a copy of it is unmodified
-  /// and alive. On the CPU the only copy of those of factored linear, pointwise, softmax and adaptive memories is, but
-  /// for `centred`, fading and patterns far from 0, in the layout of kernels: the first call takes O(PD) and as much
-  /// memory again. @throws std::bad_alloc
+  /// The stored patterns as given, rounded to what they are stored as, [P × D], on the host, valid while this memory or
+  /// a copy of it is unmodified and alive. On the CPU the only copy of those of factored linear, pointwise, softmax and
+  /// adaptive memories is, but for `centred`, fading and float32 patterns far from 0, in the layout of kernels: the
+  /// first call takes O(PD) and as much memory again as they have as float32. @throws std::bad_alloc
   [[nodiscard]] MatrixView<const float> patterns() const;
 
   /// The contents as given, [P × M]; empty where the memory is auto-associative. As for `patterns()`.
@@ -325,7 +331,7 @@ class ATTRACTOR_EXPORT Memory {
   /// other memories. Valid as long as `patterns()`.
   [[nodiscard]] const AdaptiveSimilarity* similarity() const;
 
-  /// The rule and its parameters, as "exponential(beta = 1)".
+  /// The rule and its parameters, as "exponential(beta = 1, storage = float32)".
   [[nodiscard]] std::string rule() const;
 
   /// The form in use, never `automatic`; only linear memories may be `dense`.

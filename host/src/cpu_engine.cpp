@@ -107,7 +107,7 @@ void append(cpu::SoftmaxField& field, const SoftmaxForm& form) {
 }
 
 cpu::Field make_field(const SoftmaxForm& form) {
-  cpu::SoftmaxField field{.patterns = cpu::PackedMatrix({nullptr, 0, form.patterns.columns}),
+  cpu::SoftmaxField field{.patterns = cpu::PackedMatrix(form.patterns.columns, form.storage, form.centre),
                           .centre = for_neurons(form.centre),
                           .similarity = form.similarity,
                           .separation = form.separation,

@@ -1,10 +1,15 @@
 #include <attractor/files.hpp>
 
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <attractor/error.hpp>
 
+#include "core/narrow_floats.hpp"
 #include "host/src/access.hpp"
 #include "host/src/rule_metadata.hpp"
 #include "host/src/safetensors.hpp"
@@ -28,6 +33,15 @@ TensorView tensor(const std::string& name, MatrixView<const float> matrix) {
   return {name, {matrix.rows, matrix.columns}, matrix.data};
 }
 
+/// Patterns, which are rounded, as they are stored; nothing of floats of 32 bits.
+std::vector<std::uint16_t> encoded(const Matrix<float>& patterns, PatternStorage storage) {
+  std::vector<std::uint16_t> result;
+  if (storage == PatternStorage::float32) return result;
+  std::transform(patterns.data(), patterns.data() + patterns.size(), std::back_inserter(result),
+                 [&](float value) { return encode(storage, value); });
+  return result;
+}
+
 /// Weights that all patterns share are a vector, those of each a matrix.
 TensorView tensor(const std::string& name, const std::vector<float>& weights, Index ranks) {
   const auto count = static_cast<Index>(weights.size());
@@ -35,9 +49,8 @@ TensorView tensor(const std::string& name, const std::vector<float>& weights, In
   return {name, {count / ranks, ranks}, weights.data()};
 }
 
-std::vector<TensorView> tensors(const Memory& memory, MatrixView<const float> patterns,
-                                MatrixView<const float> contents) {
-  std::vector<TensorView> result = {tensor(patterns_name, patterns)};
+std::vector<TensorView> tensors(const Memory& memory, TensorView patterns, MatrixView<const float> contents) {
+  std::vector<TensorView> result = {std::move(patterns)};
   if (contents.columns > 0) result.push_back(tensor(contents_name, contents));
   const Rule& rule = Access::state(memory).rule;
   if (const std::vector<float>* const log_prior = log_prior_of(rule); log_prior != nullptr && !log_prior->empty())
@@ -94,7 +107,12 @@ void save(const Memory& memory, const std::filesystem::path& path) {
   const detail::MemoryState& state = detail::Access::state(memory);
   const Matrix<float> patterns = state.patterns.copy();
   const Matrix<float> contents = state.contents.copy();
-  detail::write_safetensors(path, detail::to_metadata(state.rule), detail::tensors(memory, patterns, contents));
+  detail::TensorView stored = detail::tensor(detail::patterns_name, patterns);
+  stored.elements = detail::storage_of(state.rule);
+  const std::vector<std::uint16_t> halves = detail::encoded(patterns, stored.elements);
+  if (!halves.empty()) stored.data = halves.data();
+  detail::write_safetensors(path, detail::to_metadata(state.rule),
+                            detail::tensors(memory, std::move(stored), contents));
 }
 
 Memory load(const Device& device, const std::filesystem::path& path) {

@@ -41,8 +41,9 @@ struct PointwiseForm {
 /// log_prior_μ: g is ‖a − x‖² for the squared distance, −‖a − x‖₁ for the Manhattan distance, a·x/‖x‖ for cosines, and
 /// else a·x. At another temperature β' scales and offsets are β'/β times as large. Where all p are 0, u = x.
 struct SoftmaxForm {
-  MatrixView<const float> patterns;         ///< A [P × D], less the centre
-  MatrixView<const float> contents;         ///< C [P × M] or empty
+  MatrixView<const float> patterns;  ///< A [P × D], as float32 less the centre, else as given
+  MatrixView<const float> contents;  ///< C [P × M] or empty
+  PatternStorage storage = PatternStorage::float32;
   std::vector<float> centre = {};           ///< c [D]; unless `quadratic` empty: 0
   std::vector<float> resolution;            ///< [D]
   Similarity similarity = Similarity::dot;  ///< which g; squared distances that are made of products have that of dot

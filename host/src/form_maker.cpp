@@ -90,7 +90,8 @@ class FormMaker {
     const bool quadratic = is_dot || rule.similarity == Similarity::squared_distance;
     std::vector<float> centre = quadratic ? centre_of(statistics_, patterns_) : std::vector<float>();
     MatrixView<const float> patterns = patterns_;
-    if (!is_zero(centre)) patterns = made_.patterns = less_centre(patterns_, centre);
+    const bool as_given = is_zero(centre) || rule.storage != PatternStorage::float32;
+    if (!as_given) patterns = made_.patterns = less_centre(patterns_, centre);
     ScoreTerms terms = score_terms(rule, statistics_, patterns_, centre);
     double potential_offset = terms.common_log_prior;
     double energy_offset = -terms.common_offset / static_cast<double>(rule.beta);
@@ -100,6 +101,7 @@ class FormMaker {
     }
     return SoftmaxForm{.patterns = patterns,
                        .contents = contents_,
+                       .storage = rule.storage,
                        .centre = std::move(centre),
                        .resolution = readout_resolution(statistics_),
                        .similarity = quadratic ? Similarity::dot : rule.similarity,
@@ -116,6 +118,7 @@ class FormMaker {
   Form operator()(const ExponentialOptions& rule) const {
     return SoftmaxForm{.patterns = patterns_,
                        .contents = contents_,
+                       .storage = rule.storage,
                        .resolution = readout_resolution(statistics_),
                        .beta = rule.beta,
                        .quadratic = false};
@@ -132,6 +135,7 @@ class FormMaker {
   [[nodiscard]] Form of_distances(const ModernHopfieldOptions& rule) const {
     return SoftmaxForm{.patterns = patterns_,
                        .contents = contents_,
+                       .storage = rule.storage,
                        .resolution = readout_resolution(statistics_),
                        .similarity = rule.similarity,
                        .separation = rule.separation,
@@ -173,11 +177,11 @@ class ChangeCheck {
 
   bool operator()(const ModernHopfieldOptions& rule) const {
     if (takes_absolute_scores(rule.separation)) return true;
+    const bool centred = has_centre(before_) || has_centre(after_);
     switch (rule.similarity) {
-      case Similarity::dot: return !has_centre(after_);
+      case Similarity::dot: return !centred;
       case Similarity::squared_distance:
-        return !has_centre(after_) &&
-               after_.shortest_square == before_.shortest_square;  // offsets are relative to that
+        return !centred && after_.shortest_square == before_.shortest_square;  // offsets are relative to that
       default: return true;
     }
   }

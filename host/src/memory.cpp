@@ -322,6 +322,14 @@ void check_placement(const Rule& rule) {
       rule);
 }
 
+/// Before anything is made for that device.
+void check_storage(const Device& device, const Rule& rule) {
+  const PatternStorage storage = storage_of(rule);
+  if (device.kind() == Device::Kind::cuda && storage != PatternStorage::float32)
+    throw NotSupported("patterns are stored as " + to_text(storage) +
+                       " on the CPU only; on a CUDA device the memory's storage must be float32");
+}
+
 void check_separation(const Rule& rule) {
   const auto* const options = std::get_if<ModernHopfieldOptions>(&rule);
   if (options == nullptr || !takes_absolute_scores(options->separation)) return;
@@ -381,6 +389,7 @@ Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<c
                             MatrixView<const float> contents) {
   check_parameters(rule);
   check_separation(rule);
+  check_storage(device, rule);
   if (!weighs_patterns(rule) && are_given(contents))
     throw InvalidArgument("a " + std::string(name_of(rule)) +
                           " memory has no weights of patterns to read contents out by; " +
@@ -388,8 +397,9 @@ Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<c
   Rows own(device, patterns, "patterns");
   check_arrays(rule, patterns.rows, patterns.columns);
   check_placement(rule);
+  Rows own_contents = take_contents(device, contents, patterns.rows);
   return Memory(
-      make_state(device, without_contents(rule), std::move(own), take_contents(device, contents, patterns.rows)));
+      make_state(device, without_contents(rule), rounded(std::move(own), storage_of(rule)), std::move(own_contents)));
 }
 
 Memory Memory::hebbian(const Device& device, MatrixView<const float> patterns, const HebbianOptions& options) {
@@ -432,7 +442,7 @@ Memory Memory::adaptive(const Device& device, MatrixView<const float> patterns, 
 }
 
 void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const float> new_contents) {
-  const detail::Rows own_patterns(device(), new_patterns, "patterns");
+  detail::Rows given_patterns(device(), new_patterns, "patterns");
   if (new_patterns.columns != dimension())
     throw InvalidArgument("patterns have " + std::to_string(new_patterns.columns) +
                           " columns, the memory's dimension is " + std::to_string(dimension()));
@@ -449,6 +459,7 @@ void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const floa
     throw InvalidArgument("contents have " + std::to_string(new_contents.columns) + " columns, those of the memory " +
                           std::to_string(content_dimension()));
   if (new_patterns.rows == 0) return;
+  const detail::Rows own_patterns = detail::rounded(std::move(given_patterns), detail::storage_of(state_->rule));
   if (detail::append(state_, own_patterns.view(), own_contents.view())) return;
   state_ = detail::make_state(state_->device, state_->rule, detail::stack(state_->patterns.copy(), own_patterns.view()),
                               detail::stack(state_->contents.copy(), own_contents.view()), true);
@@ -486,6 +497,7 @@ Evaluation Memory::evaluation() const { return state_->evaluation; }
 
 Memory Memory::copy_to(const Device& target) const {
   if (target == device()) return *this;
+  detail::check_storage(target, state_->rule);
   return Memory(detail::make_state(target, state_->rule, state_->patterns.copy(), state_->contents.copy()));
 }
 

@@ -1,9 +1,15 @@
 #include "host/src/rows.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <string>
 
+#include <attractor/error.hpp>
+
+#include "core/narrow_floats.hpp"
 #include "host/src/cuda_backend.hpp"
 #include "host/src/host_memory.hpp"
+#include "host/src/rule_text.hpp"
 #include "host/src/validation.hpp"
 
 namespace attractor::detail {
@@ -36,6 +42,20 @@ Rows::Rows(const Device& device, MatrixView<const float> given, const std::strin
   if (!own_) check_on_host(given, what);
   view_ = own_ ? *own_ : given;
   check_finite(view_, what);
+}
+
+Rows rounded(Rows patterns, PatternStorage storage) {
+  if (storage == PatternStorage::float32) return patterns;
+  const MatrixView<const float> given = patterns.view();
+  Matrix<float> result(given.rows, given.columns);
+  for (Index i = 0; i < given.rows; ++i)
+    for (Index k = 0; k < given.columns; ++k) {
+      result(i, k) = decode(storage, encode(storage, given(i, k)));
+      if (!std::isfinite(result(i, k)))
+        throw InvalidArgument("patterns are beyond the range of " + to_text(storage) + ": row " + std::to_string(i) +
+                              ", column " + std::to_string(k) + " is " + to_text(given(i, k)));
+    }
+  return result;
 }
 
 }  // namespace attractor::detail

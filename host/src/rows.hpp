@@ -9,6 +9,7 @@
 
 #include <attractor/device.hpp>
 #include <attractor/matrix.hpp>
+#include <attractor/pattern_storage.hpp>
 
 namespace attractor::detail {
 
@@ -40,5 +41,8 @@ class Rows {
   std::optional<Matrix<float>> own_;
   MatrixView<const float> view_ = {};
 };
+
+/// Patterns, which are finite, as they are stored. @throws InvalidArgument one has a value that is beyond the range.
+Rows rounded(Rows patterns, PatternStorage storage);
 
 }  // namespace attractor::detail

@@ -119,6 +119,7 @@ struct RuleTraits<ModernHopfieldOptions> {
     visit(Parameter{"beta", positive, "inverse temperature beta"}, rule.beta);
     visit(Parameter{.name = "similarity", .in_all_files = false}, rule.similarity);
     visit(Parameter{.name = "separation", .in_all_files = false}, rule.separation);
+    visit(Parameter{.name = "storage", .in_all_files = false}, rule.storage);
   }
 };
 
@@ -131,6 +132,7 @@ struct RuleTraits<ExponentialOptions> {
   template <class Options, class Visit>
   static void visit_parameters(Options& rule, const Visit& visit) {
     visit(Parameter{"beta", positive, "inverse temperature beta"}, rule.beta);
+    visit(Parameter{.name = "storage", .in_all_files = false}, rule.storage);
   }
 };
 
@@ -203,6 +205,16 @@ inline float inverse_temperature(const Rule& rule) {
       [](const auto& kind) {
         if constexpr (requires { kind.beta; }) return kind.beta;
         return 1.0F;
+      },
+      rule);
+}
+
+/// What patterns are stored as; float32 where the rule has no choice.
+inline PatternStorage storage_of(const Rule& rule) {
+  return std::visit(
+      [](const auto& kind) {
+        if constexpr (requires { kind.storage; }) return kind.storage;
+        return PatternStorage::float32;
       },
       rule);
 }

@@ -46,6 +46,13 @@ struct ValueNames<Similarity> {
        {"cosine", Similarity::cosine}}};
 };
 template <>
+struct ValueNames<PatternStorage> {
+  static constexpr std::array<std::pair<std::string_view, PatternStorage>, 3> names = {
+      {{"float32", PatternStorage::float32},
+       {"float16", PatternStorage::float16},
+       {"bfloat16", PatternStorage::bfloat16}}};
+};
+template <>
 struct ValueNames<TermPrecision> {
   static constexpr std::array<std::pair<std::string_view, TermPrecision>, 3> names = {
       {{"full", TermPrecision::full}, {"bits16", TermPrecision::bits16}, {"bits8", TermPrecision::bits8}}};

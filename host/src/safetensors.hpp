@@ -1,26 +1,38 @@
 #pragma once
 
-/// The safetensors layout, as far as tensors of floats go (huggingface.co/docs/safetensors).
+/// The safetensors layout, as far as tensors of floats of 32 and 16 bits go (huggingface.co/docs/safetensors).
 
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <attractor/matrix.hpp>
+#include <attractor/pattern_storage.hpp>
 
 namespace attractor::detail {
 
 /// The strings of `__metadata__`.
 using Metadata = std::map<std::string, std::string>;
 
+/// What elements of tensors are, by the format's name.
+std::string_view dtype_of(PatternStorage elements);
+/// Nothing where they are anything else.
+std::optional<PatternStorage> elements_of(std::string_view dtype);
+
+/// Bytes of a tensor; more than any file has where that is no number.
+std::uint64_t byte_count(const std::vector<Index>& shape, PatternStorage elements);
+
 /// A tensor to write.
 struct TensorView {
   std::string name;
   std::vector<Index> shape;
-  const float* data;
+  const void* data;
+  PatternStorage elements = PatternStorage::float32;
 };
 
 /// Replaces the file at `path` at once, by renaming.
@@ -29,7 +41,7 @@ struct TensorView {
 void write_safetensors(const std::filesystem::path& path, const Metadata& metadata,
                        const std::vector<TensorView>& tensors);
 
-/// A tensor that was read.
+/// A tensor that was read, whatever its elements were.
 struct Tensor {
   std::vector<Index> shape;
   std::vector<float> values;
@@ -44,7 +56,8 @@ class SafetensorsReader {
   [[nodiscard]] const Metadata& metadata() const { return metadata_; }
   [[nodiscard]] bool contains(const std::string& name) const { return entries_.contains(name); }
 
-  /// @throws FileError there is no such tensor, it isn't of floats or not as large as its shape, or can't be read.
+  /// @throws FileError there is no such tensor, it isn't of floats of 32 or 16 bits or not as large as its shape, or
+  /// can't be read.
   [[nodiscard]] Tensor read(const std::string& name);
 
  private:
@@ -59,6 +72,9 @@ class SafetensorsReader {
   [[nodiscard]] std::string read_header();
   void parse(const std::string& header);
   void check_layout(std::uint64_t data_size) const;
+  /// So many bytes from where the file is.
+  template <class T>
+  [[nodiscard]] std::vector<T> read_elements(std::uint64_t size);
 
   std::string name_;
   std::ifstream file_;

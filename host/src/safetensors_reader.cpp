@@ -7,6 +7,7 @@
 
 #include <attractor/error.hpp>
 
+#include "core/narrow_floats.hpp"
 #include "host/src/safetensors.hpp"
 
 namespace attractor::detail {
@@ -51,15 +52,6 @@ std::vector<Index> sizes(const Json& array, const std::string& what) {
     result.push_back(value.get<Index>());
   }
   return result;
-}
-
-/// Bytes of a tensor of floats; more than any file has where that is no number.
-std::uint64_t byte_count(const std::vector<Index>& shape) {
-  std::uint64_t count = sizeof(float);
-  for (const Index size : shape)
-    if (__builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count))
-      return std::numeric_limits<std::uint64_t>::max();
-  return count;
 }
 
 }  // namespace
@@ -136,19 +128,30 @@ void SafetensorsReader::check_layout(std::uint64_t data_size) const {
     fail("has " + std::to_string(data_size) + " bytes of tensors; its header tells of " + std::to_string(end));
 }
 
+template <class T>
+std::vector<T> SafetensorsReader::read_elements(std::uint64_t size) {
+  std::vector<T> result(size / sizeof(T));
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes are what files have
+  file_.read(reinterpret_cast<char*>(result.data()), static_cast<std::streamsize>(size));
+  if (!file_) fail("can't be read");
+  return result;
+}
+
 Tensor SafetensorsReader::read(const std::string& name) {
   const auto found = entries_.find(name);
   if (found == entries_.end()) fail("has no tensor " + name);
   const Entry& entry = found->second;
-  if (entry.type != "F32") fail("has the tensor " + name + " as " + entry.type + "; it must be F32");
+  const std::optional<PatternStorage> elements = elements_of(entry.type);
+  if (!elements) fail("has the tensor " + name + " as " + entry.type + "; it must be F32, F16 or BF16");
   const std::uint64_t size = entry.end - entry.begin;
-  if (byte_count(entry.shape) != size)
+  if (byte_count(entry.shape, *elements) != size)
     fail("has " + std::to_string(size) + " bytes of the tensor " + name + ", which don't make its shape");
-  Tensor tensor{.shape = entry.shape, .values = std::vector<float>(size / sizeof(float))};
   file_.seekg(static_cast<std::streamoff>(data_begin_ + entry.begin));
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes are what files have
-  file_.read(reinterpret_cast<char*>(tensor.values.data()), static_cast<std::streamsize>(size));
-  if (!file_) fail("can't be read");
+  if (*elements == PatternStorage::float32) return {.shape = entry.shape, .values = read_elements<float>(size)};
+  const std::vector<std::uint16_t> halves = read_elements<std::uint16_t>(size);
+  Tensor tensor{.shape = entry.shape, .values = std::vector<float>(halves.size())};
+  std::transform(halves.begin(), halves.end(), tensor.values.begin(),
+                 [&](std::uint16_t bits) { return decode(*elements, bits); });
   return tensor;
 }
 

@@ -9,19 +9,14 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "tensors are written as they lie in memory");
 
-std::uint64_t byte_count(const TensorView& tensor) {
-  std::uint64_t count = sizeof(float);
-  for (const Index size : tensor.shape) count *= static_cast<std::uint64_t>(size);
-  return count;
-}
-
 /// The JSON of the header, padded so that the tensors are aligned.
 std::string make_header(const Metadata& metadata, const std::vector<TensorView>& tensors) {
   nlohmann::json header = {{"__metadata__", metadata}};
   std::uint64_t offset = 0;
   for (const TensorView& tensor : tensors) {
-    const std::uint64_t end = offset + byte_count(tensor);
-    header[tensor.name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    const std::uint64_t end = offset + byte_count(tensor.shape, tensor.elements);
+    header[tensor.name] = {
+        {"dtype", dtype_of(tensor.elements)}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = header.dump();
@@ -38,7 +33,7 @@ void write_safetensors(const std::filesystem::path& path, const Metadata& metada
   Replacement file(path);
   file.write(&length, sizeof(length));
   file.write(header.data(), length);
-  for (const TensorView& tensor : tensors) file.write(tensor.data, byte_count(tensor));
+  for (const TensorView& tensor : tensors) file.write(tensor.data, byte_count(tensor.shape, tensor.elements));
   file.replace();
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 #include <stdexcept>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -362,6 +363,24 @@ TEST(CudaSoftmaxTest, ManyPatternsAreScannedInParts) {
   const Relaxer relaxer(memory, {.max_steps = 3});
   const Relaxation whole = relaxer.relax(queries);
   EXPECT_TRUE(same_row(whole, 69, relaxer.relax(queries.view().slice(69, 1)), 0)) << "depends on its batch";
+}
+
+TEST(CudaSoftmaxTest, PatternsOf16BitsAreRefusedByName) {
+  Rng rng(86);
+  const Matrix<float> patterns = random_gaussian(3, 8, rng);
+  const ModernHopfieldOptions options{.storage = PatternStorage::bfloat16};
+  const Memory memory = Memory::modern_hopfield(Device::cpu(), patterns, options);
+  const auto expect_refused = [](const auto& make) {
+    try {
+      static_cast<void>(make());
+      ADD_FAILURE() << "accepted";
+    } catch (const NotSupported& error) {
+      EXPECT_NE(std::string(error.what()).find("bfloat16"), std::string::npos) << error.what();
+    }
+  };
+  expect_refused([&] { return Memory::modern_hopfield(Device::cuda(), patterns, options); });
+  expect_refused([&] { return Memory::exponential(Device::cuda(), patterns, {.storage = options.storage}); });
+  expect_refused([&] { return memory.copy_to(Device::cuda()); });
 }
 
 }  // namespace

@@ -195,6 +195,22 @@ def test_exponential(rng):
     close(step(memory, queries).states, softmax(0.5 * queries.astype(np.float64) @ patterns.T) @ patterns)
 
 
+@pytest.mark.parametrize("make", [attractor.Memory.modern_hopfield, attractor.Memory.exponential])
+def test_patterns_of_16_bits(rng, make):
+    patterns, queries = floats(rng, 12, 17), floats(rng, 5, 17)
+    memory = make(patterns, beta=0.5, storage="float16")
+    rounded = patterns.astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(memory.patterns, rounded)
+    np.testing.assert_array_equal(step(memory, queries).states, step(make(rounded, beta=0.5), queries).states)
+    brief = make(patterns, storage="bfloat16").patterns
+    np.testing.assert_array_equal(brief.view(np.uint32) & 0xFFFF, 0)
+    np.testing.assert_allclose(brief, patterns, rtol=2**-8)
+    with pytest.raises(attractor.InvalidArgument, match="row 0, column 1 is 70000"):
+        make(np.array([[1.0, 7e4]]), storage="float16")
+    with pytest.raises(attractor.InvalidArgument, match="float32, float16, bfloat16"):
+        make(patterns, storage="half")
+
+
 def ranked_scores(patterns, queries, distance, dot, prior):
     rows, states = patterns.astype(np.float64), queries.astype(np.float64)
     distances = -np.sort((rows[None] - states[:, None]) ** 2, axis=2)
@@ -227,7 +243,7 @@ def test_contents_of_linear_memories(rng):
 def test_a_memory_tells_what_it_is(rng):
     patterns, contents = signs(rng, 3, 20), floats(rng, 3, 4)
     memory = attractor.Memory.exponential(patterns, beta=2.0, contents=contents)
-    assert memory.rule == "exponential(beta = 2)"
+    assert memory.rule == "exponential(beta = 2, storage = float32)"
     assert (len(memory), memory.pattern_count, memory.dimension, memory.content_dimension) == (3, 3, 20, 4)
     assert memory.device == attractor.Device.best()
     assert memory.similarity is None

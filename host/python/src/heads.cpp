@@ -61,14 +61,15 @@ HeadsArrays relax(const Heads& heads, const Array& queries, const MaybeArray& cl
 }
 
 Heads modern_hopfield(const Array& patterns, const nb::object& betas, std::string_view similarity,
-                      const AnySeparation* separation, const MaybeObject& log_prior, const MaybeArray& contents,
-                      const AnyUpdate* update, const Halting* halting, int max_steps, bool energies, int threads,
-                      const std::optional<Device>& device) {
+                      const AnySeparation* separation, std::string_view storage, const MaybeObject& log_prior,
+                      const MaybeArray& contents, const AnyUpdate* update, const Halting* halting, int max_steps,
+                      bool energies, int threads, const std::optional<Device>& device) {
   const FloatMatrix rows(patterns, "patterns");
   const FloatMatrix content_rows(contents, "contents");
   const std::vector<float> temperatures = read_floats(betas, "betas");
   const ModernHopfieldOptions options{.similarity = parse<Similarity>("similarity", similarity),
                                       .separation = separation == nullptr ? softmax() : separation->value,
+                                      .storage = parse<PatternStorage>("storage", storage),
                                       .log_prior = read_floats(log_prior, "log-priors"),
                                       .contents = content_rows.view()};
   const RelaxerOptions relaxation = read_options(update, halting, max_steps, energies, false, threads, false);
@@ -93,10 +94,10 @@ void bind_heads(nb::module_& module) {
 With modern Hopfield memories, readout_update() and one step this is multi-head attention without its projections.)")
       .def(nb::init<std::vector<Relaxer>>(), nb::arg("heads"), "At least one, none of which keeps energy traces.")
       .def_static("modern_hopfield", &modern_hopfield, nb::arg("patterns"), nb::arg("betas"), nb::kw_only(),
-                  nb::arg("similarity") = "dot", nb::arg("separation") = nb::none(), nb::arg("log_prior") = nb::none(),
-                  nb::arg("contents") = nb::none(), nb::arg("update") = nb::none(), nb::arg("halting") = nb::none(),
-                  nb::arg("max_steps") = RelaxerOptions{}.max_steps, nb::arg("energies") = false,
-                  nb::arg("threads") = 0, nb::arg("device") = nb::none(),
+                  nb::arg("similarity") = "dot", nb::arg("separation") = nb::none(), nb::arg("storage") = "float32",
+                  nb::arg("log_prior") = nb::none(), nb::arg("contents") = nb::none(), nb::arg("update") = nb::none(),
+                  nb::arg("halting") = nb::none(), nb::arg("max_steps") = RelaxerOptions{}.max_steps,
+                  nb::arg("energies") = false, nb::arg("threads") = 0, nb::arg("device") = nb::none(),
                   R"(Modern Hopfield memories of equal groups of columns, as many as there are betas.
 
 patterns: [P, HD]. betas: [H], inverse temperature of each head. contents: [P, HM].

@@ -67,7 +67,7 @@ struct DenseField {
 /// ½‖x − c‖² + energy_offset, the middle term only if `quadratic`. Scores are scale_μ g(a_μ, x) + offset_μ +
 /// log_prior_μ, g as in SoftmaxForm; scales and offsets are in proportion to β.
 struct SoftmaxField {
-  PackedMatrix patterns;  ///< A [P × D], less the centre
+  PackedMatrix patterns;  ///< A [P × D], less the centre as kernels read them
   AlignedFloats centre;   ///< c [padded D]; unless `quadratic` none: 0
   AlignedFloats resolution = {};
   AlignedFloats scale = {};      ///< [padded P]

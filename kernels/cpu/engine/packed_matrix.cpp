@@ -1,73 +1,65 @@
 #include "kernels/cpu/engine/packed_matrix.hpp"
 
-#include <algorithm>
-#include <new>
-#include <utility>
+#include <type_traits>
+
+#include "core/narrow_floats.hpp"
 
 namespace attractor::cpu {
-
-AlignedFloats::AlignedFloats(Index count) {
-  reserve(count, 0);
-  std::fill_n(data(), count, 0.0F);
-}
-
-AlignedFloats::AlignedFloats(const std::vector<float>& values, Index count) : AlignedFloats(count) {
-  std::copy(values.begin(), values.end(), data());
-}
-
-AlignedFloats& AlignedFloats::operator=(const AlignedFloats& other) {
-  if (this == &other) return *this;
-  AlignedFloats copied;
-  copied.reserve(other.room_, 0);
-  std::copy_n(other.data(), other.room_, copied.data());
-  return *this = std::move(copied);
-}
-
-void AlignedFloats::reserve(Index count, Index used) {
-  if (count <= room_) return;
-  const Index room = std::max(count, room_ + room_ / 2);
-  auto moved = hwy::AllocateAligned<float>(static_cast<std::size_t>(room));
-  if (!moved) throw std::bad_alloc();
-  std::copy_n(data(), used, moved.get());
-  data_ = std::move(moved);
-  room_ = room;
-}
 
 PackedMatrix::PackedMatrix(MatrixView<const float> matrix) : columns_(matrix.columns) {
   reserve(matrix.rows);
   append(matrix);
 }
 
+PackedMatrix::PackedMatrix(Index columns, PatternStorage storage, const std::vector<float>& centre)
+    : columns_(columns), storage_(storage) {
+  const bool is_zero = std::all_of(centre.begin(), centre.end(), [](float value) { return value == 0.0F; });
+  if (has_floats() || is_zero) return;
+  centre_ = AlignedFloats(panel_size());
+  for (Index k = 0; k < columns; ++k)
+    std::fill_n(centre_.data() + panel_rows * k, panel_rows, centre[static_cast<std::size_t>(k)]);
+}
+
 void PackedMatrix::reserve(Index rows) {
-  data_.reserve(padded(rows) * padded_columns(), padded_rows() * padded_columns());
+  visit_elements(
+      [&](auto& elements) { elements.reserve(padded(rows) * padded_columns(), padded_rows() * padded_columns()); });
 }
 
 void PackedMatrix::append(MatrixView<const float> rows) noexcept {
   const Index first = rows_;
-  std::fill(data_.data() + padded_rows() * padded_columns(),
-            data_.data() + padded(first + rows.rows) * padded_columns(), 0.0F);
+  const Index used = padded_rows() * padded_columns();
   rows_ += rows.rows;
-  for (Index i = 0; i < rows.rows; ++i)
-    for (Index k = 0; k < columns_; ++k) data_[row_offset(first + i) + panel_rows * k] = rows(i, k);
+  visit_elements([&](auto& elements) {
+    std::fill(elements.data() + used, elements.data() + padded_rows() * padded_columns(), 0);
+    for (Index i = 0; i < rows.rows; ++i)
+      for (Index k = 0; k < columns_; ++k)
+        if constexpr (std::is_same_v<decltype(elements), AlignedFloats&>)
+          elements[place(first + i, k)] = rows(i, k);
+        else
+          elements[place(first + i, k)] = detail::encode(storage_, rows(i, k));
+  });
 }
 
 void PackedMatrix::remove(std::span<const Index> rows) noexcept {
-  for_moves(rows, rows_, [&](Index from, Index to) {
-    const float* const source = data() + row_offset(from);
-    float* const target = data_.data() + row_offset(to);
-    for (Index k = 0; k < columns_; ++k) target[panel_rows * k] = source[panel_rows * k];
+  const Index left = rows_ - static_cast<Index>(rows.size());
+  visit_elements([&](auto& elements) {
+    for_moves(rows, rows_, [&](Index from, Index to) {
+      for (Index k = 0; k < columns_; ++k) elements[place(to, k)] = elements[place(from, k)];
+    });
+    for (Index i = left; i < padded(left); ++i)
+      for (Index k = 0; k < columns_; ++k) elements[place(i, k)] = 0;
   });
-  rows_ -= static_cast<Index>(rows.size());
-  for (Index i = rows_; i < padded_rows(); ++i)
-    for (Index k = 0; k < columns_; ++k) data_[row_offset(i) + panel_rows * k] = 0.0F;
+  rows_ = left;
 }
 
 PackedMatrix PackedMatrix::transposed(MatrixView<const float> matrix) {
   PackedMatrix result(matrix.columns, matrix.rows);
   for (Index k = 0; k < matrix.rows; ++k)
-    for (Index i = 0; i < matrix.columns; ++i) result.data_[result.row_offset(i) + panel_rows * k] = matrix(k, i);
+    for (Index i = 0; i < matrix.columns; ++i) result.floats_[result.place(i, k)] = matrix(k, i);
   return result;
 }
+
+float PackedMatrix::decoded(Index place) const { return detail::decode(storage_, halves_[place]); }
 
 void PackedMatrix::copy_to(MatrixView<float> to) const {
   for (Index i = 0; i < rows_; ++i)

@@ -4,10 +4,15 @@
 
 #include <hwy/aligned_allocator.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <attractor/matrix.hpp>
+#include <attractor/pattern_storage.hpp>
 
 namespace attractor::cpu {
 
@@ -31,56 +36,85 @@ void for_moves(std::span<const Index> removed, Index count, const Move& move) {
   }
 }
 
-/// Cache-line aligned floats, all zero at first.
-class AlignedFloats {
+/// Cache-line aligned values, all zero at first.
+template <class T>
+class AlignedArray {
  public:
-  AlignedFloats() = default;
+  AlignedArray() = default;
   /// @throws std::bad_alloc
-  explicit AlignedFloats(Index count);
+  explicit AlignedArray(Index count) {
+    reserve(count, 0);
+    std::fill_n(data(), count, T{0});
+  }
   /// These values, then zeros. @throws std::bad_alloc
-  AlignedFloats(const std::vector<float>& values, Index count);
+  AlignedArray(const std::vector<T>& values, Index count) : AlignedArray(count) {
+    std::copy(values.begin(), values.end(), data());
+  }
   /// @throws std::bad_alloc
-  AlignedFloats(const AlignedFloats& other) { *this = other; }
-  AlignedFloats(AlignedFloats&& other) noexcept = default;
-  AlignedFloats& operator=(const AlignedFloats& other);
-  AlignedFloats& operator=(AlignedFloats&& other) noexcept = default;
-  ~AlignedFloats() = default;
+  AlignedArray(const AlignedArray& other) { *this = other; }
+  AlignedArray(AlignedArray&& other) noexcept = default;
+  AlignedArray& operator=(const AlignedArray& other) {
+    if (this == &other) return *this;
+    AlignedArray copied;
+    copied.reserve(other.room_, 0);
+    std::copy_n(other.data(), other.room_, copied.data());
+    return *this = std::move(copied);
+  }
+  AlignedArray& operator=(AlignedArray&& other) noexcept = default;
+  ~AlignedArray() = default;
 
   /// Makes room for `count` values, at least half as much again as there was. The first `used` stay, others are
   /// arbitrary. @throws std::bad_alloc, with nothing changed
-  void reserve(Index count, Index used);
+  void reserve(Index count, Index used) {
+    if (count <= room_) return;
+    const Index room = std::max(count, room_ + room_ / 2);
+    auto moved = hwy::AllocateAligned<T>(static_cast<std::size_t>(room));
+    if (!moved) throw std::bad_alloc();
+    std::copy_n(data(), used, moved.get());
+    data_ = std::move(moved);
+    room_ = room;
+  }
 
-  [[nodiscard]] float* data() { return data_.get(); }
-  [[nodiscard]] const float* data() const { return data_.get(); }
-  float& operator[](Index i) { return data_[static_cast<std::size_t>(i)]; }
-  float operator[](Index i) const { return data_[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] T* data() { return data_.get(); }
+  [[nodiscard]] const T* data() const { return data_.get(); }
+  T& operator[](Index i) { return data_[static_cast<std::size_t>(i)]; }
+  T operator[](Index i) const { return data_[static_cast<std::size_t>(i)]; }
 
  private:
   Index room_ = 0;
-  hwy::AlignedFreeUniquePtr<float[]> data_;
+  hwy::AlignedFreeUniquePtr<T[]> data_;
 };
+
+using AlignedFloats = AlignedArray<float>;
 
 /// A matrix in panels of 8 rows, zero-padded to a multiple of 8 both ways: element (i, k) lies at
 /// panel(i / 8)[8·k + i % 8].
 ///
 /// Kernels broadcast elements, so one copy serves both products: Mx walks a panel straight through, and Mᵀp walks the
 /// row of each weight, whose elements lie 8 apart.
+///
+/// Elements are floats, or of 16 bits. Kernels decode these, and take a centre off each column: floats are made without
+/// it. Rows go in and come back with it.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
   explicit PackedMatrix(MatrixView<const float> matrix);
+  /// Without rows. `centre` [columns], or empty: 0; nothing is done about it where elements are floats.
+  PackedMatrix(Index columns, PatternStorage storage, const std::vector<float>& centre);
   /// The transpose of a matrix.
   static PackedMatrix transposed(MatrixView<const float> matrix);
 
   /// Makes room for so many rows. @throws std::bad_alloc, with nothing changed
   void reserve(Index rows);
 
-  /// Adds rows behind those there are, for which there is room.
+  /// Adds rows behind those there are, for which there is room. They are rounded to what is stored.
   void append(MatrixView<const float> rows) noexcept;
 
   /// Takes rows out, which ascend; later ones move up. Complexity: O(columns) for each of these and of those removed.
   void remove(std::span<const Index> rows) noexcept;
 
+  [[nodiscard]] PatternStorage storage() const { return storage_; }
+  [[nodiscard]] bool has_floats() const { return storage_ == PatternStorage::float32; }
   [[nodiscard]] Index rows() const { return rows_; }
   [[nodiscard]] Index columns() const { return columns_; }
   [[nodiscard]] Index padded_rows() const { return padded(rows_); }
@@ -89,26 +123,51 @@ class PackedMatrix {
   /// Writes the matrix by rows. `to` has its shape.
   void copy_to(MatrixView<float> to) const;
 
-  [[nodiscard]] const float* data() const { return data_.data(); }
-  [[nodiscard]] float at(Index i, Index k) const { return data_[row_offset(i) + panel_rows * k]; }
+  [[nodiscard]] float at(Index i, Index k) const { return has_floats() ? floats_[place(i, k)] : decoded(place(i, k)); }
 
-  [[nodiscard]] float& at(Index i, Index k) { return data_[row_offset(i) + panel_rows * k]; }
+  /// Of a matrix of floats.
+  [[nodiscard]] float& at(Index i, Index k) { return floats_[place(i, k)]; }
 
-  /// The panel of rows 8·index … 8·index + 7.
-  [[nodiscard]] const float* panel(Index index) const { return data() + index * panel_rows * padded_columns(); }
-  [[nodiscard]] float* panel(Index index) { return data_.data() + index * panel_rows * padded_columns(); }
+  /// Of floats; else null.
+  [[nodiscard]] const float* data() const { return floats_.data(); }
+  /// Elements of 16 bits; else null.
+  [[nodiscard]] const std::uint16_t* halves() const { return halves_.data(); }
+  /// What kernels take off elements of 16 bits, a panel of equal rows; null: nothing.
+  [[nodiscard]] const float* centre() const { return centre_.data(); }
+
+  /// The panel of rows 8·index … 8·index + 7, of floats.
+  [[nodiscard]] const float* panel(Index index) const { return data() + index * panel_size(); }
+  [[nodiscard]] float* panel(Index index) { return floats_.data() + index * panel_size(); }
+
+  /// Elements of a panel.
+  [[nodiscard]] Index panel_size() const { return panel_rows * padded_columns(); }
 
   /// Where row i starts: its element k lies 8·k further on.
-  [[nodiscard]] Index row_offset(Index i) const {
-    return i / panel_rows * panel_rows * padded_columns() + i % panel_rows;
-  }
+  [[nodiscard]] Index row_offset(Index i) const { return i / panel_rows * panel_size() + i % panel_rows; }
 
  private:
-  PackedMatrix(Index rows, Index columns) : rows_(rows), columns_(columns), data_(padded(rows) * padded(columns)) {}
+  PackedMatrix(Index rows, Index columns) : rows_(rows), columns_(columns), floats_(padded(rows) * padded(columns)) {}
+
+  [[nodiscard]] Index place(Index i, Index k) const { return row_offset(i) + panel_rows * k; }
+
+  /// An element of 16 bits.
+  [[nodiscard]] float decoded(Index place) const;
+
+  /// Calls visit(array) for the array of elements.
+  template <class Visit>
+  void visit_elements(const Visit& visit) {
+    if (has_floats())
+      visit(floats_);
+    else
+      visit(halves_);
+  }
 
   Index rows_ = 0;
   Index columns_ = 0;
-  AlignedFloats data_;
+  PatternStorage storage_ = PatternStorage::float32;
+  AlignedFloats floats_;
+  AlignedArray<std::uint16_t> halves_;
+  AlignedFloats centre_;
 };
 
 }  // namespace attractor::cpu

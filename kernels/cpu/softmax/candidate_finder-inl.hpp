@@ -305,8 +305,8 @@ class CandidateFinder {
   bool knows_best_ = false;             ///< all scores have been seen
   std::vector<Candidates> candidates_;  ///< of each block of lanes
   std::vector<LaneCandidates> lane_candidates_;
-  Index lanes_ = 0;                     ///< of the tile in use
-  LaneArray<float> maximum_;            ///< of the scores so far
+  Index lanes_ = 0;           ///< of the tile in use
+  LaneArray<float> maximum_;  ///< of the scores so far
   LaneArray<float> floor_;
   bool has_idle_ = false;  ///< some of the lanes hold no query
 };

@@ -15,6 +15,7 @@
 #include <array>
 #include <vector>
 
+#include "kernels/cpu/simd/decoded_panels-inl.hpp"
 #include "kernels/cpu/softmax/candidates-inl.hpp"
 #include "kernels/cpu/softmax/lane_candidates.hpp"
 #include "kernels/cpu/softmax/lane_terms-inl.hpp"
@@ -31,6 +32,7 @@ class CandidateReadout {
         width_(width),
         pattern_block_(pattern_block),
         offsets_(static_cast<std::size_t>(detail::sizes().readout_strip)),
+        rows_(contents, detail::sizes().readout_strip, block_rows),
         chain_(contents.padded_columns() * block_lanes()),
         terms_(contents, width, std::min(pattern_block, contents.padded_rows())),
         sum_(contents.padded_columns() * width),
@@ -139,8 +141,8 @@ class CandidateReadout {
     const auto strip = static_cast<Index>(offsets_.size());
     for (Index from = first; from < end; from += strip) {
       const Index to = std::min(from + strip, end);
-      for (Index i = from; i < to; ++i)
-        offsets_[static_cast<std::size_t>(i - from)] = contents_.row_offset(candidates.pattern(i));
+      rows_.clear();
+      for (Index i = from; i < to; ++i) offsets_[static_cast<std::size_t>(i - from)] = rows_.add(candidates.pattern(i));
       for (Index row = 0; row < contents_.padded_columns(); row += block_rows) {
         Block block;
         if (from == first)
@@ -157,8 +159,8 @@ class CandidateReadout {
     started_[block_of(lane)] = true;
   }
 
-  HWY_INLINE void multiply(Index row, const float* HWY_RESTRICT weights, Index count, Block& block) const {
-    const float* HWY_RESTRICT const column = contents_.data() + row * panel_rows;
+  HWY_INLINE void multiply(Index row, const float* HWY_RESTRICT weights, Index count, Block& block) {
+    const float* HWY_RESTRICT const column = rows_.columns(row);
     for (Index k = 0; k < count; ++k)
       multiply_add<panel_rows>(column + offsets_[static_cast<std::size_t>(k)], weights + k * block_lanes(), block);
   }
@@ -197,6 +199,7 @@ class CandidateReadout {
   Index pattern_block_;
   Index lanes_ = 0;
   std::vector<Index> offsets_;              ///< where the rows of a strip's patterns start
+  RowColumns rows_;                         ///< the rows themselves
   AlignedFloats chain_;                     ///< a block's sum so far [padded columns × block_lanes]
   LaneTerms terms_;                         ///< of a block of patterns
   AlignedFloats sum_;                       ///< of the blocks so far [padded columns × width],

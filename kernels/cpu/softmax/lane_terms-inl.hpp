@@ -13,6 +13,7 @@
 #include <new>
 #include <vector>
 
+#include "kernels/cpu/simd/decoded_panels-inl.hpp"
 #include "kernels/cpu/softmax/candidates-inl.hpp"
 #include "kernels/cpu/softmax/lane_candidates.hpp"
 #include "kernels/sizes.hpp"
@@ -33,6 +34,7 @@ class LaneTerms {
         strip_(std::min(padded(detail::sizes().readout_strip), contents.padded_rows())),
         terms_(hwy::AllocateAligned<Term>(static_cast<std::size_t>(width * most))),
         used_(static_cast<std::size_t>(most / quad + 2)),
+        quad_rows_(contents, 1, chunk()),
         rows_(strip_ * chunk()),
         sums_(width * chunk()) {
     if (!terms_) throw std::bad_alloc();
@@ -176,7 +178,9 @@ class LaneTerms {
     for (Index pattern = first / quad * quad; pattern < end; pattern += quad) {
       if (used(pattern / quad) == 0) continue;
       any = true;
-      const float* const from = contents_.data() + contents_.row_offset(pattern) + column * panel_rows;
+      quad_rows_.clear();
+      const Index offset = quad_rows_.add(pattern);
+      const float* const from = quad_rows_.columns(column) + offset;
       float* const to = rows_.data() + (pattern - first / quad * quad) * chunk();
       for (Index k = 0; k < columns; k += quad) transpose(from + k * panel_rows, to + k);
     }
@@ -246,6 +250,7 @@ class LaneTerms {
   LaneArray<const Term*> next_{};            ///< the lanes' first terms past the strips so far
   Index first_quad_ = 0;                     ///< of the block, which may share it with the one before
   std::vector<std::uint8_t> used_;           ///< quads of the block that a lane has terms of
+  RowColumns quad_rows_;                     ///< those of one of them
   AlignedFloats rows_;                       ///< a strip's patterns, a chunk of columns each
   AlignedFloats sums_;                       ///< [width × chunk]
 };

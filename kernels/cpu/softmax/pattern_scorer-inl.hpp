@@ -11,6 +11,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/cpu/simd/decoded_panels-inl.hpp"
 #include "kernels/cpu/simd/panel_product-inl.hpp"
 #include "kernels/cpu/simd/product-inl.hpp"
 #include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
@@ -21,15 +22,15 @@ namespace attractor::cpu::HWY_NAMESPACE {
 class PatternScorer {
  public:
   using Field = SoftmaxField;
-  explicit PatternScorer(const Field& field) : field_(field) {}
+  explicit PatternScorer(const Field& field) : field_(field), panels_(field.patterns) {}
 
   void take(const Tile& tile) {
     if (is_cosine()) take_norms(tile);
     if (tile.has_betas) take_betas(tile);
   }
 
-  HWY_INLINE void score(const Tile& tile, Index first, Index lane, Block& block) const {
-    const float* const panel = field_.patterns.panel(first / panel_rows) + first % panel_rows;
+  HWY_INLINE void score(const Tile& tile, Index first, Index lane, Block& block) {
+    const float* const panel = panels_.from(first / panel_rows, 1) + first % panel_rows;
     const float* const states = tile.state.data() + lane;
     if (field_.similarity == Similarity::manhattan)
       multiply_rows<Similarity::manhattan>(panel, states, tile.width, field_.patterns.columns(), block);
@@ -46,7 +47,7 @@ class PatternScorer {
 
   /// s of the patterns of `count` panels from `first` on for one lane; the bits are those of `score`.
   template <std::size_t count>
-  HWY_INLINE void score_panels(const Tile& tile, Index first, Index lane, float* scores) const {
+  HWY_INLINE void score_panels(const Tile& tile, Index first, Index lane, float* scores) {
     PanelScores panels[count];
     if (field_.similarity == Similarity::manhattan)
       multiply<count, Similarity::manhattan>(tile, first, lane, panels);
@@ -65,12 +66,11 @@ class PatternScorer {
   [[nodiscard]] bool is_cosine() const { return field_.similarity == Similarity::cosine; }
 
   template <std::size_t count, Similarity similarity>
-  HWY_INLINE void multiply(const Tile& tile, Index first, Index lane, PanelScores (&panels)[count]) const {
+  HWY_INLINE void multiply(const Tile& tile, Index first, Index lane, PanelScores (&panels)[count]) {
     const float* const state = tile.state.data() + lane;
     multiply_panels<1, count, similarity>(
-        field_.patterns.panel(first / panel_rows), panel_rows * field_.patterns.padded_columns(),
-        field_.patterns.columns(), [&](std::size_t /*query*/, Index k) HWY_ATTR { return state[k * tile.width]; },
-        panels);
+        panels_.from(first / panel_rows, count), field_.patterns.panel_size(), field_.patterns.columns(),
+        [&](std::size_t /*query*/, Index k) HWY_ATTR { return state[k * tile.width]; }, panels);
   }
 
   /// Scores from a lane's similarities to patterns that lie along the vector.
@@ -171,6 +171,7 @@ class PatternScorer {
   }
 
   const SoftmaxField& field_;
+  PanelWindow panels_;
   LaneArray<float> inverse_norms_{};  ///< of the states, 0 where a norm is
   LaneArray<float> factors_{};        ///< of the lanes' temperatures, where they have any: β over the memory's own
 };

@@ -84,16 +84,14 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
   /// that a block's negligible weights are the same whatever is weighed at a time.
   template <class Watch>
   HWY_INLINE void weigh(Index lane, Candidates& candidates, const Watch& watch) {
-    weigh_blocks(candidates, [&](Index first, Index end, Index kept) HWY_ATTR {
-      return weigh(lane, candidates, first, end, kept, watch);
-    });
+    weigh_blocks(candidates, [&](Index first, Index end, Index kept)
+                                 HWY_ATTR { return weigh(lane, candidates, first, end, kept, watch); });
   }
 
   /// The same of a single lane. Nobody watches.
   HWY_INLINE void weigh(Index lane, LaneCandidates& candidates) {
-    weigh_blocks(candidates, [&](Index first, Index end, Index kept) HWY_ATTR {
-      return weigh(lane, candidates, first, end, kept);
-    });
+    weigh_blocks(candidates, [&](Index first, Index end, Index kept)
+                                 HWY_ATTR { return weigh(lane, candidates, first, end, kept); });
   }
 
   template <class List, class Weigh>
@@ -159,8 +157,7 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
     }
     normaliser_[static_cast<std::size_t>(lane)] = sum;
     const float threshold = hn::GetLane(tail.threshold(0));
-    return candidates.move_kept(first, end, to,
-                                [&](float weight) { return !(weight < threshold || weight == 0.0F); });
+    return candidates.move_kept(first, end, to, [&](float weight) { return !(weight < threshold || weight == 0.0F); });
   }
 
   /// What scores are measured from: 0 while the largest is −∞, for none of those may count.
