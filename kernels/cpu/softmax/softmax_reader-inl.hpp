@@ -173,7 +173,7 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
 
   /// Sums of a lane's weights below two thresholds. The sum of all weights is at least 1, that of the largest; so what
   /// adds up to no more than is negligible in each block comes to a quarter of a float ulp of it.
-  template <class Tag, int vectors>
+  template <class Tag, std::size_t vectors>
   class Tail {
     using Vector = hn::Vec<Tag>;
 
@@ -182,7 +182,7 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
         : most_(hn::Set(Tag(), negligible)),
           higher_(hn::Set(Tag(), 0x1p-3F * negligible)),
           lower_(hn::Set(Tag(), 0x1p-6F * negligible)) {
-      for (int v = 0; v < vectors; ++v) below_higher_[v] = below_lower_[v] = hn::Zero(Tag());
+      for (std::size_t v = 0; v < vectors; ++v) below_higher_[v] = below_lower_[v] = hn::Zero(Tag());
     }
 
     HWY_INLINE void add(int v, Vector weight) {
