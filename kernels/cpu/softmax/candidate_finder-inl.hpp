@@ -183,6 +183,7 @@ class CandidateFinder {
         from);
   }
 
+  /// Lanes that are weighed singly keep patterns of their own.
   void score_lanes(const Tile& tile, Index first, Index end) requires(lists_lanes) {
     alignas(64) float scores[most_group];
     for (Index lane = 0; lane < tile.lanes; ++lane)

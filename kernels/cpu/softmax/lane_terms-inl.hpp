@@ -29,7 +29,6 @@ class LaneTerms {
   /// `most`: patterns of a block.
   LaneTerms(const PackedMatrix& contents, Index width, Index most)
       : contents_(contents),
-        width_(width),
         most_(most),
         strip_(std::min(padded(detail::sizes().readout_strip), contents.padded_rows())),
         terms_(hwy::AllocateAligned<Term>(static_cast<std::size_t>(width * most))),
@@ -241,7 +240,6 @@ class LaneTerms {
   }
 
   const PackedMatrix& contents_;
-  Index width_;
   Index most_;
   Index lanes_ = 0;
   Index strip_;                              ///< patterns laid out at a time
