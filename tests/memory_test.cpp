@@ -620,19 +620,19 @@ TEST(ProjectionTest, GrowsAndForgetsAsIfMadeAtOnce) {
   for (const float ridge : {0.0F, 0.25F}) {
     Memory memory = Memory::projection(test_device(), patterns.view().slice(0, 2),
                                        {.ridge = ridge, .contents = contents.view().slice(0, 2)});
-    Index count = 2;
+    Index stored = 2;
     for (const Index more : {1, 1, 5, 9, 1, 11}) {
-      memory.imprint(patterns.view().slice(count, more), contents.view().slice(count, more));
-      count += more;
-      expect_projection(memory, patterns.view().slice(0, count), contents.view().slice(0, count), ridge);
+      memory.imprint(patterns.view().slice(stored, more), contents.view().slice(stored, more));
+      stored += more;
+      expect_projection(memory, patterns.view().slice(0, stored), contents.view().slice(0, stored), ridge);
     }
     for (const std::vector<Index>& last :
          std::vector<std::vector<Index>>{{29}, {27, 28}, {26}, {25, 20, 22, 23, 24, 21}}) {
       memory.forget(last);
-      count -= static_cast<Index>(last.size());
-      expect_projection(memory, patterns.view().slice(0, count), contents.view().slice(0, count), ridge);
-      memory.imprint(patterns.view().slice(count, 1), contents.view().slice(count, 1));
-      memory.forget({count});
+      stored -= static_cast<Index>(last.size());
+      expect_projection(memory, patterns.view().slice(0, stored), contents.view().slice(0, stored), ridge);
+      memory.imprint(patterns.view().slice(stored, 1), contents.view().slice(stored, 1));
+      memory.forget({stored});
     }
     std::vector<Index> kept = others(20, {});
     for (const std::vector<Index>& some : std::vector<std::vector<Index>>{{18}, {9, 3}, {14, 16, 7, 13}, {0}, {1}}) {

@@ -196,7 +196,7 @@ class CpuEngine final : public Engine {
 
   [[nodiscard]] std::unique_ptr<Engine> copy() const override {
     const std::scoped_lock lock(mutex_);
-    return std::unique_ptr<Engine>(new CpuEngine(*this));
+    return std::unique_ptr<Engine>(new CpuEngine(field_, readout_, squares_, sums_));
   }
 
   [[nodiscard]] const cpu::PackedMatrix* patterns() const override {
@@ -260,9 +260,8 @@ class CpuEngine final : public Engine {
   }
 
  private:
-  /// Of one whose field nobody completes meanwhile.
-  CpuEngine(const CpuEngine& other)
-      : Engine(), field_(other.field_), readout_(other.readout_), squares_(other.squares_), sums_(other.sums_) {}
+  CpuEngine(cpu::Field field, cpu::Readout readout, std::vector<double> squares, DenseSums sums)
+      : field_(std::move(field)), readout_(std::move(readout)), squares_(std::move(squares)), sums_(std::move(sums)) {}
 
   bool add(const PointwiseForm& form, float sign) {
     auto& field = std::get<cpu::DenseField>(field_);

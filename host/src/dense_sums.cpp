@@ -14,25 +14,25 @@ struct WeightRows {
   explicit WeightRows(const PointwiseForm& form) : left(form.factor), right(form.factor) {
     if (form.first_layer == 0) return;
     const Index count = form.factor.rows;
-    first = Matrix<float>(2 * count, form.factor.columns);
-    second = Matrix<float>(2 * count, form.factor.columns);
+    first_ = Matrix<float>(2 * count, form.factor.columns);
+    second_ = Matrix<float>(2 * count, form.factor.columns);
     for (Index i = 0; i < count; ++i)
       for (Index k = 0; k < form.factor.columns; ++k) {
         const float entry = form.factor(i, k);
         const bool is_first = k < form.first_layer;
-        first(i, k) = second(count + i, k) = is_first ? entry : 0.0F;
-        first(count + i, k) = second(i, k) = is_first ? 0.0F : entry;
+        first_(i, k) = second_(count + i, k) = is_first ? entry : 0.0F;
+        first_(count + i, k) = second_(i, k) = is_first ? 0.0F : entry;
       }
-    left = first;
-    right = second;
+    left = first_;
+    right = second_;
   }
 
   MatrixView<const float> left;
   MatrixView<const float> right;
 
  private:
-  Matrix<float> first;
-  Matrix<float> second;
+  Matrix<float> first_;
+  Matrix<float> second_;
 };
 
 }  // namespace

@@ -58,7 +58,8 @@ class AlignedArray {
     AlignedArray copied;
     copied.reserve(other.room_, 0);
     std::copy_n(other.data(), other.room_, copied.data());
-    return *this = std::move(copied);
+    *this = std::move(copied);
+    return *this;
   }
   AlignedArray& operator=(AlignedArray&& other) noexcept = default;
   ~AlignedArray() = default;

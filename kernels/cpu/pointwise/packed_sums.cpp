@@ -40,7 +40,7 @@ struct PanelRows {
 /// sums [columns × panel_rows] += the products with so many columns of `right` from `column` on.
 template <int columns>
 HWY_INLINE void add_columns(const PanelRows& rows, MatrixView<const float> right, Index column, float* sums) {
-  const Index lanes = static_cast<Index>(hn::Lanes(rows_tag));
+  const auto lanes = static_cast<Index>(hn::Lanes(rows_tag));
   for (Index lane = 0; lane < panel_rows; lane += lanes) {
     hn::Vec<decltype(rows_tag)> block[static_cast<std::size_t>(columns)];
     for (int c = 0; c < columns; ++c) block[c] = hn::Load(rows_tag, sums + c * panel_rows + lane);
