@@ -1,6 +1,5 @@
 #include <attractor/bipolar.hpp>
 
-#include <algorithm>
 #include <cmath>
 #include <sstream>
 #include <string>
@@ -8,6 +7,7 @@
 #include <attractor/error.hpp>
 
 #include "host/src/validation.hpp"
+#include "kernels/cpu/engine/lanes.hpp"
 
 namespace attractor {
 namespace {
@@ -26,11 +26,11 @@ void check_entries(MatrixView<const float> matrix, const std::string& expected, 
 }
 
 /// A value for each entry.
-template <class Rows, class Convert>
-Matrix<float> converted(const Rows& rows, const Convert& convert) {
-  Matrix<float> result(rows.rows, rows.columns);
-  for (Index i = 0; i < rows.rows; ++i)
-    for (Index j = 0; j < rows.columns; ++j) result(i, j) = convert(rows(i, j));
+template <class Convert>
+Matrix<float> converted(MatrixView<const float> matrix, const Convert& convert) {
+  Matrix<float> result(matrix.rows, matrix.columns);
+  for (Index i = 0; i < matrix.rows; ++i)
+    for (Index j = 0; j < matrix.columns; ++j) result(i, j) = convert(matrix(i, j));
   return result;
 }
 
@@ -49,17 +49,16 @@ Matrix<float> to_binary(MatrixView<const float> bipolar) {
 BitMatrix to_bits(MatrixView<const float> bipolar) {
   check_entries(bipolar, "-1 or 1", [](float x) { return std::abs(x) == 1.0F; });
   BitMatrix result(bipolar.rows, bipolar.columns);
-  std::fill_n(result.data(), result.rows() * bytes_of_bits(result.columns()), std::uint8_t{0});
   for (Index i = 0; i < bipolar.rows; ++i)
-    for (Index j = 0; j < bipolar.columns; ++j)
-      if (bipolar(i, j) > 0.0F)
-        result.view().row(i)[j / 8] |= static_cast<std::uint8_t>(0x80U >> static_cast<unsigned>(j % 8));
+    cpu::copy_row(bipolar.row(i), detail::BitResultRow{result.view().row(i)}, bipolar.columns);
   return result;
 }
 
 Matrix<float> from_bits(BitView<const std::uint8_t> bits) {
   detail::check_queries(bits, bits.columns);
-  return converted(bits, [](bool positive) { return positive ? 1.0F : -1.0F; });
+  Matrix<float> result(bits.rows, bits.columns);
+  for (Index i = 0; i < bits.rows; ++i) cpu::copy_row(detail::BitRow{bits.row(i)}, result.row(i), bits.columns);
+  return result;
 }
 
 }  // namespace attractor

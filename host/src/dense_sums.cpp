@@ -10,8 +10,8 @@ namespace attractor::detail {
 namespace {
 
 /// Rows L and R with W = LᵀR: the factor's own, or its layers, of which each meets the other.
-struct WeightRows {
-  explicit WeightRows(const PointwiseForm& form) : left(form.factor), right(form.factor) {
+struct ProductRows {
+  explicit ProductRows(const PointwiseForm& form) : left(form.factor), right(form.factor) {
     if (form.first_layer == 0) return;
     const Index count = form.factor.rows;
     first_ = Matrix<float>(2 * count, form.factor.columns);
@@ -62,7 +62,7 @@ bool DenseSums::add(const PointwiseForm& form, float sign, cpu::DenseField& fiel
   DenseSums changed = *this;
   changed.include(form, sign);
   if (!is_exact() || !changed.is_exact()) return false;
-  const WeightRows rows(form);
+  const ProductRows rows(form);
   // Nothing fails from here on.
   *this = std::move(changed);
   cpu::add_product(rows.left, rows.right, sign, field.weights);

@@ -216,9 +216,9 @@ class Screen {
     Vector least[block_vectors];
     load_least(lane, search, least);
     const Index first = found_before(lane);
-    candidates.truncate(candidates.move_kept(first, candidates.count(), first,
-                                             [&](Index /*pattern*/, const Vector(&high)[block_vectors])
-                                                 HWY_ATTR { return !hn::AllFalse(floats, any_matters(high, least)); }));
+    candidates.resize(candidates.move_kept(first, candidates.count(), first,
+                                           [&](Index /*pattern*/, const Vector(&high)[block_vectors])
+                                               HWY_ATTR { return !hn::AllFalse(floats, any_matters(high, least)); }));
     for (Index i = first; i < candidates.count(); ++i)
       for (int v = 0; v < block_vectors; ++v)
         score_wanted(scorer, queue, tile, candidates.pattern(i), lane + v * vector_lanes(), least[v],

@@ -7,12 +7,12 @@
 #define ATTRACTOR_CPU_CANDIDATES_INL
 #endif
 
-#include <algorithm>
 #include <cstdint>
 #include <new>
 
 #include "kernels/cpu/engine/best_scores.hpp"
 #include "kernels/cpu/simd/product-inl.hpp"
+#include "kernels/cpu/softmax/candidate_patterns.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
@@ -42,19 +42,15 @@ inline constexpr bool can_screen = requires {
 
 /// Patterns that could have weight in some lane of a block, in the order in which they are stored, with the lanes'
 /// scores, which become weights where they lie.
-class Candidates {
+class Candidates : public CandidatePatterns {
  public:
   /// Takes the memory of `most` of them. @throws std::bad_alloc
   explicit Candidates(Index most)
-      : patterns_(hwy::AllocateAligned<std::int32_t>(static_cast<std::size_t>(most + 1))),
+      : CandidatePatterns(most),
         values_(hwy::AllocateAligned<float>(static_cast<std::size_t>((most + 1) * block_lanes()))) {
-    if (!patterns_ || !values_) throw std::bad_alloc();
+    if (!values_) throw std::bad_alloc();
   }
 
-  void clear() { count_ = 0; }
-
-  [[nodiscard]] Index count() const { return count_; }
-  [[nodiscard]] Index pattern(Index i) const { return patterns_[static_cast<std::size_t>(i)]; }
   [[nodiscard]] HWY_INLINE float* values(Index i) const { return values_.get() + i * block_lanes(); }
   [[nodiscard]] HWY_INLINE Vector value(Index i, int v) const {
     return hn::Load(floats, values(i) + v * vector_lanes());
@@ -62,16 +58,16 @@ class Candidates {
 
   /// Adds one, after those that are there.
   void add(Index pattern, const Vector (&scores)[block_vectors]) {
-    patterns_[static_cast<std::size_t>(count_)] = static_cast<std::int32_t>(pattern);
-    for (int v = 0; v < block_vectors; ++v) hn::Store(scores[v], floats, values(count_) + v * vector_lanes());
-    ++count_;
+    patterns()[count()] = static_cast<std::int32_t>(pattern);
+    for (int v = 0; v < block_vectors; ++v) hn::Store(scores[v], floats, values(count()) + v * vector_lanes());
+    resize(count() + 1);
   }
 
   /// Adds those of `count` patterns from `first` on that may matter. There is no branch: which do is hard to foresee.
   HWY_INLINE void add_rows(Index first, Index count, const Block& scores, const Vector (&least)[block_vectors]) {
-    std::int32_t* const patterns = patterns_.get();
+    std::int32_t* const patterns = this->patterns();
     float* const values = values_.get();
-    Index end = count_;
+    Index end = this->count();
     HWY_UNROLL(block_rows)
     for (int r = 0; r < block_rows; ++r) {
       patterns[end] = static_cast<std::int32_t>(first + r);
@@ -80,13 +76,13 @@ class Candidates {
       const bool wanted = !hn::AllFalse(floats, any_matters(scores[r], least));
       end += wanted && r < count ? 1 : 0;
     }
-    count_ = end;
+    resize(end);
   }
 
   /// Calls keep(pattern, values), which may change the values, for all; drops those for which it is false.
   template <class Keep>
   HWY_INLINE void filter(const Keep& keep) {
-    truncate(move_kept(0, count_, 0, keep));
+    resize(move_kept(0, count(), 0, keep));
   }
 
   /// The same of those in [from, end), which move to `to`, not behind `from`, and on. Returns the end of what is kept.
@@ -97,27 +93,16 @@ class Candidates {
       Vector own[block_vectors];
       for (int v = 0; v < block_vectors; ++v) own[v] = value(i, v);
       const bool wanted = keep(pattern(i), own);
-      patterns_[static_cast<std::size_t>(to)] = patterns_[static_cast<std::size_t>(i)];
+      patterns()[to] = patterns()[i];
       for (int v = 0; v < block_vectors; ++v) hn::Store(own[v], floats, values(to) + v * vector_lanes());
       to += wanted ? 1 : 0;
     }
     return to;
   }
 
-  /// Keeps the first ones.
-  void truncate(Index count) { count_ = count; }
-
-  /// The first from `from` on whose pattern is at least `least`.
-  [[nodiscard]] Index first_from(Index from, Index least) const {
-    const std::int32_t* const begin = patterns_.get();
-    return std::lower_bound(begin + from, begin + count_, least) - begin;
-  }
-
  private:
   // One more than there may be: candidates are written before they are counted.
-  hwy::AlignedFreeUniquePtr<std::int32_t[]> patterns_;
   hwy::AlignedFreeUniquePtr<float[]> values_;  ///< [as many × block_lanes]
-  Index count_ = 0;
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

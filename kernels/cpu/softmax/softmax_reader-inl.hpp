@@ -103,14 +103,15 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
       kept = weigh_block(first, end, kept);
       first = end;
     }
-    candidates.truncate(kept);
+    candidates.resize(kept);
   }
 
   /// The candidates [first, end) of one block of patterns; those that stay move to `to` and on. Returns their end.
   template <class Watch>
   HWY_INLINE Index weigh(Index lane, Candidates& candidates, Index first, Index end, Index to, const Watch& watch) {
     Vector origin[block_vectors];
-    for (int v = 0; v < block_vectors; ++v) origin[v] = finite_maximum(lane + v * vector_lanes());
+    for (int v = 0; v < block_vectors; ++v)
+      origin[v] = finite(hn::Load(floats, maximum_.data() + lane + v * vector_lanes()));
     const Vector least = hn::Set(floats, -cutoff_);
     Tail<Floats, block_vectors> tail(negligible_);
     const Index weighed =
@@ -140,7 +141,7 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
   /// The same of a single lane, of whose patterns a vector is weighed at a time.
   HWY_INLINE Index weigh(Index lane, LaneCandidates& candidates, Index first, Index end, Index to) {
     float* const values = candidates.values();
-    const Vector origin = hn::Set(floats, finite_maximum_of(lane));
+    const Vector origin = finite(hn::Set(floats, maximum_[static_cast<std::size_t>(lane)]));
     const Vector least = hn::Set(floats, -cutoff_);
     for (Index i = first; i < end; i += vector_lanes()) {
       const Vector distance = hn::Sub(hn::LoadU(floats, values + i), origin);
@@ -161,14 +162,8 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
   }
 
   /// What scores are measured from: 0 while the largest is −∞, for none of those may count.
-  [[nodiscard]] HWY_INLINE Vector finite_maximum(Index lane) const {
-    const Vector maximum = hn::Load(floats, maximum_.data() + lane);
+  static HWY_INLINE Vector finite(Vector maximum) {
     return hn::IfThenZeroElse(hn::Eq(maximum, hn::Set(floats, -std::numeric_limits<float>::infinity())), maximum);
-  }
-
-  [[nodiscard]] float finite_maximum_of(Index lane) const {
-    const float maximum = maximum_[static_cast<std::size_t>(lane)];
-    return maximum == -std::numeric_limits<float>::infinity() ? 0.0F : maximum;
   }
 
   /// Sums of a lane's weights below two thresholds. The sum of all weights is at least 1, that of the largest; so what
