@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <numeric>
 #include <random>
 #include <span>
 #include <string>
@@ -31,7 +30,7 @@ struct Job {
   RelaxerOptions options;
   Index dimension = 100;
   Index patterns = 9;
-  Index queries = 200;
+  Index queries = 140;
 };
 
 std::ostream& operator<<(std::ostream& out, const Job& job) { return out << job.name; }
@@ -66,8 +65,10 @@ std::vector<Job> jobs() {
     if (!job.name.ends_with(job.kind.bounded_updates ? "_sign" : "_readout") || job.kind.independent_patterns) continue;
     if (job.kind.name.starts_with("storkey")) continue;  // Learns for long; its weights are as dense as others.
     job.name += "_large";
-    job.dimension = 520;
-    job.patterns = 300;
+    // Those sort the losses of each pair of a state and a pattern.
+    const bool sorted = job.kind.name.starts_with("adaptive");
+    job.dimension = sorted ? 270 : 520;
+    job.patterns = sorted ? 140 : 300;
     job.queries = 70;
     job.options.max_steps = 3;
     result.push_back(job);
@@ -91,7 +92,7 @@ class BatchInvarianceTest : public testing::TestWithParam<Job> {
 };
 
 TEST_P(BatchInvarianceTest, AloneAndInSmallBatches) {
-  for (const Index i : sample_rows(queries_.rows(), 5, rng_))
+  for (const Index i : sample_rows(queries_.rows(), 3, rng_))
     for (const Index count : {1, 2, 9, 17}) {
       const Index first = std::min(i, queries_.rows() - count);
       const Relaxation few = relax(queries_.view().slice(first, count));
@@ -216,18 +217,18 @@ class FewQueriesTest : public testing::Test {
       return relax(0, queries.rows(), 1);
     }();
     for (const Index single_lanes : {1, 4, 8})
-      for (const Index weighed_patterns : {Index{8}, Index{24}, Index{16384}})
-        for (const Index count : counts)
-          for (const int threads : {1, 3}) {
-            const SizesScope scope(sizes(single_lanes, weighed_patterns));
-            const Index first = count * 7 % (queries.rows() - count + 1);
-            const Relaxation few = relax(first, count, threads);
-            for (Index i = 0; i < count; ++i)
-              EXPECT_TRUE(same_row(few, i, together, first + i))
-                  << memory.rule() << ", " << memory.pattern_count() << " patterns of " << queries.columns()
-                  << " neurons, " << count << " queries on " << threads << " threads, " << single_lanes
-                  << " single lanes, " << weighed_patterns << " patterns at a time";
-          }
+      for (const auto& [weighed_patterns, threads] :
+           std::vector<std::pair<Index, int>>{{8, 1}, {24, 3}, {16384, 1}, {16384, 3}})
+        for (const Index count : counts) {
+          const SizesScope scope(sizes(single_lanes, weighed_patterns));
+          const Index first = count * 7 % (queries.rows() - count + 1);
+          const Relaxation few = relax(first, count, threads);
+          for (Index i = 0; i < count; ++i)
+            EXPECT_TRUE(same_row(few, i, together, first + i))
+                << memory.rule() << ", " << memory.pattern_count() << " patterns of " << queries.columns()
+                << " neurons, " << count << " queries on " << threads << " threads, " << single_lanes
+                << " single lanes, " << weighed_patterns << " patterns at a time";
+        }
   }
 
   Rng rng_{20};
@@ -236,8 +237,7 @@ class FewQueriesTest : public testing::Test {
 TEST_F(FewQueriesTest, AnyNumberGivesTheSame) {
   if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "the sizes are the CPU's";
   const Matrix<float> queries = queries_for(40, 45);
-  std::vector<Index> counts(17);
-  std::iota(counts.begin(), counts.end(), Index{1});
+  const std::vector<Index> counts = {1, 2, 3, 4, 5, 7, 8, 9, 16, 17};
   for (const Subject& subject : subjects(61, 45))
     for (const NamedUpdate& update : subject.updates) {
       SCOPED_TRACE(update.name);
@@ -277,10 +277,10 @@ TEST(OrderedLanesTest, GiveTheSame) {
   if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "the size is the CPU's";
   Rng rng(23);
   const Matrix<float> patterns = random_gaussian(90, 21, rng);
-  const Matrix<float> queries = noisy_copies(patterns, 600, 0.5F, 2.0F, rng);
-  const Matrix<std::uint8_t> clamped = random_mask(600, 21, 0.2, rng);
-  const Matrix<std::uint8_t> valid = random_mask(600, 90, 0.8, rng);
-  const Matrix<float> log_prior = random_gaussian(600, 90, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 300, 0.5F, 2.0F, rng);
+  const Matrix<std::uint8_t> clamped = random_mask(300, 21, 0.2, rng);
+  const Matrix<std::uint8_t> valid = random_mask(300, 90, 0.8, rng);
+  const Matrix<float> log_prior = random_gaussian(300, 90, rng);
   const std::vector<float> betas = {0.2F, 0.3F, 0.5F, 0.8F};
   const std::vector<std::pair<std::string, RelaxCall>> calls = {{"plain", {}},
                                                                 {"clamped", {.clamped = clamped.view()}},

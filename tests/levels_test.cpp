@@ -128,7 +128,7 @@ TEST_P(LevelsTest, ScoresAreThoseOfNetworks) {
   Matrix<std::uint8_t> one(queries_.rows(), patterns_.rows());
   const Memory by_levels = make(levels(true));
   const Memory by_networks = make(levels(false));
-  for (Index first = 0; first < std::min<Index>(patterns_.rows(), 7); ++first) {
+  for (Index first = 0; first < std::min<Index>(patterns_.rows(), 3); ++first) {
     std::fill_n(one.data(), one.size(), std::uint8_t{0});
     for (Index i = 0; i < one.rows(); ++i) one(i, (7 * i + first) % patterns_.rows()) = 1;
     const auto work = [&](const Memory& memory) {
@@ -200,7 +200,7 @@ const std::vector<Shape>& shapes() {
       {.name = "a_vector", .dimension = 16, .patterns = 33, .values = 4},
       {.name = "above_a_vector", .dimension = 17, .patterns = 31, .values = 2},
       {.name = "above_two_runs", .dimension = 65, .patterns = 64, .values = 2, .weight = 0.1F},
-      {.name = "grey", .dimension = 40, .patterns = 500, .values = 256, .weight = 1e-3F},
+      {.name = "grey", .dimension = 40, .patterns = 290, .values = 256, .weight = 1e-3F},
       {.name = "distance", .dimension = 100, .patterns = 70, .values = 2, .weight = 0.1F, .dot = false},
       {.name = "dot", .dimension = 129, .patterns = 70, .values = 2, .weight = 0.1F, .squared_distance = false},
       {.name = "own_weights", .dimension = 50, .patterns = 99, .values = 2, .weight = 0.1F, .per_pattern = true},

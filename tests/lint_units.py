@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """lint_units.py changed|all BUILD_FOLDER: prints the translation units that clang-tidy is to read, one a line.
 
-`changed`: those of the library, the sources in core, host and kernels, that differ from the base, or include a file that
-does, directly or not; tests and benchmarks take clang-tidy several times as long. The base is where HEAD left
+`changed`: those of the library, the sources in core, host and kernels, that differ from the base, and as few more as
+include between them every header that does, directly or not: what there is to say of a header clang-tidy says in any of
+them. Tests and benchmarks take clang-tidy several times as long. The base is where HEAD left
 $LINT_BASE, by default the main branch; where HEAD is the main branch, its state a day before. Without a base, or when
 clang-tidy's own settings have changed, it is all of the library's. `all`: everything.
 """
@@ -72,6 +73,18 @@ class Includes:
         return seen
 
 
+def cover(units, includes, changed):
+    """The changed units, and as few others as include between them every changed file that these don't."""
+    reached = {unit: includes.closure(unit) & changed for unit in units}
+    chosen = [unit for unit in units if unit in changed]
+    missing = set().union(*reached.values()).difference(*(reached[unit] for unit in chosen))
+    while missing:
+        best = max(units, key=lambda unit: (len(reached[unit] & missing), -unit.stat().st_size))
+        chosen.append(best)
+        missing -= reached[best]
+    return chosen
+
+
 def main():
     which, build = sys.argv[1:]
     root = pathlib.Path(git("rev-parse", "--show-toplevel"))
@@ -79,14 +92,13 @@ def main():
     with open(pathlib.Path(build) / "compile_commands.json", encoding="utf-8") as commands:
         units = sorted({pathlib.Path(entry["file"]) for entry in json.load(commands)} & tracked)
     units = [unit for unit in units if unit.suffix != ".cu"]  # clang-tidy can't follow nvcc.
+    if which == "changed":
+        units = [unit for unit in units if unit.relative_to(root).parts[0] in ("core", "host", "kernels")]
     changed = changed_files(root) if which == "changed" else None
     if changed is not None and not any(path.name == ".clang-tidy" for path in changed):
-        includes = Includes([root, root / "core", root / "host"])
-        chosen = [unit for unit in units if includes.closure(unit) & changed]
+        chosen = cover(units, Includes([root, root / "core", root / "host"]), changed)
     else:
         chosen = units
-    if which == "changed":
-        chosen = [unit for unit in chosen if unit.relative_to(root).parts[0] in ("core", "host", "kernels")]
     print(f"clang-tidy reads {len(chosen)} of {len(units)} translation units", file=sys.stderr)
     # The largest take longest, so they come first.
     for unit in sorted(chosen, key=lambda unit: -unit.stat().st_size):

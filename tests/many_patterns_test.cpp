@@ -19,11 +19,13 @@ Matrix<float> queries_near(MatrixView<const float> patterns, Index count, Rng& r
 }
 
 void expect_invariant(const Memory& memory, MatrixView<const float> queries, Rng& rng) {
-  const auto relax = [&](MatrixView<const float> part) { return Relaxer(memory, {.threads = 1}).relax(part); };
+  const auto relax = [&](MatrixView<const float> part) {
+    return Relaxer(memory, {.max_steps = 3, .threads = 1}).relax(part);
+  };
 
   const Relaxation together = relax(queries);
 
-  for (const Index i : sample_rows(queries.rows, 6, rng))
+  for (const Index i : sample_rows(queries.rows, 4, rng))
     EXPECT_TRUE(same_row(relax(queries.slice(i, 1)), 0, together, i)) << "query " << i;
 }
 

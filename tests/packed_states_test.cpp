@@ -171,7 +171,7 @@ class PackedStatesTest : public testing::TestWithParam<Index> {
 
   Rng rng_{2100};
   Matrix<float> patterns_ = random_bipolar(std::max<Index>(2, neurons() / 16), neurons(), rng_);
-  Matrix<float> queries_ = flipped_copies(patterns_, 150, 0.3, rng_);
+  Matrix<float> queries_ = flipped_copies(patterns_, 70, 0.3, rng_);
   Memory memory_ = Memory::hebbian(test_device(), patterns_, {.evaluation = Evaluation::factored});
 };
 
@@ -199,7 +199,7 @@ TEST_P(PackedStatesTest, AreThoseOfFloatsForOtherWholeNumbers) {
 }
 
 TEST_P(PackedStatesTest, AreThoseOfFloatsWithClamps) {
-  const Matrix<std::uint8_t> clamped = random_mask(150, neurons(), 0.3, rng_);
+  const Matrix<std::uint8_t> clamped = random_mask(70, neurons(), 0.3, rng_);
   const Relaxer relaxer(memory_, {.update = sign_update(), .max_steps = 6, .energies = true, .threads = 1});
   expect_same_on_bits_and_floats(relaxer, queries_, Format::bits, Format::bits, {.clamped = clamped});
   expect_same_on_bits_and_floats(relaxer, whole_numbers(copy(queries_), rng_), Format::int8, Format::int8,
@@ -207,7 +207,7 @@ TEST_P(PackedStatesTest, AreThoseOfFloatsWithClamps) {
 }
 
 TEST_P(PackedStatesTest, AreThoseOfFloatsInBatchesOfAnySizeOnAnyNumberOfThreads) {
-  for (const Index count : {0, 1, 3, 64, 65, 150})
+  for (const Index count : {0, 1, 3, 64, 65, 70})
     for (const int threads : {1, 3}) {
       SCOPED_TRACE(count);
       expect_same_on_bits_and_floats(Relaxer(memory_, {.update = sign_update(), .threads = threads}),
