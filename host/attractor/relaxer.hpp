@@ -111,8 +111,9 @@ class ATTRACTOR_EXPORT Relaxer {
 
   void relax_into(const detail::QueryView& queries, const RelaxationView& results, const RelaxCall& call) const;
 
+  /// `given`: those of the results that the caller has made room for.
   void run(const detail::QueryView& queries, const RelaxationView& results, const RelaxCall& call,
-           const detail::PatternTerms& terms) const;
+           const detail::PatternTerms& terms, const RelaxationView& given) const;
 
   Memory memory_;                 ///< on the first device
   std::vector<Memory> replicas_;  ///< on the others

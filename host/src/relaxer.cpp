@@ -105,14 +105,14 @@ RelaxerOptions Relaxer::options_at(std::span<const float> betas) const {
 }
 
 void Relaxer::run(const detail::QueryView& queries, const RelaxationView& results, const RelaxCall& call,
-                  const detail::PatternTerms& terms) const {
+                  const detail::PatternTerms& terms, const RelaxationView& given) const {
   const detail::MemoryState& memory = detail::Access::state(memory_);
   const bool on_host = memory_.device().kind() == Device::Kind::cpu || memory_.pattern_count() == 0;
   if (!on_host && queries.floats() == nullptr)
     throw NotSupported("queries in int8 or bits are for memories on the CPU; this one is on " +
                        memory_.device().description());
   if (queries.rows() == 0) return;
-  if (on_host) detail::check_on_host(queries, results, call, terms);
+  if (on_host) detail::check_on_host(queries, given, call, terms);
   const RelaxerOptions options = options_at(call.betas);
   if (on_host || replicas_.empty()) return memory.engine->relax(options, queries, results, call, terms);
   std::vector<const detail::Engine*> engines = {memory.engine.get()};
@@ -129,14 +129,14 @@ Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call
                             .status = results.status,
                             .energy_trace = results.energy_trace,
                             .contents = results.contents};
-  run(queries, view, call, terms);
+  run(queries, view, call, terms, {});
   return results;
 }
 
 void Relaxer::relax_into(const detail::QueryView& queries, const RelaxationView& results, const RelaxCall& call) const {
   const detail::PatternTerms terms = checked_inputs(queries, call, memory_);
   detail::check_results(results, queries, call, options_, memory_.content_dimension());
-  run(queries, results, call, terms);
+  run(queries, results, call, terms, results);
 }
 
 void Relaxer::relax(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const {

@@ -17,6 +17,8 @@
 namespace attractor::detail {
 namespace {
 
+/// For what isn't checked in every call: the message is made whether or not it is needed, which takes a small call's
+/// time.
 void require(bool condition, const std::string& message) {
   if (!condition) throw InvalidArgument(message);
 }
@@ -55,14 +57,16 @@ std::string row_text(BitView<T> bits) {
 /// Shape, data and stride of a matrix that may have no rows.
 template <class View>
 void check_layout(View matrix, const std::string& what) {
-  require(matrix.rows >= 0 && matrix.columns >= 1, what + " have the shape " + shape(matrix.rows, matrix.columns) +
-                                                       "; columns must be positive, and rows not negative");
-  require(matrix.row_stride >= least_stride(matrix),
-          what + " have a row stride of " + std::to_string(matrix.row_stride) + ", below " + row_text(matrix));
+  if (matrix.rows < 0 || matrix.columns < 1)
+    throw InvalidArgument(what + " have the shape " + shape(matrix.rows, matrix.columns) +
+                          "; columns must be positive, and rows not negative");
+  if (matrix.row_stride < least_stride(matrix))
+    throw InvalidArgument(what + " have a row stride of " + std::to_string(matrix.row_stride) + ", below " +
+                          row_text(matrix));
   constexpr Index limit = std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(double));
-  require(matrix.rows <= limit / matrix.row_stride,
-          what + " of shape " + shape(matrix.rows, matrix.columns) + " are larger than memory can be");
-  require(matrix.data != nullptr || matrix.rows == 0, what + " have null data");
+  if (matrix.rows > limit / matrix.row_stride)
+    throw InvalidArgument(what + " of shape " + shape(matrix.rows, matrix.columns) + " are larger than memory can be");
+  if (matrix.data == nullptr && matrix.rows != 0) throw InvalidArgument(what + " have null data");
 }
 
 /// A row for each query, or one for all, as a view of one for each.
@@ -131,12 +135,12 @@ Region region(const std::string& name, std::span<T> values) {
 }
 
 void check_apart(const std::vector<Region>& inputs, const std::vector<Region>& outputs) {
-  const auto overlap = [](const Region& a, const Region& b) { return a.begin < b.end && b.begin < a.end; };
+  const auto check = [](const Region& a, const Region& b) {
+    if (a.begin < b.end && b.begin < a.end) throw InvalidArgument("the " + a.name + " overlap the " + b.name);
+  };
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    for (const Region& input : inputs)
-      require(!overlap(outputs[i], input), "the " + outputs[i].name + " overlap the " + input.name);
-    for (std::size_t j = 0; j < i; ++j)
-      require(!overlap(outputs[i], outputs[j]), "the " + outputs[i].name + " overlap the " + outputs[j].name);
+    for (const Region& input : inputs) check(outputs[i], input);
+    for (std::size_t j = 0; j < i; ++j) check(outputs[i], outputs[j]);
   }
 }
 
@@ -144,17 +148,18 @@ void check_apart(const std::vector<Region>& inputs, const std::vector<Region>& o
 void check_result(MatrixView<float> matrix, const std::string& what, Index rows, Index columns, bool produced,
                   const std::string& otherwise) {
   if (matrix.data == nullptr && matrix.empty()) return;
-  require(produced, what + " were given, but " + otherwise);
-  require(matrix.rows == rows && matrix.columns == columns,
-          what + " have the shape " + shape(matrix.rows, matrix.columns) + "; this call gives " + shape(rows, columns));
+  if (!produced) throw InvalidArgument(what + " were given, but " + otherwise);
+  if (matrix.rows != rows || matrix.columns != columns)
+    throw InvalidArgument(what + " have the shape " + shape(matrix.rows, matrix.columns) + "; this call gives " +
+                          shape(rows, columns));
   check_layout(matrix, what);
 }
 
 template <class T>
 void check_result(std::span<T> values, const std::string& what, Index count) {
-  require(
-      values.empty() || static_cast<Index>(values.size()) == count,
-      what + " have room for " + std::to_string(values.size()) + " queries; this call has " + std::to_string(count));
+  if (!values.empty() && static_cast<Index>(values.size()) != count)
+    throw InvalidArgument(what + " have room for " + std::to_string(values.size()) + " queries; this call has " +
+                          std::to_string(count));
 }
 
 /// One row of `row_length` values, or one for each of `row_count` patterns, all finite.
@@ -192,8 +197,8 @@ std::string name_of(const Update& update) {
 
 /// A neuron may keep what a query has, and so may all of a query that takes no step.
 void check_holds(const QueryView& states, const QueryView& queries, const Update& update) {
-  const FormatNames names = names_of(states);
   if (states.floats() != nullptr) return;
+  const FormatNames names = names_of(states);
   require(makes_signs(update), names.states + " were given, but the update is " + name_of(update) +
                                    "; only sign updates leave states that fit them");
   require(states.formats().index() <= queries.formats().index(),
@@ -208,13 +213,14 @@ void check_holds(const QueryView& states, const QueryView& queries, const Update
 void check_states(const RelaxationView& results, const QueryView& queries, const Update& update) {
   const int given =
       (is_given(results.states) ? 1 : 0) + (is_given(results.int8_states) ? 1 : 0) + (is_given(results.bits) ? 1 : 0);
-  require(given <= 1, "states were given in " + std::to_string(given) +
+  if (given > 1)
+    throw InvalidArgument("states were given in " + std::to_string(given) +
                           " formats; a call writes one of states, int8_states and bits");
   const QueryView states = written_states(results);
   const std::string what = names_of(states).states;
-  require(states.rows() == queries.rows() && states.columns() == queries.columns(),
-          what + " have the shape " + shape(states.rows(), states.columns()) + ", the queries " +
-              shape(queries.rows(), queries.columns()));
+  if (states.rows() != queries.rows() || states.columns() != queries.columns())
+    throw InvalidArgument(what + " have the shape " + shape(states.rows(), states.columns()) + ", the queries " +
+                          shape(queries.rows(), queries.columns()));
   std::visit([&](auto rows) { check_layout(rows, what); }, states.formats());
   check_holds(states, queries, update);
 }
@@ -410,17 +416,18 @@ void check_content_rows(MatrixView<const float> contents, Index pattern_count) {
 
 void check_queries(const QueryView& queries, Index dimension) {
   std::visit([](auto rows) { check_layout(rows, "queries"); }, queries.formats());
-  require(queries.columns() == dimension, "queries have " + std::to_string(queries.columns()) +
-                                              " columns, the memory's dimension is " + std::to_string(dimension));
+  if (queries.columns() != dimension)
+    throw InvalidArgument("queries have " + std::to_string(queries.columns()) + " columns, the memory's dimension is " +
+                          std::to_string(dimension));
 }
 
 void check_call(const QueryView& queries, const RelaxCall& call, Index dimension) {
   check_queries(queries, dimension);
   if (call.clamped.data == nullptr && call.clamped.empty()) return;
   check_layout(call.clamped, "clamped neurons");
-  require(call.clamped.rows == queries.rows() && call.clamped.columns == dimension,
-          "clamped neurons have the shape " + shape(call.clamped.rows, call.clamped.columns) + ", the queries " +
-              shape(queries.rows(), queries.columns()));
+  if (call.clamped.rows != queries.rows() || call.clamped.columns != dimension)
+    throw InvalidArgument("clamped neurons have the shape " + shape(call.clamped.rows, call.clamped.columns) +
+                          ", the queries " + shape(queries.rows(), queries.columns()));
 }
 
 void check_on_host(const QueryView& queries, const RelaxationView& results, const RelaxCall& call,

@@ -36,7 +36,7 @@ void for_moves(std::span<const Index> removed, Index count, const Move& move) {
   }
 }
 
-/// Cache-line aligned values, all zero at first.
+/// Cache-line aligned values, all zero at first if nothing else is asked for.
 template <class T>
 class AlignedArray {
  public:
@@ -45,6 +45,12 @@ class AlignedArray {
   explicit AlignedArray(Index count) {
     reserve(count, 0);
     std::fill_n(data(), count, T{0});
+  }
+  /// Arbitrary values, for what is written before it is read. @throws std::bad_alloc
+  static AlignedArray unset(Index count) {
+    AlignedArray result;
+    result.reserve(count, 0);
+    return result;
   }
   /// These values, then zeros. @throws std::bad_alloc
   AlignedArray(const std::vector<T>& values, Index count) : AlignedArray(count) {

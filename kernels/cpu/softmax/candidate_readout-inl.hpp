@@ -33,10 +33,10 @@ class CandidateReadout {
         pattern_block_(pattern_block),
         offsets_(static_cast<std::size_t>(detail::sizes().readout_strip)),
         rows_(contents, detail::sizes().readout_strip, block_rows),
-        chain_(contents.padded_columns() * block_lanes()),
+        chain_(AlignedFloats::unset(contents.padded_columns() * block_lanes())),
         terms_(contents, width, std::min(pattern_block, contents.padded_rows())),
-        sum_(contents.padded_columns() * width),
-        rest_(contents.padded_columns() * width) {}
+        sum_(AlignedFloats::unset(contents.padded_columns() * width)),
+        rest_(AlignedFloats::unset(contents.padded_columns() * width)) {}
 
   /// `lanes`: of the tile in use.
   void start(Index lanes) {
@@ -122,11 +122,11 @@ class CandidateReadout {
   }
 
   void add_terms(const std::array<bool, most_lanes>& has_terms, Index first, Index end) {
-    for (Index column = 0; column < contents_.padded_columns(); column += LaneTerms::chunk()) {
+    for (Index column = 0; column < contents_.padded_columns(); column += terms_.chunk()) {
       terms_.sum(first, end, column);
       for (Index lane = 0; lane < lanes_; lane += block_lanes())
         if (has_terms[block_of(lane)])
-          for (Index row = column; row < std::min(column + LaneTerms::chunk(), contents_.padded_columns());
+          for (Index row = column; row < std::min(column + terms_.chunk(), contents_.padded_columns());
                row += block_rows) {
             Block block;
             terms_.load(row - column, lane, block);

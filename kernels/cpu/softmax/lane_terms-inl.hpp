@@ -30,17 +30,18 @@ class LaneTerms {
   LaneTerms(const PackedMatrix& contents, Index width, Index most)
       : contents_(contents),
         most_(most),
+        chunk_(std::min(most_vectors, vectors_of(contents.padded_columns())) * vector_lanes()),
         strip_(std::min(padded(detail::sizes().readout_strip), contents.padded_rows())),
         terms_(hwy::AllocateAligned<Term>(static_cast<std::size_t>(width * most))),
         used_(static_cast<std::size_t>(most / quad + 2)),
-        quad_rows_(contents, 1, chunk()),
-        rows_(strip_ * chunk()),
-        sums_(width * chunk()) {
+        quad_rows_(contents, 1, chunk_),
+        rows_(strip_ * chunk_),
+        sums_(AlignedFloats::unset(width * chunk_)) {
     if (!terms_) throw std::bad_alloc();
   }
 
   /// Columns that are summed at a time.
-  static Index chunk() { return Index{most_vectors} * vector_lanes(); }
+  [[nodiscard]] Index chunk() const { return chunk_; }
 
   /// Whether reading out term by term costs less than row by row. In cycles: a row of a block of lanes takes as many as
   /// there are columns, at two multiply-adds each; a term must be found, and takes nine loads for eight vectors.
@@ -90,15 +91,14 @@ class LaneTerms {
   /// Sums a chunk of columns from `column` on over the patterns [first, end), for the lanes that have terms.
   void sum(Index first, Index end, Index column) {
     for (Index lane = 0; lane < lanes_; ++lane) next_[static_cast<std::size_t>(lane)] = begin(lane);
-    const Index columns = std::min(chunk(), contents_.padded_columns() - column);
-    const auto vectors = static_cast<std::size_t>((columns + vector_lanes() - 1) / vector_lanes());
+    const Index columns = std::min(chunk_, contents_.padded_columns() - column);
+    const Index vectors = vectors_of(columns);
     for (Index from = first; from < end;) {
       const Index to = std::min(from / strip_ * strip_ + strip_, end);
       if (lay_out(from, to, column, columns))
         for (Index lane = 0; lane < lanes_; ++lane)
           if (has_terms(lane, to))
-            with_vectors<most_vectors>(vectors,
-                                       [&]<std::size_t count>() HWY_ATTR { add_terms<count>(lane, from, to); });
+            with_vectors<most_vectors>(vectors, [&]<Index count>() HWY_ATTR { add_terms<count>(lane, from, to); });
       from = to;
     }
   }
@@ -108,7 +108,7 @@ class LaneTerms {
     alignas(64) float values[block_rows][std::size_t{block_vectors} * hn::MaxLanes(Floats())] = {};
     for (Index i = 0; i < std::min(block_lanes(), lanes_ - lane); ++i) {
       const bool any = end(lane + i) != begin(lane + i);
-      for (Index r = 0; r < block_rows; ++r) values[r][i] = any ? sums_[(lane + i) * chunk() + column + r] : 0.0F;
+      for (Index r = 0; r < block_rows; ++r) values[r][i] = any ? sums_[(lane + i) * chunk_ + column + r] : 0.0F;
     }
     for (int r = 0; r < block_rows; ++r)
       for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::Load(floats, values[r] + v * vector_lanes());
@@ -119,7 +119,9 @@ class LaneTerms {
   static constexpr Index quad = 4;
 
   /// Vectors of neurons whose sums are in registers: as many as keep multiply-adds from waiting for one another.
-  static constexpr std::size_t most_vectors = 8;
+  static constexpr Index most_vectors = 8;
+
+  static Index vectors_of(Index columns) { return (columns + vector_lanes() - 1) / vector_lanes(); }
 
   /// Bits of a vector's mask in a word, of a row of candidates, and rows of a word.
   static constexpr Index slot = static_cast<Index>(std::max<std::size_t>(8, hn::MaxLanes(Floats())));
@@ -180,17 +182,17 @@ class LaneTerms {
       quad_rows_.clear();
       const Index offset = quad_rows_.add(pattern);
       const float* const from = quad_rows_.columns(column) + offset;
-      float* const to = rows_.data() + (pattern - first / quad * quad) * chunk();
+      float* const to = rows_.data() + (pattern - first / quad * quad) * chunk_;
       for (Index k = 0; k < columns; k += quad) transpose(from + k * panel_rows, to + k);
     }
     return any;
   }
 
   /// 4 columns of 4 patterns.
-  static HWY_INLINE void transpose(const float* HWY_RESTRICT from, float* HWY_RESTRICT to) {
+  HWY_INLINE void transpose(const float* HWY_RESTRICT from, float* HWY_RESTRICT to) const {
 #if HWY_TARGET == HWY_SCALAR
     for (Index k = 0; k < quad; ++k)
-      for (Index r = 0; r < quad; ++r) to[r * chunk() + k] = from[k * panel_rows + r];
+      for (Index r = 0; r < quad; ++r) to[r * chunk_ + k] = from[k * panel_rows + r];
 #else
     const hn::FixedTag<float, 4> four;
     const hn::Repartition<double, decltype(four)> pair;
@@ -203,44 +205,43 @@ class LaneTerms {
     const auto cd_low = hn::BitCast(pair, hn::InterleaveLower(four, c, d));
     const auto cd_high = hn::BitCast(pair, hn::InterleaveUpper(four, c, d));
     hn::Store(hn::BitCast(four, hn::InterleaveLower(pair, ab_low, cd_low)), four, to);
-    hn::Store(hn::BitCast(four, hn::InterleaveUpper(pair, ab_low, cd_low)), four, to + chunk());
-    hn::Store(hn::BitCast(four, hn::InterleaveLower(pair, ab_high, cd_high)), four, to + 2 * chunk());
-    hn::Store(hn::BitCast(four, hn::InterleaveUpper(pair, ab_high, cd_high)), four, to + 3 * chunk());
+    hn::Store(hn::BitCast(four, hn::InterleaveUpper(pair, ab_low, cd_low)), four, to + chunk_);
+    hn::Store(hn::BitCast(four, hn::InterleaveLower(pair, ab_high, cd_high)), four, to + 2 * chunk_);
+    hn::Store(hn::BitCast(four, hn::InterleaveUpper(pair, ab_high, cd_high)), four, to + 3 * chunk_);
 #endif
   }
 
-  template <std::size_t count, class Add>
-  static HWY_INLINE void with_vectors(std::size_t vectors, const Add& add) {
+  template <Index count, class Add>
+  static HWY_INLINE void with_vectors(Index vectors, const Add& add) {
     if constexpr (count > 1)
       if (vectors < count) return with_vectors<count - 1>(vectors, add);
     add.template operator()<count>();
   }
 
   /// Adds a lane's terms of the strip that is laid out.
-  template <std::size_t vectors>
+  template <Index vectors>
   HWY_INLINE void add_terms(Index lane, Index first, Index end_pattern) {
-    const float* const rows = rows_.data() - first / quad * quad * chunk();
-    float* const chain = sums_.data() + lane * chunk();
+    const float* const rows = rows_.data() - first / quad * quad * chunk_;
+    float* const chain = sums_.data() + lane * chunk_;
     const Term* const last = end(lane);
     const Term* term = next_[static_cast<std::size_t>(lane)];
-    Vector sums[vectors];
-    for (std::size_t v = 0; v < vectors; ++v)
-      sums[v] =
-          term == begin(lane) ? hn::Zero(floats) : hn::Load(floats, chain + static_cast<Index>(v) * vector_lanes());
+    Vector sums[std::size_t{vectors}];
+    for (Index v = 0; v < vectors; ++v)
+      sums[v] = term == begin(lane) ? hn::Zero(floats) : hn::Load(floats, chain + v * vector_lanes());
     do {
       const Vector weight = hn::Set(floats, term->weight);
-      const float* const row = rows + term->pattern * chunk();
+      const float* const row = rows + term->pattern * chunk_;
       HWY_UNROLL(8)
-      for (std::size_t v = 0; v < vectors; ++v)
-        sums[v] = hn::MulAdd(hn::Load(floats, row + static_cast<Index>(v) * vector_lanes()), weight, sums[v]);
+      for (Index v = 0; v < vectors; ++v)
+        sums[v] = hn::MulAdd(hn::Load(floats, row + v * vector_lanes()), weight, sums[v]);
     } while (++term != last && term->pattern < end_pattern);
-    for (std::size_t v = 0; v < vectors; ++v)
-      hn::Store(sums[v], floats, chain + static_cast<Index>(v) * vector_lanes());
+    for (Index v = 0; v < vectors; ++v) hn::Store(sums[v], floats, chain + v * vector_lanes());
     next_[static_cast<std::size_t>(lane)] = term;
   }
 
   const PackedMatrix& contents_;
   Index most_;
+  Index chunk_;
   Index lanes_ = 0;
   Index strip_;                              ///< patterns laid out at a time
   hwy::AlignedFreeUniquePtr<Term[]> terms_;  ///< of the lanes [width × most], in order
@@ -249,7 +250,7 @@ class LaneTerms {
   Index first_quad_ = 0;                     ///< of the block, which may share it with the one before
   std::vector<std::uint8_t> used_;           ///< quads of the block that a lane has terms of
   RowColumns quad_rows_;                     ///< those of one of them
-  AlignedFloats rows_;                       ///< a strip's patterns, a chunk of columns each
+  AlignedFloats rows_;                       ///< a strip's patterns, a chunk of columns each, then zeros
   AlignedFloats sums_;                       ///< [width × chunk]
 };
 
