@@ -32,6 +32,9 @@ std::vector<SystemKind> swept_systems() {
   return kinds;
 }
 
+/// Fewer queries, orders and patterns where each step costs several launches.
+bool is_slow() { return test_device().kind() == Device::Kind::cuda; }
+
 const std::vector<std::optional<std::uint64_t>> orders = {std::nullopt, 0, 12345};
 
 double overlap(std::span<const float> a, std::span<const float> b) {
@@ -41,14 +44,16 @@ double overlap(std::span<const float> a, std::span<const float> b) {
 
 TEST(AsynchronousTest, FollowsTheOracle) {
   Rng rng(500);
+  std::size_t turn = 0;
   for (const SystemKind& kind : swept_systems())
     for (const auto& [count, dimension] : {std::pair<Index, Index>{1, 1}, {3, 8}, {5, 33}, {21, 70}}) {
       if (dimension < kind.least_dimension) continue;
       const Matrix<float> patterns =
           random_bipolar(kind.independent_patterns ? std::min(count, dimension / 2 + 1) : count, dimension, rng);
       const System system = kind.system(patterns);
-      const Matrix<float> queries = flipped_copies(patterns, 35, 0.3, rng);
+      const Matrix<float> queries = flipped_copies(patterns, is_slow() ? 15 : 35, 0.3, rng);
       for (const std::optional<std::uint64_t>& seed : orders) {
+        if (is_slow() && turn++ % 2 != 0) continue;
         const Update update = asynchronous_sign_update(seed);
         const Relaxer relaxer(system.memory, {.update = update, .max_steps = 12, .energy_trace = true});
 
@@ -76,7 +81,7 @@ TEST(AsynchronousTest, FollowsTheOracle) {
 TEST(AsynchronousTest, EnergiesNeverRiseAndEveryQueryEndsInAFixedPoint) {
   Rng rng(501);
   const Matrix<float> patterns = random_bipolar(40, 60, rng);  // Far above capacity.
-  const Matrix<float> queries = random_bipolar(40, 60, rng);
+  const Matrix<float> queries = random_bipolar(is_slow() ? 15 : 40, 60, rng);
   for (const SystemKind& kind : swept_systems()) {
     const Memory memory = kind.memory(patterns);
     const Relaxer relaxer(memory, {.update = asynchronous_sign_update(7), .max_steps = 200, .energy_trace = true});
@@ -115,7 +120,7 @@ TEST(AsynchronousTest, SettlesWhatOscillatesOtherwise) {
 TEST(AsynchronousTest, DenseAssociativeFlipsAreThoseOfTheEnergy) {
   Rng rng(502);
   const Matrix<float> patterns = random_bipolar(50, 32, rng);
-  const Matrix<float> queries = random_bipolar(100, 32, rng);
+  const Matrix<float> queries = random_bipolar(is_slow() ? 20 : 100, 32, rng);
   for (const bool rectified : {false, true})
     for (const int order : {2, 3, 5, 30}) {
       const Memory memory =
@@ -151,11 +156,11 @@ TEST(AsynchronousTest, DenseAssociativeFlipsAreThoseOfTheEnergy) {
 TEST(AsynchronousTest, DenseAssociativeMemoriesRecallManyPatterns) {
   Rng rng(503);
   const Matrix<float> patterns = random_bipolar(200, 64, rng);
-  const Matrix<float> queries = flipped_copies(patterns, 200, 0.1, rng);
+  const Matrix<float> queries = flipped_copies(patterns, is_slow() ? 30 : 200, 0.1, rng);
   const Relaxation result =
       Relaxer(Memory::dense_associative(test_device(), patterns, {.order = 4}), {.update = asynchronous_sign_update()})
           .relax(queries);
-  EXPECT_TRUE(same_bits(result.states, patterns));
+  EXPECT_TRUE(same_bits(result.states, patterns.view().slice(0, queries.rows())));
 }
 
 /// As large dimensions have: differences of powers would be lost.
@@ -187,14 +192,14 @@ TEST(AsynchronousTest, TiesKeepTheStateAtAnyDimension) {
 TEST(AsynchronousTest, TiesKeepTheStateAfterManyChanges) {
   Rng rng(507);
   const Matrix<float> patterns = random_bipolar(2, 1001, rng);
-  const Matrix<float> queries = random_bipolar(20, 1001, rng);
+  const Matrix<float> queries = random_bipolar(7, 1001, rng);
   const Update update = asynchronous_sign_update();
   for (const int order : {2, 3, 6}) {
     const Relaxation result = Relaxer(Memory::dense_associative(test_device(), patterns, {.order = order}),
                                       {.update = update, .halting = fixed_steps(), .max_steps = 2})
                                   .relax(queries);
     const reference::Model model = reference::dense_associative(patterns, {.order = order});
-    for (Index i = 0; i < queries.rows(); i += 3) {
+    for (Index i = 0; i < queries.rows(); ++i) {
       const reference::Outcome expected =
           reference::relax(model, {.update = update, .halting = fixed_steps(), .max_steps = 2}, row_of(queries, i));
       Index different = 0;
@@ -208,13 +213,13 @@ TEST(AsynchronousTest, TiesKeepTheStateAfterManyChanges) {
 TEST(AsynchronousTest, ClampedNeuronsStayAndAreSeen) {
   Rng rng(505);
   const Matrix<float> patterns = random_bipolar(6, 50, rng);
-  const Matrix<float> queries = flipped_copies(patterns, 70, 0.4, rng);
-  const Matrix<std::uint8_t> clamped = random_mask(70, 50, 0.3, rng);
+  const Matrix<float> queries = flipped_copies(patterns, is_slow() ? 20 : 70, 0.4, rng);
+  const Matrix<std::uint8_t> clamped = random_mask(queries.rows(), 50, 0.3, rng);
   for (const SystemKind& kind : swept_systems()) {
     const System system = kind.system(patterns);
     const Relaxation result = Relaxer(system.memory, {.update = asynchronous_sign_update(3), .max_steps = 20})
                                   .relax(queries, {.clamped = clamped});
-    for (Index i = 0; i < 70; ++i) {
+    for (Index i = 0; i < queries.rows(); ++i) {
       const reference::Outcome expected = reference::relax(
           system.model, {.update = asynchronous_sign_update(3), .halting = state_stable(0.0F), .max_steps = 20},
           row_of(queries, i), row_of(clamped, i));
@@ -232,9 +237,9 @@ TEST(AsynchronousTest, ClampedNeuronsStayAndAreSeen) {
 TEST(AsynchronousTest, BitsDependOnTheQueryAlone) {
   Rng rng(506);
   const Matrix<float> patterns = random_gaussian(30, 41, rng);
-  const Matrix<float> queries = noisy_copies(patterns, 80, 0.2F, 3.0F, rng);
-  std::vector<Index> order = random_permutation(80, rng);
-  order.resize(37);
+  const Matrix<float> queries = noisy_copies(patterns, is_slow() ? 40 : 80, 0.2F, 3.0F, rng);
+  std::vector<Index> order = random_permutation(queries.rows(), rng);
+  order.resize(order.size() / 2);
   for (const SystemKind& kind : swept_systems()) {
     const Memory memory = kind.memory(patterns);
     const RelaxerOptions options{.update = asynchronous_sign_update(9), .max_steps = 30, .energy_trace = true};
@@ -243,7 +248,7 @@ TEST(AsynchronousTest, BitsDependOnTheQueryAlone) {
     const Relaxation some = relaxer.relax(select(queries, order));
     EXPECT_GT(*std::max_element(all.steps.begin(), all.steps.end()),
               *std::min_element(all.steps.begin(), all.steps.end()));
-    for (Index i = 0; i < 37; ++i)
+    for (Index i = 0; i < std::ssize(order); ++i)
       EXPECT_TRUE(same_row(some, i, all, order[static_cast<std::size_t>(i)])) << kind.name << " row " << i;
 
     // Halting is relaxing as long.

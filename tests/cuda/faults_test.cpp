@@ -61,8 +61,8 @@ Subject linear_subject(const std::string& name, bool dense, cuda::Tier tier) {
   };
   return {.name = name,
           .memory = make,
-          .options = {.update = sign_update(), .max_steps = 6, .energy_trace = true},
-          .queries = flipped_copies(patterns->view(), 30, 0.35, rng),
+          .options = {.update = sign_update(), .max_steps = 3, .energy_trace = true},
+          .queries = flipped_copies(patterns->view(), 9, 0.35, rng),
           .content_columns = 5};
 }
 
@@ -78,7 +78,7 @@ Subject softmax_subject(const std::string& name, Index count, Index dimension, f
                 return cuda::DeviceMemory::softmax(home(), patterns->view(), contents->view(), {},
                                                    {.similarity = similarity, .separation = separation, .beta = beta});
               },
-          .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
+          .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 2, .energy_trace = true},
           .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
           .log_prior = random_gaussian(6, count, rng),
           .content_columns = 5,
@@ -88,18 +88,18 @@ Subject softmax_subject(const std::string& name, Index count, Index dimension, f
 /// More patterns than are scored at a time.
 Subject pointwise_subject(const std::string& name) {
   Rng rng(112);
-  const auto patterns = std::make_shared<Matrix<float>>(random_bipolar(70, 16, rng));
-  const auto contents = std::make_shared<Matrix<float>>(random_gaussian(70, 5, rng));
+  const auto patterns = std::make_shared<Matrix<float>>(random_bipolar(10, 16, rng));
+  const auto contents = std::make_shared<Matrix<float>>(random_gaussian(10, 5, rng));
   return {.name = name,
           .memory =
               [=] {
-                const std::vector<float> intensity(70, 1.0F);
+                const std::vector<float> intensity(10, 1.0F);
                 return cuda::DeviceMemory::pointwise(home(), patterns->view(), {}, PolynomialSeparation{.order = 4},
                                                      1.0F / 16.0F, 16.0F,
                                                      {.matrix = contents->view(), .intensity = intensity});
               },
-          .options = {.update = sign_update(), .max_steps = 6, .energy_trace = true},
-          .queries = flipped_copies(patterns->view(), 30, 0.35, rng),
+          .options = {.update = sign_update(), .max_steps = 3, .energy_trace = true},
+          .queries = flipped_copies(patterns->view(), 9, 0.35, rng),
           .content_columns = 5};
 }
 
@@ -113,7 +113,7 @@ Subject adaptive_subject(const std::string& name, Index count, Index dimension) 
   return {.name = name,
           .memory =
               [=] { return cuda::DeviceMemory::adaptive(home(), patterns->view(), contents->view(), {}, similarity); },
-          .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 3, .energy_trace = true},
+          .options = {.update = readout_update(), .halting = fixed_steps(), .max_steps = 2, .energy_trace = true},
           .queries = noisy_copies(patterns->view(), 6, 0.1F, 2.0F, rng),
           .content_columns = 5,
           .normalised = true};
@@ -125,7 +125,7 @@ constexpr int long_dimension = 2501;
 /// Fewer patterns than that subject has are scored at a time.
 detail::Sizes small_chunks() {
   detail::Sizes sizes;
-  sizes.softmax_chunk = 64;
+  sizes.softmax_chunk = 8;
   return sizes;
 }
 
@@ -141,10 +141,10 @@ std::vector<Subject> make_subjects() {
     subjects.back().options.update = asynchronous_sign_update(3);
   }
   subjects.push_back(softmax_subject("softmax_scan", 9, 16, 0.3F));
-  subjects.push_back(softmax_subject("softmax_products", 70, long_dimension, 0.01F));
-  subjects.push_back(softmax_subject("entmax", 70, 16, 0.3F, entmax()));
+  subjects.push_back(softmax_subject("softmax_products", 10, long_dimension, 0.01F));
+  subjects.push_back(softmax_subject("entmax", 10, 16, 0.3F, entmax()));
   subjects.push_back(softmax_subject("top", 9, 16, 0.3F, top(4)));
-  subjects.push_back(softmax_subject("manhattan", 70, 16, 0.3F, softmax(), Similarity::manhattan));
+  subjects.push_back(softmax_subject("manhattan", 10, 16, 0.3F, softmax(), Similarity::manhattan));
   subjects.push_back(adaptive_subject("adaptive_in_registers", 9, 16));
   subjects.push_back(adaptive_subject("adaptive_across_lanes", 9, 70));
   return subjects;
@@ -370,9 +370,16 @@ class ManyChunks {
   [[nodiscard]] MatrixView<const float> states() const { return states_.view(); }
 
  private:
+  static detail::Sizes small_chunks_of_queries() {
+    detail::Sizes sizes;
+    sizes.least_chunk = 24;
+    return sizes;
+  }
+
+  SizesScope sizes_{small_chunks_of_queries()};
   const Subject& subject_ = subjects().front();
   Rng rng_{112};
-  Matrix<float> queries_ = random_bipolar(4200, subject_.queries.columns(), rng_);
+  Matrix<float> queries_ = random_bipolar(40, subject_.queries.columns(), rng_);
   Matrix<float> states_{queries_.rows(), queries_.columns()};
 };
 
