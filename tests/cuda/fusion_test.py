@@ -5,8 +5,7 @@ An `add`, `sub` or `mul` without a rounding mode may become part of a fused mult
 code optimizer" (PTX ISA, add, mul); with one it may not. So (1) none in the objects' PTX is without, and (2) the
 assembler that is free to fuse, as the driver's is, makes the same machine code of it as one that is forbidden to.
 (2) compares whole programs, since the number of FFMA alone proves little: loops are unrolled, and divisions, square
-roots and exponentials are made of them. Of kernels that differ only in
-numbers among their templates' arguments it takes the shortest, since assembling takes long.
+roots and exponentials are made of them.
 """
 import collections
 import concurrent.futures
@@ -21,22 +20,12 @@ import tempfile
 MAY_BE_FUSED = re.compile(r"^\s*(?:@!?%p\d+\s+)?((?:add|sub|mul)(?:\.ftz|\.sat)*\.(?:f16|f16x2|bf16|bf16x2|f32|f32x2|f64))\s",
                           re.MULTILINE)
 ARCHITECTURE = "sm_90"  # Where fusion was seen, for 1,024 sums of one kernel.
-KERNEL = re.compile(r"^(?:\.visible |\.weak )?\.entry (\w+)\(.*?^\}$(?=\s*(?:\Z|// \.globl|\.visible|\.weak|\.entry|\.func))",
-                    re.MULTILINE | re.DOTALL)  # Braces of its own are at the beginning of lines, too.
-NUMBER = re.compile(r"L[ijlm]\d+E")  # among the arguments of a template, as mangled
 
 
 def ptx_of(object_file):
     """The PTX that an object carries uncompressed, as nvcc -no-compress leaves it."""
     content = object_file.read_bytes()
     return [match.group().decode() for match in re.finditer(rb"\.version \d+\.\d+\s[^\0]*", content)]
-
-
-def thinned(ptx):
-    """(the same program with the shortest of kernels whose templates' arguments differ in numbers alone, their count)."""
-    longest_first = sorted(KERNEL.finditer(ptx), key=lambda kernel: -len(kernel.group()))
-    kept = {NUMBER.sub("", kernel.group(1)): kernel.group(1) for kernel in longest_first}.values()
-    return KERNEL.sub(lambda kernel: kernel.group() if kernel.group(1) in kept else "", ptx), len(kept)
 
 
 def sections(cubin):
@@ -63,17 +52,15 @@ def assemble(ptxas, ptx, fuse, folder):
 
 
 def faults_in(ptxas, ptx):
-    """(kernels, those assembled, faults) of one PTX program."""
+    """(kernels, faults) of one PTX program."""
     unmarked = collections.Counter(MAY_BE_FUSED.findall(ptx))
     faults = [f"{count} {instruction} without a rounding mode" for instruction, count in sorted(unmarked.items())]
-    some, count = thinned(ptx)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        free = assemble(ptxas, some, "true", folder)
-        forbidden = assemble(ptxas, some, "false", folder)
-    assert len(forbidden) == count, f"{len(forbidden)} kernels of {count}"
+        free = assemble(ptxas, ptx, "true", folder)
+        forbidden = assemble(ptxas, ptx, "false", folder)
     faults += [f"{kernel}: the assembler fuses" for kernel in forbidden if free.get(kernel) != forbidden[kernel]]
-    return len(KERNEL.findall(ptx)), count, faults
+    return len(forbidden), faults
 
 
 def main():
@@ -82,10 +69,9 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(lambda program: faults_in(ptxas, program[1]), programs))
     failed = False
-    for (name, _), (kernels, assembled, faults) in zip(programs, results):
+    for (name, _), (kernels, faults) in zip(programs, results):
         failed |= bool(faults)
-        print(f"{pathlib.Path(name).name}: {assembled} of {kernels} kernels assembled, "
-              f"{'; '.join(faults) or 'nothing fused'}")
+        print(f"{pathlib.Path(name).name}: {kernels} kernels, {'; '.join(faults) or 'nothing fused'}")
     silent = {name for name in objects if name.endswith(".cu.o")} - {name for name, _ in programs}
     if silent or not programs:
         sys.exit(f"no PTX in {', '.join(sorted(silent)) or 'the objects: there are none'}")
