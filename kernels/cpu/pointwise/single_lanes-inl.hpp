@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kernels/cpu/engine/lanes.hpp"
+#include "kernels/cpu/simd/take_apart-inl.hpp"
 #include "kernels/cpu/simd/vector_ops-inl.hpp"
 #include "kernels/sizes.hpp"
 
@@ -119,32 +120,6 @@ class SingleLanes {
       for (std::size_t i = 0; i < lanes; ++i)
         sums[i] = hn::MulAdd(patterns[r], hn::Set(Tag(), weights[r * width + static_cast<Index>(i)]), sums[i]);
     }
-  }
-
-  /// A vector of neurons of each pattern of a panel, where neurons lie 8 apart: three times what is at even places
-  /// comes before what is at odd ones.
-  template <class Tag>
-  static HWY_INLINE void take_apart(const float* panel, hn::Vec<Tag> (&patterns)[panel_rows]) {
-    HWY_UNROLL(8)
-    for (Index i = 0; i < panel_rows; ++i)
-      patterns[i] = hn::Load(Tag(), panel + i * static_cast<Index>(hn::Lanes(Tag())));
-#if HWY_TARGET != HWY_SCALAR
-    HWY_UNROLL(3)
-    for (int round = 0; round < 3; ++round) {
-      hn::Vec<Tag> even[panel_rows / 2];
-      hn::Vec<Tag> odd[panel_rows / 2];
-      HWY_UNROLL(4)
-      for (Index i = 0; i < panel_rows / 2; ++i) {
-        even[i] = hn::ConcatEven(Tag(), patterns[2 * i + 1], patterns[2 * i]);
-        odd[i] = hn::ConcatOdd(Tag(), patterns[2 * i + 1], patterns[2 * i]);
-      }
-      HWY_UNROLL(4)
-      for (Index i = 0; i < panel_rows / 2; ++i) {
-        patterns[i] = even[i];
-        patterns[i + panel_rows / 2] = odd[i];
-      }
-    }
-#endif
   }
 
   /// Puts lanes next to each other.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kernels/cpu/simd/decoded_panels-inl.hpp"
+#include "kernels/cpu/simd/take_apart-inl.hpp"
 #include "kernels/cpu/softmax/candidates-inl.hpp"
 #include "kernels/cpu/softmax/lane_candidates.hpp"
 #include "kernels/sizes.hpp"
@@ -33,8 +34,8 @@ class LaneTerms {
         chunk_(std::min(most_vectors, vectors_of(contents.padded_columns())) * vector_lanes()),
         strip_(std::min(padded(detail::sizes().readout_strip), contents.padded_rows())),
         terms_(hwy::AllocateAligned<Term>(static_cast<std::size_t>(width * most))),
-        used_(static_cast<std::size_t>(most / quad + 2)),
-        quad_rows_(contents, 1, chunk_),
+        used_(static_cast<std::size_t>(most / group + 2)),
+        group_rows_(contents, 1, chunk_),
         rows_(strip_ * chunk_),
         sums_(AlignedFloats::unset(width * chunk_)) {
     if (!terms_) throw std::bad_alloc();
@@ -61,7 +62,7 @@ class LaneTerms {
   /// Begins with the block of patterns that starts at `first`, for so many lanes in use.
   void start(Index first, Index lanes) {
     lanes_ = lanes;
-    first_quad_ = first / quad;
+    first_group_ = first / group;
     for (Index lane = 0; lane < lanes_; ++lane) ends_[static_cast<std::size_t>(lane)] = begin(lane);
     std::fill(used_.begin(), used_.end(), std::uint8_t{0});
   }
@@ -82,7 +83,7 @@ class LaneTerms {
     Term* next = ends_[static_cast<std::size_t>(lane)];
     for (Index i = first; i < end; ++i) {
       const auto pattern = static_cast<std::int32_t>(candidates.pattern(i));
-      used(pattern / quad) = 1;
+      used(pattern / group) = 1;
       *next++ = {pattern, candidates.value(i)};
     }
     ends_[static_cast<std::size_t>(lane)] = next;
@@ -105,18 +106,23 @@ class LaneTerms {
 
   /// The sums of block_rows columns of the chunk for a block of lanes, 0 where a lane has no terms.
   HWY_INLINE void load(Index column, Index lane, Block& block) const {
-    alignas(64) float values[block_rows][std::size_t{block_vectors} * hn::MaxLanes(Floats())] = {};
-    for (Index i = 0; i < std::min(block_lanes(), lanes_ - lane); ++i) {
-      const bool any = end(lane + i) != begin(lane + i);
-      for (Index r = 0; r < block_rows; ++r) values[r][i] = any ? sums_[(lane + i) * chunk_ + column + r] : 0.0F;
+    const Vector places = hn::Iota(floats, 0.0F);
+    clear(block);
+    for (int v = 0; v < block_vectors; ++v) {
+      const Index first = lane + v * vector_lanes();
+      for (Index i = first; i < std::min(first + vector_lanes(), lanes_); ++i) {
+        if (end(i) == begin(i)) continue;
+        const auto place = hn::Eq(places, hn::Set(floats, static_cast<float>(i - first)));
+        const float* const sums = sums_.data() + i * chunk_ + column;
+        for (int r = 0; r < block_rows; ++r) block[r][v] = hn::IfThenElse(place, hn::Set(floats, sums[r]), block[r][v]);
+      }
     }
-    for (int r = 0; r < block_rows; ++r)
-      for (int v = 0; v < block_vectors; ++v) block[r][v] = hn::Load(floats, values[r] + v * vector_lanes());
   }
 
  private:
-  /// Patterns that are laid out together, half a panel.
-  static constexpr Index quad = 4;
+  /// Patterns that are laid out together: a panel where vectors are so wide that taking it apart costs less.
+  static constexpr Index quad = panel_rows / 2;
+  static constexpr Index group = HWY_TARGET <= HWY_AVX3 ? panel_rows : quad;
 
   /// Vectors of neurons whose sums are in registers: as many as keep multiply-adds from waiting for one another.
   static constexpr Index most_vectors = 8;
@@ -155,11 +161,11 @@ class LaneTerms {
   [[nodiscard]] Term* begin(Index lane) const { return terms_.get() + lane * most_; }
   [[nodiscard]] Term* end(Index lane) const { return ends_[static_cast<std::size_t>(lane)]; }
 
-  [[nodiscard]] std::uint8_t& used(Index index) { return used_[static_cast<std::size_t>(index - first_quad_)]; }
+  [[nodiscard]] std::uint8_t& used(Index index) { return used_[static_cast<std::size_t>(index - first_group_)]; }
 
   /// Adds the terms of one pattern, of the lanes whose bits are set.
   HWY_INLINE void add_row(std::uint64_t lanes, std::int32_t pattern, const float* weights, Term** ends) {
-    used(pattern / quad) = 1;
+    used(pattern / group) = 1;
     for (; lanes != 0; lanes &= lanes - 1) {
       const auto bit = static_cast<Index>(std::countr_zero(lanes));
       const Index own = bit / slot * vector_lanes() + bit % slot;
@@ -176,23 +182,35 @@ class LaneTerms {
   /// Lays out columns of those patterns [first, end) that a lane has terms of. Whether there are any.
   bool lay_out(Index first, Index end, Index column, Index columns) {
     bool any = false;
-    for (Index pattern = first / quad * quad; pattern < end; pattern += quad) {
-      if (used(pattern / quad) == 0) continue;
+    for (Index pattern = first / group * group; pattern < end; pattern += group) {
+      if (used(pattern / group) == 0) continue;
       any = true;
-      quad_rows_.clear();
-      const Index offset = quad_rows_.add(pattern);
-      const float* const from = quad_rows_.columns(column) + offset;
-      float* const to = rows_.data() + (pattern - first / quad * quad) * chunk_;
-      for (Index k = 0; k < columns; k += quad) transpose(from + k * panel_rows, to + k);
+      group_rows_.clear();
+      const Index offset = group_rows_.add(pattern);
+      float* const to = rows_.data() + (pattern - first / group * group) * chunk_;
+      lay_out_group(group_rows_.columns(column) + offset, columns, to, chunk_);
     }
     return any;
   }
 
+  /// Puts the patterns of a group `stride` apart.
+  static void lay_out_group(const float* HWY_RESTRICT from, Index columns, float* HWY_RESTRICT to, Index stride) {
+    Index k = 0;
+    if constexpr (group == panel_rows)
+      for (; k + vector_lanes() <= columns; k += vector_lanes()) {
+        Vector patterns[panel_rows];
+        take_apart<Floats>(from + k * panel_rows, patterns);
+        for (Index r = 0; r < panel_rows; ++r) hn::Store(patterns[r], floats, to + r * stride + k);
+      }
+    for (; k < columns; k += quad)
+      for (Index r = 0; r < group; r += quad) transpose(from + k * panel_rows + r, to + r * stride + k, stride);
+  }
+
   /// 4 columns of 4 patterns.
-  HWY_INLINE void transpose(const float* HWY_RESTRICT from, float* HWY_RESTRICT to) const {
+  static HWY_INLINE void transpose(const float* HWY_RESTRICT from, float* HWY_RESTRICT to, Index stride) {
 #if HWY_TARGET == HWY_SCALAR
     for (Index k = 0; k < quad; ++k)
-      for (Index r = 0; r < quad; ++r) to[r * chunk_ + k] = from[k * panel_rows + r];
+      for (Index r = 0; r < quad; ++r) to[r * stride + k] = from[k * panel_rows + r];
 #else
     const hn::FixedTag<float, 4> four;
     const hn::Repartition<double, decltype(four)> pair;
@@ -205,9 +223,9 @@ class LaneTerms {
     const auto cd_low = hn::BitCast(pair, hn::InterleaveLower(four, c, d));
     const auto cd_high = hn::BitCast(pair, hn::InterleaveUpper(four, c, d));
     hn::Store(hn::BitCast(four, hn::InterleaveLower(pair, ab_low, cd_low)), four, to);
-    hn::Store(hn::BitCast(four, hn::InterleaveUpper(pair, ab_low, cd_low)), four, to + chunk_);
-    hn::Store(hn::BitCast(four, hn::InterleaveLower(pair, ab_high, cd_high)), four, to + 2 * chunk_);
-    hn::Store(hn::BitCast(four, hn::InterleaveUpper(pair, ab_high, cd_high)), four, to + 3 * chunk_);
+    hn::Store(hn::BitCast(four, hn::InterleaveUpper(pair, ab_low, cd_low)), four, to + stride);
+    hn::Store(hn::BitCast(four, hn::InterleaveLower(pair, ab_high, cd_high)), four, to + 2 * stride);
+    hn::Store(hn::BitCast(four, hn::InterleaveUpper(pair, ab_high, cd_high)), four, to + 3 * stride);
 #endif
   }
 
@@ -221,7 +239,7 @@ class LaneTerms {
   /// Adds a lane's terms of the strip that is laid out.
   template <Index vectors>
   HWY_INLINE void add_terms(Index lane, Index first, Index end_pattern) {
-    const float* const rows = rows_.data() - first / quad * quad * chunk_;
+    const float* const rows = rows_.data() - first / group * group * chunk_;
     float* const chain = sums_.data() + lane * chunk_;
     const Term* const last = end(lane);
     const Term* term = next_[static_cast<std::size_t>(lane)];
@@ -247,9 +265,9 @@ class LaneTerms {
   hwy::AlignedFreeUniquePtr<Term[]> terms_;  ///< of the lanes [width × most], in order
   LaneArray<Term*> ends_{};                  ///< where the lanes' own end
   LaneArray<const Term*> next_{};            ///< the lanes' first terms past the strips so far
-  Index first_quad_ = 0;                     ///< of the block, which may share it with the one before
-  std::vector<std::uint8_t> used_;           ///< quads of the block that a lane has terms of
-  RowColumns quad_rows_;                     ///< those of one of them
+  Index first_group_ = 0;                    ///< of the block, which may share it with the one before
+  std::vector<std::uint8_t> used_;           ///< groups of the block that a lane has terms of
+  RowColumns group_rows_;                    ///< those of one of them
   AlignedFloats rows_;                       ///< a strip's patterns, a chunk of columns each, then zeros
   AlignedFloats sums_;                       ///< [width × chunk]
 };
