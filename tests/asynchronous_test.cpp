@@ -32,9 +32,6 @@ std::vector<SystemKind> swept_systems() {
   return kinds;
 }
 
-/// Fewer queries, orders and patterns where each step costs several launches.
-bool is_slow() { return test_device().kind() == Device::Kind::cuda; }
-
 const std::vector<std::optional<std::uint64_t>> orders = {std::nullopt, 0, 12345};
 
 double overlap(std::span<const float> a, std::span<const float> b) {
@@ -51,9 +48,9 @@ TEST(AsynchronousTest, FollowsTheOracle) {
       const Matrix<float> patterns =
           random_bipolar(kind.independent_patterns ? std::min(count, dimension / 2 + 1) : count, dimension, rng);
       const System system = kind.system(patterns);
-      const Matrix<float> queries = flipped_copies(patterns, is_slow() ? 15 : 35, 0.3, rng);
+      const Matrix<float> queries = flipped_copies(patterns, test_device_is_slow() ? 15 : 35, 0.3, rng);
       for (const std::optional<std::uint64_t>& seed : orders) {
-        if (is_slow() && turn++ % 2 != 0) continue;
+        if (test_device_is_slow() && turn++ % 2 != 0) continue;
         const Update update = asynchronous_sign_update(seed);
         const Relaxer relaxer(system.memory, {.update = update, .max_steps = 12, .energy_trace = true});
 
@@ -81,7 +78,7 @@ TEST(AsynchronousTest, FollowsTheOracle) {
 TEST(AsynchronousTest, EnergiesNeverRiseAndEveryQueryEndsInAFixedPoint) {
   Rng rng(501);
   const Matrix<float> patterns = random_bipolar(40, 60, rng);  // Far above capacity.
-  const Matrix<float> queries = random_bipolar(is_slow() ? 15 : 40, 60, rng);
+  const Matrix<float> queries = random_bipolar(test_device_is_slow() ? 15 : 40, 60, rng);
   for (const SystemKind& kind : swept_systems()) {
     const Memory memory = kind.memory(patterns);
     const Relaxer relaxer(memory, {.update = asynchronous_sign_update(7), .max_steps = 200, .energy_trace = true});
@@ -120,7 +117,7 @@ TEST(AsynchronousTest, SettlesWhatOscillatesOtherwise) {
 TEST(AsynchronousTest, DenseAssociativeFlipsAreThoseOfTheEnergy) {
   Rng rng(502);
   const Matrix<float> patterns = random_bipolar(50, 32, rng);
-  const Matrix<float> queries = random_bipolar(is_slow() ? 20 : 100, 32, rng);
+  const Matrix<float> queries = random_bipolar(test_device_is_slow() ? 20 : 100, 32, rng);
   for (const bool rectified : {false, true})
     for (const int order : {2, 3, 5, 30}) {
       const Memory memory =
@@ -156,7 +153,7 @@ TEST(AsynchronousTest, DenseAssociativeFlipsAreThoseOfTheEnergy) {
 TEST(AsynchronousTest, DenseAssociativeMemoriesRecallManyPatterns) {
   Rng rng(503);
   const Matrix<float> patterns = random_bipolar(200, 64, rng);
-  const Matrix<float> queries = flipped_copies(patterns, is_slow() ? 30 : 200, 0.1, rng);
+  const Matrix<float> queries = flipped_copies(patterns, test_device_is_slow() ? 30 : 200, 0.1, rng);
   const Relaxation result =
       Relaxer(Memory::dense_associative(test_device(), patterns, {.order = 4}), {.update = asynchronous_sign_update()})
           .relax(queries);
@@ -213,7 +210,7 @@ TEST(AsynchronousTest, TiesKeepTheStateAfterManyChanges) {
 TEST(AsynchronousTest, ClampedNeuronsStayAndAreSeen) {
   Rng rng(505);
   const Matrix<float> patterns = random_bipolar(6, 50, rng);
-  const Matrix<float> queries = flipped_copies(patterns, is_slow() ? 20 : 70, 0.4, rng);
+  const Matrix<float> queries = flipped_copies(patterns, test_device_is_slow() ? 20 : 70, 0.4, rng);
   const Matrix<std::uint8_t> clamped = random_mask(queries.rows(), 50, 0.3, rng);
   for (const SystemKind& kind : swept_systems()) {
     const System system = kind.system(patterns);
@@ -237,7 +234,7 @@ TEST(AsynchronousTest, ClampedNeuronsStayAndAreSeen) {
 TEST(AsynchronousTest, BitsDependOnTheQueryAlone) {
   Rng rng(506);
   const Matrix<float> patterns = random_gaussian(30, 41, rng);
-  const Matrix<float> queries = noisy_copies(patterns, is_slow() ? 40 : 80, 0.2F, 3.0F, rng);
+  const Matrix<float> queries = noisy_copies(patterns, test_device_is_slow() ? 40 : 80, 0.2F, 3.0F, rng);
   std::vector<Index> order = random_permutation(queries.rows(), rng);
   order.resize(order.size() / 2);
   for (const SystemKind& kind : swept_systems()) {

@@ -27,9 +27,6 @@ Memory make_memory(MatrixView<const float> patterns, int order, bool rectified =
   return Memory::dense_associative(test_device(), patterns, {.order = order, .rectified = rectified});
 }
 
-/// Fewer queries and units where each step of a few of them costs several launches.
-bool is_slow() { return test_device().kind() == Device::Kind::cuda; }
-
 double overlap(MatrixView<const float> patterns, Index pattern, std::span<const float> state) {
   double sum = 0.0;
   for (std::size_t i = 0; i < state.size(); ++i)
@@ -77,7 +74,7 @@ TEST_P(EveryOrderTest, SignUpdatesNeverRaiseAConvexEnergy) {
   const int n = GetParam();
   Rng rng(91);
   const Matrix<float> patterns = random_bipolar(40, 33, rng);
-  const Matrix<float> queries = random_bipolar(is_slow() ? 20 : 70, 33, rng);
+  const Matrix<float> queries = random_bipolar(test_device_is_slow() ? 20 : 70, 33, rng);
   const Relaxer relaxer(make_memory(patterns, n, n % 2 != 0), {.max_steps = 30, .energy_trace = true});
 
   const Relaxation result = relaxer.relax(queries);
@@ -223,7 +220,7 @@ TEST_P(FarBelowFloatTest, StatesRelaxAsTheOracleSays) {
   const Matrix<float> patterns = random_bipolar(11, dimension, rng_);
   const bool sweeps = std::holds_alternative<AsynchronousSignUpdate>(update());
   // More than fit a tile: some are scored as they take a lane that another has left.
-  const Matrix<float> queries = far_from_all(patterns, sweeps ? 2 : is_slow() ? 35 : 70, rng_);
+  const Matrix<float> queries = far_from_all(patterns, sweeps ? 2 : test_device_is_slow() ? 35 : 70, rng_);
   const PolynomialSeparation separation{.order = 30, .rectified = rectified()};
   const reference::Model model = reference::dense_associative(patterns, separation);
   const Relaxer relaxer(make_memory(patterns, 30, rectified()),
@@ -275,7 +272,7 @@ TEST(DenseAssociativeTest, PatternsOfAnyOverlapInAnyOrder) {
 /// All of these, or two of them, others for each order.
 std::vector<float> units_in_turn(std::vector<float> units, int order) {
   std::rotate(units.begin(), units.begin() + order % std::ssize(units), units.end());
-  if (is_slow()) units.resize(2);
+  if (test_device_is_slow()) units.resize(2);
   return units;
 }
 
@@ -284,7 +281,7 @@ TEST_P(EveryOrderTest, SignsDoNotDependOnTheQuerysUnit) {
   const int n = GetParam();
   Rng rng(99);
   const Matrix<float> patterns = random_gaussian(17, 90, rng);
-  const Matrix<float> queries = noisy_copies(patterns, is_slow() ? 20 : 70, 0.5F, 3.0F, rng);
+  const Matrix<float> queries = noisy_copies(patterns, test_device_is_slow() ? 20 : 70, 0.5F, 3.0F, rng);
   const Relaxer relaxer(make_memory(patterns, n, n % 3 == 0), {.max_steps = 30, .energies = true, .threads = 1});
   const Relaxation plain = relaxer.relax(queries);
   for (const float unit : units_in_turn({0x1p-90F, 0x1p-20F, 0x1p20F, 0x1p90F, 1e-6F, 1e6F}, n)) {
@@ -300,7 +297,7 @@ TEST_P(EveryOrderTest, SignsDoNotDependOnThePatternsUnit) {
   const int n = GetParam();
   Rng rng(100);
   const Matrix<float> patterns = random_gaussian(6, 40, rng);
-  const Matrix<float> queries = flipped_copies(random_bipolar(6, 40, rng), is_slow() ? 15 : 40, 0.2, rng);
+  const Matrix<float> queries = flipped_copies(random_bipolar(6, 40, rng), test_device_is_slow() ? 15 : 40, 0.2, rng);
   for (const Update& update : {sign_update(), asynchronous_sign_update()}) {
     const RelaxerOptions options{.update = update, .max_steps = 30};
     const Relaxation plain = Relaxer(make_memory(patterns, n), options).relax(queries);
@@ -327,7 +324,7 @@ TEST_P(EveryOrderTest, ReadoutsHaveTheirOwnSize) {
   for (const double size : {1e-30, 1e-20, 1e-3, 1e3, 1e20, 1e30}) {
     // Of a query's own pattern.
     const auto unit = static_cast<float>(std::pow(size, 1.0 / (n - 1)));
-    Matrix<float> queries = flipped_copies(patterns, is_slow() ? 20 : 70, 0.1, rng);
+    Matrix<float> queries = flipped_copies(patterns, test_device_is_slow() ? 20 : 70, 0.1, rng);
     for (Index i = 0; i < queries.size(); ++i) queries.data()[i] *= unit;
 
     const Relaxation result = relaxer.relax(queries);
@@ -347,7 +344,7 @@ TEST(DenseAssociativeTest, EnergiesBelowFloatHaltAsTheOracleSays) {
   Rng rng(102);
   Matrix<float> patterns = random_bipolar(60, 50, rng);
   for (Index i = 0; i < patterns.size(); ++i) patterns.data()[i] *= 0x1p-14F;
-  const Matrix<float> queries = random_bipolar(is_slow() ? 24 : 70, 50, rng);
+  const Matrix<float> queries = random_bipolar(test_device_is_slow() ? 24 : 70, 50, rng);
   const Settings settings{.update = sign_update(), .halting = energy_stable(), .max_steps = 30};
   const reference::Model model = reference::dense_associative(patterns, {.order = 16});
 

@@ -20,16 +20,13 @@ namespace {
 constexpr float nan_value = std::numeric_limits<float>::quiet_NaN();
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-/// Fewer queries where each step of a few of them costs several launches.
-bool is_slow() { return test_device().kind() == Device::Kind::cuda; }
-
 class DivergenceTest : public testing::TestWithParam<SystemKind> {
  protected:
   Memory memory() { return GetParam().memory(patterns_); }
 
   /// Relaxes many ordinary queries with and without `poison` in the middle one; only that one's row may differ.
   void expect_contained(float poison) {
-    const Index victim = is_slow() ? 20 : 5000;
+    const Index victim = test_device_is_slow() ? 20 : 5000;
     Matrix<float> queries = noisy_copies(patterns_, 2 * victim, 0.2F, 1.5F, rng_);
     const Relaxer relaxer(memory(), {.update = tanh_update(), .max_steps = 5, .energy_trace = true, .threads = 2});
     const Relaxation clean = relaxer.relax(queries);
@@ -72,7 +69,7 @@ TEST_P(DivergenceTest, OneInfinityAmongManyQueriesIsContained) { expect_containe
 TEST_P(DivergenceTest, OverflowsDisturbNoneThatFollow) {
   const Matrix<float> patterns = random_gaussian(3, 15, rng_);
   const Memory memory = GetParam().memory(patterns);
-  const Matrix<float> queries = noisy_copies(patterns, is_slow() ? 24 : 70, 0.2F, 1.5F, rng_);
+  const Matrix<float> queries = noisy_copies(patterns, test_device_is_slow() ? 24 : 70, 0.2F, 1.5F, rng_);
   for (const NamedUpdate& update : all_updates()) {
     if (!GetParam().bears(update.update)) continue;
     SCOPED_TRACE(update.name);
@@ -120,7 +117,7 @@ TEST_P(DivergenceTest, ANanUnderAClampIsStillANan) {
 }
 
 TEST_P(DivergenceTest, AWholeBatchOfNansEnds) {
-  Matrix<float> queries(is_slow() ? 40 : 300, 16);
+  Matrix<float> queries(test_device_is_slow() ? 40 : 300, 16);
   std::fill_n(queries.data(), queries.size(), nan_value);
 
   const Relaxation result = Relaxer(memory()).relax(queries);

@@ -20,9 +20,6 @@
 namespace attractor::test {
 namespace {
 
-/// Fewer pairs where each loss costs several launches.
-bool is_slow() { return test_device().kind() == Device::Kind::cuda; }
-
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 Matrix<double> widen(MatrixView<const float> values) {
@@ -257,7 +254,7 @@ TEST(FittedWeightsTest, AreAtLeastAsGoodAsThePlainDistanceUnderGaussianNoise) {
   // Where the distance of the right β is the true model.
   const Matrix<float> patterns = some_patterns(16, 12);
   const VariantOptions noise{.variant = Variant::noisy, .severity = 1.0F};
-  const Variants pairs = make_variants(patterns, is_slow() ? 1000 : 1500, noise);
+  const Variants pairs = make_variants(patterns, test_device_is_slow() ? 1000 : 1500, noise);
   VariantOptions unseen = noise;
   unseen.seed = 99;
   const Variants test = make_variants(patterns, 400, unseen);
@@ -272,10 +269,10 @@ TEST(FittedWeightsTest, AreAtLeastAsGoodAsThePlainDistanceUnderGaussianNoise) {
 TEST(FittedWeightsTest, GainUnderTheMixture) {
   const Matrix<float> patterns = some_patterns(60, 24);
   const VariantOptions mixture{.severity = 0.4F};
-  const Variants pairs = make_variants(patterns, is_slow() ? 400 : 1000, mixture);
+  const Variants pairs = make_variants(patterns, test_device_is_slow() ? 400 : 1000, mixture);
   VariantOptions unseen = mixture;
   unseen.seed = 99;
-  const Variants test = make_variants(patterns, is_slow() ? 400 : 1000, unseen);
+  const Variants test = make_variants(patterns, test_device_is_slow() ? 400 : 1000, unseen);
 
   const Fit fit = fit_similarity(test_device(), patterns, pairs.queries, pairs.origins);
 

@@ -22,8 +22,8 @@ namespace {
 constexpr int max_steps = 10;
 constexpr Index dimension = 65;
 
-/// More than fit a tile of lanes. Steps of a CUDA device cost several launches each, and its tiles have 32 lanes.
-Index query_count() { return test_device().kind() == Device::Kind::cuda ? 35 : 70; }
+/// More than fit a tile of lanes, which are 32 on CUDA devices.
+Index query_count() { return test_device_is_slow() ? 35 : 70; }
 
 struct NamedHalting {
   std::string name;

@@ -36,9 +36,6 @@ struct Shape {
   Index queries;
 };
 
-/// Fewer queries where every few of them cost several launches.
-bool is_slow() { return test_device().kind() == Device::Kind::cuda; }
-
 class RecallTest : public testing::TestWithParam<SystemKind> {
  protected:
   static bool weighs_freely() { return !GetParam().weights_sum_to_one; }
@@ -92,7 +89,7 @@ TEST_P(RecallTest, AgreesWithTheOracle) {
                                    {64, 33, 129, 5}, {129, 65, 7, 130}, {128, 64, 0, 128}};
   const std::vector<Shape> few = {{1, 1, 1, 1},     {2, 1, 0, 65},   {17, 9, 3, 4},  {16, 8, 0, 33},
                                   {64, 33, 129, 5}, {129, 65, 7, 9}, {128, 64, 0, 8}};
-  for (const Shape& shape : is_slow() ? few : many)
+  for (const Shape& shape : test_device_is_slow() ? few : many)
     if (!HasFailure()) expect_agreement(shape);
 }
 
@@ -100,7 +97,7 @@ TEST_P(RecallTest, AgreesWithTheOracle) {
 TEST_P(RecallTest, IsWhatARelaxationReadsOutInTheEnd) {
   const Matrix<float> patterns = draw_patterns(9, 40);
   const Matrix<float> contents = random_gaussian(patterns.rows(), 5, rng_);
-  const Matrix<float> queries = noisy_copies(patterns, is_slow() ? 35 : 75, 0.2F, 1.5F, rng_);
+  const Matrix<float> queries = noisy_copies(patterns, test_device_is_slow() ? 35 : 75, 0.2F, 1.5F, rng_);
   const Memory memory = GetParam().contents(patterns, contents).memory;
 
   const Relaxation relaxed = Relaxer(memory, {.update = tanh_update(), .max_steps = 4}).relax(queries);
@@ -111,7 +108,7 @@ TEST_P(RecallTest, IsWhatARelaxationReadsOutInTheEnd) {
 TEST_P(RecallTest, DoesNotDependOnTheBatch) {
   const Matrix<float> patterns = draw_patterns(30, 70);
   const Matrix<float> contents = random_gaussian(patterns.rows(), 9, rng_);
-  const Matrix<float> queries = noisy_copies(patterns, is_slow() ? 40 : 150, 0.2F, 1.5F, rng_);
+  const Matrix<float> queries = noisy_copies(patterns, test_device_is_slow() ? 40 : 150, 0.2F, 1.5F, rng_);
   for (const View given : {contents.view(), View()}) {
     const Memory memory = GetParam().contents(patterns, given).memory;
     const Recall together = recall(memory, queries, {.threads = 1});

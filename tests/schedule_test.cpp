@@ -31,9 +31,6 @@ struct Kind {
   bool exponential = false;
 };
 
-/// Less is done where each step costs several launches.
-bool is_slow() { return test_device().kind() == Device::Kind::cuda; }
-
 /// Every similarity with every separation, and each with priors and without, one of both where that is slow.
 std::vector<Kind> all_kinds(Index patterns) {
   std::vector<float> prior(static_cast<std::size_t>(patterns));
@@ -47,7 +44,7 @@ std::vector<Kind> all_kinds(Index patterns) {
     for (const NormalisedSeparation& separation : {softmax(), sparsemax(), entmax(1.5F), normmax(), top(3)}) {
       prior_is_next = !prior_is_next;
       for (const bool has_prior : {false, true}) {
-        if (is_slow() && has_prior != prior_is_next) continue;
+        if (test_device_is_slow() && has_prior != prior_is_next) continue;
         kinds.push_back({.options = {.beta = beta,
                                      .similarity = similarity,
                                      .separation = separation,
@@ -118,7 +115,7 @@ class ScheduleTest : public testing::Test {
   Rng rng_{600};
   Matrix<float> patterns_ = random_gaussian(pattern_count, dimension, rng_);
   Matrix<float> contents_ = random_gaussian(pattern_count, 5, rng_);
-  Matrix<float> queries_ = noisy_copies(patterns_, is_slow() ? 24 : 70, 0.1F, 1.5F, rng_);
+  Matrix<float> queries_ = noisy_copies(patterns_, test_device_is_slow() ? 24 : 70, 0.1F, 1.5F, rng_);
 };
 
 TEST_F(ScheduleTest, StepsAndEnergiesAreThoseOfTheOracleAtTheirTemperatures) {
@@ -126,10 +123,10 @@ TEST_F(ScheduleTest, StepsAndEnergiesAreThoseOfTheOracleAtTheirTemperatures) {
   std::size_t turn = 0;
   for (const Index count : {1, 9, 40})
     for (const Kind& kind : all_kinds(count)) {
-      if (is_slow() && ++turn % 3 != 0) continue;
+      if (test_device_is_slow() && ++turn % 3 != 0) continue;
       const Matrix<float> patterns = random_gaussian(count, 2 + static_cast<Index>(rng_() % 30), rng_);
       const Memory memory = make_memory(patterns, kind);
-      const Index query_count = is_slow() ? 12 : 35;
+      const Index query_count = test_device_is_slow() ? 12 : 35;
       Matrix<float> states = noisy_copies(patterns, query_count, 0.2F, 1.0F, rng_);
       const Matrix<float> queries = copy(states);
       const Update& update = updates[turn++ % updates.size()];
@@ -184,7 +181,7 @@ TEST_F(ScheduleTest, ACallsBetaIsThatOfAMemoryMadeWithIt) {
   for (const Kind& kind : kinds()) {
     Kind other = kind;
     for (const float factor : {0.02F, 0.7F, 3.0F, 50.0F}) {
-      if (is_slow() && turn++ % 3 != 0) continue;
+      if (test_device_is_slow() && turn++ % 3 != 0) continue;
       other.options.beta = factor * kind.options.beta;
       const std::vector<float> betas = {other.options.beta};
       const RelaxerOptions options{
@@ -214,10 +211,11 @@ TEST_F(ScheduleTest, TheMemorysOwnBetaChangesNoBits) {
   std::vector<Update> updates = {readout_update(), sign_update(), blend_update(0.4F)};
   for (const Kind& kind : kinds()) {
     std::rotate(updates.begin(), updates.begin() + 1, updates.end());
-    for (const Update& update : std::span(updates).first(is_slow() ? 1 : 3)) {
+    for (const Update& update : std::span(updates).first(test_device_is_slow() ? 1 : 3)) {
       const Memory memory = make_memory(patterns_, kind);
       const std::vector<float> own = {kind.options.beta};
-      const Relaxer relaxer(memory, {.update = update, .max_steps = is_slow() ? 5 : 12, .energy_trace = true});
+      const Relaxer relaxer(memory,
+                            {.update = update, .max_steps = test_device_is_slow() ? 5 : 12, .energy_trace = true});
       EXPECT_TRUE(same_results(relaxer.relax(queries_, {.betas = own}), relaxer.relax(queries_))) << memory.rule();
       EXPECT_TRUE(same_results(relaxer.relax(queries_, {.log_prior = log_prior, .betas = own}),
                                relaxer.relax(queries_, {.log_prior = log_prior})))
@@ -257,7 +255,7 @@ TEST_F(ScheduleTest, BitsDependOnTheQueryAlone) {
 }
 
 TEST_F(ScheduleTest, HaltingReturnsWhatAsManyStepsReturn) {
-  const int most = is_slow() ? 7 : 9;
+  const int most = test_device_is_slow() ? 7 : 9;
   for (const Kind& kind : kinds()) {
     const Memory memory = make_memory(patterns_, kind);
     const std::vector<float> betas = schedule_for(kind);
@@ -320,7 +318,7 @@ TEST(EndJudgeTest, CyclesAreOfStepsThatAreAlike) {
 }
 
 TEST_F(ScheduleTest, EnergiesNeverRiseAtOneTemperature) {
-  const int steps = is_slow() ? 5 : 10;
+  const int steps = test_device_is_slow() ? 5 : 10;
   for (const Kind& kind : all_kinds(pattern_count)) {
     const Similarity similarity = kind.options.similarity;
     if (kind.exponential || (similarity != Similarity::dot && similarity != Similarity::squared_distance)) continue;

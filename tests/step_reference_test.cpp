@@ -25,9 +25,6 @@ struct Shape {
   Index queries;
 };
 
-/// Fewer shapes, queries and steps where each step costs several launches.
-bool is_slow() { return test_device().kind() == Device::Kind::cuda; }
-
 /// The corners of the engine's tiling: vector lanes (4, 8, 16), rows of a panel (8) and query slots of a tile (64),
 /// one below, at and above.
 constexpr std::array<Index, 21> edges = {1,  2,  3,  4,  5,  7,  8,   9,   15,  16, 17,
@@ -99,7 +96,7 @@ class StepReferenceTest : public testing::TestWithParam<Case> {
     if ((rng_() & 1U) != 0) clamped = random_mask(shape.queries, shape.dimension, 0.3, rng_);
     const std::vector<Index> sample = sample_rows(shape.queries, 6, rng_);
     const Matrix<float> queries = copy(states);
-    const int steps = is_slow() ? 2 : 3;
+    const int steps = test_device_is_slow() ? 2 : 3;
     for (int t = 1; t <= steps; ++t) {
       Relaxation result = relax(system, queries, clamped, t);
       for (const Index i : sample) {
@@ -122,7 +119,7 @@ class StepReferenceTest : public testing::TestWithParam<Case> {
 };
 
 TEST_P(StepReferenceTest, AgreesOnRandomShapes) {
-  const int shapes = is_slow() ? 2 : 5;
+  const int shapes = test_device_is_slow() ? 2 : 5;
   for (int i = 0; i < shapes && !HasFailure(); ++i) expect_steps(random_shape(rng_));
 
   EXPECT_LE(open_signs_, signs_ / 20) << "too many signs were left open for the comparison to mean much";
@@ -132,7 +129,7 @@ TEST_P(StepReferenceTest, AgreesAtTileEdges) {
   const std::vector<Shape> many = {{1, 1, 1},    {2, 1, 65},   {16, 9, 64},   {17, 8, 63},
                                    {64, 7, 129}, {129, 65, 2}, {128, 64, 128}};
   const std::vector<Shape> few = {{1, 1, 1}, {2, 1, 33}, {17, 8, 9}, {64, 7, 65}, {129, 65, 2}, {128, 64, 32}};
-  for (const Shape& shape : is_slow() ? few : many)
+  for (const Shape& shape : test_device_is_slow() ? few : many)
     if (!HasFailure()) expect_steps(shape);
 }
 

@@ -12,6 +12,8 @@ Device& chosen() {
 
 Device test_device() { return chosen(); }
 
+bool test_device_is_slow() { return test_device().kind() == Device::Kind::cuda; }
+
 void use_device(const Device& device) { chosen() = device; }
 
 }  // namespace attractor::test
