@@ -268,13 +268,13 @@ class LongCallTest : public CallTest {
  protected:
   static constexpr float sentinel = -123.0F;
 
-  /// What a CUDA device reports at a time, and fewer queries there: it may be an emulated one.
+  /// What a CUDA device reports at a time.
   static detail::Sizes small_chunks() {
     detail::Sizes sizes;
     sizes.least_chunk = 300;
     return sizes;
   }
-  static Index query_count() { return test_device().kind() == Device::Kind::cuda ? 1500 : 20000; }
+  static Index query_count() { return test_device_is_slow() ? 1500 : 20000; }
 
   /// Relaxes into buffers that are full of sentinels.
   Relaxation relax_over_sentinels(const RelaxCall& call) const {

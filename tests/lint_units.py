@@ -92,9 +92,10 @@ def main():
     with open(pathlib.Path(build) / "compile_commands.json", encoding="utf-8") as commands:
         units = sorted({pathlib.Path(entry["file"]) for entry in json.load(commands)} & tracked)
     units = [unit for unit in units if unit.suffix != ".cu"]  # clang-tidy can't follow nvcc.
+    changed = None
     if which == "changed":
         units = [unit for unit in units if unit.relative_to(root).parts[0] in ("core", "host", "kernels")]
-    changed = changed_files(root) if which == "changed" else None
+        changed = changed_files(root)
     if changed is not None and not any(path.name == ".clang-tidy" for path in changed):
         chosen = cover(units, Includes([root, root / "core", root / "host"]), changed)
     else:

@@ -123,7 +123,7 @@ TEST(NormalisedSeparationTest, TopTakesThoseStoredFirst) {
 
 /// Of equal scores all weights are 1/P, also where float has hardly a threshold left for them.
 TEST(NormalisedSeparationTest, ManyEqualScoresShareAlike) {
-  const Index count = test_device().kind() == Device::Kind::cuda ? 3000 : 70001;
+  const Index count = test_device_is_slow() ? 3000 : 70001;
   Rng rng(301);
   const Matrix<float> patterns = random_bipolar(count, 3, rng);
   const Matrix<float> query = matrix({{0.0F, 0.0F, 0.0F}});

@@ -74,9 +74,9 @@ template <class T>
 MatrixView<T> pattern_rows(MatrixView<T> matrix, const std::string& what, Index query_count, Index pattern_count) {
   if (matrix.data == nullptr && matrix.empty()) return {};
   if (pattern_count > 0) check_layout(matrix, what);
-  require(matrix.columns == pattern_count && (matrix.rows == 1 || matrix.rows == query_count),
-          what + " have the shape " + shape(matrix.rows, matrix.columns) + "; it must be " + shape(1, pattern_count) +
-              " or " + shape(query_count, pattern_count));
+  if (matrix.columns != pattern_count || (matrix.rows != 1 && matrix.rows != query_count))
+    throw InvalidArgument(what + " have the shape " + shape(matrix.rows, matrix.columns) + "; it must be " +
+                          shape(1, pattern_count) + " or " + shape(query_count, pattern_count));
   if (pattern_count == 0) return {};
   return {matrix.data, query_count, pattern_count, matrix.rows == query_count ? matrix.row_stride : 0};
 }
@@ -199,14 +199,15 @@ std::string name_of(const Update& update) {
 void check_holds(const QueryView& states, const QueryView& queries, const Update& update) {
   if (states.floats() != nullptr) return;
   const FormatNames names = names_of(states);
-  require(makes_signs(update), names.states + " were given, but the update is " + name_of(update) +
-                                   "; only sign updates leave states that fit them");
-  require(states.formats().index() <= queries.formats().index(),
-          names.states + " were given for queries in " + names_of(queries).queries +
-              ", whose values neurons may keep; they are for queries that fit them");
+  if (!makes_signs(update))
+    throw InvalidArgument(names.states + " were given, but the update is " + name_of(update) +
+                          "; only sign updates leave states that fit them");
+  if (states.formats().index() > queries.formats().index())
+    throw InvalidArgument(names.states + " were given for queries in " + names_of(queries).queries +
+                          ", whose values neurons may keep; they are for queries that fit them");
   const auto* const sign = std::get_if<SignUpdate>(&update);
-  require(states.as<BitView<const std::uint8_t>>() == nullptr || sign == nullptr || sign->at_zero != AtZero::zero,
-          "bits were given, but the sign update's at_zero is AtZero::zero, which leaves states of 0");
+  if (states.as<BitView<const std::uint8_t>>() != nullptr && sign != nullptr && sign->at_zero == AtZero::zero)
+    throw InvalidArgument("bits were given, but the sign update's at_zero is AtZero::zero, which leaves states of 0");
 }
 
 /// One format is given, of the shape of the queries, that holds their states.
@@ -303,8 +304,9 @@ void check_layers(Index first, Index dimension) {
 }
 
 void check_retrieval_count(Index count, Index pattern_count) {
-  require(count >= 1 && count <= std::max<Index>(pattern_count, 1),
-          std::to_string(count) + " patterns were asked for; the memory has " + std::to_string(pattern_count));
+  if (count < 1 || count > std::max<Index>(pattern_count, 1))
+    throw InvalidArgument(std::to_string(count) + " patterns were asked for; the memory has " +
+                          std::to_string(pattern_count));
 }
 
 PatternTerms checked_pattern_terms(MatrixView<const std::uint8_t> valid, MatrixView<const float> log_prior,
@@ -458,7 +460,8 @@ void check_results(const RelaxationView& results, const QueryView& queries, cons
   check_result(results.steps, "steps", count);
   check_result(results.energies, "energies", count);
   check_result(results.status, "status", count);
-  require(results.energies.empty() || options.energies, "energies were given, but the options ask for none");
+  if (!results.energies.empty() && !options.energies)
+    throw InvalidArgument("energies were given, but the options ask for none");
   check_result(results.energy_trace, "energy traces", count, options.max_steps, options.energy_trace,
                "the options ask for none");
   check_result(results.contents, "contents", count, content_columns, content_columns > 0, "the memory has none");
