@@ -72,8 +72,8 @@ class Measurement {
     std::vector<Way> ways = {
         {"floats, states of floats", [this] { without_bits([this] { relax(queries_.view(), {.states = states_}); }); }},
         {"floats", [this] { relax(queries_.view(), {.states = states_}); }},
-        {"int8", [this] { relax(int8_queries_.view(), {.int8_states = int8_states_}); }},
-        {"bits", [this] { relax(bit_queries_.view(), {.bits = bit_states_}); }}};
+        {"int8", [this] { relax(int8_queries_.view(), {.states = int8_states_}); }},
+        {"bits", [this] { relax(bit_queries_.view(), {.states = bit_states_}); }}};
     ProgressLine progress(job_.run.repetitions + 1, job_.run.progress);
     for (int round = 0; round <= job_.run.repetitions; ++round) {
       progress.next_stage("round " + std::to_string(round));

@@ -110,9 +110,9 @@ Relaxation relax_as(const Relaxer& relaxer, MatrixView<const float> queries, For
                       .contents = result.contents};
   Rows states = to == Format::bits ? bit_rows(queries.rows, queries.columns) : int8_rows(queries.rows, queries.columns);
   if (to == Format::bits)
-    view.bits = states.as_bits();
+    view.states = states.as_bits();
   else if (to == Format::int8)
-    view.int8_states = states.as_int8();
+    view.states = states.as_int8();
   else
     view.states = result.states;
   if (from == Format::bits)
@@ -407,61 +407,57 @@ class PackedCallTest : public testing::Test {
 };
 
 TEST_F(PackedCallTest, FormatsThatHoldLessThanTheQueries) {
-  expect_refused(relaxing(patterns_.view(), {.int8_states = int8_states_}), {"int8 states", "floats"});
-  expect_refused(relaxing(patterns_.view(), {.bits = bits_}), {"bits", "floats"});
-  expect_refused(relaxing(numbers_.view(), {.bits = bits_}), {"bits", "int8"});
-  EXPECT_NO_THROW(relaxing(numbers_.view(), {.int8_states = int8_states_})());
-  EXPECT_NO_THROW(relaxing(queries_.view(), {.int8_states = int8_states_})());
+  expect_refused(relaxing(patterns_.view(), {.states = int8_states_}), {"int8 states", "floats"});
+  expect_refused(relaxing(patterns_.view(), {.states = bits_}), {"bits", "floats"});
+  expect_refused(relaxing(numbers_.view(), {.states = bits_}), {"bits", "int8"});
+  EXPECT_NO_THROW(relaxing(numbers_.view(), {.states = int8_states_})());
+  EXPECT_NO_THROW(relaxing(queries_.view(), {.states = int8_states_})());
   EXPECT_NO_THROW(relaxing(queries_.view(), {.states = states_})());
 }
 
 TEST_F(PackedCallTest, UpdatesThatLeaveOtherStates) {
-  expect_refused(relaxing(queries_.view(), {.bits = bits_}, tanh_update()), {"bits", "tanh"});
-  expect_refused(relaxing(queries_.view(), {.int8_states = int8_states_}, blend_update(0.5F)), {"int8", "blend"});
-  expect_refused(relaxing(queries_.view(), {.bits = bits_}, readout_update()), {"bits", "readout"});
-  expect_refused(relaxing(queries_.view(), {.bits = bits_}, sign_update(AtZero::zero)), {"bits", "zero"});
-  EXPECT_NO_THROW(relaxing(queries_.view(), {.int8_states = int8_states_}, sign_update(AtZero::zero))());
-  EXPECT_NO_THROW(relaxing(queries_.view(), {.bits = bits_}, asynchronous_sign_update())());
+  expect_refused(relaxing(queries_.view(), {.states = bits_}, tanh_update()), {"bits", "tanh"});
+  expect_refused(relaxing(queries_.view(), {.states = int8_states_}, blend_update(0.5F)), {"int8", "blend"});
+  expect_refused(relaxing(queries_.view(), {.states = bits_}, readout_update()), {"bits", "readout"});
+  expect_refused(relaxing(queries_.view(), {.states = bits_}, sign_update(AtZero::zero)), {"bits", "zero"});
+  EXPECT_NO_THROW(relaxing(queries_.view(), {.states = int8_states_}, sign_update(AtZero::zero))());
+  EXPECT_NO_THROW(relaxing(queries_.view(), {.states = bits_}, asynchronous_sign_update())());
 }
 
-TEST_F(PackedCallTest, NoFormatOrSeveral) {
-  expect_refused(relaxing(queries_.view(), {}), {"states", "[0, 0]", "[3, 20]"});
-  expect_refused(relaxing(queries_.view(), {.states = states_, .bits = bits_}), {"states", "2 formats"});
-  expect_refused(relaxing(queries_.view(), {.states = states_, .int8_states = int8_states_, .bits = bits_}),
-                 {"states", "3 formats"});
-}
+TEST_F(PackedCallTest, NoStates) { expect_refused(relaxing(queries_.view(), {}), {"states", "[0, 0]", "[3, 20]"}); }
 
 TEST_F(PackedCallTest, Shapes) {
-  const RelaxationView results{.bits = bits_};
+  const RelaxationView results{.states = bits_};
   expect_refused(relaxing(BitView<const std::uint8_t>(queries_.data(), 3, 19), results), {"queries", "19", "20"});
   expect_refused(relaxing(BitView<const std::uint8_t>(queries_.data(), -1, 20), results), {"queries", "[-1, 20]"});
   expect_refused(relaxing(BitView<const std::uint8_t>(queries_.data(), 3, 20, 2), results),
                  {"queries", "stride of 2", "3 bytes", "20"});
   expect_refused(relaxing(BitView<const std::uint8_t>(nullptr, 3, 20), results), {"queries", "null"});
-  expect_refused(relaxing(MatrixView<const std::int8_t>(numbers_.data(), 3, 20, 19), {.int8_states = int8_states_}),
+  expect_refused(relaxing(MatrixView<const std::int8_t>(numbers_.data(), 3, 20, 19), {.states = int8_states_}),
                  {"queries", "stride of 19", "20"});
-  expect_refused(relaxing(queries_.view(), {.bits = {bits_.data(), 2, 20}}), {"bits", "[2, 20]", "[3, 20]"});
-  expect_refused(relaxing(queries_.view(), {.bits = {bits_.data(), 3, 21}}), {"bits", "[3, 21]", "[3, 20]"});
-  expect_refused(relaxing(queries_.view(), {.bits = {bits_.data(), 3, 20, 2}}), {"bits", "stride of 2"});
-  expect_refused(relaxing(queries_.view(), {.bits = {nullptr, 3, 20}}), {"bits", "null"});
-  expect_refused(relaxing(queries_.view(), {.int8_states = {nullptr, 3, 20}}), {"int8 states", "null"});
-  expect_refused(relaxing(queries_.view(), {.int8_states = {int8_states_.data(), 3, 19}}), {"int8 states", "[3, 19]"});
+  expect_refused(relaxing(queries_.view(), {.states = BitView(bits_.data(), 2, 20)}), {"bits", "[2, 20]", "[3, 20]"});
+  expect_refused(relaxing(queries_.view(), {.states = BitView(bits_.data(), 3, 21)}), {"bits", "[3, 21]", "[3, 20]"});
+  expect_refused(relaxing(queries_.view(), {.states = BitView(bits_.data(), 3, 20, 2)}), {"bits", "stride of 2"});
+  expect_refused(relaxing(queries_.view(), {.states = BitView<std::uint8_t>(nullptr, 3, 20)}), {"bits", "null"});
+  expect_refused(relaxing(queries_.view(), {.states = MatrixView<std::int8_t>(nullptr, 3, 20)}),
+                 {"int8 states", "null"});
+  expect_refused(relaxing(queries_.view(), {.states = {int8_states_.data(), 3, 19}}), {"int8 states", "[3, 19]"});
 }
 
 TEST_F(PackedCallTest, Overlaps) {
-  expect_refused(relaxing(queries_.view(), {.bits = queries_}), {"bits", "overlap", "queries"});
+  expect_refused(relaxing(queries_.view(), {.states = queries_}), {"bits", "overlap", "queries"});
   // The last byte of the last row.
   std::uint8_t* const last = queries_.data() + 8;
-  expect_refused(relaxing(queries_.view(), {.bits = {last, 3, 20, 3}}), {"bits", "overlap", "queries"});
-  expect_refused(relaxing(numbers_.view(), {.int8_states = numbers_}), {"int8 states", "overlap", "queries"});
+  expect_refused(relaxing(queries_.view(), {.states = BitView(last, 3, 20, 3)}), {"bits", "overlap", "queries"});
+  expect_refused(relaxing(numbers_.view(), {.states = numbers_}), {"int8 states", "overlap", "queries"});
   std::vector<std::int32_t> counts(3);
-  expect_refused(
-      relaxing(queries_.view(),
-               {.steps = counts, .bits = {static_cast<std::uint8_t*>(static_cast<void*>(counts.data())), 3, 20}}),
-      {"overlap", "bits", "steps"});
+  expect_refused(relaxing(queries_.view(),
+                          {.states = BitView(static_cast<std::uint8_t*>(static_cast<void*>(counts.data())), 3, 20),
+                           .steps = counts}),
+                 {"overlap", "bits", "steps"});
   BitMatrix both(6, 20);
   std::copy_n(queries_.data(), 9, both.data());
-  EXPECT_NO_THROW(relaxing(both.view().slice(0, 3), {.bits = both.view().slice(3, 3)})());
+  EXPECT_NO_THROW(relaxing(both.view().slice(0, 3), {.states = both.view().slice(3, 3)})());
 }
 
 }  // namespace

@@ -13,7 +13,9 @@
 #include <attractor/heads.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
+#include <attractor/narrow_floats.hpp>
 #include <attractor/nearest.hpp>
+#include <attractor/query_view.hpp>
 #include <attractor/recall.hpp>
 #include <attractor/relaxer.hpp>
 #include <attractor/retrieval.hpp>

@@ -65,7 +65,7 @@ ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
 ///         too small, misaligned, on the host, or missing while the stream is being captured.
 /// @throws NotSupported the memory isn't on one CUDA device, or empty; the stream is being captured and the memory, or
 /// an asynchronous update, needs the host; valid patterns or log-priors on a memory whose weights aren't normalised, or
-/// betas on one without a beta.
+/// betas on one without a beta; results that aren't floats.
 /// @throws DeviceError a CUDA or cuBLAS call failed; the relaxer stays usable.
 ATTRACTOR_EXPORT void relax_async(const Relaxer& relaxer, MatrixView<const float> queries,
                                   const RelaxationView& results, const CudaCall& call = {});

@@ -44,8 +44,9 @@ class ATTRACTOR_EXPORT Heads {
   /// patterns holds for all heads, whose pattern counts must then be the same, and so do betas. Progress counts each
   /// query once a head.
   ///
-  /// @throws as Relaxer::relax. Complexity: that of the heads' own calls; queries and results aren't copied.
-  [[nodiscard]] HeadsRelaxation relax(MatrixView<const float> queries, const RelaxCall& call = {}) const;
+  /// @throws as Relaxer::relax; InvalidArgument also for bits of which a head's first column isn't a byte's first bit.
+  /// Complexity: that of the heads' own calls; queries and results aren't copied.
+  [[nodiscard]] HeadsRelaxation relax(const QueryView& queries, const RelaxCall& call = {}) const;
 
   [[nodiscard]] const std::vector<Relaxer>& relaxers() const { return heads_; }
   [[nodiscard]] Index dimension() const;        ///< ΣD_h

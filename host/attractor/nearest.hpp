@@ -7,6 +7,7 @@
 #include <attractor/export.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
+#include <attractor/query_view.hpp>
 
 namespace attractor {
 
@@ -29,11 +30,10 @@ struct Nearest {
 /// memories without thresholds; dense associative ones of even order that aren't rectified) by its magnitude, for the
 /// state may have come to either. Memories with normalised weights also `retrieve`, with posteriors.
 ///
-/// @param states [B × D] on the host.
+/// @param states [B × D] of any format, on the host.
 /// @throws InvalidArgument null data, other than D columns, a stride below D, a count outside [1, P].
 /// @throws DeviceError, OutOfDeviceMemory
 /// Complexity: the scores of one or two steps of B queries, and O(PD) to lay the patterns out, each call anew.
-ATTRACTOR_EXPORT Nearest nearest(const Memory& memory, MatrixView<const float> states,
-                                 const NearestOptions& options = {});
+ATTRACTOR_EXPORT Nearest nearest(const Memory& memory, const QueryView& states, const NearestOptions& options = {});
 
 }  // namespace attractor

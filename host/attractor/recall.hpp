@@ -8,6 +8,7 @@
 #include <attractor/export.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
+#include <attractor/query_view.hpp>
 
 namespace attractor {
 
@@ -47,14 +48,14 @@ struct Recall {
 /// Correlation-matrix memories of patterns of ±1 take the signs of their contents (Amari 1972, Nakano 1972). The bits
 /// of a result depend on its query and the memory alone, as far as those of a relaxation do.
 ///
-/// @param queries [B × D] on the host, as what the options say of patterns.
+/// @param queries [B × D] of any format, on the host, as what the options say of patterns.
 /// @throws InvalidArgument null data, other than D columns, a stride below D; valid patterns or log-priors that are
 ///         neither [1 × P] nor [B × P].
 /// @throws NotSupported the memory is Storkey's or bidirectional, which have no weights of patterns; valid patterns or
-///         log-priors were given and the weights aren't normalised.
+///         log-priors were given and the weights aren't normalised; queries that aren't floats on a memory on a CUDA
+///         device.
 /// @throws DeviceError, OutOfDeviceMemory
 /// Complexity: O(P(D + M)) for each query, O(DM) where the evaluation is dense. Extra memory doesn't depend on B.
-ATTRACTOR_EXPORT Recall recall(const Memory& memory, MatrixView<const float> queries,
-                               const RecallOptions& options = {});
+ATTRACTOR_EXPORT Recall recall(const Memory& memory, const QueryView& queries, const RecallOptions& options = {});
 
 }  // namespace attractor

@@ -9,10 +9,10 @@
 #include <span>
 #include <vector>
 
-#include <attractor/bit_view.hpp>
 #include <attractor/export.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
+#include <attractor/query_view.hpp>
 #include <attractor/relaxation.hpp>
 
 namespace attractor {
@@ -20,7 +20,6 @@ namespace attractor {
 namespace detail {
 struct Access;
 struct PatternTerms;
-class QueryView;
 }  // namespace detail
 
 /// Relaxes queries on a memory. Holds no state between calls: one relaxer may serve many threads at once.
@@ -59,14 +58,15 @@ class ATTRACTOR_EXPORT Relaxer {
   Relaxer(const Memory& memory, const Device (&devices)[count], const RelaxerOptions& options = {})
       : Relaxer(std::span<const Device>(devices), memory, options) {}
 
-  /// Relaxes every row of `queries` [B × D] and returns the results. B = 0 returns empty results.
+  /// Relaxes every row of `queries` [B × D] and returns the results, states as floats. B = 0 returns empty results.
+  /// Queries of other formats than float are read as the floats that they stand for; linear memories whose states are
+  /// bits take bits as they are.
   ///
   /// @throws InvalidArgument null data, other than D columns, a stride below D, a clamp mask of another shape, valid
   ///         patterns or log-priors that are neither [1 × P] nor [B × P], betas that aren't finite and positive, or
   ///         whose ratios to the memory's own leave the range of float.
   /// @throws NotSupported valid patterns or log-priors on a memory whose weights aren't normalised; betas on one
-  /// without
-  ///         a beta.
+  ///         without a beta; queries that aren't floats on a memory on a CUDA device.
   /// Queries, what comes with the call, and results may each be on the host or, for a memory on a CUDA device, on that
   /// device; host data stream through the device in chunks, so that neither queries nor results need fit its memory.
   /// Data on a device may still be on their way on its default stream, or on that of the calling thread, on other
@@ -77,25 +77,19 @@ class ATTRACTOR_EXPORT Relaxer {
   /// Blocks until done. Extra memory: a few tiles of states for each thread (asynchronous updates: see there), on CUDA
   /// two chunks in flight for each device; independent of B. The memory keeps the latter for the next calls, up to 1
   /// GiB on each device.
-  [[nodiscard]] Relaxation relax(MatrixView<const float> queries, const RelaxCall& call = {}) const;
+  [[nodiscard]] Relaxation relax(const QueryView& queries, const RelaxCall& call = {}) const;
   /// With empty braces, which could be a call or results: a call.
-  [[nodiscard]] Relaxation relax(MatrixView<const float> queries, std::initializer_list<Empty> /*call*/) const {
+  [[nodiscard]] Relaxation relax(const QueryView& queries, std::initializer_list<Empty> /*call*/) const {
     return relax(queries);
   }
 
-  /// The same into the caller's buffers.
+  /// The same into the caller's buffers, states and contents in any format that holds them: see RelaxationView.
   ///
   /// @throws InvalidArgument also for an output of the wrong shape, one that overlaps the queries, what comes with the
-  ///         call or another output, or one that these options do not produce.
-  void relax(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call = {}) const;
-  /// The same for queries of whole numbers and for queries of ±1 as bits: the results of such floats, bit for bit.
-  /// Under sign updates their states may be written in the same formats: see RelaxationView. Linear memories whose
-  /// states are bits take them as they are.
-  ///
-  /// @throws InvalidArgument also where states may not fit the format of the results.
-  /// @throws NotSupported the memory is on a CUDA device.
-  void relax(MatrixView<const std::int8_t> queries, const RelaxationView& results, const RelaxCall& call = {}) const;
-  void relax(BitView<const std::uint8_t> queries, const RelaxationView& results, const RelaxCall& call = {}) const;
+  ///         call or another output, or one that these options do not produce; where states or contents may not fit
+  ///         their format.
+  /// @throws NotSupported also for results that aren't floats of a memory on a CUDA device.
+  void relax(const QueryView& queries, const RelaxationView& results, const RelaxCall& call = {}) const;
 
   [[nodiscard]] const Memory& memory() const { return memory_; }
   [[nodiscard]] const std::vector<Device>& devices() const { return devices_; }  ///< where queries relax
@@ -109,10 +103,8 @@ class ATTRACTOR_EXPORT Relaxer {
   /// With the default halting rule of a call's last beta.
   [[nodiscard]] RelaxerOptions options_at(std::span<const float> betas) const;
 
-  void relax_into(const detail::QueryView& queries, const RelaxationView& results, const RelaxCall& call) const;
-
   /// `given`: those of the results that the caller has made room for.
-  void run(const detail::QueryView& queries, const RelaxationView& results, const RelaxCall& call,
+  void run(const QueryView& queries, const RelaxationView& results, const RelaxCall& call,
            const detail::PatternTerms& terms, const RelaxationView& given) const;
 
   Memory memory_;                 ///< on the first device

@@ -9,6 +9,7 @@
 #include <attractor/export.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
+#include <attractor/query_view.hpp>
 
 namespace attractor {
 
@@ -40,17 +41,17 @@ struct Retrieval {
 /// The patterns of the largest scores for each query, and their weights among all. With fitted log-priors this is
 /// maximum a posteriori retrieval.
 ///
-/// @param queries [B × D] on the host, as what the options say of patterns.
+/// @param queries [B × D] of any format, on the host, as what the options say of patterns.
 /// @throws InvalidArgument null data, other than D columns, a stride below D, a count outside [1, P]; valid patterns or
 ///         log-priors that are neither [1 × P] nor [B × P]; a beta that isn't finite and positive.
 /// @throws NotSupported the memory is linear or dense associative: its weights are no probabilities; a beta for an
-///         adaptive memory.
+///         adaptive memory; queries that aren't floats on a memory on a CUDA device.
 /// @throws DeviceError, OutOfDeviceMemory
 /// Complexity: the scores of one step, of two with entmax and top for k > 1 on the CPU; on CUDA k > 1 takes k passes
 /// over the scores of a query beside. Extra memory doesn't depend on B, and on P beyond 65,536 patterns no more
 /// than by 1 KiB for 8,192 of them and each thread, but takes 1.5 KiB k for each thread of the CPU; on CUDA entmax, top
 /// and k > 1 keep all scores of a query.
-ATTRACTOR_EXPORT Retrieval retrieve(const Memory& memory, MatrixView<const float> queries,
+ATTRACTOR_EXPORT Retrieval retrieve(const Memory& memory, const QueryView& queries,
                                     const RetrievalOptions& options = {});
 
 }  // namespace attractor

@@ -23,4 +23,9 @@ struct Access {
   }
 };
 
+/// Empty memories do on any device.
+inline bool works_on_host(const Memory& memory) {
+  return memory.device().kind() == Device::Kind::cpu || memory.pattern_count() == 0;
+}
+
 }  // namespace attractor::detail

@@ -245,16 +245,16 @@ class CpuEngine final : public Engine {
     const Index taken = cpu::relax(field_, options, queries, view, call, terms);
     if (view.contents.empty()) return;
     const cpu::StateBatch reached{
-        .states = written_states(view), .terms = terms, .schedule = schedule, .steps = view.steps.data()};
+        .states = view.states.written(), .terms = terms, .schedule = schedule, .steps = view.steps.data()};
     cpu::recall(field_, readout_, reached.slice(0, taken), view.contents.slice(0, taken), {}, options.threads);
   }
 
-  void recall(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<float> contents,
+  void recall(const QueryView& queries, const PatternTerms& terms, const ResultView& contents,
               std::span<float> intensity, int threads) const override {
     cpu::recall(field_, readout_, {.states = queries, .terms = terms}, contents, intensity, threads);
   }
 
-  void retrieve(MatrixView<const float> queries, const PatternTerms& terms, const Schedule& schedule,
+  void retrieve(const QueryView& queries, const PatternTerms& terms, const Schedule& schedule,
                 MatrixView<Index> patterns, MatrixView<float> posteriors, int threads) const override {
     cpu::retrieve(field_, {.states = queries, .terms = terms, .schedule = schedule}, patterns, posteriors, threads);
   }

@@ -85,18 +85,18 @@ void CudaEngine::relax(const RelaxerOptions& options, const QueryView& queries, 
   cuda::relax({&replica, 1}, options, *queries.floats(), results, call, terms);
 }
 
-void CudaEngine::recall(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<float> contents,
+void CudaEngine::recall(const QueryView& queries, const PatternTerms& terms, const ResultView& contents,
                         std::span<float> intensity, int /*threads*/) const {
-  cuda::recall(memory_, queries, terms, contents, intensity);
+  cuda::recall(memory_, *queries.floats(), terms, *contents.floats(), intensity);
 }
 
-void CudaEngine::retrieve(MatrixView<const float> queries, const PatternTerms& terms, const Schedule& schedule,
+void CudaEngine::retrieve(const QueryView& queries, const PatternTerms& terms, const Schedule& schedule,
                           MatrixView<Index> patterns, MatrixView<float> posteriors, int /*threads*/) const {
   // The kernels write them all the same.
   std::vector<float> unwanted(
       static_cast<std::size_t>(posteriors.data == nullptr ? patterns.rows * patterns.columns : 0));
   if (posteriors.data == nullptr) posteriors.data = unwanted.data();
-  memory_.retrieve(queries, terms, patterns, posteriors, schedule);
+  memory_.retrieve(*queries.floats(), terms, patterns, posteriors, schedule);
 }
 
 int cuda_device_count() { return cuda::device_count(); }

@@ -13,9 +13,9 @@ class CudaEngine final : public Engine {
 
   void relax(const RelaxerOptions& options, const QueryView& queries, const RelaxationView& results,
              const RelaxCall& call, const PatternTerms& terms) const override;
-  void recall(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<float> contents,
+  void recall(const QueryView& queries, const PatternTerms& terms, const ResultView& contents,
               std::span<float> intensity, int threads) const override;
-  void retrieve(MatrixView<const float> queries, const PatternTerms& terms, const Schedule& schedule,
+  void retrieve(const QueryView& queries, const PatternTerms& terms, const Schedule& schedule,
                 MatrixView<Index> patterns, MatrixView<float> posteriors, int threads) const override;
 
   [[nodiscard]] const cuda::DeviceMemory& memory() const { return memory_; }

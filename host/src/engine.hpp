@@ -52,14 +52,14 @@ class Engine {
   /// contents_i = Cᵀp of each query, C being the patterns of memories without contents, and intensity_i = Σp unless
   /// that is empty: it is for memories whose weights aren't normalised. The memory weighs patterns, arguments are valid
   /// and there is at least one query.
-  virtual void recall(MatrixView<const float> queries, const PatternTerms& terms, MatrixView<float> contents,
+  virtual void recall(const QueryView& queries, const PatternTerms& terms, const ResultView& contents,
                       std::span<float> intensity, int threads) const = 0;
 
   /// The patterns with the largest scores of each query, as many as there are columns, and their weights unless
   /// `posteriors` has no data; −1 and NaN where a query isn't finite or has no more of them; at the schedule's first
   /// temperature, where there is one. The memory's weights are normalised, arguments are valid and there is at least
   /// one query.
-  virtual void retrieve(MatrixView<const float> queries, const PatternTerms& terms, const Schedule& schedule,
+  virtual void retrieve(const QueryView& queries, const PatternTerms& terms, const Schedule& schedule,
                         MatrixView<Index> patterns, MatrixView<float> posteriors, int threads) const = 0;
 };
 

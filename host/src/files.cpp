@@ -9,7 +9,7 @@
 
 #include <attractor/error.hpp>
 
-#include "core/narrow_floats.hpp"
+#include "core/stored_elements.hpp"
 #include "host/src/access.hpp"
 #include "host/src/rule_metadata.hpp"
 #include "host/src/safetensors.hpp"

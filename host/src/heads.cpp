@@ -24,6 +24,21 @@ MatrixView<T> columns_of(MatrixView<T> matrix, Index first, Index count) {
   return {matrix.data == nullptr ? nullptr : matrix.data + first, matrix.rows, count, matrix.row_stride};
 }
 
+BitView<const std::uint8_t> columns_of(BitView<const std::uint8_t> bits, Index first, Index count) {
+  return {bits.data == nullptr ? nullptr : bits.data + first / 8, bits.rows, count, bits.row_stride};
+}
+
+QueryView columns_of(const QueryView& rows, Index first, Index count) {
+  return std::visit([&](const auto& view) { return QueryView(columns_of(view, first, count)); }, rows.formats());
+}
+
+/// Bits can't be read from the middle of a byte on.
+void check_first_column(const QueryView& queries, Index first) {
+  if (queries.as<BitView<const std::uint8_t>>() != nullptr && first % 8 != 0)
+    throw InvalidArgument("queries in bits have a head that starts at column " + std::to_string(first) +
+                          "; it must be a multiple of 8");
+}
+
 template <class T>
 std::span<T> row_of(Matrix<T>& matrix, Index i) {
   return {matrix.row(i), static_cast<std::size_t>(matrix.columns())};
@@ -85,18 +100,21 @@ Index Heads::content_columns() const {
                          [](Index sum, const Relaxer& head) { return sum + head.memory().content_dimension(); });
 }
 
-HeadsRelaxation Heads::relax(MatrixView<const float> queries, const RelaxCall& call) const {
+HeadsRelaxation Heads::relax(const QueryView& queries, const RelaxCall& call) const {
   detail::check_call(queries, call, dimension());
+  Index columns = 0;
   for (const Relaxer& head : heads_) {
+    check_first_column(queries, columns);
+    columns += head.memory().dimension();
     detail::check_call_betas(detail::Access::state(head.memory()), call.betas);
-    static_cast<void>(detail::call_terms(detail::Access::state(head.memory()), queries.rows, call));
+    static_cast<void>(detail::call_terms(detail::Access::state(head.memory()), queries.rows(), call));
   }
   const auto heads = static_cast<Index>(heads_.size());
-  HeadsRelaxation result{.states = Matrix<float>(queries.rows, dimension()),
-                         .steps = Matrix<std::int32_t>(heads, queries.rows),
-                         .energies = Matrix<float>(heads, queries.rows),
-                         .status = Matrix<Status>(heads, queries.rows),
-                         .contents = Matrix<float>(queries.rows, content_columns())};
+  HeadsRelaxation result{.states = Matrix<float>(queries.rows(), dimension()),
+                         .steps = Matrix<std::int32_t>(heads, queries.rows()),
+                         .energies = Matrix<float>(heads, queries.rows()),
+                         .status = Matrix<Status>(heads, queries.rows()),
+                         .contents = Matrix<float>(queries.rows(), content_columns())};
   Index first = 0;
   Index first_content = 0;
   for (Index h = 0; h < heads; ++h) {

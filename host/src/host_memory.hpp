@@ -5,8 +5,10 @@
 
 #include <span>
 #include <string>
+#include <variant>
 
 #include <attractor/matrix.hpp>
+#include <attractor/query_view.hpp>
 
 namespace attractor::detail {
 
@@ -25,6 +27,14 @@ void check_on_host(MatrixView<T> matrix, const std::string& what) {
 template <class T>
 void check_on_host(std::span<T> values, const std::string& what) {
   if (!values.empty()) check_on_host(static_cast<const void*>(values.data()), what);
+}
+
+inline void check_on_host(const QueryView& rows, const std::string& what) {
+  std::visit(
+      [&](const auto& view) {
+        if (!view.empty()) check_on_host(static_cast<const void*>(view.data), what);
+      },
+      rows.formats());
 }
 
 }  // namespace attractor::detail

@@ -13,6 +13,7 @@
 #include "host/src/host_memory.hpp"
 #include "host/src/memory_state.hpp"
 #include "host/src/validation.hpp"
+#include "kernels/cpu/engine/lanes.hpp"
 
 namespace attractor {
 namespace {
@@ -73,20 +74,28 @@ Matrix<float> unit_rows(MatrixView<const float> rows, double sign) {
   return result;
 }
 
+Matrix<float> in_floats(const QueryView& rows) {
+  Matrix<float> result(rows.rows(), rows.columns());
+  for (Index i = 0; i < rows.rows(); ++i) cpu::copy_row(detail::row_of(rows, i), result.row(i), rows.columns());
+  return result;
+}
+
 }  // namespace
 
-Nearest nearest(const Memory& memory, MatrixView<const float> states, const NearestOptions& options) {
-  detail::check_queries(states, memory.dimension());
-  detail::check_on_host(states, "states");
+Nearest nearest(const Memory& memory, const QueryView& given, const NearestOptions& options) {
+  detail::check_queries(given, memory.dimension());
+  detail::check_on_host(given, "states");
   detail::check_threads(options.threads);
   detail::check_retrieval_count(options.count, memory.pattern_count());
-  detail::check_count(states.rows, options.count, "nearest patterns");
+  detail::check_count(given.rows(), options.count, "nearest patterns");
   const bool inverses = has_inverses(detail::Access::state(memory).rule);
   const auto k = static_cast<std::size_t>(options.count);
-  Nearest result{.pattern = std::vector<Index>(k * static_cast<std::size_t>(states.rows), -1),
-                 .overlap = std::vector<float>(k * static_cast<std::size_t>(states.rows),
+  Nearest result{.pattern = std::vector<Index>(k * static_cast<std::size_t>(given.rows()), -1),
+                 .overlap = std::vector<float>(k * static_cast<std::size_t>(given.rows()),
                                                std::numeric_limits<float>::quiet_NaN())};
-  if (states.rows == 0 || memory.pattern_count() == 0) return result;
+  if (given.rows() == 0 || memory.pattern_count() == 0) return result;
+  const Matrix<float> widened = given.floats() == nullptr ? in_floats(given) : Matrix<float>();
+  const MatrixView<const float> states = given.floats() == nullptr ? widened.view() : *given.floats();
   const Matrix<float> patterns = detail::Access::state(memory).patterns.copy();
   const Memory cosines = Memory::modern_hopfield(memory.device(), unit_rows(patterns, 1.0));
   const Index taken = std::min(options.count + spare_candidates, memory.pattern_count());

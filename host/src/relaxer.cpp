@@ -44,21 +44,27 @@ void check_update(const RelaxerOptions& options, const detail::Rule& rule) {
 }
 
 /// What the call says of patterns, once all that it brings has been checked.
-detail::PatternTerms checked_inputs(const detail::QueryView& queries, const RelaxCall& call, const Memory& memory) {
+detail::PatternTerms checked_inputs(const QueryView& queries, const RelaxCall& call, const Memory& memory) {
   detail::check_call(queries, call, memory.dimension());
   detail::check_call_betas(detail::Access::state(memory), call.betas);
   return detail::call_terms(detail::Access::state(memory), queries.rows(), call);
 }
 
+void check_formats(const QueryView& queries, const RelaxationView& results, const Device& device) {
+  detail::check_floats(queries, "queries", device);
+  detail::check_floats(results.states.written(), "states", device);
+  detail::check_floats(results.contents.written(), "contents", device);
+}
+
 /// Room for the results of one call.
-Relaxation allocate(MatrixView<const float> queries, const RelaxerOptions& options, Index content_columns) {
-  const auto count = static_cast<std::size_t>(queries.rows);
-  return {.states = Matrix<float>(queries.rows, queries.columns),
+Relaxation allocate(const QueryView& queries, const RelaxerOptions& options, Index content_columns) {
+  const auto count = static_cast<std::size_t>(queries.rows());
+  return {.states = Matrix<float>(queries.rows(), queries.columns()),
           .steps = std::vector<std::int32_t>(count),
           .energies = std::vector<float>(options.energies ? count : 0),
           .status = std::vector<Status>(count),
-          .energy_trace = options.energy_trace ? Matrix<float>(queries.rows, options.max_steps) : Matrix<float>(),
-          .contents = content_columns > 0 ? Matrix<float>(queries.rows, content_columns) : Matrix<float>()};
+          .energy_trace = options.energy_trace ? Matrix<float>(queries.rows(), options.max_steps) : Matrix<float>(),
+          .contents = content_columns > 0 ? Matrix<float>(queries.rows(), content_columns) : Matrix<float>()};
 }
 
 /// Which device a query relaxes on is chance, so they must all give the same result.
@@ -104,13 +110,11 @@ RelaxerOptions Relaxer::options_at(std::span<const float> betas) const {
   return options;
 }
 
-void Relaxer::run(const detail::QueryView& queries, const RelaxationView& results, const RelaxCall& call,
+void Relaxer::run(const QueryView& queries, const RelaxationView& results, const RelaxCall& call,
                   const detail::PatternTerms& terms, const RelaxationView& given) const {
   const detail::MemoryState& memory = detail::Access::state(memory_);
-  const bool on_host = memory_.device().kind() == Device::Kind::cpu || memory_.pattern_count() == 0;
-  if (!on_host && queries.floats() == nullptr)
-    throw NotSupported("queries in int8 or bits are for memories on the CPU; this one is on " +
-                       memory_.device().description());
+  const bool on_host = detail::works_on_host(memory_);
+  if (!on_host) check_formats(queries, given, memory_.device());
   if (queries.rows() == 0) return;
   if (on_host) detail::check_on_host(queries, given, call, terms);
   const RelaxerOptions options = options_at(call.betas);
@@ -120,7 +124,7 @@ void Relaxer::run(const detail::QueryView& queries, const RelaxationView& result
   detail::relax_sharded(engines, options, *queries.floats(), results, call, terms);
 }
 
-Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call) const {
+Relaxation Relaxer::relax(const QueryView& queries, const RelaxCall& call) const {
   const detail::PatternTerms terms = checked_inputs(queries, call, memory_);
   Relaxation results = allocate(queries, options_, memory_.content_dimension());
   const RelaxationView view{.states = results.states,
@@ -133,22 +137,10 @@ Relaxation Relaxer::relax(MatrixView<const float> queries, const RelaxCall& call
   return results;
 }
 
-void Relaxer::relax_into(const detail::QueryView& queries, const RelaxationView& results, const RelaxCall& call) const {
+void Relaxer::relax(const QueryView& queries, const RelaxationView& results, const RelaxCall& call) const {
   const detail::PatternTerms terms = checked_inputs(queries, call, memory_);
   detail::check_results(results, queries, call, options_, memory_.content_dimension());
   run(queries, results, call, terms, results);
-}
-
-void Relaxer::relax(MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call) const {
-  relax_into(queries, results, call);
-}
-
-void Relaxer::relax(MatrixView<const std::int8_t> queries, const RelaxationView& results, const RelaxCall& call) const {
-  relax_into(queries, results, call);
-}
-
-void Relaxer::relax(BitView<const std::uint8_t> queries, const RelaxationView& results, const RelaxCall& call) const {
-  relax_into(queries, results, call);
 }
 
 }  // namespace attractor

@@ -6,7 +6,7 @@
 
 #include <attractor/error.hpp>
 
-#include "core/narrow_floats.hpp"
+#include "core/stored_elements.hpp"
 #include "host/src/cuda_backend.hpp"
 #include "host/src/host_memory.hpp"
 #include "host/src/rule_text.hpp"

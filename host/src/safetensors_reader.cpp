@@ -7,7 +7,7 @@
 
 #include <attractor/error.hpp>
 
-#include "core/narrow_floats.hpp"
+#include "core/stored_elements.hpp"
 #include "host/src/safetensors.hpp"
 
 namespace attractor::detail {

@@ -69,6 +69,10 @@ void check_layout(View matrix, const std::string& what) {
   if (matrix.data == nullptr && matrix.rows != 0) throw InvalidArgument(what + " have null data");
 }
 
+void check_layout(const QueryView& rows, const std::string& what) {
+  std::visit([&](const auto& view) { check_layout(view, what); }, rows.formats());
+}
+
 /// A row for each query, or one for all, as a view of one for each.
 template <class T>
 MatrixView<T> pattern_rows(MatrixView<T> matrix, const std::string& what, Index query_count, Index pattern_count) {
@@ -145,12 +149,13 @@ void check_apart(const std::vector<Region>& inputs, const std::vector<Region>& o
 }
 
 /// An optional matrix of results: the right shape, and producible.
-void check_result(MatrixView<float> matrix, const std::string& what, Index rows, Index columns, bool produced,
+void check_result(const QueryView& matrix, const std::string& what, Index rows, Index columns, bool produced,
                   const std::string& otherwise) {
-  if (matrix.data == nullptr && matrix.empty()) return;
+  const bool has_data = std::visit([](const auto& view) { return view.data != nullptr; }, matrix.formats());
+  if (!has_data && matrix.empty()) return;
   if (!produced) throw InvalidArgument(what + " were given, but " + otherwise);
-  if (matrix.rows != rows || matrix.columns != columns)
-    throw InvalidArgument(what + " have the shape " + shape(matrix.rows, matrix.columns) + "; this call gives " +
+  if (matrix.rows() != rows || matrix.columns() != columns)
+    throw InvalidArgument(what + " have the shape " + shape(matrix.rows(), matrix.columns()) + "; this call gives " +
                           shape(rows, columns));
   check_layout(matrix, what);
 }
@@ -185,8 +190,17 @@ struct FormatNames {
 };
 
 FormatNames names_of(const QueryView& rows) {
-  static const std::array<FormatNames, 3> names{{{"states", "floats"}, {"int8 states", "int8"}, {"bits", "bits"}}};
+  static const std::array<FormatNames, std::variant_size_v<QueryView::Formats>> names{{{"states", "floats"},
+                                                                                       {"float16 states", "float16"},
+                                                                                       {"bfloat16 states", "bfloat16"},
+                                                                                       {"int8 states", "int8"},
+                                                                                       {"bits", "bits"}}};
   return names[rows.formats().index()];
+}
+
+/// Of any size, and rounded where they are of 16 bits.
+bool are_floats(const QueryView& rows) {
+  return rows.as<MatrixView<const std::int8_t>>() == nullptr && rows.as<BitView<const std::uint8_t>>() == nullptr;
 }
 
 std::string name_of(const Update& update) {
@@ -197,7 +211,7 @@ std::string name_of(const Update& update) {
 
 /// A neuron may keep what a query has, and so may all of a query that takes no step.
 void check_holds(const QueryView& states, const QueryView& queries, const Update& update) {
-  if (states.floats() != nullptr) return;
+  if (are_floats(states)) return;
   const FormatNames names = names_of(states);
   if (!makes_signs(update))
     throw InvalidArgument(names.states + " were given, but the update is " + name_of(update) +
@@ -210,19 +224,13 @@ void check_holds(const QueryView& states, const QueryView& queries, const Update
     throw InvalidArgument("bits were given, but the sign update's at_zero is AtZero::zero, which leaves states of 0");
 }
 
-/// One format is given, of the shape of the queries, that holds their states.
-void check_states(const RelaxationView& results, const QueryView& queries, const Update& update) {
-  const int given =
-      (is_given(results.states) ? 1 : 0) + (is_given(results.int8_states) ? 1 : 0) + (is_given(results.bits) ? 1 : 0);
-  if (given > 1)
-    throw InvalidArgument("states were given in " + std::to_string(given) +
-                          " formats; a call writes one of states, int8_states and bits");
-  const QueryView states = written_states(results);
+/// Of the shape of the queries, in a format that holds their states.
+void check_states(const QueryView& states, const QueryView& queries, const Update& update) {
   const std::string what = names_of(states).states;
   if (states.rows() != queries.rows() || states.columns() != queries.columns())
     throw InvalidArgument(what + " have the shape " + shape(states.rows(), states.columns()) + ", the queries " +
                           shape(queries.rows(), queries.columns()));
-  std::visit([&](auto rows) { check_layout(rows, what); }, states.formats());
+  check_layout(states, what);
   check_holds(states, queries, update);
 }
 
@@ -417,10 +425,16 @@ void check_content_rows(MatrixView<const float> contents, Index pattern_count) {
 }
 
 void check_queries(const QueryView& queries, Index dimension) {
-  std::visit([](auto rows) { check_layout(rows, "queries"); }, queries.formats());
+  check_layout(queries, "queries");
   if (queries.columns() != dimension)
     throw InvalidArgument("queries have " + std::to_string(queries.columns()) + " columns, the memory's dimension is " +
                           std::to_string(dimension));
+}
+
+void check_floats(const QueryView& rows, const std::string& what, const Device& device) {
+  if (rows.floats() == nullptr)
+    throw NotSupported(what + " in " + names_of(rows).queries + " are for memories on the CPU; this one is on " +
+                       device.description());
 }
 
 void check_call(const QueryView& queries, const RelaxCall& call, Index dimension) {
@@ -434,29 +448,24 @@ void check_call(const QueryView& queries, const RelaxCall& call, Index dimension
 
 void check_on_host(const QueryView& queries, const RelaxationView& results, const RelaxCall& call,
                    const PatternTerms& terms) {
-  const auto check_rows_on_host = [](const QueryView& view, const std::string& what) {
-    std::visit(
-        [&](auto rows) {
-          if (!rows.empty()) check_on_host(rows.data, what);
-        },
-        view.formats());
-  };
-  check_rows_on_host(queries, "queries");
+  check_on_host(queries, "queries");
   check_on_host(terms.valid, "valid patterns");
   check_on_host(terms.log_prior, "log-priors");
   check_on_host(call.clamped, "clamped neurons");
-  check_rows_on_host(written_states(results), "states");
+  check_on_host(results.states.written(), "states");
   check_on_host(results.steps, "steps");
   check_on_host(results.energies, "energies");
   check_on_host(results.status, "status");
   check_on_host(results.energy_trace, "energy traces");
-  check_on_host(results.contents, "contents");
+  check_on_host(results.contents.written(), "contents");
 }
 
 void check_results(const RelaxationView& results, const QueryView& queries, const RelaxCall& call,
                    const RelaxerOptions& options, Index content_columns) {
   const Index count = queries.rows();
-  check_states(results, queries, *options.update);
+  const QueryView states = results.states.written();
+  const QueryView contents = results.contents.written();
+  check_states(states, queries, *options.update);
   check_result(results.steps, "steps", count);
   check_result(results.energies, "energies", count);
   check_result(results.status, "status", count);
@@ -464,13 +473,16 @@ void check_results(const RelaxationView& results, const QueryView& queries, cons
     throw InvalidArgument("energies were given, but the options ask for none");
   check_result(results.energy_trace, "energy traces", count, options.max_steps, options.energy_trace,
                "the options ask for none");
-  check_result(results.contents, "contents", count, content_columns, content_columns > 0, "the memory has none");
-  check_apart({region("queries", queries), region("clamped neurons", call.clamped),
-               region("valid patterns", call.valid_patterns), region("log-priors", call.log_prior),
-               region("betas", call.betas)},
-              {region(names_of(written_states(results)).states, written_states(results)),
-               region("steps", results.steps), region("energies", results.energies), region("status", results.status),
-               region("energy traces", results.energy_trace), region("contents", results.contents)});
+  check_result(contents, "contents", count, content_columns, content_columns > 0, "the memory has none");
+  if (!are_floats(contents))
+    throw InvalidArgument("contents were given in " + names_of(contents).queries +
+                          ", which may not hold them; they are floats of 32 or 16 bits");
+  check_apart(
+      {region("queries", queries), region("clamped neurons", call.clamped),
+       region("valid patterns", call.valid_patterns), region("log-priors", call.log_prior),
+       region("betas", call.betas)},
+      {region(names_of(states).states, states), region("steps", results.steps), region("energies", results.energies),
+       region("status", results.status), region("energy traces", results.energy_trace), region("contents", contents)});
 }
 
 }  // namespace attractor::detail

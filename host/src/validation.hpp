@@ -70,6 +70,11 @@ void check_origin_priors(const AdaptiveSimilarity& similarity, std::span<const I
 /// Queries without the optional parts of a call.
 void check_queries(const QueryView& queries, Index dimension);
 
+/// Floats, where a memory works on such a device.
+///
+/// @throws NotSupported they are of another format.
+void check_floats(const QueryView& rows, const std::string& what, const Device& device);
+
 /// Patterns and queries of their columns, all on the host and finite.
 void check_patterns_and_queries(MatrixView<const float> patterns, MatrixView<const float> queries);
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <concepts>
 #include <cstdlib>
 #include <variant>
 
@@ -52,6 +53,12 @@ void write_strip(float* row, Index first, Index count, const Value& value) {
   for_strip(count, [&](Index i) { row[first + i] = value(i); });
 }
 
+template <class Narrow, class Value>
+requires std::same_as<Narrow, Float16> || std::same_as<Narrow, BFloat16>
+void write_strip(Narrow* row, Index first, Index count, const Value& value) {
+  for_strip(count, [&](Index i) { row[first + i] = Narrow(value(i)); });
+}
+
 /// The values are whole numbers, or NaN.
 template <class Value>
 void write_strip(std::int8_t* row, Index first, Index count, const Value& value) {
@@ -82,6 +89,16 @@ float largest_of(const float* values, Index count) {
       largest[static_cast<std::size_t>(k)] = std::max(largest[static_cast<std::size_t>(k)], magnitude(values[i + k]));
   for (; i < count; ++i) largest[0] = std::max(largest[0], magnitude(values[i]));
   return std::bit_cast<float>(*std::max_element(largest.begin(), largest.end()));
+}
+
+/// Those of 16 bits are ordered likewise.
+template <class Narrow>
+requires std::same_as<Narrow, Float16> || std::same_as<Narrow, BFloat16>
+float largest_of(const Narrow* values, Index count) {
+  Narrow largest(0.0F);
+  for (Index i = 0; i < count; ++i)
+    largest.bits = std::max(largest.bits, static_cast<std::uint16_t>(values[i].bits & 0x7fffU));
+  return static_cast<float>(largest);
 }
 
 float largest_of(const std::int8_t* values, Index count) {
@@ -149,7 +166,7 @@ void set_mask(LaneArray<float>& mask, Index lane, bool value) {
 /// An exponent of all ones, plus one, carries into the sign bit. Integers, so that the loop is free of a chain of sums.
 bool all_finite(const detail::QueryRow& row, Index count) {
   const float* const* const values = std::get_if<const float*>(&row);
-  if (values == nullptr) return true;
+  if (values == nullptr) return std::isfinite(largest_magnitude(row, count));
   std::uint32_t carries = 0;
   for (Index i = 0; i < count; ++i) carries |= (std::bit_cast<std::uint32_t>((*values)[i]) & 0x7f800000U) + 0x00800000U;
   return (carries >> 31U) == 0;

@@ -2,7 +2,7 @@
 
 #include <type_traits>
 
-#include "core/narrow_floats.hpp"
+#include "core/stored_elements.hpp"
 
 namespace attractor::cpu {
 

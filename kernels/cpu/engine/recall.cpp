@@ -40,7 +40,7 @@ class BatchTile {
     tile_.has_betas = !batch.schedule.empty();
     for (Index i = 0; i < most_lanes; ++i) set_mask(tile_.idle, i, i >= count);
     for (Index i = 0; i < count; ++i) {
-      arrivals_.push_back({i, batch.states.row(i)});
+      arrivals_.push_back({i, detail::row_of(batch.states, i)});
       set_pattern_terms(tile_, i, batch.terms, i);
       if (tile_.has_betas)
         tile_.beta[static_cast<std::size_t>(i)] = batch.schedule.after(batch.steps == nullptr ? 0 : batch.steps[i]);
@@ -66,11 +66,11 @@ class RecallWorker {
     departures_.reserve(static_cast<std::size_t>(most_lanes));
   }
 
-  void run(const StateBatch& batch, MatrixView<float> contents, std::span<float> intensity) {
+  void run(const StateBatch& batch, const ResultView& contents, std::span<float> intensity) {
     departures_.clear();
-    for (Index i = 0; i < contents.rows; ++i) departures_.push_back({i, contents.row(i)});
+    for (Index i = 0; i < contents.rows(); ++i) departures_.push_back({i, detail::row_of(contents, i)});
     const LaneReadout readout = kernel_->recall(tile_.fill(batch));
-    store_lanes(departures_, readout.contents, contents.columns, most_lanes);
+    store_lanes(departures_, readout.contents, contents.columns(), most_lanes);
     if (!intensity.empty()) std::copy_n(readout.intensity->begin(), intensity.size(), intensity.begin());
   }
 
@@ -88,10 +88,10 @@ class RetrievalWorker {
   }
 
   void run(const StateBatch& batch, MatrixView<Index> patterns, MatrixView<float> posteriors) {
-    const detail::QueryView& states = batch.states;
+    const QueryView& states = batch.states;
     const LaneRanking& ranking = kernel_->retrieve(tile_.fill(batch));
     for (Index i = 0; i < states.rows(); ++i) {
-      const bool finite = all_finite(states.row(i), states.columns());
+      const bool finite = all_finite(detail::row_of(states, i), states.columns());
       for (Index rank = 0; rank < ranking.count; ++rank) {
         const auto at = static_cast<std::size_t>(i * ranking.count + rank);
         const bool found = finite && std::isfinite(ranking.posterior[at]);
@@ -120,7 +120,7 @@ void for_batches(const Field& field, Index states, int threads, const Run& run, 
 
 }  // namespace
 
-void recall(const Field& field, const Readout& readout, const StateBatch& batch, MatrixView<float> contents,
+void recall(const Field& field, const Readout& readout, const StateBatch& batch, const ResultView& contents,
             std::span<float> intensity, int threads) {
   const auto run = [&](RecallWorker& worker, Index first, Index rows) {
     worker.run(batch.slice(first, rows), contents.slice(first, rows),

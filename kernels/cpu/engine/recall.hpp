@@ -16,7 +16,7 @@ namespace attractor::cpu {
 
 /// States, and what a call says of how they are scored.
 struct StateBatch {
-  detail::QueryView states;  ///< [B × D]
+  QueryView states;  ///< [B × D]
   detail::PatternTerms terms = {};
   detail::Schedule schedule = {};
   const std::int32_t* steps = nullptr;  ///< [B] taken so far, where there is a schedule; null: 0
@@ -30,7 +30,7 @@ struct StateBatch {
 };
 
 /// contents_i = Cᵀp for every row, and of pointwise memories intensity_i = Σp, unless that is empty.
-void recall(const Field& field, const Readout& readout, const StateBatch& batch, MatrixView<float> contents,
+void recall(const Field& field, const Readout& readout, const StateBatch& batch, const ResultView& contents,
             std::span<float> intensity, int threads);
 
 /// The patterns with the largest scores of every row, as many as `patterns` and `posteriors` have columns, and their

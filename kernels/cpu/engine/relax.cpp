@@ -36,7 +36,7 @@ struct Lane {
 /// One call's inputs and outputs, shared by its threads.
 struct Job {
   const RelaxerOptions& options;
-  const detail::QueryView& queries;
+  const QueryView& queries;
   const RelaxationView& results;
   const RelaxCall& call;
   const detail::PatternTerms& patterns;
@@ -142,7 +142,7 @@ class TileWorker {
   /// Writes a query's outcome and frees its lane; its state follows at the next exchange.
   void retire(Index i, Status status) {
     const Lane& lane = lane_at(i);
-    departures_.push_back({i, detail::state_row(job_.results, lane.query)});
+    departures_.push_back({i, detail::row_of(job_.results.states, lane.query)});
     write_outcome(lane.query, lane.steps, lane.energy, status);
     mark_idle(i);
     --in_flight_;
@@ -181,7 +181,7 @@ class TileWorker {
 
   /// Gives a query a lane. False if it isn't finite: it diverges before its first step and takes none.
   bool enter(Index i, Index query) {
-    const detail::QueryRow row = job_.queries.row(query);
+    const detail::QueryRow row = detail::row_of(job_.queries, query);
     float magnitude = 0.0F;
     if (job_.signs) magnitude = largest_magnitude(row, tile_.dimension);
     if (job_.signs ? !std::isfinite(magnitude) : !all_finite(row, tile_.dimension)) {
@@ -203,7 +203,7 @@ class TileWorker {
 
   /// A query that never took a step: its state is the query.
   void finish_unstarted(Index query, Status status) {
-    copy_row(job_.queries.row(query), detail::state_row(job_.results, query), tile_.dimension);
+    copy_row(detail::row_of(job_.queries, query), detail::row_of(job_.results.states, query), tile_.dimension);
     write_outcome(query, 0, not_a_number, status);
   }
 
@@ -320,8 +320,8 @@ Index tile_width(const Update& update, int threads, Index queries) {
 
 }  // namespace
 
-Index relax(const Field& field, const RelaxerOptions& options, const detail::QueryView& queries,
-            const RelaxationView& results, const RelaxCall& call, const detail::PatternTerms& patterns) {
+Index relax(const Field& field, const RelaxerOptions& options, const QueryView& queries, const RelaxationView& results,
+            const RelaxCall& call, const detail::PatternTerms& patterns) {
   const detail::Schedule schedule = detail::schedule_of(call.betas, options.max_steps);
   const Job job{.options = options,
                 .queries = queries,

@@ -14,7 +14,7 @@ namespace attractor::cpu {
 /// checked them) and `options.update` is set.
 ///
 /// @return how many queries have a state, the first so many: all, unless the call was cancelled.
-Index relax(const Field& field, const RelaxerOptions& options, const detail::QueryView& queries,
-            const RelaxationView& results, const RelaxCall& call, const detail::PatternTerms& patterns);
+Index relax(const Field& field, const RelaxerOptions& options, const QueryView& queries, const RelaxationView& results,
+            const RelaxCall& call, const detail::PatternTerms& patterns);
 
 }  // namespace attractor::cpu

@@ -97,6 +97,18 @@ inline bool pack_row(const float* row, Index count, std::uint8_t* bits) {
   return true;
 }
 
+/// Of floats of 16 bits, which ±1 are exactly.
+template <class Narrow>
+bool pack_row(const Narrow* row, Index count, std::uint8_t* bits) {
+  const std::uint16_t one = Narrow(1.0F).bits;
+  std::fill_n(bits, bytes_of_bits(count), std::uint8_t{0});
+  for (Index i = 0; i < count; ++i) {
+    if ((row[i].bits & 0x7fffU) != one) return false;
+    bits[i / 8] |= static_cast<std::uint8_t>((row[i].bits >> 15U) << static_cast<unsigned>(i % 8));
+  }
+  return true;
+}
+
 inline bool pack_row(const std::int8_t* row, Index count, std::uint8_t* bits) {
   const hn::CappedTag<std::int8_t, 64> integers;
   const auto lanes = static_cast<Index>(hn::Lanes(integers));
@@ -133,6 +145,15 @@ inline void unpack_row(const std::uint8_t* bits, Index count, float* row) {
       hn::StoreU(hn::IfThenElse(negative, hn::Neg(one), one), eight, row + i + at);
     }
   for (; i < count; ++i) row[i] = (bits[i / 8] >> static_cast<unsigned>(i % 8) & 1U) != 0 ? -1.0F : 1.0F;
+}
+
+template <class Narrow>
+void unpack_row(const std::uint8_t* bits, Index count, Narrow* row) {
+  const std::uint16_t one = Narrow(1.0F).bits;
+  for (Index i = 0; i < count; ++i) {
+    const unsigned negative = bits[i / 8] >> static_cast<unsigned>(i % 8) & 1U;
+    row[i].bits = static_cast<std::uint16_t>(one | negative << 15U);
+  }
 }
 
 /// Eight bytes at a time: byte j gets bit j, then 1 where that is set, then −1 there and 1 elsewhere.

@@ -65,12 +65,12 @@ struct Arrays {
         valid_patterns(inputs.patterns.valid, device, "the valid patterns"),
         log_prior(inputs.patterns.log_prior, device, "the log-priors"),
         betas({inputs.schedule.betas, query_rows.rows, inputs.schedule.count, 0}, device, "the betas"),
-        states(results.states, device, "the states"),
+        states(*results.states.floats(), device, "the states"),
         steps(column(results.steps), device, "the steps"),
         energies(column(results.energies), device, "the energies"),
         status(column(results.status), device, "the statuses"),
         energy_trace(results.energy_trace, device, "the energy traces"),
-        contents(results.contents, device, "the contents") {}
+        contents(*results.contents.floats(), device, "the contents") {}
 
   /// Calls visit(array) for each array there is.
   template <class Visit>
@@ -123,7 +123,7 @@ Job make_job(const RelaxerOptions& options, MatrixView<const float> queries, con
           .clamped = inputs.clamped,
           .patterns = inputs.patterns,
           .schedule = inputs.schedule,
-          .states = results.states,
+          .states = *results.states.floats(),
           .steps = results.steps.data(),
           .energies = results.energies.data(),
           .status = results.status.data(),
@@ -469,8 +469,8 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, Matr
   Job job = make_job(options, queries, inputs, results);
   schedule.enter(job);
   memory.relax(job, products(options), scratch, stream);
-  if (results.contents.data != nullptr)
-    memory.recall(results.states, terms_of(job), results.contents, nullptr, scratch, stream);
+  if (!results.contents.empty())
+    memory.recall(job.states, terms_of(job), *results.contents.floats(), nullptr, scratch, stream);
 }
 
 }  // namespace attractor::cuda
