@@ -321,7 +321,8 @@ TEST_F(BadCallTest, QueriesOfAnotherDimension) {
 
 TEST_F(BadCallTest, TheOwningOverloadChecksQueriesToo) {
   expect_invalid([&] { static_cast<void>(relaxer_.relax({queries_.data, query_count, 11})); }, {"queries", "11", "12"});
-  expect_invalid([&] { static_cast<void>(relaxer_.relax({nullptr, query_count, dimension})); }, {"queries", "null"});
+  expect_invalid([&] { static_cast<void>(relaxer_.relax(MatrixView<const float>(nullptr, query_count, dimension))); },
+                 {"queries", "null"});
 }
 
 TEST_F(BadCallTest, QueriesWithNullData) {
@@ -353,7 +354,7 @@ TEST_F(BadCallTest, ClampsOfAnotherShape) {
 TEST_F(BadCallTest, StatesAreRequired) {
   results_.states = {};
   expect_refused({"states", "[0, 0]", "[5, 12]"});
-  results_.states = {nullptr, query_count, dimension};
+  results_.states = MatrixView<float>(nullptr, query_count, dimension);
   expect_refused({"states", "null"});
 }
 
@@ -365,9 +366,10 @@ TEST_F(BadCallTest, ResultsOfTheWrongShape) {
     expect_refused(words);
   };
 
-  spoil([](RelaxationView& r) { r.states.rows = 6; }, {"states", "[6, 12]", "[5, 12]"});
-  spoil([](RelaxationView& r) { r.states.columns = 11; }, {"states", "[5, 11]", "[5, 12]"});
-  spoil([](RelaxationView& r) { r.states.row_stride = 11; }, {"states", "stride", "11", "12"});
+  float* const states = part<float>(2);
+  spoil([=](RelaxationView& r) { r.states = {states, 6, dimension}; }, {"states", "[6, 12]", "[5, 12]"});
+  spoil([=](RelaxationView& r) { r.states = {states, query_count, 11, 12}; }, {"states", "[5, 11]", "[5, 12]"});
+  spoil([=](RelaxationView& r) { r.states = {states, query_count, dimension, 11}; }, {"states", "stride", "11", "12"});
   spoil([](RelaxationView& r) { r.steps = r.steps.first(4); }, {"steps", "4", "5"});
   spoil([](RelaxationView& r) { r.energies = r.energies.first(4); }, {"energies", "4", "5"});
   spoil([](RelaxationView& r) { r.status = r.status.first(4); }, {"status", "4", "5"});
@@ -375,8 +377,10 @@ TEST_F(BadCallTest, ResultsOfTheWrongShape) {
   spoil([](RelaxationView& r) { r.energy_trace.rows = 4; }, {"trace", "[4, 3]", "[5, 3]"});
   spoil([](RelaxationView& r) { r.energy_trace.row_stride = 2; }, {"trace", "stride", "2", "3"});
   spoil([](RelaxationView& r) { r.energy_trace.data = nullptr; }, {"trace", "null"});
-  spoil([](RelaxationView& r) { r.contents.columns = 1; }, {"contents", "[5, 1]", "[5, 2]"});
-  spoil([](RelaxationView& r) { r.contents.data = nullptr; }, {"contents", "null"});
+  float* const contents = part<float>(7);
+  spoil([=](RelaxationView& r) { r.contents = {contents, query_count, 1, 2}; }, {"contents", "[5, 1]", "[5, 2]"});
+  spoil([](RelaxationView& r) { r.contents = MatrixView<float>(nullptr, query_count, content_columns); },
+        {"contents", "null"});
 }
 
 TEST_F(BadCallTest, ResultsThatTheOptionsDoNotProduce) {
@@ -402,12 +406,12 @@ class OverlapTest : public BadCallTest, public testing::WithParamInterface<std::
   /// Moves an output to where another part begins.
   void move_output(std::size_t output, std::size_t to) {
     switch (output) {
-      case 2: results_.states.data = part<float>(to); break;
+      case 2: results_.states = {part<float>(to), query_count, dimension}; break;
       case 3: results_.steps = {part<std::int32_t>(to), query_count}; break;
       case 4: results_.energies = {part<float>(to), query_count}; break;
       case 5: results_.status = {part<Status>(to), query_count}; break;
       case 6: results_.energy_trace.data = part<float>(to); break;
-      default: results_.contents.data = part<float>(to); break;
+      default: results_.contents = {part<float>(to), query_count, content_columns}; break;
     }
   }
 };
@@ -429,27 +433,40 @@ std::vector<std::pair<std::size_t, std::size_t>> pairs_with_an_output() {
 INSTANTIATE_TEST_SUITE_P(, OverlapTest, testing::ValuesIn(pairs_with_an_output()));
 
 TEST_F(BadCallTest, AnOverlapOfOneElementIsRefused) {
-  results_.states.data = queries_.data + query_count * dimension - 1;
+  results_.states = {queries_.data + query_count * dimension - 1, query_count, dimension};
   expect_refused({"overlap", "queries", "states"});
 }
 
 TEST_F(BadCallTest, NeighboursDoNotOverlap) {
-  results_.states.data = queries_.data + query_count * dimension;
+  results_.states = {queries_.data + query_count * dimension, query_count, dimension};
 
   EXPECT_NO_THROW(relaxer_.relax(queries_, results_, {}));
 }
 
-/// Queries that aren't floats are for memories on the CPU.
+/// Queries and results that aren't floats are for memories on the CPU.
 TEST(QueryFormatTest, NeedsTheCpu) {
   Rng rng(31);
   const Matrix<float> patterns = random_bipolar(3, 20, rng);
   const BitMatrix queries = to_bits(patterns);
   Matrix<float> states(3, 20);
-  const Relaxer relaxer(Memory::hebbian(test_device(), patterns));
-  if (test_device().kind() == Device::Kind::cpu)
-    EXPECT_NO_THROW(relaxer.relax(queries, {.states = states}));
-  else
-    EXPECT_THROW(relaxer.relax(queries, {.states = states}), NotSupported);
+  Matrix<Float16> narrow_states(3, 20);
+  Matrix<BFloat16> narrow_contents(3, 2);
+  const Matrix<float> contents = random_gaussian(3, 2, rng);
+  const Memory memory = Memory::modern_hopfield(test_device(), patterns, {.contents = contents});
+  const Relaxer relaxer(memory);
+  const std::vector<std::function<void()>> calls = {
+      [&] { relaxer.relax(queries, {.states = states}); },
+      [&] { relaxer.relax(patterns, {.states = narrow_states}); },
+      [&] { relaxer.relax(patterns, {.states = states, .contents = narrow_contents}); },
+      [&] { static_cast<void>(relaxer.relax(queries)); },
+      [&] { static_cast<void>(recall(memory, queries)); },
+      [&] { static_cast<void>(retrieve(memory, queries)); }};
+  for (const std::function<void()>& call : calls) {
+    if (test_device().kind() == Device::Kind::cpu)
+      EXPECT_NO_THROW(call());
+    else
+      EXPECT_THROW(call(), NotSupported);
+  }
 }
 
 }  // namespace

@@ -92,14 +92,15 @@ TEST_F(CallTest, ListsMayBeWrittenInBraces) {
 }
 
 TEST_F(CallTest, NoQueriesGiveNoResults) {
-  const Relaxation result = Relaxer(memory_, {.energy_trace = true}).relax({nullptr, 0, 50});
+  const Relaxation result = Relaxer(memory_, {.energy_trace = true}).relax(MatrixView<const float>(nullptr, 0, 50));
 
   EXPECT_EQ(result.states.rows(), 0);
   EXPECT_EQ(result.states.columns(), 50);
   EXPECT_TRUE(result.steps.empty());
   EXPECT_TRUE(result.energies.empty());
   EXPECT_TRUE(result.status.empty());
-  EXPECT_NO_THROW(Relaxer(memory_).relax(MatrixView<const float>(nullptr, 0, 50), {.states = {nullptr, 0, 50}}));
+  EXPECT_NO_THROW(
+      Relaxer(memory_).relax(MatrixView<const float>(nullptr, 0, 50), {.states = MatrixView<float>(nullptr, 0, 50)}));
 }
 
 TEST_F(CallTest, PartsThatWereNotAskedForStayEmpty) {

@@ -138,7 +138,7 @@ TEST_F(HeadsTest, BadInputIsNamed) {
   const Matrix<std::uint8_t> few = filled<std::uint8_t>(1, 36, 1);
   EXPECT_THROW(static_cast<void>(heads.relax(queries_, {.valid_patterns = few.view()})), InvalidArgument);
   EXPECT_EQ(heads.relax(queries_.view().slice(0, 0)).states.rows(), 0);
-  EXPECT_EQ(heads.relax({nullptr, 0, 3 * width}).states.rows(), 0);
+  EXPECT_EQ(heads.relax(MatrixView<const float>(nullptr, 0, 3 * width)).states.rows(), 0);
   EXPECT_THROW(static_cast<void>(Heads::modern_hopfield(test_device(), keys_, betas_, {}, {.energy_trace = true})),
                InvalidArgument);
 }

@@ -118,7 +118,7 @@ void for_each_foreign_part(const RelaxationView& own, const RelaxationView& fore
   with("energies", &RelaxationView::energies);
   with("statuses", &RelaxationView::status);
   with("energy traces", &RelaxationView::energy_trace);
-  if (own.contents.data != nullptr) with("contents", &RelaxationView::contents);
+  if (!own.contents.empty()) with("contents", &RelaxationView::contents);
 }
 
 TEST_P(CudaDataTest, OfAnotherDeviceAreRefusedByName) {

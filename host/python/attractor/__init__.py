@@ -10,6 +10,7 @@ refuses before any work starts, see attractor.errors.
 from ._core import VERSION as __version__
 from ._core import (
     AdaptiveSimilarity,
+    Bits,
     Device,
     Fit,
     FitProgress,
@@ -73,6 +74,7 @@ __all__ = [
     "AdaptiveSimilarity",
     "Array",
     "asynchronous_sign_update",
+    "Bits",
     "blend_update",
     "cross_entropy",
     "DependentPatterns",

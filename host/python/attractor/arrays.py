@@ -8,8 +8,9 @@ from typing import Any, Protocol
 class Array(Protocol):
     """An array of NumPy, PyTorch, JAX or any library that exports DLPack or a buffer, in host memory.
 
-    Float32 whose rows are contiguous in themselves is read where it is. Everything else is converted to that: float64
-    to the nearest, float16, bfloat16 and integers up to 24 bits exactly, bool to 0 and 1. Results are arrays of the
+    Float32 whose rows are contiguous in themselves is read where it is, and so are queries in float16, bfloat16, int8 and
+    Bits of memories on the CPU. Everything else is converted to float32: float64 to the nearest, float16, bfloat16 and
+    integers up to 24 bits exactly, bool to 0 and 1. Results are arrays of the
     library that the queries are of: of PyTorch, JAX or TensorFlow, otherwise NumPy's.
     """
 

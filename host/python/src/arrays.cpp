@@ -6,9 +6,11 @@
 #include <string_view>
 #include <utility>
 
+#include <attractor/bipolar.hpp>
 #include <attractor/error.hpp>
 #include <attractor/halting.hpp>
 
+#include "host/python/src/bind.hpp"
 #include "host/python/src/call.hpp"
 #include "host/python/src/elements.hpp"
 
@@ -67,10 +69,62 @@ bool has_plain_rows(const Elements& elements) {
   return contiguous && (elements.row_stride >= elements.columns || elements.rows <= 1);
 }
 
+/// Calls visit(T{}) with the type of the elements that rows of queries and results may be of, but bits; false if they
+/// are of none.
+template <class Visit>
+bool visit_row_element(nb::dlpack::dtype type, const Visit& visit) {
+  const auto is = [&](nb::dlpack::dtype_code code, int bits) {
+    return type.lanes == 1 && type.code == static_cast<std::uint8_t>(code) && type.bits == bits;
+  };
+  if (is(nb::dlpack::dtype_code::Float, 32)) return visit(float{}), true;
+  if (is(nb::dlpack::dtype_code::Float, 16)) return visit(Float16{}), true;
+  if (is(nb::dlpack::dtype_code::Bfloat, 16)) return visit(BFloat16{}), true;
+  if (is(nb::dlpack::dtype_code::Int, 8)) return visit(std::int8_t{}), true;
+  return false;
+}
+
+void check_plain_rows(const Elements& elements, const std::string& what) {
+  if (!has_plain_rows(elements))
+    throw InvalidArgument(what + " must have rows that are contiguous; their strides are " +
+                          std::to_string(elements.row_stride) + " and " + std::to_string(elements.column_stride) +
+                          " elements");
+}
+
+template <class T>
+MatrixView<T> plain_rows(const Elements& elements, T* data) {
+  return {data, elements.rows, elements.columns, elements.rows <= 1 ? elements.columns : elements.row_stride};
+}
+
 template <class T>
 MatrixView<const T> plain_view(const Elements& elements) {
-  return {static_cast<const T*>(elements.data), elements.rows, elements.columns,
-          elements.rows <= 1 ? elements.columns : elements.row_stride};
+  return plain_rows(elements, static_cast<const T*>(elements.data));
+}
+
+/// The bytes of bits as such.
+template <class Byte>
+BitView<Byte> bits_of(const Elements& elements, Byte* data, Index columns, const std::string& what) {
+  if (elements.type != nb::dtype<std::uint8_t>())
+    throw nb::type_error(
+        (what + " in bits have elements of " + name_of(elements.type) + "; they must be uint8").c_str());
+  check_plain_rows(elements, what);
+  if (columns < 1 || elements.columns != bytes_of_bits(columns))
+    throw InvalidArgument(what + " in bits have " + std::to_string(elements.columns) + " bytes a row for " +
+                          std::to_string(columns) + " columns");
+  const MatrixView<Byte> bytes = plain_rows(elements, data);
+  return {bytes.data, bytes.rows, columns, bytes.row_stride};
+}
+
+/// A caller's array to be written.
+nb::ndarray<> import_target(const Array& array, const std::string& what, std::size_t dimensions) {
+  nb::ndarray<> target;
+  if (!nb::try_cast(array, target) || !target.is_valid())
+    throw nb::type_error((what + " must be an array that can be written; they are a " + type_of(array)).c_str());
+  check_place_and_shape(target, what, dimensions);
+  return target;
+}
+
+[[noreturn]] void refuse_target(nb::dlpack::dtype type, const std::string& what, const std::string& written) {
+  throw nb::type_error((what + " have elements of " + name_of(type) + "; they are written as " + written).c_str());
 }
 
 template <class T>
@@ -138,6 +192,7 @@ Result give_owned(Library library, Owned&& values, std::size_t dimensions, const
 }  // namespace
 
 Library library_of(nb::handle array) {
+  if (nb::isinstance<Bits>(array)) return library_of(nb::cast<const Bits&>(array).array);
   const auto mro = nb::borrow<nb::tuple>(array.type().attr("__mro__"));
   for (const nb::handle type : mro) {
     const auto module = nb::cast<std::string>(type.attr("__module__"));
@@ -167,6 +222,29 @@ void FloatMatrix::read(const Array& array, const std::string& what) {
   }
 }
 
+QueryMatrix::QueryMatrix(const Array& array, const std::string& what, const Device& device) {
+  const bool takes_all = device.kind() == Device::Kind::cpu;
+  if (nb::isinstance<Bits>(array)) {
+    const auto& bits = nb::cast<const Bits&>(array);
+    source_ = import_array(bits.array, what, 2);
+    const Elements elements = elements_of(source_);
+    const BitView<const std::uint8_t> rows =
+        bits_of(elements, static_cast<const std::uint8_t*>(elements.data), bits.columns, what);
+    view_ = rows;
+    if (takes_all) return;
+    copy_ = unlocked([&] { return from_bits(rows); });
+    view_ = copy_;
+    return;
+  }
+  source_ = import_array(array, what, 2);
+  const Elements elements = elements_of(source_);
+  const bool as_they_are = has_plain_rows(elements) &&
+                           visit_row_element(elements.type, [&]<class T>(T) { view_ = plain_view<T>(elements); });
+  if (as_they_are && (takes_all || view_.floats() != nullptr)) return;
+  copy_ = converted<float>(elements, what);
+  view_ = copy_;
+}
+
 MarkMatrix::MarkMatrix(const std::optional<Array>& array, const std::string& what) {
   if (!array) return;
   source_ = import_array(*array, what, 2);
@@ -185,20 +263,39 @@ template <class T>
 Buffer<T>::Buffer(const std::optional<Array>& array, const std::string& what, std::size_t dimensions) {
   using Type = typename Element<T>::Type;
   if (!array) return;
-  if (!nb::try_cast(*array, target_) || !target_.is_valid())
-    throw nb::type_error((what + " must be an array that can be written; they are a " + type_of(*array)).c_str());
-  check_place_and_shape(target_, what, dimensions);
-  if (target_.dtype() != nb::dtype<Type>())
-    throw nb::type_error(
-        (what + " have elements of " + name_of(target_.dtype()) + "; they are written as " + name_of(nb::dtype<Type>()))
-            .c_str());
+  target_ = import_target(*array, what, dimensions);
+  if (target_.dtype() != nb::dtype<Type>()) refuse_target(target_.dtype(), what, name_of(nb::dtype<Type>()));
   const Elements elements = elements_of(target_);
-  if (!has_plain_rows(elements))
-    throw InvalidArgument(what + " must have rows that are contiguous; their strides are " +
-                          std::to_string(elements.row_stride) + " and " + std::to_string(elements.column_stride) +
-                          " elements");
-  auto* const data = static_cast<T*>(target_.data());
-  view_ = {data, elements.rows, elements.columns, elements.rows <= 1 ? elements.columns : elements.row_stride};
+  check_plain_rows(elements, what);
+  view_ = plain_rows(elements, static_cast<T*>(target_.data()));
+}
+
+ResultRows::ResultRows(const std::optional<Array>& array, const std::string& what) {
+  if (!array) return;
+  const bool in_bits = nb::isinstance<Bits>(*array);
+  target_ = import_target(in_bits ? nb::cast<const Bits&>(*array).array : *array, what, 2);
+  const Elements elements = elements_of(target_);
+  if (in_bits) {
+    view_ = bits_of(elements, static_cast<std::uint8_t*>(target_.data()), nb::cast<const Bits&>(*array).columns, what);
+    return;
+  }
+  const bool known = visit_row_element(elements.type, [&]<class T>(T) {
+    check_plain_rows(elements, what);
+    view_ = plain_rows(elements, static_cast<T*>(target_.data()));
+  });
+  if (!known) refuse_target(elements.type, what, "float32, float16, bfloat16 or int8");
+}
+
+void bind_bits(nb::module_& module) {
+  nb::class_<Bits>(
+      module, "Bits",
+      R"(Rows of ±1 as packed bits, 1 for +1, as numpy.packbits(rows > 0, axis=1) packs them: queries, or where
+states of ±1 go.
+
+array: uint8 [B, ceil(columns / 8)] with contiguous rows, of any library; kept, not copied. columns: bits of a row.)")
+      .def(nb::init<Array, Index>(), nb::arg("array"), nb::arg("columns"))
+      .def_ro("array", &Bits::array)
+      .def_ro("columns", &Bits::columns);
 }
 
 template class Buffer<float>;

@@ -12,7 +12,9 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
+#include <attractor/device.hpp>
 #include <attractor/matrix.hpp>
+#include <attractor/query_view.hpp>
 
 namespace attractor::python {
 
@@ -37,7 +39,7 @@ class Result : public nb::object {
 /// A library whose arrays results can be.
 enum class Library : unsigned char { numpy, torch, jax, tensorflow };
 
-/// That of an argument; NumPy where it is another exporter of buffers.
+/// That of an argument, or of what bits are in; NumPy where it is another exporter of buffers.
 Library library_of(nb::handle array);
 
 /// A matrix of floats: a view of float32 rows that are contiguous in themselves, else a converted copy. Made and
@@ -58,6 +60,27 @@ class FloatMatrix {
   nb::ndarray<nb::ro> source_;
   Matrix<float> copy_;
   MatrixView<const float> view_;
+};
+
+/// Rows of ±1 as packed bits, which their bytes don't say of themselves.
+struct Bits {
+  Array array;    ///< of bytes
+  Index columns;  ///< bits of a row
+};
+
+/// A matrix of queries: a view of rows that the library takes as they are on a device, else a copy as floats.
+class QueryMatrix {
+ public:
+  /// @throws as FloatMatrix; InvalidArgument also for bits whose bytes are of another number or not contiguous,
+  /// nb::type_error for bits in other elements than uint8.
+  QueryMatrix(const Array& array, const std::string& what, const Device& device);
+
+  [[nodiscard]] const QueryView& view() const { return view_; }
+
+ private:
+  nb::ndarray<nb::ro> source_;
+  Matrix<float> copy_;
+  QueryView view_;
 };
 
 /// A matrix of marks: a view of elements of one byte, else a copy of 0 and 1. No array is an empty view.
@@ -88,6 +111,19 @@ class Buffer {
  private:
   nb::ndarray<> target_;
   MatrixView<T> view_;
+};
+
+/// Where states or contents go, in any format. No array is an empty view.
+class ResultRows {
+ public:
+  /// @throws as Buffer and QueryMatrix.
+  ResultRows(const std::optional<Array>& array, const std::string& what);
+
+  [[nodiscard]] const ResultView& view() const { return view_; }
+
+ private:
+  nb::ndarray<> target_;
+  ResultView view_;
 };
 
 /// A vector of numbers, from an array of one dimension or a sequence.

@@ -7,6 +7,7 @@
 namespace attractor::python {
 
 void bind_errors();
+void bind_bits(nanobind::module_& module);
 void bind_devices(nanobind::module_& module);
 void bind_dynamics(nanobind::module_& module);
 void bind_separations(nanobind::module_& module);

@@ -1,7 +1,6 @@
 #include "host/python/src/elements.hpp"
 
-#include <bit>
-#include <cmath>
+#include <attractor/narrow_floats.hpp>
 
 namespace attractor::python {
 namespace {
@@ -9,37 +8,16 @@ namespace {
 namespace nb = nanobind;
 using Code = nb::dlpack::dtype_code;
 
-/// A float of 16 bits: sign, 5 bits of exponent, 10 of mantissa (IEEE 754 binary16).
-struct Half {
-  std::uint16_t bits;
-
-  explicit operator float() const {
-    const int exponent = bits >> 10 & 31;
-    const int mantissa = bits & 1023;
-    float magnitude =
-        std::ldexp(static_cast<float>(exponent == 0 ? mantissa : mantissa + 1024), (exponent == 0 ? 1 : exponent) - 25);
-    if (exponent == 31) magnitude = mantissa == 0 ? HUGE_VALF : std::nanf("");
-    return bits >> 15 != 0 ? -magnitude : magnitude;
-  }
-};
-
-/// The upper half of a float.
-struct Bfloat {
-  std::uint16_t bits;
-
-  explicit operator float() const { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
-};
-
 /// Calls visit(T{}) with the C++ type of the elements; false if there is none, of a number.
 template <class Visit>
 bool visit_type(nb::dlpack::dtype type, const Visit& visit) {
   if (type.lanes != 1) return false;
   switch (static_cast<Code>(type.code) == Code::Bool ? -1 : int{type.code} << 8 | type.bits) {
     case -1: return type.bits == 8 && (visit(bool{}), true);
-    case static_cast<int>(Code::Float) << 8 | 16: return visit(Half{}), true;
+    case static_cast<int>(Code::Float) << 8 | 16: return visit(Float16{}), true;
     case static_cast<int>(Code::Float) << 8 | 32: return visit(float{}), true;
     case static_cast<int>(Code::Float) << 8 | 64: return visit(double{}), true;
-    case static_cast<int>(Code::Bfloat) << 8 | 16: return visit(Bfloat{}), true;
+    case static_cast<int>(Code::Bfloat) << 8 | 16: return visit(BFloat16{}), true;
     case static_cast<int>(Code::Int) << 8 | 8: return visit(std::int8_t{}), true;
     case static_cast<int>(Code::Int) << 8 | 16: return visit(std::int16_t{}), true;
     case static_cast<int>(Code::Int) << 8 | 32: return visit(std::int32_t{}), true;

@@ -48,10 +48,11 @@ std::pair<double, int> work_of(const Heads& heads) {
 HeadsArrays relax(const Heads& heads, const Array& queries, const MaybeArray& clamped, const MaybeArray& valid_patterns,
                   const MaybeArray& log_prior, const MaybeObject& betas, nb::handle progress,
                   const std::stop_source* stop) {
-  RelaxArguments arguments(queries, clamped, valid_patterns, log_prior, betas, progress, stop);
+  RelaxArguments arguments(heads.relaxers().front().memory().device(), queries, clamped, valid_patterns, log_prior,
+                           betas, progress, stop);
   const auto [entries, steps] = work_of(heads);
   HeadsRelaxation relaxation = arguments.run(
-      [&](MatrixView<const float> rows, const RelaxCall& call) { return heads.relax(rows, call); }, entries, steps);
+      [&](const QueryView& rows, const RelaxCall& call) { return heads.relax(rows, call); }, entries, steps);
   const Library library = arguments.library();
   return {.states = give(library, std::move(relaxation.states)),
           .steps = give(library, std::move(relaxation.steps)),

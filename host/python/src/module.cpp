@@ -9,6 +9,7 @@ NB_MODULE(_core, module) {
   using namespace attractor::python;
   module.attr("VERSION") = ATTRACTOR_VERSION;
   bind_errors();
+  bind_bits(module);
   bind_devices(module);
   bind_dynamics(module);
   bind_separations(module);

@@ -18,9 +18,10 @@ namespace attractor::python {
 /// One call's queries and options, read; keeps what the views of `call` show.
 class RelaxArguments {
  public:
-  RelaxArguments(const Array& queries, const std::optional<Array>& clamped, const std::optional<Array>& valid_patterns,
-                 const std::optional<Array>& log_prior, const std::optional<nb::object>& betas, nb::handle progress,
-                 const std::stop_source* stop);
+  /// For memories on that device.
+  RelaxArguments(const Device& device, const Array& queries, const std::optional<Array>& clamped,
+                 const std::optional<Array>& valid_patterns, const std::optional<Array>& log_prior,
+                 const std::optional<nb::object>& betas, nb::handle progress, const std::stop_source* stop);
 
   /// Relaxes the queries, the results of `relax(queries, call)`. Calls that are over in about a millisecond don't look
   /// for signals.
@@ -28,7 +29,7 @@ class RelaxArguments {
   auto run(const Relax& relax, double entries_of_a_step, int max_steps) {
     constexpr double few_entries = 1e6;
     const auto work = [&] { return relax(queries_.view(), call_); };
-    const double entries = entries_of_a_step * static_cast<double>(queries_.view().rows) * max_steps;
+    const double entries = entries_of_a_step * static_cast<double>(queries_.view().rows()) * max_steps;
     if (entries <= few_entries) return unlocked(work);
     return interruptible(work, cancellation_.source());
   }
@@ -37,7 +38,7 @@ class RelaxArguments {
 
  private:
   Library library_;
-  FloatMatrix queries_;
+  QueryMatrix queries_;
   MarkMatrix clamped_;
   MarkMatrix valid_patterns_;
   FloatMatrix log_prior_;

@@ -46,9 +46,10 @@ RelaxationArrays give_all(Library library, Relaxation&& relaxation, const Relaxe
 RelaxationArrays relax(const Relaxer& relaxer, const Array& queries, const MaybeArray& clamped,
                        const MaybeArray& valid_patterns, const MaybeArray& log_prior, const MaybeObject& betas,
                        nb::handle progress, const std::stop_source* stop) {
-  RelaxArguments arguments(queries, clamped, valid_patterns, log_prior, betas, progress, stop);
+  RelaxArguments arguments(relaxer.memory().device(), queries, clamped, valid_patterns, log_prior, betas, progress,
+                           stop);
   Relaxation relaxation =
-      arguments.run([&](MatrixView<const float> rows, const RelaxCall& call) { return relaxer.relax(rows, call); },
+      arguments.run([&](const QueryView& rows, const RelaxCall& call) { return relaxer.relax(rows, call); },
                     entries_of_a_step(relaxer.memory()), relaxer.options().max_steps);
   return give_all(arguments.library(), std::move(relaxation), relaxer.options(), relaxer.memory().content_dimension());
 }
@@ -58,20 +59,21 @@ void relax_into(const Relaxer& relaxer, const Array& queries, const Array& state
                 const MaybeArray& contents, const MaybeArray& clamped, const MaybeArray& valid_patterns,
                 const MaybeArray& log_prior, const MaybeObject& betas, nb::handle progress,
                 const std::stop_source* stop) {
-  RelaxArguments arguments(queries, clamped, valid_patterns, log_prior, betas, progress, stop);
-  const Buffer<float> state_rows(states, "states", 2);
+  RelaxArguments arguments(relaxer.memory().device(), queries, clamped, valid_patterns, log_prior, betas, progress,
+                           stop);
+  const ResultRows state_rows(states, "states");
   const Buffer<std::int32_t> step_counts(steps, "steps", 1);
   const Buffer<float> energy_values(energies, "energies", 1);
   const Buffer<Status> status_values(status, "status", 1);
   const Buffer<float> trace_rows(energy_trace, "energy traces", 2);
-  const Buffer<float> content_rows(contents, "contents", 2);
-  const RelaxationView results{.states = state_rows.rows(),
+  const ResultRows content_rows(contents, "contents");
+  const RelaxationView results{.states = state_rows.view(),
                                .steps = step_counts.values(),
                                .energies = energy_values.values(),
                                .status = status_values.values(),
                                .energy_trace = trace_rows.rows(),
-                               .contents = content_rows.rows()};
-  arguments.run([&](MatrixView<const float> rows, const RelaxCall& call) { relaxer.relax(rows, results, call); },
+                               .contents = content_rows.view()};
+  arguments.run([&](const QueryView& rows, const RelaxCall& call) { relaxer.relax(rows, results, call); },
                 entries_of_a_step(relaxer.memory()), relaxer.options().max_steps);
 }
 
@@ -114,11 +116,11 @@ void bind_results(nb::module_& module) {
 
 }  // namespace
 
-RelaxArguments::RelaxArguments(const Array& queries, const MaybeArray& clamped, const MaybeArray& valid_patterns,
-                               const MaybeArray& log_prior, const MaybeObject& betas, nb::handle progress,
-                               const std::stop_source* stop)
+RelaxArguments::RelaxArguments(const Device& device, const Array& queries, const MaybeArray& clamped,
+                               const MaybeArray& valid_patterns, const MaybeArray& log_prior, const MaybeObject& betas,
+                               nb::handle progress, const std::stop_source* stop)
     : library_(library_of(queries)),
-      queries_(queries, "queries"),
+      queries_(queries, "queries", device),
       clamped_(clamped, "clamped neurons"),
       valid_patterns_(valid_patterns, "valid patterns"),
       log_prior_(log_prior, "log-priors"),
@@ -190,7 +192,10 @@ stop: a StopSource that ends the call early; what had not begun has the status c
           nb::arg("valid_patterns") = nb::none(), nb::arg("log_prior") = nb::none(), nb::arg("betas") = nb::none(),
           nb::arg("progress") = nb::none(), nb::arg("stop") = nb::none(),
           R"(The same into arrays of the caller's, of the types and shapes that Relaxation has: states, and what else is
-wanted. Their rows must be contiguous, and nothing may overlap the queries or one another.)")
+wanted. Their rows must be contiguous, and nothing may overlap the queries or one another.
+
+On the CPU states and contents may also be float16 or bfloat16, to which they are rounded, and states under sign updates
+int8, of queries in int8 or Bits, or Bits, of queries in these.)")
       .def_prop_ro(
           "memory", [](const Relaxer& self) { return SharedMemory(self.memory()); }, "A copy of its own.")
       .def_prop_ro(

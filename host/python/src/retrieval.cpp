@@ -36,10 +36,10 @@ struct NearestArrays {
 RetrievalArrays retrieve_arrays(const SharedMemory& shared, const Array& queries, Index count,
                                 const MaybeArray& valid_patterns, const MaybeArray& log_prior,
                                 std::optional<float> beta, bool posteriors, int threads) {
-  const FloatMatrix rows(queries, "queries");
+  const Memory memory = shared.now();
+  const QueryMatrix rows(queries, "queries", memory.device());
   const MarkMatrix valid(valid_patterns, "valid patterns");
   const FloatMatrix priors(log_prior, "log-priors");
-  const Memory memory = shared.now();
   Retrieval found = unlocked([&] {
     return retrieve(memory, rows.view(),
                     {.count = count,
@@ -57,10 +57,10 @@ RetrievalArrays retrieve_arrays(const SharedMemory& shared, const Array& queries
 
 RecallArrays recall_arrays(const SharedMemory& shared, const Array& queries, const MaybeArray& valid_patterns,
                            const MaybeArray& log_prior, int threads) {
-  const FloatMatrix rows(queries, "queries");
+  const Memory memory = shared.now();
+  const QueryMatrix rows(queries, "queries", memory.device());
   const MarkMatrix valid(valid_patterns, "valid patterns");
   const FloatMatrix priors(log_prior, "log-priors");
-  const Memory memory = shared.now();
   Recall echo = unlocked([&] {
     return recall(memory, rows.view(),
                   {.valid_patterns = valid.view(), .log_prior = priors.view(), .threads = threads});
@@ -72,8 +72,8 @@ RecallArrays recall_arrays(const SharedMemory& shared, const Array& queries, con
 }
 
 NearestArrays nearest_arrays(const SharedMemory& shared, const Array& states, Index count, int threads) {
-  const FloatMatrix rows(states, "states");
   const Memory memory = shared.now();
+  const QueryMatrix rows(states, "states", memory.device());
   Nearest found = unlocked([&] { return nearest(memory, rows.view(), {.count = count, .threads = threads}); });
   const Library library = library_of(states);
   return {.pattern = give(library, std::move(found.pattern), count),
