@@ -71,3 +71,15 @@ def test_masks(rng, memory):
 def test_tensors_elsewhere_are_refused(memory):
     with pytest.raises((attractor.NotSupported, TypeError)):
         attractor.Relaxer(memory).relax(torch.zeros(2, 12, device="meta"))
+
+
+def test_states_of_16_bits_and_bits(rng, memory):
+    queries = torch.from_numpy(floats(rng, 7, 12)).to(torch.bfloat16)
+    relaxer = attractor.Relaxer(memory)
+    states = torch.zeros((7, 12), dtype=torch.bfloat16)
+    contents = torch.zeros((7, 3), dtype=torch.float16)
+    relaxer.relax_into(queries, states, contents=contents)
+    assert torch.equal(states, relaxer.relax(queries).states.to(torch.bfloat16))
+    assert torch.equal(contents, attractor.recall(memory, states).contents.to(torch.float16))
+    bits = attractor.Bits(torch.from_numpy(np.packbits(signs(rng, 7, 12) > 0, axis=1)), 12)
+    assert isinstance(relaxer.relax(bits).states, torch.Tensor)
