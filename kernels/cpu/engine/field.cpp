@@ -24,16 +24,21 @@ bool has_shares(const Field& field) {
   return std::holds_alternative<SoftmaxField>(field) || std::holds_alternative<AdaptiveField>(field);
 }
 
+/// Of how many states one costs as much as all, unless they are so few that each is dealt with by itself: of those that
+/// a register holds, or where threads can share patterns those of a register block.
+Index states_together(const Field& field) { return has_shares(field) ? least_lanes : 16; }
+
 }  // namespace
 
-WorkShares share_work(const Field& field, int asked, Index states) {
+WorkShares share_work(const Field& field, int asked, Index states, bool each_by_itself) {
   const detail::Sizes& sizes = detail::sizes();
   const Index cost = std::visit([](const auto& own) { return step_cost(own); }, field);
   const Index worth = std::clamp<Index>(sizes.thread_cost / std::max<Index>(cost, 1), 1, least_lanes);
   const int most = team_size(asked, most_threads, 1);
   const int workers = team_size(asked, states, worth);
-  if (!has_shares(field)) return {workers, 1};
-  const int blocks = cost < sizes.shared_cost ? workers : team_size(workers, states, least_lanes);
+  const bool few = states <= workers * sizes.single_lanes && cost < sizes.shared_cost;
+  const int blocks = few || each_by_itself ? workers : team_size(workers, states, states_together(field));
+  if (!has_shares(field)) return {blocks, 1};
   const Index own = std::min(states / blocks, least_lanes);
   // Threads that share patterns meet in every step.
   return {blocks, static_cast<int>(std::clamp<Index>(own * cost / (8 * sizes.thread_cost), 1, most / blocks))};

@@ -16,6 +16,7 @@
 #include "kernels/cpu/engine/lanes.hpp"
 #include "kernels/cpu/engine/query_queue.hpp"
 #include "kernels/cpu/engine/threads.hpp"
+#include "kernels/cpu/pointwise/bipolar.hpp"
 #include "kernels/progress_meter.hpp"
 #include "kernels/schedule.hpp"
 
@@ -309,6 +310,13 @@ void cancel_untaken(const RelaxationView& results, Index first) {
   fill(results.status, Status::cancelled);
 }
 
+/// Whether states may be bits, which cost what each of them does.
+bool has_bits(const Field& field, const Update& update) {
+  const auto* const factored = std::get_if<FactoredField>(&field);
+  const auto* const signs = std::get_if<SignUpdate>(&update);
+  return factored != nullptr && signs != nullptr && takes_bits(*factored, *signs);
+}
+
 /// Lanes of each thread's tile: many, to spread a pass over the memory and the exchange of lanes over more queries; but
 /// few where a wide tile would be refilled fewer than about eight times, for then the end, when lanes run empty, weighs
 /// more.
@@ -336,7 +344,7 @@ Index relax(const Field& field, const RelaxerOptions& options, const QueryView& 
                         .first_step = schedule.first_last()},
                 .signs = detail::makes_signs(*options.update),
                 .sweeps = std::holds_alternative<AsynchronousSignUpdate>(*options.update)};
-  const auto [threads, shares] = share_work(field, options.threads, queries.rows());
+  const auto [threads, shares] = share_work(field, options.threads, queries.rows(), has_bits(field, *options.update));
   // So that no thread takes all of a small batch.
   const Index room = (queries.rows() + threads - 1) / threads;
   QueryQueue queue(queries.rows(), threads);

@@ -609,20 +609,19 @@ namespace {
 
 HWY_EXPORT(make_bipolar);
 
-/// Whether states of ±1 may be bits, whose fields are integers times a scale: float must have them all.
-bool takes_bits(const FactoredField& field) {
+}  // namespace
+
+bool takes_bits(const FactoredField& field, const SignUpdate& update) {
+  // The bytes of states are those of their words.
+  if (std::endian::native != std::endian::little || update.at_zero == AtZero::zero) return false;
   const Index entries = field.bipolar.patterns * field.bipolar.neurons;
   if (field.bipolar.empty() || entries > detail::sizes().packed_terms) return false;
   return field.scale > 0.0F && std::isfinite(field.scale * 2.0F * static_cast<float>(entries));
 }
 
-}  // namespace
-
 std::unique_ptr<FieldKernel> make_bipolar_kernel(const FactoredField& field, const SignUpdate& update, Index width,
                                                  std::unique_ptr<FieldKernel> on_floats) {
-  // The bytes of states are those of their words.
-  if (std::endian::native != std::endian::little) return on_floats;
-  if (update.at_zero == AtZero::zero || !takes_bits(field)) return on_floats;
+  if (!takes_bits(field, update)) return on_floats;
   return HWY_DYNAMIC_DISPATCH(make_bipolar)(field, update, width, on_floats);
 }
 

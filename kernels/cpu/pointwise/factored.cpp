@@ -87,15 +87,14 @@ class FactoredKernel final : public FieldKernel {
                             .unit = (is_linear ? tile.magnitude : total_weight_).data()};
     if constexpr (!sweeps)
       if (singles_.have_room(tile)) return write_singles(tile, terms);
-    for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
-      if (!has_floats(tile, lane)) continue;
+    for_blocks(tile, [&]<int vectors>(Index lane) HWY_ATTR {
       if constexpr (sweeps) {
         sweep_lanes(update_, tile, lane, order_, Fields{*this, terms, lane, tile.held.data() + lane});
         if (tile.wants_energy) add_up_quadratic(tile, lane, terms);
       } else {
-        write_states(tile, lane, terms);
+        write_states<vectors>(tile, lane, terms);
       }
-    }
+    });
   }
 
   bool prepare(Tile& /*tile*/, std::span<const Arrival> arrivals) override {
@@ -131,8 +130,7 @@ class FactoredKernel final : public FieldKernel {
     if (singles_.have_room(tile)) return weigh_singles<in_units>(tile);
     for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
       const Index end = std::min(first + part_, field_.factor.padded_rows());
-      for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
-        if (has_floats(tile, lane)) score<in_units>(tile, first, end, lane);
+      for_blocks(tile, [&]<int vectors>(Index lane) HWY_ATTR { score<in_units, vectors>(tile, first, end, lane); });
       if (!is_whole()) read_out_part(tile, first);
     }
   }
@@ -183,6 +181,21 @@ class FactoredKernel final : public FieldKernel {
     return exponent_[at] != 0;
   }
 
+  /// Calls visit<vectors>(lane) for each block of so many vectors of lanes, from `lane` on, in which there is something
+  /// to do. The last may be half a block; asynchronous updates know whole ones alone.
+  template <class Visit>
+  static HWY_INLINE void for_blocks(const Tile& tile, const Visit& visit) {
+    for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
+      if (!has_floats(tile, lane)) continue;
+      if constexpr (has_half_blocks && !sweeps)
+        if (tile.lanes - lane <= vector_lanes()) {
+          visit.template operator()<1>(lane);
+          continue;
+        }
+      visit.template operator()<block_vectors>(lane);
+    }
+  }
+
   /// Whether there is anything to do in a block of lanes.
   [[nodiscard]] static HWY_INLINE bool has_floats(const Tile& tile, Index lane) {
     for (Index at = lane; at < lane + block_lanes(); at += vector_lanes()) {
@@ -199,28 +212,29 @@ class FactoredKernel final : public FieldKernel {
   [[nodiscard]] Index patterns_from(Index first) const { return std::min(part_, field_.factor.rows() - first); }
 
   /// Adds the readout of one part of the patterns, whose weights are kept now.
-  HWY_INLINE void add_readout(Index first, Index row, Index lane, Block& readout) const {
+  template <std::size_t vectors>
+  HWY_INLINE void add_readout(Index first, Index row, Index lane, Vector (&readout)[block_rows][vectors]) const {
     multiply_columns(field_.factor.panel(first / panel_rows) + row * panel_rows,
                      panel_rows * field_.factor.padded_columns(), weights_.data() + lane, width_, patterns_from(first),
                      readout);
   }
 
-  HWY_INLINE void load_readout(Index row, Index lane, Block& readout) const {
+  template <std::size_t vectors>
+  HWY_INLINE void load_readout(Index row, Index lane, Vector (&readout)[block_rows][vectors]) const {
     load_block(readout_.data() + row * width_ + lane, width_, readout);
   }
 
   void read_out_part(const Tile& tile, Index first) {
     for (Index row = 0; row < tile.rows; row += block_rows)
-      for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
-        if (!has_floats(tile, lane)) continue;
-        Block readout;
+      for_blocks(tile, [&]<int vectors>(Index lane) HWY_ATTR {
+        BlockOf<vectors> readout;
         if (first == 0)
           clear(readout);
         else
           load_readout(row, lane, readout);
         add_readout(first, row, lane, readout);
         store_block(readout, readout_.data() + row * width_ + lane, width_);
-      }
+      });
   }
 
   /// h from a sum of products.
@@ -389,17 +403,18 @@ class FactoredKernel final : public FieldKernel {
   };
 
   /// All neurons of a block of lanes at once.
+  template <int vectors>
   void write_states(Tile& tile, Index lane, const NeuronTerms& terms) {
-    StateWriter<UpdateRule> writer(update_, tile, lane, terms);
+    StateWriter<UpdateRule, vectors> writer(update_, tile, lane, terms);
     for (Index row = 0; row < tile.rows; row += block_rows) {
-      Block readout;
+      BlockOf<vectors> readout;
       if (is_whole()) {
         clear(readout);
         add_readout(0, row, lane, readout);
       } else {
         load_readout(row, lane, readout);
       }
-      finish_readout(tile, row, lane, readout);
+      finish_readout<vectors>(tile, row, lane, readout);
       writer.write(row, readout);
     }
     writer.finish();
@@ -411,7 +426,7 @@ class FactoredKernel final : public FieldKernel {
     StateWriter<UpdateRule, 1> writer(update_, tile, 0, terms);
     for (Index row = 0; row < tile.rows; row += block_rows) {
       BlockOf<1> readout;
-      load_block<1>(readout_.data() + row * width_, width_, readout);
+      load_block(readout_.data() + row * width_, width_, readout);
       finish_readout<1>(tile, row, 0, readout);
       writer.write(row, readout);
     }
@@ -420,12 +435,12 @@ class FactoredKernel final : public FieldKernel {
 
   /// Weights of a part of the patterns for one block of lanes. A few entries of the states at a time meet all patterns:
   /// they stay in the first-level cache. Sums so far lie where the weights will.
-  template <bool in_units>
+  template <bool in_units, int vectors>
   void score(const Tile& tile, Index first, Index end, Index lane) {
     const Index columns = field_.factor.columns();
     for (Index k = 0; k < columns; k += score_pass)
       for (Index row = first; row < end; row += block_rows) {
-        Block scores;
+        BlockOf<vectors> scores;
         float* const sums = weights_.data() + (row - first) * width_ + lane;
         if (k == 0)
           clear(scores);
@@ -436,16 +451,16 @@ class FactoredKernel final : public FieldKernel {
         if (k + score_pass < columns)
           store_block(scores, sums, width_);
         else
-          weigh<in_units>(tile, first, row, lane, scores);
+          weigh<in_units, vectors>(tile, first, row, lane, scores);
       }
   }
 
   /// Weights of block_rows patterns of the part that starts at `first`, for one block of lanes.
-  template <bool in_units>
-  HWY_INLINE void weigh(const Tile& tile, Index first, Index row, Index lane, const Block& scores) {
+  template <bool in_units, int vectors>
+  HWY_INLINE void weigh(const Tile& tile, Index first, Index row, Index lane, const BlockOf<vectors>& scores) {
     [[maybe_unused]] Vector counted;
     if constexpr (has_units) counted = counted_bits();
-    for (int v = 0; v < block_vectors; ++v) {
+    for (int v = 0; v < vectors; ++v) {
       const Index at = lane + v * vector_lanes();
       Vector potential = hn::Zero(floats);
       Vector largest = hn::Zero(floats);

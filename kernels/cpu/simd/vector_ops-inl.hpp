@@ -43,6 +43,10 @@ inline constexpr int block_vectors = 2;
 HWY_INLINE Index vector_lanes() { return static_cast<Index>(hn::Lanes(floats)); }
 HWY_INLINE Index block_lanes() { return block_vectors * vector_lanes(); }
 
+/// Whether a block of one vector keeps multiply-adds from waiting for one another, as eight accumulators do: then few
+/// lanes cost half of many.
+inline constexpr bool has_half_blocks = block_rows >= 8;
+
 /// A block of `block_rows` rows by so many vectors.
 template <int vectors>
 using BlockOf = Vector[block_rows][static_cast<std::size_t>(vectors)];
