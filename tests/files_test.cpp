@@ -286,8 +286,8 @@ TEST_F(FilesTest, HaveTheLayoutOthersRead) {
        path_);
 
   const std::string header =
-      R"({"__metadata__":{"beta":"0.25","format":"attractor memory","rule":"modern_hopfield","separation":"softmax","similarity":"dot",)"
-      R"("storage":"float32","version":"1"},)"
+      R"({"__metadata__":{"beta":"0.25","content_storage":"float32","format":"attractor memory",)"
+      R"("rule":"modern_hopfield","separation":"softmax","similarity":"dot","storage":"float32","version":"1"},)"
       R"("contents":{"data_offsets":[16,24],"dtype":"F32","shape":[2,1]},)"
       R"("patterns":{"data_offsets":[0,16],"dtype":"F32","shape":[2,2]}})";
   const std::string padding((8 - header.size() % 8) % 8, ' ');
@@ -306,9 +306,9 @@ TEST_F(FilesTest, HavePatternsOf16BitsAsTheyAreStored) {
                              Stored{PatternStorage::bfloat16, "bfloat16", "BF16", 0x40003f80, 0x3f00c040}}) {
     save(Memory::exponential(test_device(), matrix({{1, 2}, {-3, 0.5F}}), {.storage = kind.storage}), path_);
     const std::string tensor = R"("patterns":{"data_offsets":[0,8],"dtype":")" + kind.dtype + R"(","shape":[2,2]}})";
-    const std::string header =
-        R"({"__metadata__":{"beta":"1","format":"attractor memory","rule":"exponential","storage":")" + kind.name +
-        R"(","version":"1"},)" + tensor;
+    const std::string header = R"({"__metadata__":{"beta":"1","content_storage":"float32","format":"attractor memory",)"
+                               R"("rule":"exponential","storage":")" +
+                               kind.name + R"(","version":"1"},)" + tensor;
     const std::string padding((8 - header.size() % 8) % 8, ' ');
     const std::vector<float> bits = {std::bit_cast<float>(kind.first), std::bit_cast<float>(kind.second)};
     EXPECT_EQ(read_bytes(path_), make_file(header + padding, bits)) << kind.name;
