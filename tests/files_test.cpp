@@ -111,6 +111,12 @@ std::vector<Kind> all_kinds() {
       return Memory::modern_hopfield(test_device(), patterns, {.storage = storage, .contents = contents});
     };
   };
+  const auto with_contents_as = [](PatternStorage storage, PatternStorage content_storage) {
+    return [=](View patterns, View contents) {
+      return Memory::modern_hopfield(test_device(), patterns,
+                                     {.storage = storage, .contents = contents, .content_storage = content_storage});
+    };
+  };
   return {
       {"Hebbian", [](View patterns, View) { return Memory::hebbian(test_device(), patterns); }},
       {"HebbianWithOptions",
@@ -165,6 +171,13 @@ std::vector<Kind> all_kinds() {
       {"ExponentialStoredAsBfloat16",
        [](View patterns, View) {
          return Memory::exponential(test_device(), patterns, {.storage = PatternStorage::bfloat16});
+       }},
+      {"ContentsStoredAsFloat16", with_contents_as(PatternStorage::float32, PatternStorage::float16)},
+      {"ContentsStoredAsBfloat16", with_contents_as(PatternStorage::float16, PatternStorage::bfloat16)},
+      {"ExponentialWithContentsStoredAsFloat16",
+       [](View patterns, View contents) {
+         return Memory::exponential(test_device(), patterns,
+                                    {.contents = contents, .content_storage = PatternStorage::float16});
        }},
       {"SharedWeights", adaptive({.squared_distance = some_weights(11), .beta_squared_distance = 0.7F})},
       {"Groups", adaptive({.dot = some_weights(4), .beta_dot = -0.3F, .groups = 3})},
@@ -286,8 +299,8 @@ TEST_F(FilesTest, HaveTheLayoutOthersRead) {
        path_);
 
   const std::string header =
-      R"({"__metadata__":{"beta":"0.25","format":"attractor memory","rule":"modern_hopfield","separation":"softmax","similarity":"dot",)"
-      R"("storage":"float32","version":"1"},)"
+      R"({"__metadata__":{"beta":"0.25","content_storage":"float32","format":"attractor memory",)"
+      R"("rule":"modern_hopfield","separation":"softmax","similarity":"dot","storage":"float32","version":"1"},)"
       R"("contents":{"data_offsets":[16,24],"dtype":"F32","shape":[2,1]},)"
       R"("patterns":{"data_offsets":[0,16],"dtype":"F32","shape":[2,2]}})";
   const std::string padding((8 - header.size() % 8) % 8, ' ');
@@ -306,9 +319,9 @@ TEST_F(FilesTest, HavePatternsOf16BitsAsTheyAreStored) {
                              Stored{PatternStorage::bfloat16, "bfloat16", "BF16", 0x40003f80, 0x3f00c040}}) {
     save(Memory::exponential(test_device(), matrix({{1, 2}, {-3, 0.5F}}), {.storage = kind.storage}), path_);
     const std::string tensor = R"("patterns":{"data_offsets":[0,8],"dtype":")" + kind.dtype + R"(","shape":[2,2]}})";
-    const std::string header =
-        R"({"__metadata__":{"beta":"1","format":"attractor memory","rule":"exponential","storage":")" + kind.name +
-        R"(","version":"1"},)" + tensor;
+    const std::string header = R"({"__metadata__":{"beta":"1","content_storage":"float32","format":"attractor memory",)"
+                               R"("rule":"exponential","storage":")" +
+                               kind.name + R"(","version":"1"},)" + tensor;
     const std::string padding((8 - header.size() % 8) % 8, ' ');
     const std::vector<float> bits = {std::bit_cast<float>(kind.first), std::bit_cast<float>(kind.second)};
     EXPECT_EQ(read_bytes(path_), make_file(header + padding, bits)) << kind.name;
@@ -317,6 +330,49 @@ TEST_F(FilesTest, HavePatternsOf16BitsAsTheyAreStored) {
     expect_same(load_bytes(make_file("{" + std::string(modern) + "," + tensor, bits)),
                 Memory::modern_hopfield(test_device(), matrix({{1, 2}, {-3, 0.5F}}), {.beta = 2.0F}));
   }
+}
+
+TEST_F(FilesTest, HaveContentsOf16BitsAsTheyAreStored) {
+  struct Stored {
+    PatternStorage storage;
+    std::string name;
+    std::string dtype;
+    std::uint32_t bits;  ///< −3 and 0.5
+  };
+  const Matrix<float> patterns = matrix({{1}, {2}});
+  const Matrix<float> contents = matrix({{-3}, {0.5F}});
+  for (const Stored& kind : {Stored{PatternStorage::float16, "float16", "F16", 0x3800c200},
+                             Stored{PatternStorage::bfloat16, "bfloat16", "BF16", 0x3f00c040}}) {
+    save(Memory::exponential(test_device(), patterns, {.contents = contents, .content_storage = kind.storage}), path_);
+    const std::string tensors = R"("contents":{"data_offsets":[8,12],"dtype":")" + kind.dtype +
+                                R"(","shape":[2,1]},)"
+                                R"("patterns":{"data_offsets":[0,8],"dtype":"F32","shape":[2,1]}})";
+    const std::string header = R"({"__metadata__":{"beta":"1","content_storage":")" + kind.name +
+                               R"(","format":"attractor memory","rule":"exponential","storage":"float32",)"
+                               R"("version":"1"},)" +
+                               tensors;
+    const std::string padding((8 - header.size() % 8) % 8, ' ');
+    const std::vector<float> values = {1, 2, std::bit_cast<float>(kind.bits)};
+    EXPECT_EQ(read_bytes(path_), make_file(header + padding, values)) << kind.name;
+
+    // Of others, whatever the memory stores; files of before there was a choice say nothing of it.
+    expect_same(load_bytes(make_file("{" + std::string(modern) + "," + tensors, values)),
+                Memory::modern_hopfield(test_device(), patterns, {.beta = 2.0F, .contents = contents}));
+  }
+}
+
+TEST_F(FilesTest, ContentsThatCannotBeStoredAsTheySayAreRefused) {
+  const auto metadata = [](const std::string& storage) {
+    return R"({"__metadata__":{"format":"attractor memory","version":"1","rule":"exponential","beta":"1",)"
+           R"("content_storage":")" +
+           storage + R"("},"patterns":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]})";
+  };
+  const std::string contents = R"(,"contents":{"dtype":"F32","shape":[1,1],"data_offsets":[4,8]}})";
+
+  EXPECT_NO_THROW(load_bytes(make_file(metadata("float16") + contents, {1, 65504})));
+  expect_refused(make_file(metadata("float16") + contents, {1, 65520}), {"contents", "float16", "row 0", "65520"});
+  expect_refused(make_file(metadata("float16") + "}", {1}), {"float16", "none were given"});
+  expect_refused(make_file(metadata("half") + contents, {1, 2}), {"content_storage", "half"});
 }
 
 TEST_F(FilesTest, AreReadAsOthersWriteThem) {

@@ -144,6 +144,7 @@ TEST(GrowthTest, NewPatternsTakeTheRoomThatThereIs) {
   const auto modern = [&](Similarity similarity, const NormalisedSeparation& separation = softmax()) {
     return Memory::modern_hopfield(cpu, patterns, {.similarity = similarity, .separation = separation});
   };
+  const ModernHopfieldOptions halves{.contents = patterns, .content_storage = PatternStorage::float16};
   using enum Similarity;
   std::vector<Memory> memories = {modern(dot),
                                   modern(squared_distance),
@@ -157,7 +158,8 @@ TEST(GrowthTest, NewPatternsTakeTheRoomThatThereIs) {
                                   Memory::bidirectional(cpu, patterns, {.first = 10}),
                                   Memory::exponential(cpu, patterns, {.storage = PatternStorage::float16}),
                                   Memory::adaptive(cpu, patterns, {.squared_distance = std::vector<float>(32, 1.0F)}),
-                                  Memory::modern_hopfield(cpu, patterns, {.contents = patterns})};
+                                  Memory::modern_hopfield(cpu, patterns, {.contents = patterns}),
+                                  Memory::modern_hopfield(cpu, patterns, halves)};
   while (!memories.empty()) {
     Memory memory = std::move(memories.back());
     memories.pop_back();
@@ -173,16 +175,19 @@ TEST(GrowthTest, NewPatternsTakeTheRoomThatThereIs) {
   }
 }
 
+/// What a memory takes for each of the 4000 × 128 entries stored.
+template <class Make>
+double bytes_of(const Make& make) {
+  const std::size_t before = allocated_bytes();
+  const Memory memory = make();
+  return static_cast<double>(allocated_bytes() - before) / static_cast<double>(4000 * 128);
+}
+
 TEST(StorageTest, PatternsOf16BitsTakeHalfTheMemory) {
   Rng rng(64);
   Matrix<float> near = random_gaussian(4000, 128, rng);
   Matrix<float> far = copy(near);
   for (Index i = 0; i < far.size(); ++i) far.data()[i] += 100.0F;
-  const auto bytes_of = [](const auto& make) {
-    const std::size_t before = allocated_bytes();
-    const Memory memory = make();
-    return static_cast<double>(allocated_bytes() - before) / static_cast<double>(4000 * 128);
-  };
   using enum Similarity;
   for (const Matrix<float>* const patterns : {&near, &far})
     for (const PatternStorage storage : {PatternStorage::float32, PatternStorage::float16, PatternStorage::bfloat16}) {
@@ -203,6 +208,27 @@ TEST(StorageTest, PatternsOf16BitsTakeHalfTheMemory) {
         else
           EXPECT_LT(each, 2.2);
     }
+}
+
+TEST(StorageTest, ContentsOf16BitsTakeHalfTheMemory) {
+  Rng rng(65);
+  const Matrix<float> patterns = random_gaussian(4000, 8, rng);
+  const Matrix<float> contents = random_gaussian(4000, 128, rng);
+  for (const PatternStorage storage : {PatternStorage::float32, PatternStorage::float16, PatternStorage::bfloat16}) {
+    const ExponentialOptions exponential{.contents = contents, .content_storage = storage};
+    const ModernHopfieldOptions modern{.contents = contents, .content_storage = storage};
+    ModernHopfieldOptions balls = modern;
+    balls.similarity = Similarity::manhattan;
+    balls.separation = epanechnikov();
+    for (const double each : {bytes_of([&] { return Memory::exponential(Device::cpu(), patterns, exponential); }),
+                              bytes_of([&] { return Memory::modern_hopfield(Device::cpu(), patterns, modern); }),
+                              bytes_of([&] { return Memory::modern_hopfield(Device::cpu(), patterns, balls); })})
+      // The patterns take a sixteenth of what contents take as floats.
+      if (storage == PatternStorage::float32)
+        EXPECT_GT(each, 4.0);
+      else
+        EXPECT_LT(each, 2.5);
+  }
 }
 
 /// Whether work() finds memory for all but one allocation, and can do without that.
@@ -235,6 +261,7 @@ TEST(OutOfMemoryTest, ChangesFailAsAWhole) {
        {Memory::modern_hopfield(cpu, patterns, {.contents = contents}),
         Memory::exponential(cpu, patterns, {.contents = contents}),
         Memory::modern_hopfield(cpu, patterns, {.storage = PatternStorage::bfloat16, .contents = contents}),
+        Memory::modern_hopfield(cpu, patterns, {.contents = contents, .content_storage = PatternStorage::float16}),
         Memory::dense_associative(cpu, patterns, {.contents = contents}),
         Memory::minerva(cpu, patterns, {.contents = contents}),
         Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::factored, .contents = contents}),

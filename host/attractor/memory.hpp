@@ -111,6 +111,8 @@ struct ModernHopfieldOptions {
   std::vector<float> log_prior = {};
   /// P×M contents read out at the end of a relaxation, p(s)ᵀC, NaN where all p are 0; none: auto-associative.
   MatrixView<const float> contents = {};
+  /// What entries of contents are kept as, as `storage` for patterns; float32 where there are no contents.
+  PatternStorage content_storage = PatternStorage::float32;
 };
 
 struct ExponentialOptions {
@@ -118,6 +120,7 @@ struct ExponentialOptions {
   PatternStorage storage = PatternStorage::float32;  ///< see ModernHopfieldOptions
   /// P×M contents read out at the end of a relaxation, softmax(βAx)ᵀC; none: auto-associative.
   MatrixView<const float> contents = {};
+  PatternStorage content_storage = PatternStorage::float32;  ///< see ModernHopfieldOptions
 };
 
 struct AdaptiveOptions {
@@ -241,9 +244,9 @@ class ATTRACTOR_EXPORT Memory {
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
   /// @throws InvalidArgument as `hebbian`, beta not positive and finite, alpha outside [1.05, 2], a count below 1,
   /// epsilon outside (0, 1], epanechnikov with another similarity than squared_distance or manhattan,
-  /// log-priors that are not [P], NaN, +∞ or all −∞, contents that don't have P rows, or patterns beyond the range of
-  /// what they are stored as.
-  /// @throws NotSupported patterns stored as float16 or bfloat16 on a CUDA device. Complexity: O(PD).
+  /// log-priors that are not [P], NaN, +∞ or all −∞, contents that don't have P rows, patterns or contents beyond the
+  /// range of what they are stored as, or contents to be stored as float16 or bfloat16 where there are none.
+  /// @throws NotSupported patterns or contents stored as float16 or bfloat16 on a CUDA device. Complexity: O(PD + PM).
   static Memory modern_hopfield(const Device& device, MatrixView<const float> patterns,
                                 const ModernHopfieldOptions& options = {});
 
@@ -319,7 +322,8 @@ class ATTRACTOR_EXPORT Memory {
   /// first call takes O(PD) and as much memory again as they have as float32. @throws std::bad_alloc
   [[nodiscard]] MatrixView<const float> patterns() const;
 
-  /// The contents as given, [P × M]; empty where the memory is auto-associative. As for `patterns()`.
+  /// The contents as given, rounded as patterns are, [P × M]; empty where the memory is auto-associative. As for
+  /// `patterns()`.
   [[nodiscard]] MatrixView<const float> contents() const;
 
   [[nodiscard]] Index dimension() const;          ///< D
@@ -331,7 +335,7 @@ class ATTRACTOR_EXPORT Memory {
   /// other memories. Valid as long as `patterns()`.
   [[nodiscard]] const AdaptiveSimilarity* similarity() const;
 
-  /// The rule and its parameters, as "exponential(beta = 1, storage = float32)".
+  /// The rule and its parameters, as "exponential(beta = 1, storage = float32, content_storage = float32)".
   [[nodiscard]] std::string rule() const;
 
   /// The form in use, never `automatic`; only linear memories may be `dense`.

@@ -153,10 +153,10 @@ cpu::Readout make_readout(const PointwiseForm& form) {
           .diagonal = for_neurons(dense.diagonal)};
 }
 
-template <class Normalised>
-cpu::Readout make_readout(const Normalised& form) {
-  return {.contents = cpu::PackedMatrix(form.contents)};
+cpu::Readout make_readout(const SoftmaxForm& form) {
+  return {.contents = cpu::PackedMatrix(form.contents, form.content_storage)};
 }
+cpu::Readout make_readout(const AdaptiveForm& form) { return {.contents = cpu::PackedMatrix(form.contents)}; }
 
 /// The patterns in the layout of kernels; null where a field keeps what became of them, or nothing.
 const cpu::PackedMatrix* patterns_of(const cpu::EmptyField& /*field*/) { return nullptr; }

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <iterator>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <attractor/error.hpp>
@@ -29,18 +28,27 @@ const char* log_prior_name(const Rule& rule) {
   return std::holds_alternative<AdaptiveSimilarity>(rule) ? "similarity.log_prior" : "log_prior";
 }
 
-TensorView tensor(const std::string& name, MatrixView<const float> matrix) {
-  return {name, {matrix.rows, matrix.columns}, matrix.data};
-}
+/// Patterns or contents of a memory, which are rounded, as they are stored.
+class RowTensor {
+ public:
+  RowTensor(const StoredRows& rows, PatternStorage storage) : storage_(storage), values_(rows.copy()) {
+    if (storage == PatternStorage::float32) return;
+    halves_.reserve(static_cast<std::size_t>(values_.size()));
+    std::transform(values_.data(), values_.data() + values_.size(), std::back_inserter(halves_),
+                   [&](float value) { return encode(storage, value); });
+  }
 
-/// Patterns, which are rounded, as they are stored; nothing of floats of 32 bits.
-std::vector<std::uint16_t> encoded(const Matrix<float>& patterns, PatternStorage storage) {
-  std::vector<std::uint16_t> result;
-  if (storage == PatternStorage::float32) return result;
-  std::transform(patterns.data(), patterns.data() + patterns.size(), std::back_inserter(result),
-                 [&](float value) { return encode(storage, value); });
-  return result;
-}
+  [[nodiscard]] TensorView view(const std::string& name) const {
+    TensorView result{name, {values_.rows(), values_.columns()}, values_.data(), storage_};
+    if (storage_ != PatternStorage::float32) result.data = halves_.data();
+    return result;
+  }
+
+ private:
+  PatternStorage storage_;
+  Matrix<float> values_;
+  std::vector<std::uint16_t> halves_;  ///< unless they are stored as float32
+};
 
 /// Weights that all patterns share are a vector, those of each a matrix.
 TensorView tensor(const std::string& name, const std::vector<float>& weights, Index ranks) {
@@ -49,9 +57,9 @@ TensorView tensor(const std::string& name, const std::vector<float>& weights, In
   return {name, {count / ranks, ranks}, weights.data()};
 }
 
-std::vector<TensorView> tensors(const Memory& memory, TensorView patterns, MatrixView<const float> contents) {
-  std::vector<TensorView> result = {std::move(patterns)};
-  if (contents.columns > 0) result.push_back(tensor(contents_name, contents));
+std::vector<TensorView> tensors(const Memory& memory, const RowTensor& patterns, const RowTensor& contents) {
+  std::vector<TensorView> result = {patterns.view(patterns_name)};
+  if (memory.content_dimension() > 0) result.push_back(contents.view(contents_name));
   const Rule& rule = Access::state(memory).rule;
   if (const std::vector<float>* const log_prior = log_prior_of(rule); log_prior != nullptr && !log_prior->empty())
     result.push_back({log_prior_name(rule), {memory.pattern_count()}, log_prior->data()});
@@ -105,14 +113,9 @@ Memory read_memory(const Device& device, SafetensorsReader& file) {
 
 void save(const Memory& memory, const std::filesystem::path& path) {
   const detail::MemoryState& state = detail::Access::state(memory);
-  const Matrix<float> patterns = state.patterns.copy();
-  const Matrix<float> contents = state.contents.copy();
-  detail::TensorView stored = detail::tensor(detail::patterns_name, patterns);
-  stored.elements = detail::storage_of(state.rule);
-  const std::vector<std::uint16_t> halves = detail::encoded(patterns, stored.elements);
-  if (!halves.empty()) stored.data = halves.data();
-  detail::write_safetensors(path, detail::to_metadata(state.rule),
-                            detail::tensors(memory, std::move(stored), contents));
+  const detail::RowTensor patterns(state.patterns, detail::storage_of(state.rule));
+  const detail::RowTensor contents(state.contents, detail::content_storage_of(state.rule));
+  detail::write_safetensors(path, detail::to_metadata(state.rule), detail::tensors(memory, patterns, contents));
 }
 
 Memory load(const Device& device, const std::filesystem::path& path) {

@@ -102,6 +102,7 @@ class FormMaker {
     return SoftmaxForm{.patterns = patterns,
                        .contents = contents_,
                        .storage = rule.storage,
+                       .content_storage = rule.content_storage,
                        .centre = std::move(centre),
                        .resolution = readout_resolution(statistics_),
                        .similarity = quadratic ? Similarity::dot : rule.similarity,
@@ -119,6 +120,7 @@ class FormMaker {
     return SoftmaxForm{.patterns = patterns_,
                        .contents = contents_,
                        .storage = rule.storage,
+                       .content_storage = rule.content_storage,
                        .resolution = readout_resolution(statistics_),
                        .beta = rule.beta,
                        .quadratic = false};
@@ -136,6 +138,7 @@ class FormMaker {
     return SoftmaxForm{.patterns = patterns_,
                        .contents = contents_,
                        .storage = rule.storage,
+                       .content_storage = rule.content_storage,
                        .resolution = readout_resolution(statistics_),
                        .similarity = rule.similarity,
                        .separation = rule.separation,

@@ -324,10 +324,26 @@ void check_placement(const Rule& rule) {
 
 /// Before anything is made for that device.
 void check_storage(const Device& device, const Rule& rule) {
-  const PatternStorage storage = storage_of(rule);
-  if (device.kind() == Device::Kind::cuda && storage != PatternStorage::float32)
-    throw NotSupported("patterns are stored as " + to_text(storage) +
-                       " on the CPU only; on a CUDA device the memory's storage must be float32");
+  if (device.kind() != Device::Kind::cuda) return;
+  const auto check = [](const std::string& what, PatternStorage storage, const std::string& option) {
+    if (storage != PatternStorage::float32)
+      throw NotSupported(what + " are stored as " + to_text(storage) +
+                         " on the CPU only; on a CUDA device the memory's " + option + " must be float32");
+  };
+  check("patterns", storage_of(rule), "storage");
+  check("contents", content_storage_of(rule), "content_storage");
+}
+
+/// Whether there are contents only where a rule reads them out, and some where it says how they are stored.
+void check_contents(const Rule& rule, MatrixView<const float> contents) {
+  const bool given = are_given(contents);
+  if (given && !weighs_patterns(rule))
+    throw InvalidArgument("a " + std::string(name_of(rule)) +
+                          " memory has no weights of patterns to read contents out by; " +
+                          std::to_string(contents.rows) + " rows of them were given");
+  if (!given && content_storage_of(rule) != PatternStorage::float32)
+    throw InvalidArgument("contents are to be stored as " + to_text(content_storage_of(rule)) +
+                          ", and none were given; without contents content_storage must be float32");
 }
 
 void check_separation(const Rule& rule) {
@@ -390,16 +406,14 @@ Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<c
   check_parameters(rule);
   check_separation(rule);
   check_storage(device, rule);
-  if (!weighs_patterns(rule) && are_given(contents))
-    throw InvalidArgument("a " + std::string(name_of(rule)) +
-                          " memory has no weights of patterns to read contents out by; " +
-                          std::to_string(contents.rows) + " rows of them were given");
+  check_contents(rule, contents);
   Rows own(device, patterns, "patterns");
   check_arrays(rule, patterns.rows, patterns.columns);
   check_placement(rule);
   Rows own_contents = take_contents(device, contents, patterns.rows);
-  return Memory(
-      make_state(device, without_contents(rule), rounded(std::move(own), storage_of(rule)), std::move(own_contents)));
+  own = rounded(std::move(own), storage_of(rule), "patterns");
+  own_contents = rounded(std::move(own_contents), content_storage_of(rule), "contents");
+  return Memory(make_state(device, without_contents(rule), std::move(own), std::move(own_contents)));
 }
 
 Memory Memory::hebbian(const Device& device, MatrixView<const float> patterns, const HebbianOptions& options) {
@@ -454,12 +468,15 @@ void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const floa
   if (given != has_contents)
     throw InvalidArgument(given ? "contents were given, but the memory has none"
                                 : "the memory has contents; none were given");
-  const detail::Rows own_contents = detail::take_contents(device(), new_contents, new_patterns.rows);
+  detail::Rows given_contents = detail::take_contents(device(), new_contents, new_patterns.rows);
   if (given && new_contents.columns != content_dimension())
     throw InvalidArgument("contents have " + std::to_string(new_contents.columns) + " columns, those of the memory " +
                           std::to_string(content_dimension()));
   if (new_patterns.rows == 0) return;
-  const detail::Rows own_patterns = detail::rounded(std::move(given_patterns), detail::storage_of(state_->rule));
+  const detail::Rows own_patterns =
+      detail::rounded(std::move(given_patterns), detail::storage_of(state_->rule), "patterns");
+  const detail::Rows own_contents =
+      detail::rounded(std::move(given_contents), detail::content_storage_of(state_->rule), "contents");
   if (detail::append(state_, own_patterns.view(), own_contents.view())) return;
   state_ = detail::make_state(state_->device, state_->rule, detail::stack(state_->patterns.copy(), own_patterns.view()),
                               detail::stack(state_->contents.copy(), own_contents.view()), true);

@@ -44,15 +44,15 @@ Rows::Rows(const Device& device, MatrixView<const float> given, const std::strin
   check_finite(view_, what);
 }
 
-Rows rounded(Rows patterns, PatternStorage storage) {
-  if (storage == PatternStorage::float32) return patterns;
-  const MatrixView<const float> given = patterns.view();
+Rows rounded(Rows rows, PatternStorage storage, const std::string& what) {
+  if (storage == PatternStorage::float32) return rows;
+  const MatrixView<const float> given = rows.view();
   Matrix<float> result(given.rows, given.columns);
   for (Index i = 0; i < given.rows; ++i)
     for (Index k = 0; k < given.columns; ++k) {
       result(i, k) = decode(storage, encode(storage, given(i, k)));
       if (!std::isfinite(result(i, k)))
-        throw InvalidArgument("patterns are beyond the range of " + to_text(storage) + ": row " + std::to_string(i) +
+        throw InvalidArgument(what + " are beyond the range of " + to_text(storage) + ": row " + std::to_string(i) +
                               ", column " + std::to_string(k) + " is " + to_text(given(i, k)));
     }
   return result;

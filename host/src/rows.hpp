@@ -42,7 +42,9 @@ class Rows {
   MatrixView<const float> view_ = {};
 };
 
-/// Patterns, which are finite, as they are stored. @throws InvalidArgument one has a value that is beyond the range.
-Rows rounded(Rows patterns, PatternStorage storage);
+/// Rows, which are finite, as they are stored; `what` is the plural: "patterns".
+///
+/// @throws InvalidArgument a value is beyond the range.
+Rows rounded(Rows rows, PatternStorage storage, const std::string& what);
 
 }  // namespace attractor::detail

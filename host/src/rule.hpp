@@ -120,6 +120,7 @@ struct RuleTraits<ModernHopfieldOptions> {
     visit(Parameter{.name = "similarity", .in_all_files = false}, rule.similarity);
     visit(Parameter{.name = "separation", .in_all_files = false}, rule.separation);
     visit(Parameter{.name = "storage", .in_all_files = false}, rule.storage);
+    visit(Parameter{.name = "content_storage", .in_all_files = false}, rule.content_storage);
   }
 };
 
@@ -133,6 +134,7 @@ struct RuleTraits<ExponentialOptions> {
   static void visit_parameters(Options& rule, const Visit& visit) {
     visit(Parameter{"beta", positive, "inverse temperature beta"}, rule.beta);
     visit(Parameter{.name = "storage", .in_all_files = false}, rule.storage);
+    visit(Parameter{.name = "content_storage", .in_all_files = false}, rule.content_storage);
   }
 };
 
@@ -214,6 +216,16 @@ inline PatternStorage storage_of(const Rule& rule) {
   return std::visit(
       [](const auto& kind) {
         if constexpr (requires { kind.storage; }) return kind.storage;
+        return PatternStorage::float32;
+      },
+      rule);
+}
+
+/// The same of contents.
+inline PatternStorage content_storage_of(const Rule& rule) {
+  return std::visit(
+      [](const auto& kind) {
+        if constexpr (requires { kind.content_storage; }) return kind.content_storage;
         return PatternStorage::float32;
       },
       rule);

@@ -365,7 +365,7 @@ TEST(CudaSoftmaxTest, ManyPatternsAreScannedInParts) {
   EXPECT_TRUE(same_row(whole, 69, relaxer.relax(queries.view().slice(69, 1)), 0)) << "depends on its batch";
 }
 
-TEST(CudaSoftmaxTest, PatternsOf16BitsAreRefusedByName) {
+TEST(CudaSoftmaxTest, PatternsAndContentsOf16BitsAreRefusedByName) {
   Rng rng(86);
   const Matrix<float> patterns = random_gaussian(3, 8, rng);
   const ModernHopfieldOptions options{.storage = PatternStorage::bfloat16};
@@ -381,6 +381,10 @@ TEST(CudaSoftmaxTest, PatternsOf16BitsAreRefusedByName) {
   expect_refused([&] { return Memory::modern_hopfield(Device::cuda(), patterns, options); });
   expect_refused([&] { return Memory::exponential(Device::cuda(), patterns, {.storage = options.storage}); });
   expect_refused([&] { return memory.copy_to(Device::cuda()); });
+  const ModernHopfieldOptions of_contents{.contents = patterns, .content_storage = options.storage};
+  const Memory with_contents = Memory::modern_hopfield(Device::cpu(), patterns, of_contents);
+  expect_refused([&] { return Memory::modern_hopfield(Device::cuda(), patterns, of_contents); });
+  expect_refused([&] { return with_contents.copy_to(Device::cuda()); });
 }
 
 }  // namespace

@@ -211,6 +211,28 @@ def test_patterns_of_16_bits(rng, make):
         make(patterns, storage="half")
 
 
+@pytest.mark.parametrize("make", [attractor.Memory.modern_hopfield, attractor.Memory.exponential])
+def test_contents_of_16_bits(rng, make, tmp_path):
+    patterns, contents, queries = floats(rng, 12, 17), floats(rng, 12, 5), floats(rng, 5, 17)
+    memory = make(patterns, beta=0.5, contents=contents, content_storage="float16")
+    rounded = contents.astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(memory.contents, rounded)
+    np.testing.assert_array_equal(memory.patterns, patterns)
+    expected = make(patterns, beta=0.5, contents=rounded)
+    np.testing.assert_array_equal(step(memory, queries).contents, step(expected, queries).contents)
+    attractor.save(memory, tmp_path / "memory.safetensors")
+    loaded = attractor.load(tmp_path / "memory.safetensors")
+    assert loaded.rule == memory.rule and "content_storage = float16" in memory.rule
+    np.testing.assert_array_equal(attractor.recall(loaded, queries).contents,
+                                  attractor.recall(expected, queries).contents)
+    with pytest.raises(attractor.InvalidArgument, match="contents .* row 0, column 0 is 70000"):
+        memory.imprint(patterns[:1], np.full((1, 5), 7e4))
+    with pytest.raises(attractor.InvalidArgument, match="contents .* bfloat16.* none were given"):
+        make(patterns, content_storage="bfloat16")
+    with pytest.raises(attractor.InvalidArgument, match="float32, float16, bfloat16"):
+        make(patterns, contents=contents, content_storage="half")
+
+
 def ranked_scores(patterns, queries, distance, dot, prior):
     rows, states = patterns.astype(np.float64), queries.astype(np.float64)
     distances = -np.sort((rows[None] - states[:, None]) ** 2, axis=2)
@@ -243,7 +265,7 @@ def test_contents_of_linear_memories(rng):
 def test_a_memory_tells_what_it_is(rng):
     patterns, contents = signs(rng, 3, 20), floats(rng, 3, 4)
     memory = attractor.Memory.exponential(patterns, beta=2.0, contents=contents)
-    assert memory.rule == "exponential(beta = 2, storage = float32)"
+    assert memory.rule == "exponential(beta = 2, storage = float32, content_storage = float32)"
     assert (len(memory), memory.pattern_count, memory.dimension, memory.content_dimension) == (3, 3, 20, 4)
     assert memory.device == attractor.Device.best()
     assert memory.similarity is None

@@ -199,3 +199,13 @@ def test_heads_are_attention(rng):
         np.testing.assert_array_equal(result.status[h], expected.status)
     again = attractor.Heads(heads.relaxers).relax(queries)
     np.testing.assert_array_equal(again.states, result.states)
+
+
+def test_heads_store_contents_in_16_bits(rng):
+    keys, values, queries = floats(rng, 11, 8), floats(rng, 11, 6), floats(rng, 5, 8)
+    exact = values.astype(np.float16).astype(np.float32)
+    heads = attractor.Heads.modern_hopfield(keys, [0.5, 0.5], contents=values, content_storage="float16")
+    expected = attractor.Heads.modern_hopfield(keys, [0.5, 0.5], contents=exact)
+    np.testing.assert_array_equal(heads.relax(queries).contents, expected.relax(queries).contents)
+    for relaxer in heads.relaxers:
+        assert "content_storage = float16" in relaxer.memory.rule

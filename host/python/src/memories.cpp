@@ -95,20 +95,24 @@ SharedMemory minerva(const Array& traces, const MaybeArray& contents, const Mayb
 
 SharedMemory modern_hopfield(const Array& patterns, float beta, std::string_view similarity,
                              const AnySeparation* separation, std::string_view storage, const MaybeObject& log_prior,
-                             const MaybeArray& contents, const MaybeDevice& device) {
+                             const MaybeArray& contents, std::string_view content_storage, const MaybeDevice& device) {
   return made(&Memory::modern_hopfield, patterns, contents,
               {.beta = beta,
                .similarity = parse<Similarity>("similarity", similarity),
                .separation = separation == nullptr ? softmax() : separation->value,
                .storage = parse<PatternStorage>("storage", storage),
-               .log_prior = read_floats(log_prior, "log-priors")},
+               .log_prior = read_floats(log_prior, "log-priors"),
+               .content_storage = parse<PatternStorage>("content_storage", content_storage)},
               device);
 }
 
 SharedMemory exponential(const Array& patterns, float beta, std::string_view storage, const MaybeArray& contents,
-                         const MaybeDevice& device) {
+                         std::string_view content_storage, const MaybeDevice& device) {
   return made(&Memory::exponential, patterns, contents,
-              {.beta = beta, .storage = parse<PatternStorage>("storage", storage)}, device);
+              {.beta = beta,
+               .storage = parse<PatternStorage>("storage", storage),
+               .content_storage = parse<PatternStorage>("content_storage", content_storage)},
+              device);
 }
 
 SharedMemory adaptive(const Array& patterns, const RankedSimilarity& similarity, const MaybeArray& contents,
@@ -214,7 +218,7 @@ void bind_normalised(nb::class_<SharedMemory>& type) {
   type.def_static("modern_hopfield", &modern_hopfield, nb::arg("patterns"), nb::kw_only(),
                   nb::arg("beta") = modern.beta, nb::arg("similarity") = "dot", nb::arg("separation") = nb::none(),
                   nb::arg("storage") = "float32", nb::arg("log_prior") = nb::none(), nb::arg("contents") = nb::none(),
-                  nb::arg("device") = nb::none(),
+                  nb::arg("content_storage") = "float32", nb::arg("device") = nb::none(),
                   R"(Modern Hopfield network (Ramsauer et al. 2020): readout p(s)ᵀA with the scores s = β sim(A, x) + b.
 
 patterns: [P, D], finite, copied.
@@ -224,12 +228,14 @@ separation: softmax() by default, sparsemax(), entmax(), normmax(), top() or, wi
 storage: what entries of patterns are kept as: 'float32', or on the CPU 'float16' or 'bfloat16', to which they are
 rounded then.
 log_prior: b [P]; −inf for patterns that are never retrieved.
-contents: [P, M] read out at the end of a relaxation, p(s)ᵀC.)");
+contents: [P, M] read out at the end of a relaxation, p(s)ᵀC.
+content_storage: as storage, of contents, which must be given unless it is 'float32'.)");
   type.def_static(
       "exponential", &exponential, nb::arg("patterns"), nb::kw_only(), nb::arg("beta") = ExponentialOptions{}.beta,
-      nb::arg("storage") = "float32", nb::arg("contents") = nb::none(), nb::arg("device") = nb::none(),
+      nb::arg("storage") = "float32", nb::arg("contents") = nb::none(), nb::arg("content_storage") = "float32",
+      nb::arg("device") = nb::none(),
       R"(Exponential associative memory (Demircigil et al. 2017): weights exp(βAx), divided by their sum, for
-patterns [P, D] of ±1 and sign updates. storage: as `modern_hopfield`. contents: [P, M].)");
+patterns [P, D] of ±1 and sign updates. contents: [P, M]. storage, content_storage: as `modern_hopfield`.)");
   type.def_static("adaptive", &adaptive, nb::arg("patterns"), nb::arg("similarity"), nb::kw_only(),
                   nb::arg("contents") = nb::none(), nb::arg("device") = nb::none(),
                   R"(Adaptive Hopfield network: readout softmax(s)ᵀA with the scores of an AdaptiveSimilarity, as
@@ -288,7 +294,7 @@ void bind_queries(nb::class_<SharedMemory>& type) {
           "The similarity of an adaptive memory; None for others.")
       .def_prop_ro(
           "rule", [](const SharedMemory& self) { return self.now().rule(); },
-          "The rule and its parameters, as \"exponential(beta = 1, storage = float32)\".")
+          "The rule and its parameters, as \"exponential(beta = 1, storage = float32, content_storage = float32)\".")
       .def_prop_ro(
           "evaluation", [](const SharedMemory& self) { return name_of(self.now().evaluation()); },
           "The form in use: 'factored' or 'dense'.")

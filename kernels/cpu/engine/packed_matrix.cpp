@@ -6,7 +6,8 @@
 
 namespace attractor::cpu {
 
-PackedMatrix::PackedMatrix(MatrixView<const float> matrix) : columns_(matrix.columns) {
+PackedMatrix::PackedMatrix(MatrixView<const float> matrix, PatternStorage storage)
+    : columns_(matrix.columns), storage_(storage) {
   reserve(matrix.rows);
   append(matrix);
 }

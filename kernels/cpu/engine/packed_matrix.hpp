@@ -105,7 +105,7 @@ using AlignedFloats = AlignedArray<float>;
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  explicit PackedMatrix(MatrixView<const float> matrix);
+  explicit PackedMatrix(MatrixView<const float> matrix, PatternStorage storage = PatternStorage::float32);
   /// Without rows. `centre` [columns], or empty: 0; nothing is done about it where elements are floats.
   PackedMatrix(Index columns, PatternStorage storage, const std::vector<float>& centre);
   /// The transpose of a matrix.
