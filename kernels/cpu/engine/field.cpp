@@ -36,9 +36,11 @@ WorkShares share_work(const Field& field, int asked, Index states, bool each_by_
   const Index worth = std::clamp<Index>(sizes.thread_cost / std::max<Index>(cost, 1), 1, least_lanes);
   const int most = team_size(asked, most_threads, 1);
   const int workers = team_size(asked, states, worth);
-  const bool few = states <= workers * sizes.single_lanes && cost < sizes.shared_cost;
-  const int blocks = few || each_by_itself ? workers : team_size(workers, states, states_together(field));
-  if (!has_shares(field)) return {blocks, 1};
+  const bool large = cost >= sizes.shared_cost;
+  const bool few = states <= workers * sizes.single_lanes;
+  const bool apart = each_by_itself || (few && !large);
+  const int blocks = apart ? workers : team_size(workers, states, states_together(field));
+  if (!has_shares(field) || !(few || large)) return {blocks, 1};
   const Index own = std::min(states / blocks, least_lanes);
   // Threads that share patterns meet in every step.
   return {blocks, static_cast<int>(std::clamp<Index>(own * cost / (8 * sizes.thread_cost), 1, most / blocks))};

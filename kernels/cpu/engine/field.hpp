@@ -205,8 +205,9 @@ struct WorkShares {
 /// A worker has as many states as are worth a thread: fewer the larger the memory is that a step passes over, and as
 /// many as fill a register block of a small one. A part of what registers hold takes as long as all of it, unless it is
 /// so little that each state is dealt with by itself, as `each_by_itself` says of any number, and so there are no more
-/// workers than registers or register blocks are filled; other threads share the patterns. Of a memory that caches
-/// can't hold each worker would read all of it, so that even few states are one worker's.
+/// workers than registers or register blocks are filled. Of a memory that caches can't hold each worker would read all
+/// of it, so that even few states are one worker's, and other threads share the patterns, as they do where there are
+/// fewer states than threads.
 WorkShares share_work(const Field& field, int asked, Index states, bool each_by_itself = false);
 
 }  // namespace attractor::cpu

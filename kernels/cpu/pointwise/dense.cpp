@@ -32,7 +32,7 @@ class DenseKernel final : public FieldKernel {
   void evaluate(Tile& tile) override {
     twice_energy_ = {};
     for (Index row = 0; row < tile.rows; row += block_rows)
-      for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) read_out(tile, row, lane);
+      for_blocks<!sweeps>(tile.lanes, [&]<int vectors>(Index lane) HWY_ATTR { read_out<vectors>(tile, row, lane); });
     if (!tile.wants_energy) return;
     for (Index lane = 0; lane < tile.lanes; ++lane) {
       double twice = twice_energy_.value(lane);
@@ -43,11 +43,12 @@ class DenseKernel final : public FieldKernel {
 
   void advance(Tile& tile) override {
     const NeuronTerms terms{.resolution = field_.resolution.data(), .unit = tile.magnitude.data()};
-    for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+    for_blocks<!sweeps>(tile.lanes, [&]<int vectors>(Index lane) HWY_ATTR {
       if constexpr (sweeps)
         sweep_lanes(update_, tile, lane, order_, Fields{*this, terms, lane});
       else
-        write_states(tile, lane, terms);
+        write_states<vectors>(tile, lane, terms);
+    });
   }
 
   bool prepare(Tile& /*tile*/, std::span<const Arrival> /*arrivals*/) override { return false; }
@@ -56,13 +57,12 @@ class DenseKernel final : public FieldKernel {
   static constexpr bool sweeps = std::is_same_v<UpdateRule, AsynchronousSignUpdate>;
 
   /// All neurons of a block of lanes at once.
+  template <int vectors>
   void write_states(Tile& tile, Index lane, const NeuronTerms& terms) {
-    StateWriter<UpdateRule> writer(update_, tile, lane, terms);
+    StateWriter<UpdateRule, vectors> writer(update_, tile, lane, terms);
     for (Index row = 0; row < tile.rows; row += block_rows) {
-      Block readout;
-      for (int r = 0; r < block_rows; ++r)
-        for (int v = 0; v < block_vectors; ++v)
-          readout[r][v] = hn::Load(floats, readout_.data() + (row + r) * width_ + lane + v * vector_lanes());
+      BlockOf<vectors> readout;
+      load_block(readout_.data() + row * width_ + lane, width_, readout);
       writer.write(row, readout);
     }
     writer.finish();
@@ -118,12 +118,13 @@ class DenseKernel final : public FieldKernel {
     return has_thresholds() ? hn::Sub(value, hn::Set(floats, field_.threshold[neuron])) : value;
   }
 
+  template <int vectors>
   HWY_INLINE void read_out(const Tile& tile, Index row, Index lane) {
-    Block product;
+    BlockOf<vectors> product;
     const float* const panel = field_.weights.panel(row / panel_rows) + row % panel_rows;
     multiply_rows(panel, tile.state.data() + lane, width_, field_.weights.columns(), product);
     const Vector scale = hn::Set(floats, field_.scale);
-    for (int v = 0; v < block_vectors; ++v) {
+    for (int v = 0; v < vectors; ++v) {
       const Index first = lane + v * vector_lanes();
       Vector sum = hn::Zero(floats);
       HWY_UNROLL(block_rows)

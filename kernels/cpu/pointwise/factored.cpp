@@ -87,7 +87,7 @@ class FactoredKernel final : public FieldKernel {
                             .unit = (is_linear ? tile.magnitude : total_weight_).data()};
     if constexpr (!sweeps)
       if (singles_.have_room(tile)) return write_singles(tile, terms);
-    for_blocks(tile, [&]<int vectors>(Index lane) HWY_ATTR {
+    for_float_blocks(tile, [&]<int vectors>(Index lane) HWY_ATTR {
       if constexpr (sweeps) {
         sweep_lanes(update_, tile, lane, order_, Fields{*this, terms, lane, tile.held.data() + lane});
         if (tile.wants_energy) add_up_quadratic(tile, lane, terms);
@@ -130,7 +130,8 @@ class FactoredKernel final : public FieldKernel {
     if (singles_.have_room(tile)) return weigh_singles<in_units>(tile);
     for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
       const Index end = std::min(first + part_, field_.factor.padded_rows());
-      for_blocks(tile, [&]<int vectors>(Index lane) HWY_ATTR { score<in_units, vectors>(tile, first, end, lane); });
+      for_float_blocks(tile,
+                       [&]<int vectors>(Index lane) HWY_ATTR { score<in_units, vectors>(tile, first, end, lane); });
       if (!is_whole()) read_out_part(tile, first);
     }
   }
@@ -181,19 +182,13 @@ class FactoredKernel final : public FieldKernel {
     return exponent_[at] != 0;
   }
 
-  /// Calls visit<vectors>(lane) for each block of so many vectors of lanes, from `lane` on, in which there is something
-  /// to do. The last may be half a block; asynchronous updates know whole ones alone.
+  /// Calls visit<vectors>(lane) for each block of lanes in which there is something to do. Asynchronous updates know
+  /// whole ones alone.
   template <class Visit>
-  static HWY_INLINE void for_blocks(const Tile& tile, const Visit& visit) {
-    for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) {
-      if (!has_floats(tile, lane)) continue;
-      if constexpr (has_half_blocks && !sweeps)
-        if (tile.lanes - lane <= vector_lanes()) {
-          visit.template operator()<1>(lane);
-          continue;
-        }
-      visit.template operator()<block_vectors>(lane);
-    }
+  static HWY_INLINE void for_float_blocks(const Tile& tile, const Visit& visit) {
+    for_blocks<!sweeps>(tile.lanes, [&]<int vectors>(Index lane) HWY_ATTR {
+      if (has_floats(tile, lane)) visit.template operator()<vectors>(lane);
+    });
   }
 
   /// Whether there is anything to do in a block of lanes.
@@ -226,7 +221,7 @@ class FactoredKernel final : public FieldKernel {
 
   void read_out_part(const Tile& tile, Index first) {
     for (Index row = 0; row < tile.rows; row += block_rows)
-      for_blocks(tile, [&]<int vectors>(Index lane) HWY_ATTR {
+      for_float_blocks(tile, [&]<int vectors>(Index lane) HWY_ATTR {
         BlockOf<vectors> readout;
         if (first == 0)
           clear(readout);

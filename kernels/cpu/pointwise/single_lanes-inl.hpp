@@ -21,12 +21,19 @@
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
+/// Lanes that cost less one by one than together. Of less than a panel of patterns one by itself costs what half a
+/// block does, where there are such.
+inline Index lanes_apart(const PackedMatrix& factor) {
+  const Index most = std::min(detail::sizes().single_lanes, vector_lanes());
+  return has_half_blocks && factor.rows() <= panel_rows ? std::min<Index>(most, 1) : most;
+}
+
 /// The lanes of a tile where they are few, for a block of lanes costs as much as several by themselves.
 class SingleLanes {
  public:
   explicit SingleLanes(const PackedMatrix& factor)
       : factor_(factor),
-        most_(std::min(detail::sizes().single_lanes, vector_lanes())),
+        most_(lanes_apart(factor)),
         stride_((factor.columns() + line - 1) / line * line),
         states_(most_ * stride_),
         sums_(most_ * stride_) {

@@ -82,9 +82,9 @@ HWY_INLINE void add_rows(const float* HWY_RESTRICT panel, const float* HWY_RESTR
 }
 
 /// The scores themselves: the first chunk, with which sums begin, and the others.
-template <Similarity similarity = Similarity::dot>
+template <Similarity similarity = Similarity::dot, std::size_t vectors>
 HWY_INLINE void multiply_rows(const float* HWY_RESTRICT panel, const float* HWY_RESTRICT x, Index width, Index count,
-                              Block& block) {
+                              Vector (&block)[block_rows][vectors]) {
   clear(block);
   const Index first = HWY_MIN(score_chunk, count);
   add_chunk<similarity>(panel, x, width, first, block);

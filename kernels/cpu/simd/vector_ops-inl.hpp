@@ -47,6 +47,17 @@ HWY_INLINE Index block_lanes() { return block_vectors * vector_lanes(); }
 /// lanes cost half of many.
 inline constexpr bool has_half_blocks = block_rows >= 8;
 
+/// Calls visit<vectors>(lane) for blocks of so many vectors of lanes, from `lane` on, that make up the first `lanes`:
+/// the last may be half a block, where there are such and they are wanted.
+template <bool halves = true, class Visit>
+HWY_INLINE void for_blocks(Index lanes, const Visit& visit) {
+  for (Index lane = 0; lane < lanes; lane += block_lanes()) {
+    if constexpr (has_half_blocks && halves)
+      if (lanes - lane <= vector_lanes()) return visit.template operator()<1>(lane);
+    visit.template operator()<block_vectors>(lane);
+  }
+}
+
 /// A block of `block_rows` rows by so many vectors.
 template <int vectors>
 using BlockOf = Vector[block_rows][static_cast<std::size_t>(vectors)];
