@@ -301,7 +301,7 @@ TEST_P(HeadsFormatsTest, AreThoseOfFloats) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, HeadsFormatsTest, testing::Values(11, 16), testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(, HeadsFormatsTest, testing::Values(11, 12, 16), testing::PrintToStringParamName());
 
 class NarrowCallTest : public testing::Test {
  protected:

@@ -10,8 +10,8 @@ class Array(Protocol):
 
     Float32 whose rows are contiguous in themselves is read where it is, and so are queries in float16, bfloat16, int8 and
     Bits of memories on the CPU. Everything else is converted to float32: float64 to the nearest, float16, bfloat16 and
-    integers up to 24 bits exactly, bool to 0 and 1. Results are arrays of the
-    library that the queries are of: of PyTorch, JAX or TensorFlow, otherwise NumPy's.
+    integers up to 24 bits exactly, bool to 0 and 1. Results are arrays of the library that the queries are of: of
+    PyTorch, JAX or TensorFlow, otherwise NumPy's.
     """
 
     def __dlpack__(self, *args: Any, **kwargs: Any) -> Any: ...
