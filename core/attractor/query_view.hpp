@@ -7,8 +7,8 @@
 #include <type_traits>
 #include <variant>
 
-#include <attractor/bit_matrix.hpp>
-#include <attractor/matrix.hpp>
+#include <attractor/bit_view.hpp>
+#include <attractor/matrix_view.hpp>
 #include <attractor/narrow_floats.hpp>
 
 namespace attractor {
@@ -19,6 +19,12 @@ namespace detail {
 template <class T>
 concept RowElement =
     std::same_as<T, float> || std::same_as<T, Float16> || std::same_as<T, BFloat16> || std::same_as<T, std::int8_t>;
+
+/// What owns rows and shows them so, as Matrix and BitMatrix do.
+template <class Owner, class View>
+concept ShownAs = requires(Owner& owner) {
+  { owner.view() } -> std::convertible_to<View>;
+};
 
 /// Rows of one format: each holds what the ones behind it do, exactly or rounded.
 template <class... Views>
@@ -69,11 +75,10 @@ class QueryView : public detail::AnyRows<MatrixView<const float>, MatrixView<con
   template <class T>
   requires detail::RowElement<std::remove_const_t<T>> QueryView(MatrixView<T> rows)
       : AnyRows(MatrixView<const T>(rows)) {}
-  template <detail::RowElement T>
-  QueryView(const Matrix<T>& rows) : QueryView(rows.view()) {}
   QueryView(BitView<const std::uint8_t> rows) : AnyRows(rows) {}
   QueryView(BitView<std::uint8_t> rows) : AnyRows(BitView<const std::uint8_t>(rows)) {}
-  QueryView(const BitMatrix& rows) : QueryView(rows.view()) {}
+  template <detail::ShownAs<QueryView> Owner>
+  QueryView(const Owner& rows) : QueryView(rows.view()) {}
   // NOLINTEND(google-explicit-constructor)
 
   /// Contiguous rows.
@@ -101,10 +106,9 @@ class ResultView : public detail::AnyRows<MatrixView<float>, MatrixView<Float16>
   // NOLINTBEGIN(google-explicit-constructor): widenings
   template <detail::RowElement T>
   ResultView(MatrixView<T> rows) : AnyRows(rows) {}
-  template <detail::RowElement T>
-  ResultView(Matrix<T>& rows) : ResultView(rows.view()) {}
   ResultView(BitView<std::uint8_t> rows) : AnyRows(rows) {}
-  ResultView(BitMatrix& rows) : ResultView(rows.view()) {}
+  template <detail::ShownAs<ResultView> Owner>
+  ResultView(Owner& rows) : ResultView(rows.view()) {}
   // NOLINTEND(google-explicit-constructor)
 
   template <detail::RowElement T>

@@ -96,7 +96,7 @@ TEST_P(CudaAsyncTest, RunsInTheOrderOfItsStream) {
   const auto enqueue = [&](const PlacedRows<float>& from, const PlacedRows<float>& to) {
     copy(data.queries.view(), from.view());
     relax_async(relaxer_, data.queries.view(), data.results.view(), {.stream = stream_.get()});
-    copy(to.view(), data.results.view().states);
+    copy(to.view(), *data.results.view().states.floats());
   };
 
   enqueue(first, first_states);
@@ -134,7 +134,7 @@ TEST_P(CudaAsyncTest, CallsOnManyStreamsDontDisturbEachOther) {
 }
 
 TEST_P(CudaAsyncTest, NoQueriesAreNoWork) {
-  relax_async(relaxer_, {nullptr, 0, kind_dimension}, {.states = {nullptr, 0, kind_dimension}},
+  relax_async(relaxer_, {nullptr, 0, kind_dimension}, {.states = MatrixView<float>(nullptr, 0, kind_dimension)},
               {.stream = stream_.get()});
 
   EXPECT_EQ(cudaStreamQuery(stream_.get()), cudaSuccess);
