@@ -24,9 +24,14 @@ bool has_shares(const Field& field) {
   return std::holds_alternative<SoftmaxField>(field) || std::holds_alternative<AdaptiveField>(field);
 }
 
-/// Of how many states one costs as much as all, unless they are so few that each is dealt with by itself: of those that
-/// a register holds, or where threads can share patterns those of a register block.
+/// Of how many states one costs as much as all: of those that a register holds, or where threads can share patterns
+/// those of a register block.
 Index states_together(const Field& field) { return has_shares(field) ? least_lanes : 16; }
+
+/// How many states are so few that each is dealt with by itself.
+Index single_states(const Field& field) {
+  return std::holds_alternative<DenseField>(field) ? 0 : detail::sizes().single_lanes;
+}
 
 }  // namespace
 
@@ -37,7 +42,7 @@ WorkShares share_work(const Field& field, int asked, Index states, bool each_by_
   const int most = team_size(asked, most_threads, 1);
   const int workers = team_size(asked, states, worth);
   const bool large = cost >= sizes.shared_cost;
-  const bool few = states <= workers * sizes.single_lanes;
+  const bool few = states <= workers * single_states(field);
   const bool apart = each_by_itself || (few && !large);
   const int blocks = apart ? workers : team_size(workers, states, states_together(field));
   if (!has_shares(field) || !(few || large)) return {blocks, 1};
