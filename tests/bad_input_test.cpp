@@ -13,6 +13,7 @@
 
 #include "tests/support/data.hpp"
 #include "tests/support/device.hpp"
+#include "tests/support/refusal.hpp"
 #include "tests/support/results.hpp"
 
 namespace attractor::test {
@@ -20,18 +21,6 @@ namespace {
 
 constexpr float nan_value = std::numeric_limits<float>::quiet_NaN();
 constexpr float infinity = std::numeric_limits<float>::infinity();
-
-/// Expects InvalidArgument with a message that has all of these words and numbers.
-void expect_invalid(const std::function<void()>& call, std::initializer_list<std::string> words) {
-  try {
-    call();
-    ADD_FAILURE() << "accepted; expected an error about " << *words.begin();
-  } catch (const InvalidArgument& error) {
-    for (const std::string& word : words)
-      EXPECT_NE(std::string(error.what()).find(word), std::string::npos)
-          << "\"" << error.what() << "\" lacks \"" << word << "\"";
-  }
-}
 
 constexpr Index dimension = 12;
 constexpr Index query_count = 5;

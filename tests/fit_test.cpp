@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
+#include <initializer_list>
 #include <limits>
 #include <numeric>
 #include <stdexcept>
@@ -15,6 +15,7 @@
 #include "core/reference/similarity.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/device.hpp"
+#include "tests/support/refusal.hpp"
 #include "tests/support/results.hpp"
 
 namespace attractor::test {
@@ -397,17 +398,6 @@ TEST_F(EarlyStopTest, StopsWhenAsked) {
 
 TEST_F(EarlyStopTest, RethrowsWhatProgressThrows) {
   EXPECT_THROW(fit({.progress = [](const FitProgress&) { throw std::out_of_range("enough"); }}), std::out_of_range);
-}
-
-/// Expects InvalidArgument with a message that has all of these words and numbers.
-void expect_invalid(const std::function<void()>& call, std::initializer_list<std::string> words) {
-  try {
-    call();
-    ADD_FAILURE() << "accepted; expected an error about " << *words.begin();
-  } catch (const InvalidArgument& error) {
-    for (const std::string& word : words)
-      EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what() << " lacks " << word;
-  }
 }
 
 TEST(BadFitTest, OptionsAreNamed) {

@@ -15,10 +15,13 @@ namespace attractor {
 
 namespace detail {
 
+/// Floats of 16 bits.
+template <class T>
+concept NarrowFloat = std::same_as<T, Float16> || std::same_as<T, BFloat16>;
+
 /// Elements of matrices whose rows can be queries or results.
 template <class T>
-concept RowElement =
-    std::same_as<T, float> || std::same_as<T, Float16> || std::same_as<T, BFloat16> || std::same_as<T, std::int8_t>;
+concept RowElement = std::same_as<T, float> || NarrowFloat<T> || std::same_as<T, std::int8_t>;
 
 /// What owns rows and shows them so, as Matrix and BitMatrix do.
 template <class Owner, class View>

@@ -49,8 +49,7 @@ void relax_async(const Relaxer& relaxer, MatrixView<const float> queries, const 
   detail::check_call_betas(state, call.betas);
   const detail::PatternTerms terms = detail::call_terms(state, queries.rows, checked);
   detail::check_results(results, queries, checked, relaxer.options(), relaxer.memory().content_dimension());
-  detail::check_floats(results.states.written(), "states", relaxer.memory().device());
-  detail::check_floats(results.contents.written(), "contents", relaxer.memory().device());
+  detail::check_floats(results, relaxer.memory().device());
   if (queries.rows == 0) return;
   const RelaxerOptions options = detail::Access::options(relaxer, call.betas);
   cuda::relax_async(

@@ -50,12 +50,6 @@ detail::PatternTerms checked_inputs(const QueryView& queries, const RelaxCall& c
   return detail::call_terms(detail::Access::state(memory), queries.rows(), call);
 }
 
-void check_formats(const QueryView& queries, const RelaxationView& results, const Device& device) {
-  detail::check_floats(queries, "queries", device);
-  detail::check_floats(results.states.written(), "states", device);
-  detail::check_floats(results.contents.written(), "contents", device);
-}
-
 /// Room for the results of one call.
 Relaxation allocate(const QueryView& queries, const RelaxerOptions& options, Index content_columns) {
   const auto count = static_cast<std::size_t>(queries.rows());
@@ -114,7 +108,10 @@ void Relaxer::run(const QueryView& queries, const RelaxationView& results, const
                   const detail::PatternTerms& terms, const RelaxationView& given) const {
   const detail::MemoryState& memory = detail::Access::state(memory_);
   const bool on_host = detail::works_on_host(memory_);
-  if (!on_host) check_formats(queries, given, memory_.device());
+  if (!on_host) {
+    detail::check_floats(queries, "queries", memory_.device());
+    detail::check_floats(given, memory_.device());
+  }
   if (queries.rows() == 0) return;
   if (on_host) detail::check_on_host(queries, given, call, terms);
   const RelaxerOptions options = options_at(call.betas);

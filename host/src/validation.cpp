@@ -437,6 +437,11 @@ void check_floats(const QueryView& rows, const std::string& what, const Device& 
                        device.description());
 }
 
+void check_floats(const RelaxationView& results, const Device& device) {
+  check_floats(results.states.written(), "states", device);
+  check_floats(results.contents.written(), "contents", device);
+}
+
 void check_call(const QueryView& queries, const RelaxCall& call, Index dimension) {
   check_queries(queries, dimension);
   if (call.clamped.data == nullptr && call.clamped.empty()) return;

@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <concepts>
 #include <cstdlib>
 #include <variant>
 
@@ -53,8 +52,7 @@ void write_strip(float* row, Index first, Index count, const Value& value) {
   for_strip(count, [&](Index i) { row[first + i] = value(i); });
 }
 
-template <class Narrow, class Value>
-requires std::same_as<Narrow, Float16> || std::same_as<Narrow, BFloat16>
+template <detail::NarrowFloat Narrow, class Value>
 void write_strip(Narrow* row, Index first, Index count, const Value& value) {
   for_strip(count, [&](Index i) { row[first + i] = Narrow(value(i)); });
 }
@@ -92,8 +90,7 @@ float largest_of(const float* values, Index count) {
 }
 
 /// Those of 16 bits are ordered likewise.
-template <class Narrow>
-requires std::same_as<Narrow, Float16> || std::same_as<Narrow, BFloat16>
+template <detail::NarrowFloat Narrow>
 float largest_of(const Narrow* values, Index count) {
   Narrow largest(0.0F);
   for (Index i = 0; i < count; ++i)

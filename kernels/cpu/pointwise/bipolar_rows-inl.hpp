@@ -98,7 +98,7 @@ inline bool pack_row(const float* row, Index count, std::uint8_t* bits) {
 }
 
 /// Of floats of 16 bits, which ±1 are exactly.
-template <class Narrow>
+template <detail::NarrowFloat Narrow>
 bool pack_row(const Narrow* row, Index count, std::uint8_t* bits) {
   const std::uint16_t one = Narrow(1.0F).bits;
   std::fill_n(bits, bytes_of_bits(count), std::uint8_t{0});
@@ -147,7 +147,7 @@ inline void unpack_row(const std::uint8_t* bits, Index count, float* row) {
   for (; i < count; ++i) row[i] = (bits[i / 8] >> static_cast<unsigned>(i % 8) & 1U) != 0 ? -1.0F : 1.0F;
 }
 
-template <class Narrow>
+template <detail::NarrowFloat Narrow>
 void unpack_row(const std::uint8_t* bits, Index count, Narrow* row) {
   const std::uint16_t one = Narrow(1.0F).bits;
   for (Index i = 0; i < count; ++i) {
