@@ -1,7 +1,8 @@
 // Runs a suite: on the CPU, or with --device=cuda on the first CUDA device; on the processor's best instruction set or
 // on the one named by --instruction_set: baseline, for what every processor has, or a name as Highway spells it. The
 // library chooses at run time; so does this, in the same table. With --sizes=tiny the engines do little at a time, so
-// that small inputs reach what else only large ones do.
+// that small inputs reach what else only large ones do. With --matrix_unit=emulated plain code stands in for the
+// processor's unit for small matrices, whether it has one or not.
 
 #include <cstdint>
 #include <iostream>
@@ -15,6 +16,7 @@
 
 #include <attractor/device.hpp>
 
+#include "kernels/cpu/matrix_unit/matrix_unit.hpp"
 #include "kernels/sizes.hpp"
 #include "tests/support/device.hpp"
 
@@ -71,6 +73,7 @@ std::optional<int> take_option(std::string_view option) {
   if (option.starts_with(instruction_set))
     return choose_instruction_set(std::string(option.substr(instruction_set.size())));
   if (option.starts_with(device)) return choose_device(std::string(option.substr(device.size())));
+  if (option == "--matrix_unit=emulated") attractor::cpu::matrix_unit() = attractor::cpu::MatrixUnit::emulated;
   if (option == "--sizes=tiny") attractor::detail::sizes() = attractor::detail::Sizes::tiny();
   return std::nullopt;
 }

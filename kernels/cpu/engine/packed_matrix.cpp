@@ -1,10 +1,20 @@
 #include "kernels/cpu/engine/packed_matrix.hpp"
 
+#include <bit>
+#include <cmath>
 #include <type_traits>
 
 #include "core/stored_elements.hpp"
 
 namespace attractor::cpu {
+
+namespace {
+
+bool element_suits_unit(float value) {
+  return (std::bit_cast<std::uint32_t>(value) & 0xffffU) == 0 && (value == 0.0F || std::isnormal(value));
+}
+
+}  // namespace
 
 PackedMatrix::PackedMatrix(MatrixView<const float> matrix, PatternStorage storage)
     : columns_(matrix.columns), storage_(storage) {
@@ -39,9 +49,11 @@ void PackedMatrix::append(MatrixView<const float> rows) noexcept {
         else
           elements[place(first + i, k)] = detail::encode(storage_, rows(i, k));
   });
+  for (Index i = first; i < rows_; ++i) unsuited_rows_ += suits_unit(i) ? 0 : 1;
 }
 
 void PackedMatrix::remove(std::span<const Index> rows) noexcept {
+  for (const Index row : rows) unsuited_rows_ -= suits_unit(row) ? 0 : 1;
   const Index left = rows_ - static_cast<Index>(rows.size());
   visit_elements([&](auto& elements) {
     for_moves(rows, rows_, [&](Index from, Index to) {
@@ -58,6 +70,14 @@ PackedMatrix PackedMatrix::transposed(MatrixView<const float> matrix) {
   for (Index k = 0; k < matrix.rows; ++k)
     for (Index i = 0; i < matrix.columns; ++i) result.floats_[result.place(i, k)] = matrix(k, i);
   return result;
+}
+
+bool PackedMatrix::suits_unit(Index row) const {
+  for (Index k = 0; k < columns_; ++k) {
+    const float centre = centre_.data() == nullptr ? 0.0F : centre_[panel_rows * k];
+    if (!element_suits_unit(at(row, k) - centre)) return false;
+  }
+  return true;
 }
 
 float PackedMatrix::decoded(Index place) const { return detail::decode(storage_, halves_[place]); }

@@ -142,6 +142,10 @@ class PackedMatrix {
   /// What kernels take off elements of 16 bits, a panel of equal rows; null: nothing.
   [[nodiscard]] const float* centre() const { return centre_.data(); }
 
+  /// Whether the matrix unit takes these rows as kernels have them: all elements are 0 or normal numbers that bfloat16
+  /// holds.
+  [[nodiscard]] bool suits_unit() const { return unsuited_rows_ == 0; }
+
   /// The panel of rows 8·index … 8·index + 7, of floats.
   [[nodiscard]] const float* panel(Index index) const { return data() + index * panel_size(); }
   [[nodiscard]] float* panel(Index index) { return floats_.data() + index * panel_size(); }
@@ -156,6 +160,8 @@ class PackedMatrix {
   PackedMatrix(Index rows, Index columns) : rows_(rows), columns_(columns), floats_(padded(rows) * padded(columns)) {}
 
   [[nodiscard]] Index place(Index i, Index k) const { return row_offset(i) + panel_rows * k; }
+
+  [[nodiscard]] bool suits_unit(Index row) const;
 
   /// An element of 16 bits.
   [[nodiscard]] float decoded(Index place) const;
@@ -172,6 +178,7 @@ class PackedMatrix {
   Index rows_ = 0;
   Index columns_ = 0;
   PatternStorage storage_ = PatternStorage::float32;
+  Index unsuited_rows_ = 0;  ///< that the matrix unit doesn't take
   AlignedFloats floats_;
   AlignedArray<std::uint16_t> halves_;
   AlignedFloats centre_;

@@ -40,6 +40,10 @@ struct PanelScores {
     for (std::size_t v = 0; v < count; ++v) values[v] = hn::Add(values[v], other.values[v]);
   }
 
+  HWY_INLINE void multiply(float factor) {
+    for (std::size_t v = 0; v < count; ++v) values[v] = hn::Mul(values[v], hn::Set(PanelTag(), factor));
+  }
+
   hn::Vec<PanelTag> values[count];
 };
 

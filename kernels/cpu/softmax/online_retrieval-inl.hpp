@@ -128,10 +128,10 @@ class SegmentScanner {
 
   /// The patterns [first, end).
   void scan(const Tile& tile, Index first, Index end, FoundSegment& found) {
-    if (scores_singly<Scorer>(tile))
+    if (scores_singly(scorer_, tile))
       scan_singly(tile, first, end, found);
     else
-      for (Index lane = 0; lane < tile.lanes; lane += block_lanes()) scan(tile, first, end, lane, found);
+      scan_blocks(tile, first, end, found);
   }
 
   /// The best patterns of all segments, where more than one is asked for.
@@ -140,8 +140,18 @@ class SegmentScanner {
  private:
   using Indices = FoundLanes::Indices;
 
+  /// A few patterns at a time for all lanes, while they are in the first-level cache.
+  HWY_INLINE void scan_blocks(const Tile& tile, Index first, Index end, FoundSegment& found) {
+    constexpr Index window = 64;
+    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) found.store(FoundLanes(), lane);
+    for (; first < end; first += window)
+      for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+        scan(tile, first, std::min(first + window, end), lane, found);
+  }
+
   HWY_INLINE void scan(const Tile& tile, Index first, Index end, Index lane, FoundSegment& found) {
     FoundLanes lanes[block_vectors];
+    for (int v = 0; v < block_vectors; ++v) lanes[v] = found.load(lane + v * vector_lanes());
     for (; first < end; first += block_rows) {
       Block block;
       score_block(scorer_, tile, first, pattern_count_, lane, block);

@@ -8,13 +8,17 @@
 #define ATTRACTOR_CPU_PATTERN_SCORER_INL
 #endif
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
+#include "kernels/cpu/matrix_unit/unit_scores-inl.hpp"
 #include "kernels/cpu/simd/decoded_panels-inl.hpp"
 #include "kernels/cpu/simd/panel_product-inl.hpp"
 #include "kernels/cpu/simd/product-inl.hpp"
 #include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
+#include "kernels/cpu/softmax/pattern_terms-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
@@ -22,22 +26,28 @@ namespace attractor::cpu::HWY_NAMESPACE {
 class PatternScorer {
  public:
   using Field = SoftmaxField;
-  explicit PatternScorer(const Field& field) : field_(field), panels_(field.patterns) {}
+  explicit PatternScorer(const Field& field) : field_(field), panels_(field.patterns) {
+    const bool adds_products = field.similarity == Similarity::dot || field.similarity == Similarity::cosine;
+    if (adds_products && scores_by_unit(field.patterns)) unit_.emplace(field.patterns);
+  }
+
+  /// Lanes that are scored each by itself, at most.
+  [[nodiscard]] Index single_lanes() const {
+    const Index most = detail::sizes().single_lanes;
+    return unit_ ? std::min(most, UnitScores::single_lanes) : most;
+  }
 
   void take(const Tile& tile) {
+    if (unit_) unit_->take(tile, scores_singly(*this, tile));
     if (is_cosine()) take_norms(tile);
     if (tile.has_betas) take_betas(tile);
   }
 
   HWY_INLINE void score(const Tile& tile, Index first, Index lane, Block& block) {
-    const float* const panel = panels_.from(first / panel_rows, 1) + first % panel_rows;
-    const float* const states = tile.state.data() + lane;
-    if (field_.similarity == Similarity::manhattan)
-      multiply_rows<Similarity::manhattan>(panel, states, tile.width, field_.patterns.columns(), block);
-    else if (field_.similarity == Similarity::squared_distance)
-      multiply_rows<Similarity::squared_distance>(panel, states, tile.width, field_.patterns.columns(), block);
+    if (unit_)
+      load_block(unit_->from(tile, first, lane), most_lanes, block);
     else
-      multiply_rows(panel, states, tile.width, field_.patterns.columns(), block);
+      multiply(tile, first, lane, block);
     if (is_cosine()) divide_by_norms(lane, block);
     if (tile.has_betas)
       finish_at_betas(first, lane, block);
@@ -49,7 +59,9 @@ class PatternScorer {
   template <std::size_t count>
   HWY_INLINE void score_panels(const Tile& tile, Index first, Index lane, float* scores) {
     PanelScores panels[count];
-    if (field_.similarity == Similarity::manhattan)
+    if (unit_)
+      unit_->multiply_panels(panels_.from(first / panel_rows, count), field_.patterns.panel_size(), lane, panels);
+    else if (field_.similarity == Similarity::manhattan)
       multiply<count, Similarity::manhattan>(tile, first, lane, panels);
     else if (field_.similarity == Similarity::squared_distance)
       multiply<count, Similarity::squared_distance>(tile, first, lane, panels);
@@ -64,6 +76,18 @@ class PatternScorer {
 
  private:
   [[nodiscard]] bool is_cosine() const { return field_.similarity == Similarity::cosine; }
+
+  /// Similarities of a block.
+  HWY_INLINE void multiply(const Tile& tile, Index first, Index lane, Block& block) {
+    const float* const panel = panels_.from(first / panel_rows, 1) + first % panel_rows;
+    const float* const states = tile.state.data() + lane;
+    if (field_.similarity == Similarity::manhattan)
+      multiply_rows<Similarity::manhattan>(panel, states, tile.width, field_.patterns.columns(), block);
+    else if (field_.similarity == Similarity::squared_distance)
+      multiply_rows<Similarity::squared_distance>(panel, states, tile.width, field_.patterns.columns(), block);
+    else
+      multiply_rows(panel, states, tile.width, field_.patterns.columns(), block);
+  }
 
   template <std::size_t count, Similarity similarity>
   HWY_INLINE void multiply(const Tile& tile, Index first, Index lane, PanelScores (&panels)[count]) {
@@ -172,6 +196,7 @@ class PatternScorer {
 
   const SoftmaxField& field_;
   PanelWindow panels_;
+  std::optional<UnitScores> unit_;    ///< where it makes the sums of products
   LaneArray<float> inverse_norms_{};  ///< of the states, 0 where a norm is
   LaneArray<float> factors_{};        ///< of the lanes' temperatures, where they have any: β over the memory's own
 };

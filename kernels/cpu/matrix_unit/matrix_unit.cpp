@@ -1,0 +1,242 @@
+#include "kernels/cpu/matrix_unit/matrix_unit.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include <attractor/export.hpp>
+
+#if defined(__x86_64__) && defined(__linux__)
+#define ATTRACTOR_HAS_AMX 1
+#include <cpuid.h>
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#else
+#define ATTRACTOR_HAS_AMX 0
+#endif
+
+namespace attractor::cpu {
+
+namespace {
+
+/// The first block of a span's step.
+const std::uint16_t* row_blocks_of(const UnitProduct& product, Index span, Index step) {
+  return product.rows + (span * product.steps + step) * unit_blocks * unit_block;
+}
+
+/// The same of columns' parts.
+const std::uint16_t* column_blocks_of(const UnitProduct& product, Index span, Index step, int part) {
+  return product.columns + ((span * product.steps + step) * float_parts + part) * unit_blocks * unit_block;
+}
+
+float widened(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+
+/// sum + Σ a·b as AMX makes it: two chains of multiply-adds, of even and of odd entries, whose sum is added. But for
+/// denormal numbers, which AMX takes and makes 0.
+float add_products(const std::uint16_t* row, const std::uint16_t* columns, float sum) {
+  float even = 0.0F;
+  float odd = 0.0F;
+  for (Index i = 0; i < unit_rows; ++i) {
+    even = std::fma(widened(row[2 * i]), widened(columns[unit_entries * i]), even);
+    odd = std::fma(widened(row[2 * i + 1]), widened(columns[unit_entries * i + 1]), odd);
+  }
+  return sum + (even + odd);
+}
+
+/// One sum, of row i and column j.
+float emulated_sum(const UnitProduct& product, Index i, Index j) {
+  float sum = 0.0F;
+  for (Index step = 0; step < product.steps; ++step)
+    for (int part = float_parts - 1; part >= 0; --part) {
+      const std::uint16_t* const row = row_blocks_of(product, i / unit_span, step) + i % unit_span * unit_entries;
+      const std::uint16_t* const columns = column_blocks_of(product, j / unit_span, step, part) +
+                                           j % unit_span / unit_rows * unit_block + 2 * (j % unit_rows);
+      sum = add_products(row, columns, sum);
+    }
+  return sum;
+}
+
+void multiply_by_emulation(const UnitProduct& product) {
+  for (Index i = 0; i < product.row_blocks * unit_rows; ++i)
+    for (Index j = 0; j < product.column_blocks * unit_rows; ++j)
+      product.to[i * product.stride + j] = emulated_sum(product, i, j);
+}
+
+#if ATTRACTOR_HAS_AMX
+
+#define ATTRACTOR_AMX [[gnu::target("amx-tile,amx-bf16,xsave")]]
+
+/// What LDTILECFG reads: the unit's eight registers, all of 16 rows of 64 bytes.
+struct alignas(64) UnitConfiguration {
+  std::uint8_t palette = 1;
+  std::uint8_t start_row = 0;
+  std::uint8_t reserved[14] = {};
+  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+constexpr UnitConfiguration configuration;
+constexpr int row_stride = unit_entries * sizeof(std::uint16_t);
+
+/// Steps whose columns stay in the first-level cache while rows go by.
+constexpr Index chunk_steps = 4;
+
+/// The sums of a span of rows by one of columns, in registers 0 … 3.
+template <Index row_blocks, Index column_blocks>
+ATTRACTOR_AMX inline void load_sums(const float* to, const float* below, std::size_t stride) {
+  _tile_loadd(0, to, stride);
+  if constexpr (column_blocks > 1) _tile_loadd(1, to + unit_rows, stride);
+  if constexpr (row_blocks > 1) _tile_loadd(2, below, stride);
+  if constexpr (row_blocks > 1 && column_blocks > 1) _tile_loadd(3, below + unit_rows, stride);
+}
+
+template <Index row_blocks, Index column_blocks>
+ATTRACTOR_AMX inline void store_sums(float* to, float* below, std::size_t stride) {
+  _tile_stored(0, to, stride);
+  if constexpr (column_blocks > 1) _tile_stored(1, to + unit_rows, stride);
+  if constexpr (row_blocks > 1) _tile_stored(2, below, stride);
+  if constexpr (row_blocks > 1 && column_blocks > 1) _tile_stored(3, below + unit_rows, stride);
+}
+
+ATTRACTOR_AMX inline void clear_sums() {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+}
+
+/// Adds one step's products by one part of the columns; the rows are in registers 4 and 5.
+template <Index row_blocks, Index column_blocks>
+ATTRACTOR_AMX inline void add_part(const std::uint16_t* columns) {
+  _tile_loadd(6, columns, row_stride);
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (row_blocks > 1) _tile_dpbf16ps(2, 5, 6);
+  if constexpr (column_blocks > 1) {
+    _tile_loadd(7, columns + unit_block, row_stride);
+    _tile_dpbf16ps(1, 4, 7);
+    if constexpr (row_blocks > 1) _tile_dpbf16ps(3, 5, 7);
+  }
+}
+
+template <Index row_blocks, Index column_blocks>
+ATTRACTOR_AMX inline void add_step(const std::uint16_t* rows, const std::uint16_t* columns) {
+  _tile_loadd(4, rows, row_stride);
+  if constexpr (row_blocks > 1) _tile_loadd(5, rows + unit_block, row_stride);
+  for (int part = float_parts - 1; part >= 0; --part)
+    add_part<row_blocks, column_blocks>(columns + Index{part} * unit_blocks * unit_block);
+}
+
+/// Goes on with the sums of a span of rows by one of columns for the steps [first, end).
+template <Index row_blocks, Index column_blocks>
+ATTRACTOR_AMX void add_steps(const UnitProduct& product, Index row, Index column, Index first, Index end) {
+  float* const to = product.to + (row * product.stride + column) * unit_span;
+  float* const below = to + unit_rows * product.stride;
+  const auto stride = static_cast<std::size_t>(product.stride) * sizeof(float);
+  if (first == 0)
+    clear_sums();
+  else
+    load_sums<row_blocks, column_blocks>(to, below, stride);
+  for (Index step = first; step < end; ++step)
+    add_step<row_blocks, column_blocks>(row_blocks_of(product, row, step), column_blocks_of(product, column, step, 0));
+  store_sums<row_blocks, column_blocks>(to, below, stride);
+}
+
+/// The same of two spans of rows by one block of columns: four sums keep the products from waiting for one another.
+ATTRACTOR_AMX void add_tall_steps(const UnitProduct& product, Index row, Index column, Index first, Index end) {
+  float* const to = product.to + (row * product.stride + column) * unit_span;
+  const Index block = unit_rows * product.stride;
+  const auto stride = static_cast<std::size_t>(product.stride) * sizeof(float);
+  if (first == 0) {
+    clear_sums();
+  } else {
+    _tile_loadd(0, to, stride);
+    _tile_loadd(1, to + block, stride);
+    _tile_loadd(2, to + 2 * block, stride);
+    _tile_loadd(3, to + 3 * block, stride);
+  }
+  for (Index step = first; step < end; ++step) {
+    const std::uint16_t* const upper = row_blocks_of(product, row, step);
+    const std::uint16_t* const lower = row_blocks_of(product, row + 1, step);
+    for (int part = float_parts - 1; part >= 0; --part) {
+      _tile_loadd(6, column_blocks_of(product, column, step, part), row_stride);
+      _tile_loadd(4, upper, row_stride);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_loadd(5, upper + unit_block, row_stride);
+      _tile_dpbf16ps(1, 5, 6);
+      _tile_loadd(4, lower, row_stride);
+      _tile_dpbf16ps(2, 4, 6);
+      _tile_loadd(5, lower + unit_block, row_stride);
+      _tile_dpbf16ps(3, 5, 6);
+    }
+  }
+  _tile_stored(0, to, stride);
+  _tile_stored(1, to + block, stride);
+  _tile_stored(2, to + 2 * block, stride);
+  _tile_stored(3, to + 3 * block, stride);
+}
+
+template <Index column_blocks>
+ATTRACTOR_AMX void multiply_column(const UnitProduct& product, Index column) {
+  for (Index first = 0; first < product.steps; first += chunk_steps) {
+    const Index end = std::min(first + chunk_steps, product.steps);
+    Index row = 0;
+    if constexpr (column_blocks == 1)
+      for (; (row + 2) * unit_blocks <= product.row_blocks; row += 2) add_tall_steps(product, row, column, first, end);
+    for (; (row + 1) * unit_blocks <= product.row_blocks; ++row)
+      add_steps<unit_blocks, column_blocks>(product, row, column, first, end);
+    if (row * unit_blocks < product.row_blocks) add_steps<1, column_blocks>(product, row, column, first, end);
+  }
+}
+
+ATTRACTOR_AMX void multiply_by_processor(const UnitProduct& product) {
+  _tile_loadconfig(&configuration);
+  Index column = 0;
+  for (; (column + 1) * unit_blocks <= product.column_blocks; ++column) multiply_column<unit_blocks>(product, column);
+  if (column * unit_blocks < product.column_blocks) multiply_column<1>(product, column);
+  _tile_release();
+}
+
+[[gnu::target("xsave")]] bool system_saves_registers() {
+  constexpr std::uint64_t registers = (1U << 17U) | (1U << 18U);
+  return (static_cast<std::uint64_t>(_xgetbv(0)) & registers) == registers;
+}
+
+/// Whether the processor has the unit and Linux lets this process use it, which has to be asked for once.
+bool processor_has_unit() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  constexpr unsigned saves_registers = 1U << 27U;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & saves_registers) == 0) return false;
+  constexpr unsigned unit = (1U << 22U) | (1U << 24U);
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & unit) != unit || !system_saves_registers()) return false;
+  constexpr long request_permission = 0x1023;
+  constexpr long register_data = 18;
+  return syscall(SYS_arch_prctl, request_permission, register_data) == 0;
+}
+
+#else
+
+bool processor_has_unit() { return false; }
+
+void multiply_by_processor(const UnitProduct& product) { multiply_by_emulation(product); }
+
+#endif
+
+}  // namespace
+
+ATTRACTOR_EXPORT MatrixUnit& matrix_unit() {
+  static MatrixUnit unit = processor_has_unit() ? MatrixUnit::processor : MatrixUnit::none;
+  return unit;
+}
+
+void multiply(const UnitProduct& product) {
+  if (matrix_unit() == MatrixUnit::processor)
+    multiply_by_processor(product);
+  else
+    multiply_by_emulation(product);
+}
+
+}  // namespace attractor::cpu

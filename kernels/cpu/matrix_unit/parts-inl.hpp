@@ -1,0 +1,225 @@
+// Operands in the layout that the matrix unit reads: rows that bfloat16 holds, and columns of floats, taken apart into
+// the bfloat16 parts that add up to them.
+//
+// Entries lie in an order of their own, which costs the least to make of panels; rows and columns have the same.
+
+#if defined(ATTRACTOR_CPU_PARTS_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ATTRACTOR_CPU_PARTS_INL
+#undef ATTRACTOR_CPU_PARTS_INL
+#else
+#define ATTRACTOR_CPU_PARTS_INL
+#endif
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#if HWY_ARCH_X86
+#include <immintrin.h>
+#endif
+
+#include "kernels/cpu/engine/packed_matrix.hpp"
+#include "kernels/cpu/matrix_unit/matrix_unit.hpp"
+#include "kernels/cpu/simd/vector_ops-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+
+/// Of a step's entries, the one whose place in a row is 2·pair; the next one is behind it.
+constexpr Index first_of_pair(Index pair) {
+  const Index quarter = pair / 4;
+  return quarter % 2 * 16 + pair % 4 * 4 + quarter / 2 * 2;
+}
+
+inline constexpr hn::RebindToUnsigned<Floats> pair_words;
+using Words = hn::Vec<hn::RebindToUnsigned<Floats>>;
+
+/// Powers of two that states are multiplied with, for the unit takes denormal numbers, and so small parts, for 0: 1 but
+/// for states all of whose entries are tiny. 0 past the lanes in use.
+class StateScales {
+ public:
+  void take(const Tile& tile) {
+    scales_.fill(0.0F);
+    small_ = false;
+    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
+      Vector largest = hn::Zero(floats);
+      for (Index k = 0; k < tile.rows; ++k)
+        largest = hn::Max(hn::Abs(hn::Load(floats, tile.state.data() + k * tile.width + lane)), largest);
+      const auto small = hn::Lt(largest, hn::Set(floats, 0x1p-90F));
+      small_ |= !hn::AllFalse(floats, small);
+      hn::Store(hn::IfThenElse(small, hn::Set(floats, scale), hn::Set(floats, 1.0F)), floats, scales_.data() + lane);
+    }
+  }
+
+  [[nodiscard]] const float* data() const { return scales_.data(); }
+
+  /// Takes them off again: from sums of `rows` patterns, [rows × most_lanes].
+  void divide(float* sums, Index rows) const {
+    if (!small_) return;
+    for (Index i = 0; i < rows; ++i)
+      for (Index lane = 0; lane < most_lanes; ++lane) sums[i * most_lanes + lane] *= inverse(lane);
+  }
+
+  [[nodiscard]] float inverse(Index lane) const {
+    return scales_[static_cast<std::size_t>(lane)] == scale ? 1.0F / scale : 1.0F;
+  }
+
+ private:
+  static constexpr float scale = 0x1p64F;
+
+  LaneArray<float> scales_{};
+  bool small_ = false;  ///< some states are
+};
+
+/// The bits of x's parts, as floats whose lower halves are 0: each is what the ones before leave, rounded to nearest;
+/// the last is exact. Not a number where x is none or infinite.
+HWY_INLINE void take_parts(Vector x, Words (&bits)[float_parts]) {
+  const auto upper = hn::Set(pair_words, 0xffff0000U);
+  HWY_UNROLL(float_parts)
+  for (int part = 0; part + 1 < float_parts; ++part) {
+    const auto exact = hn::BitCast(pair_words, x);
+    const auto rounded = hn::Add(exact, hn::Set(pair_words, 0x8000U));
+    // The largest floats are cut instead, for they would become infinite.
+    const auto exponent = hn::Set(pair_words, 0x7f800000U);
+    const auto finite = hn::Ne(hn::And(rounded, exponent), exponent);
+    bits[part] = hn::And(hn::IfThenElse(finite, rounded, exact), upper);
+    x = hn::Sub(x, hn::BitCast(floats, bits[part]));
+  }
+  bits[float_parts - 1] = hn::BitCast(pair_words, x);
+}
+
+/// The upper halves of two entries side by side.
+HWY_INLINE Words paired(Words first, Words second) {
+  return hn::Or(hn::ShiftRight<16>(first), hn::And(second, hn::Set(pair_words, 0xffff0000U)));
+}
+
+/// One vector of lanes of a pair of entries, as all their parts. Blocks of parts lie unit_blocks apart.
+HWY_INLINE void store_pair(Vector first, Vector second, std::uint16_t* to) {
+  Words a[float_parts];
+  Words b[float_parts];
+  take_parts(first, a);
+  take_parts(second, b);
+  for (int part = 0; part < float_parts; ++part)
+    hn::Store(paired(a[part], b[part]), pair_words,
+              reinterpret_cast<std::uint32_t*>(to + Index{part} * unit_blocks * unit_block));
+}
+
+/// Columns for the unit: the first `lanes` lanes of a tile's states, times `scales`.
+inline void pack_columns(const Tile& tile, Index lanes, const float* scales, std::uint16_t* to) {
+  const Index steps = (tile.rows + unit_entries - 1) / unit_entries;
+  const Index span_size = steps * float_parts * unit_blocks * unit_block;
+  for (Index step = 0; step < steps; ++step)
+    for (Index pair = 0; pair < unit_rows; ++pair) {
+      const Index first = step * unit_entries + first_of_pair(pair);
+      const Index second = first + 1;
+      for (Index lane = 0; lane < lanes; lane += vector_lanes()) {
+        const auto entry = [&](Index k) HWY_ATTR {
+          if (k >= tile.rows) return hn::Zero(floats);
+          return hn::Mul(hn::Load(floats, tile.state.data() + k * tile.width + lane), hn::Load(floats, scales + lane));
+        };
+        const Index block = step * float_parts * unit_blocks + lane % unit_span / unit_rows;
+        store_pair(
+            entry(first), entry(second),
+            to + lane / unit_span * span_size + block * unit_block + pair * unit_entries + 2 * (lane % unit_rows));
+      }
+    }
+}
+
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+
+/// Of two vectors the lower and the upper halves, element by element in turn.
+template <class Tag>
+HWY_INLINE void interleave(Tag tag, Words& a, Words& b) {
+  const auto first = hn::BitCast(tag, a);
+  const auto second = hn::BitCast(tag, b);
+  a = hn::BitCast(pair_words, hn::InterleaveLower(tag, first, second));
+  b = hn::BitCast(pair_words, hn::InterleaveUpper(tag, first, second));
+}
+
+/// Four by four pairs of entries in each quarter of the vectors change places.
+HWY_INLINE void transpose_quarters(Words (&v)[4]) {
+  const hn::Repartition<std::uint64_t, hn::RebindToUnsigned<Floats>> doubles;
+  interleave(pair_words, v[0], v[1]);
+  interleave(pair_words, v[2], v[3]);
+  interleave(doubles, v[0], v[2]);
+  interleave(doubles, v[1], v[3]);
+  std::swap(v[1], v[2]);
+}
+
+/// Where 16 bits of two pairs of columns go: each pair's rows by fours, its two entries side by side. `step`: from an
+/// entry of a column to the next one, in units of 16 bits; the first of them is at `first`.
+struct PairOrder {
+  constexpr PairOrder(int first, int step) {
+    for (int i = 0; i < 32; ++i)
+      place[i] = static_cast<std::uint16_t>(first + step * (i / 16 * 16 + i % 2 * 8 + i % 16 / 2));
+  }
+  alignas(64) std::uint16_t place[32] = {};
+};
+
+/// Four columns of a panel as pairs.
+HWY_INLINE Words load_pairs(const std::uint16_t* columns) {
+  static constexpr PairOrder order(0, 1);
+  return Words{_mm512_permutexvar_epi16(_mm512_load_si512(order.place), _mm512_load_si512(columns))};
+}
+
+HWY_INLINE Words load_pairs(const float* columns) {
+  static constexpr PairOrder order(1, 2);
+  return Words{_mm512_permutex2var_epi16(_mm512_load_si512(columns), _mm512_load_si512(order.place),
+                                         _mm512_load_si512(columns + 2 * panel_rows))};
+}
+
+/// A panel's rows for one step, of whose entries there are `count`, a multiple of 8.
+template <class T>
+HWY_INLINE void pack_step(const T* panel, Index count, std::uint16_t* to) {
+  Words pairs[2][4];
+  for (Index half = 0; half < 2; ++half) {
+    HWY_UNROLL(4)
+    for (Index i = 0; i < 4; ++i) {
+      const Index k = 16 * half + 4 * i;
+      pairs[half][i] = k < count ? load_pairs(panel + k * panel_rows) : hn::Zero(pair_words);
+    }
+    transpose_quarters(pairs[half]);
+  }
+  auto* const rows = reinterpret_cast<std::uint32_t*>(to);
+  HWY_UNROLL(4)
+  for (Index row = 0; row < 4; ++row) {
+    const auto even = pairs[0][row];
+    const auto odd = pairs[1][row];
+    hn::Store(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(odd), even), pair_words, rows + row * unit_rows);
+    hn::Store(hn::OddEvenBlocks(odd, hn::SwapAdjacentBlocks(even)), pair_words, rows + (row + 4) * unit_rows);
+  }
+}
+
+#else
+
+inline std::uint16_t upper_half(float value) {
+  return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16U);
+}
+inline std::uint16_t upper_half(std::uint16_t bits) { return bits; }
+
+/// The same, an entry at a time: processors that have the unit have the vectors, too.
+template <class T>
+void pack_step(const T* panel, Index count, std::uint16_t* to) {
+  for (Index row = 0; row < panel_rows; ++row)
+    for (Index place = 0; place < unit_entries; ++place) {
+      const Index k = first_of_pair(place / 2) + place % 2;
+      to[row * unit_entries + place] = k < count ? upper_half(panel[k * panel_rows + row]) : std::uint16_t{0};
+    }
+}
+
+#endif
+
+/// Rows for the unit, which bfloat16 holds: a panel of `columns` columns, a multiple of 8, to its place in the first
+/// block.
+template <class T>
+void pack_rows(const T* panel, Index columns, std::uint16_t* to) {
+  for (Index first = 0; first < columns; first += unit_entries, to += unit_blocks * unit_block)
+    pack_step(panel + first * panel_rows, std::min(columns - first, unit_entries), to);
+}
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,118 @@
+// Similarities of patterns to a tile's states by the matrix unit, a few patterns at a time.
+
+#if defined(ATTRACTOR_CPU_UNIT_SCORES_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ATTRACTOR_CPU_UNIT_SCORES_INL
+#undef ATTRACTOR_CPU_UNIT_SCORES_INL
+#else
+#define ATTRACTOR_CPU_UNIT_SCORES_INL
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/cpu/matrix_unit/parts-inl.hpp"
+#include "kernels/cpu/matrix_unit/single_scores-inl.hpp"
+#include "kernels/cpu/simd/decoded_panels-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace attractor::cpu::HWY_NAMESPACE {
+
+/// Whether kernels of this instruction set score these patterns by the unit.
+inline bool scores_by_unit(const PackedMatrix& patterns) {
+  const bool is_there =
+      matrix_unit() == MatrixUnit::processor ? HWY_TARGET <= HWY_AVX3 : matrix_unit() == MatrixUnit::emulated;
+  return is_there && patterns.suits_unit();
+}
+
+class UnitScores {
+ public:
+  /// More lanes take less time together than each by itself.
+  static constexpr Index single_lanes = 2;
+
+  explicit UnitScores(const PackedMatrix& patterns)
+      : patterns_(patterns),
+        panels_(patterns),
+        steps_((patterns.padded_columns() + unit_entries - 1) / unit_entries),
+        rows_(window / unit_span * row_span_size()),
+        columns_(most_lanes / unit_span * steps_ * float_parts * unit_blocks * unit_block),
+        scores_(window * most_lanes),
+        single_(single_lanes, steps_) {}
+
+  /// `singly`: lanes are to be scored each by itself, most of the time.
+  void take(const Tile& tile, bool singly) {
+    scales_.take(tile);
+    if (singly) single_.take(tile, scales_);
+    lane_blocks_ = 0;
+    end_ = 0;
+  }
+
+  /// The similarities of a pattern and the next ones of its panel for a lane and the next ones: those of a pattern lie
+  /// most_lanes behind those of the one before. They stay until others are asked for.
+  HWY_INLINE const float* from(const Tile& tile, Index pattern, Index lane) {
+    if (pattern < first_ || pattern >= end_) multiply_from(tile, pattern / panel_rows * panel_rows);
+    return scores_.data() + (pattern - first_) * most_lanes + lane;
+  }
+
+  /// The same sums for one lane, without the unit, added to zeros: of panels that lie `panel_step` apart.
+  template <std::size_t count>
+  HWY_INLINE void multiply_panels(const float* panels, Index panel_step, Index lane,
+                                  PanelScores (&scores)[count]) const {
+    single_.add_panels(panels, panel_step, patterns_.padded_columns(), lane, scores);
+    for (PanelScores& panel : scores) panel.multiply(scales_.inverse(lane));
+  }
+
+ private:
+  /// Patterns that are scored at a time: so many that the unit is seldom set up, and that what is written is there
+  /// before it is read.
+  static constexpr Index window = 128;
+
+  /// Of what is packed for a span of patterns.
+  [[nodiscard]] Index row_span_size() const { return steps_ * unit_blocks * unit_block; }
+
+  HWY_NOINLINE void multiply_from(const Tile& tile, Index pattern) {
+    if (lane_blocks_ == 0) pack_lanes(tile);
+    first_ = pattern;
+    end_ = std::min(pattern + window, patterns_.padded_rows());
+    for (Index row = first_; row < end_; row += panel_rows) pack(row);
+    multiply({.rows = rows_.data(),
+              .columns = columns_.data(),
+              .steps = steps_,
+              .row_blocks = (end_ - first_ + unit_rows - 1) / unit_rows,
+              .column_blocks = lane_blocks_,
+              .to = scores_.data(),
+              .stride = most_lanes});
+    scales_.divide(scores_.data(), end_ - first_);
+  }
+
+  void pack_lanes(const Tile& tile) {
+    lane_blocks_ = (tile.lanes + unit_rows - 1) / unit_rows;
+    pack_columns(tile, lane_blocks_ * unit_rows, scales_.data(), columns_.data());
+  }
+
+  /// A panel.
+  void pack(Index pattern) {
+    const Index at = pattern - first_;
+    std::uint16_t* const to = rows_.data() + at / unit_span * row_span_size() + at % unit_span * unit_entries;
+    if (patterns_.storage() == PatternStorage::bfloat16 && patterns_.centre() == nullptr)
+      pack_rows(patterns_.halves() + pattern / panel_rows * patterns_.panel_size(), patterns_.padded_columns(), to);
+    else
+      pack_rows(panels_.from(pattern / panel_rows, 1), patterns_.padded_columns(), to);
+  }
+
+  const PackedMatrix& patterns_;
+  PanelWindow panels_;
+  Index steps_;
+  AlignedArray<std::uint16_t> rows_;
+  AlignedArray<std::uint16_t> columns_;
+  AlignedFloats scores_;
+  StateScales scales_;
+  SingleUnitScores single_;
+  Index lane_blocks_ = 0;  ///< of the tile in use, once they are packed
+  Index first_ = 0;        ///< of the patterns that are scored
+  Index end_ = 0;
+};
+
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

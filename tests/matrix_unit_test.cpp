@@ -1,0 +1,273 @@
+/// Memories whose scores the matrix unit makes: the processor's, where there is one, and its emulation.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <ostream>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <attractor/attractor.hpp>
+
+#include "core/reference/relaxation.hpp"
+#include "kernels/cpu/matrix_unit/matrix_unit.hpp"
+#include "tests/support/data.hpp"
+#include "tests/support/results.hpp"
+
+namespace attractor::cpu {
+
+void PrintTo(MatrixUnit unit, std::ostream* out) { *out << (unit == MatrixUnit::processor ? "processor" : "emulated"); }
+
+}  // namespace attractor::cpu
+
+namespace attractor::test {
+namespace {
+
+using cpu::MatrixUnit;
+using View = MatrixView<const float>;
+
+/// The unit in use for the scope of a test.
+class UnitScope {
+ public:
+  explicit UnitScope(MatrixUnit unit) : before_(cpu::matrix_unit()) { cpu::matrix_unit() = unit; }
+  UnitScope(const UnitScope&) = delete;
+  UnitScope& operator=(const UnitScope&) = delete;
+  ~UnitScope() { cpu::matrix_unit() = before_; }
+
+ private:
+  MatrixUnit before_;
+};
+
+/// That of this process before any test.
+const MatrixUnit own_unit = cpu::matrix_unit();
+
+/// Whether the processor has a unit that the instruction set in use goes with.
+bool has_processors_unit() {
+  return own_unit == MatrixUnit::processor && Device::cpu().description().find("AVX3") != std::string::npos;
+}
+
+struct Shape {
+  Index patterns;
+  Index dimension;
+};
+
+/// Around blocks, spans, windows and chunks of steps.
+constexpr Shape shapes[] = {{1, 1}, {8, 33}, {17, 31}, {33, 32}, {127, 64}, {129, 9}, {300, 130}};
+
+ModernHopfieldOptions options_with(float beta, Similarity similarity = Similarity::dot) {
+  ModernHopfieldOptions options;
+  options.beta = beta;
+  options.similarity = similarity;
+  return options;
+}
+
+Memory memory_of(View patterns, const ModernHopfieldOptions& options) {
+  return Memory::modern_hopfield(Device::cpu(), patterns, options);
+}
+
+/// The posteriors of all patterns, from the best on.
+std::vector<float> posteriors(const Memory& memory, View queries, int threads = 1) {
+  return retrieve(memory, queries, {.count = memory.pattern_count(), .threads = threads}).posterior;
+}
+
+class MatrixUnitTest : public testing::TestWithParam<MatrixUnit> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == MatrixUnit::processor && !has_processors_unit())
+      GTEST_SKIP() << "this processor has no matrix unit";
+    cpu::matrix_unit() = GetParam();
+  }
+  void TearDown() override { cpu::matrix_unit() = own_unit; }
+
+  Rng rng_{12};
+};
+
+/// How far the unit's arithmetic may take −log Σ exp(βAx)/β: a step's sums are two chains of 16 multiply-adds, and
+/// three of them are added for every 32 entries.
+double energy_bound(View patterns, std::span<const float> state, double energy, double beta) {
+  double size = 0.0;
+  for (Index p = 0; p < patterns.rows; ++p) {
+    double sum = 0.0;
+    for (Index k = 0; k < patterns.columns; ++k)
+      sum += std::abs(static_cast<double>(patterns(p, k)) * static_cast<double>(state[static_cast<std::size_t>(k)]));
+    size = std::max(size, sum);
+  }
+  const double roundings = 3.0 * std::ceil(static_cast<double>(patterns.columns) / 32.0) + 17.0;
+  // The score's own rounding, and those of the sum of exponentials.
+  return 0x1p-24 * ((roundings + 2.0) * size + std::abs(energy) + 16.0 / beta);
+}
+
+TEST_P(MatrixUnitTest, EnergiesAreTheOracles) {
+  for (const Shape& shape : shapes)
+    for (const PatternStorage storage : {PatternStorage::float32, PatternStorage::float16, PatternStorage::bfloat16}) {
+      const float beta = 0.7F / std::sqrt(static_cast<float>(shape.dimension));
+      const Matrix<float> given = storage == PatternStorage::bfloat16
+                                      ? random_gaussian(shape.patterns, shape.dimension, rng_)
+                                      : random_bipolar(shape.patterns, shape.dimension, rng_);
+      const Memory memory = Memory::exponential(Device::cpu(), given, {.beta = beta, .storage = storage});
+      const Matrix<float> patterns = copy(memory.patterns());
+      const reference::Model oracle = reference::exponential(patterns, static_cast<double>(beta));
+      const Relaxation result = Relaxer(memory, {.max_steps = 1, .energies = true, .threads = 1})
+                                    .relax(noisy_copies(patterns, 70, 0.1F, 1.5F, rng_));
+      for (Index b = 0; b < 70; ++b) {
+        const auto state = row_of(result.states, b);
+        const double expected = reference::energy(oracle, std::vector<double>(state.begin(), state.end()));
+        EXPECT_NEAR(static_cast<double>(result.energies[static_cast<std::size_t>(b)]), expected,
+                    energy_bound(patterns, state, expected, static_cast<double>(beta)))
+            << "P=" << shape.patterns << " D=" << shape.dimension << " storage " << static_cast<int>(storage)
+            << " query " << b;
+      }
+    }
+}
+
+TEST_P(MatrixUnitTest, QueriesAreTheSameAloneAndInBatches) {
+  for (const Shape& shape : shapes)
+    for (const Similarity similarity : {Similarity::dot, Similarity::cosine}) {
+      const Matrix<float> patterns = random_bipolar(shape.patterns, shape.dimension, rng_);
+      const Memory memory = memory_of(patterns, options_with(0.4F, similarity));
+      const Matrix<float> queries = noisy_copies(patterns, 70, 0.1F, 2.0F, rng_);
+      const Relaxer relaxer(memory, {.max_steps = 5, .energies = true, .threads = 1});
+      const std::vector<float> all = posteriors(memory, queries, 2);
+      const Relaxation relaxed = relaxer.relax(queries);
+      for (const Index count : {1, 2, 3, 15, 16, 17, 33, 48, 63})
+        for (const Index first : {Index{0}, 70 - count}) {
+          SCOPED_TRACE(testing::Message() << "P=" << shape.patterns << " D=" << shape.dimension << " " << count
+                                          << " queries from " << first);
+          const View few = queries.view().slice(first, count);
+          const auto from = all.begin() + first * shape.patterns;
+          EXPECT_TRUE(same_bits(posteriors(memory, few), std::vector<float>(from, from + count * shape.patterns)));
+          const Relaxation some = relaxer.relax(few);
+          EXPECT_TRUE(same_bits(some.states.view(), relaxed.states.view().slice(first, count)));
+          EXPECT_TRUE(same_bits(some.energies, std::vector<float>(relaxed.energies.begin() + first,
+                                                                  relaxed.energies.begin() + first + count)));
+        }
+    }
+}
+
+/// As a product's exponents are: times a power of two, as the inverse temperature is divided by it, all stays as it is.
+TEST_P(MatrixUnitTest, QueriesOfAnySize) {
+  const Matrix<float> patterns = random_bipolar(40, 37, rng_);
+  const Matrix<float> queries = noisy_copies(patterns, 20, 0.1F, 2.0F, rng_);
+  const std::vector<float> expected = posteriors(memory_of(patterns, options_with(0.25F)), queries);
+  for (const int exponent : {-112, -91, -90, -89, -60, 60, 100}) {
+    Matrix<float> scaled = copy(queries);
+    for (Index i = 0; i < scaled.size(); ++i) scaled.data()[i] = std::ldexp(scaled.data()[i], exponent);
+    const Memory memory = memory_of(patterns, options_with(std::ldexp(0.25F, -exponent)));
+    for (const Index count : {1, 20}) {
+      const std::vector<float> actual = posteriors(memory, scaled.view().slice(0, count));
+      EXPECT_TRUE(same_bits(actual, std::vector<float>(expected.begin(), expected.begin() + std::ssize(actual))))
+          << "times 2^" << exponent << ", " << count << " queries";
+    }
+  }
+}
+
+/// Where what the unit takes for 0 makes a difference: scores are sums of denormal numbers.
+TEST_P(MatrixUnitTest, TinyEntriesBesideALargeOneAreTheSameAloneAndInBatches) {
+  Matrix<float> patterns = random_bipolar(40, 70, rng_);
+  Matrix<float> queries = noisy_copies(patterns, 20, 0.1F, 2.0F, rng_);
+  for (Index i = 0; i < queries.size(); ++i) queries.data()[i] *= 0x1p-124F;
+  for (Index p = 0; p < 40; ++p) patterns(p, 0) = 0.0F;
+  for (Index b = 0; b < 20; ++b) queries(b, 0) = 1.0F;
+  const Memory memory = memory_of(patterns, options_with(0x1p121F));
+  const std::vector<float> all = posteriors(memory, queries);
+
+  for (Index b = 0; b < 20; ++b)
+    EXPECT_TRUE(same_bits(posteriors(memory, queries.view().slice(b, 1)),
+                          std::vector<float>(all.begin() + b * 40, all.begin() + (b + 1) * 40)));
+}
+
+TEST_P(MatrixUnitTest, TheLargestEntriesOverflowNoEarlierThanFloats) {
+  const Matrix<float> patterns = matrix({{0x1p-127F * 0x1p10F, 0.0F}, {0.0F, 0x1p-127F * 0x1p10F}});
+  const Matrix<float> query = matrix({{0x1.fffffep127F, 0x1p127F}});
+
+  EXPECT_EQ(retrieve(memory_of(patterns, options_with(0x1p-10F)), query).pattern[0], 0);
+}
+
+TEST_P(MatrixUnitTest, QueriesThatAreNotNumbersHarmNoOthers) {
+  const Matrix<float> patterns = random_bipolar(50, 40, rng_);
+  const Memory memory = memory_of(patterns, options_with(0.2F));
+  Matrix<float> queries = noisy_copies(patterns, 40, 0.1F, 1.0F, rng_);
+  const std::vector<float> before = posteriors(memory, queries);
+  queries(3, 5) = std::numeric_limits<float>::quiet_NaN();
+  queries(20, 0) = std::numeric_limits<float>::infinity();
+  const Retrieval after = retrieve(memory, queries, {.count = 50, .threads = 1});
+
+  for (Index b = 0; b < 40; ++b)
+    for (Index i = 0; i < 50; ++i) {
+      const auto at = static_cast<std::size_t>(b * 50 + i);
+      if (b == 3 || b == 20)
+        EXPECT_EQ(after.pattern[at], -1) << b;
+      else
+        EXPECT_EQ(after.posterior[at], before[at]) << b;
+    }
+}
+
+/// Whatever a memory held before.
+TEST_P(MatrixUnitTest, PatternsThatItDoesNotTakeComeAndGo) {
+  const Matrix<float> bipolar = random_bipolar(30, 20, rng_);
+  const Matrix<float> others = random_gaussian(2, 20, rng_);
+  const Matrix<float> queries = noisy_copies(bipolar, 20, 0.1F, 1.0F, rng_);
+  const ModernHopfieldOptions options = options_with(0.3F);
+  Memory memory = memory_of(bipolar, options);
+  const std::vector<float> before = posteriors(memory, queries);
+
+  memory.imprint(others);
+  EXPECT_TRUE(same_bits(posteriors(memory, queries), posteriors(memory_of(stack(bipolar, others), options), queries)));
+  memory.forget(std::vector<Index>{30});
+  EXPECT_TRUE(same_bits(posteriors(memory, queries),
+                        posteriors(memory_of(stack(bipolar, others.view().slice(1, 1)), options), queries)));
+  memory.forget(std::vector<Index>{30});
+  EXPECT_TRUE(same_bits(posteriors(memory, queries), before));
+}
+
+INSTANTIATE_TEST_SUITE_P(, MatrixUnitTest, testing::Values(MatrixUnit::emulated, MatrixUnit::processor),
+                         testing::PrintToStringParamName());
+
+/// The emulation is the unit, bit for bit, so that what is tested by one holds for the other.
+TEST(UnitEmulationTest, IsTheProcessorsUnit) {
+  if (!has_processors_unit()) GTEST_SKIP() << "this processor has no matrix unit";
+  Rng rng(3);
+  for (const Shape& shape : shapes) {
+    const Matrix<float> patterns = random_bipolar(shape.patterns, shape.dimension, rng);
+    const Matrix<float> queries = noisy_copies(patterns, 70, 0.1F, 2.0F, rng);
+    const Memory memory = memory_of(patterns, options_with(0.1F));
+    for (const Index count : {1, 2, 9, 70}) {
+      const auto by = [&](MatrixUnit unit) {
+        const UnitScope scope(unit);
+        return posteriors(memory, queries.view().slice(0, count));
+      };
+      EXPECT_TRUE(same_bits(by(MatrixUnit::processor), by(MatrixUnit::emulated)))
+          << "P=" << shape.patterns << " D=" << shape.dimension << " " << count << " queries";
+    }
+  }
+}
+
+/// What these tests are about happens: the unit's sums are not those of vectors.
+TEST(UnitEmulationTest, IsInUseWhereItSuits) {
+  Rng rng(4);
+  const Matrix<float> bipolar = random_bipolar(64, 100, rng);
+  const Matrix<float> gaussian = random_gaussian(64, 100, rng);
+  const Matrix<float> queries = noisy_copies(bipolar, 64, 0.1F, 2.0F, rng);
+  const auto by = [&](MatrixUnit unit, View patterns, PatternStorage storage) {
+    const UnitScope scope(unit);
+    ModernHopfieldOptions options = options_with(0.1F);
+    options.storage = storage;
+    return posteriors(memory_of(patterns, options), queries);
+  };
+  const auto differs = [&](View patterns, PatternStorage storage) {
+    return !same_bits(by(MatrixUnit::emulated, patterns, storage), by(MatrixUnit::none, patterns, storage));
+  };
+
+  EXPECT_TRUE(differs(bipolar, PatternStorage::float32));
+  EXPECT_TRUE(differs(bipolar, PatternStorage::float16));
+  EXPECT_TRUE(differs(gaussian, PatternStorage::bfloat16));
+  EXPECT_FALSE(differs(gaussian, PatternStorage::float32));
+}
+
+}  // namespace
+}  // namespace attractor::test
