@@ -18,6 +18,7 @@ Jobs:
   adaptive-glyphs     the same on glyphs of the font, exact and grouped
   footprint           speed of adaptive scores against the machine's rate of minima and maxima
   levels              adaptive scores of patterns with few values, by levels against sorting networks
+  storage             what queries take by what patterns are stored as, with the processor's matrix unit and without
   growth              what memories take to learn one more pattern and to forget one
   bits                sign updates from patterns of ±1, with queries and states as floats, in int8 and as packed bits
   separations         what a step costs under each separation
@@ -152,6 +153,10 @@ case $job in
   levels)
     build_job bench_levels
     "$build/bench/levels" --output "$build/bench" "$@"
+    ;;
+  storage)
+    build_job bench_storage
+    "$build/bench/storage" --output "$build/bench" "$@"
     ;;
   growth)
     build_job bench_growth

@@ -16,6 +16,8 @@ ATTRACTOR_EXPORT Sizes Sizes::tiny() {
           .ranked_candidates = 3,
           .term_cost = 0.0F,
           .single_lanes = 2,
+          .unit_patterns = 1,
+          .unit_columns = 1,
           .screened_entries = 0,
           .exact_cost = 1e9F,
           .level_cost = 0.01F,

@@ -20,6 +20,8 @@ struct Sizes {
   Index ranked_candidates = 1024;       ///< before those that can't be among the best are looked for, where few count
   float term_cost = 6.0F;               ///< cycles to find a weight, where few aren't 0, and to use it
   Index single_lanes = 4;               ///< queries of a tile that are scored each by itself, 8 at most
+  Index unit_patterns = 256;            ///< of a softmax memory that are worth the matrix unit. Cuts sums.
+  Index unit_columns = 32;              ///< the same of their entries. Cuts sums.
   Index screened_entries = 8192;        ///< of an adaptive memory's patterns that are worth a look by rounded terms
   float exact_cost = 1.0F;              ///< of all exact scores, than which such a look has to cost less; 0: no look
   float level_cost = 1.0F;              ///< of scores by levels, times what is thought; 0: by any, and ∞: by none

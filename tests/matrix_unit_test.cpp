@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <optional>
 #include <ostream>
 #include <span>
 #include <string>
@@ -18,6 +19,7 @@
 #include "kernels/cpu/matrix_unit/matrix_unit.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/results.hpp"
+#include "tests/support/sizes_scope.hpp"
 
 namespace attractor::cpu {
 
@@ -31,16 +33,26 @@ namespace {
 using cpu::MatrixUnit;
 using View = MatrixView<const float>;
 
-/// The unit in use for the scope of a test.
+/// The sizes in use, but that the unit scores memories of any size.
+detail::Sizes sizes_for_unit() {
+  detail::Sizes sizes = detail::sizes();
+  sizes.unit_patterns = sizes.unit_columns = 1;
+  return sizes;
+}
+
+/// The unit in use for the scope of a test, whatever the size of memories.
 class UnitScope {
  public:
-  explicit UnitScope(MatrixUnit unit) : before_(cpu::matrix_unit()) { cpu::matrix_unit() = unit; }
+  explicit UnitScope(MatrixUnit unit) : before_(cpu::matrix_unit()), sizes_(sizes_for_unit()) {
+    cpu::matrix_unit() = unit;
+  }
   UnitScope(const UnitScope&) = delete;
   UnitScope& operator=(const UnitScope&) = delete;
   ~UnitScope() { cpu::matrix_unit() = before_; }
 
  private:
   MatrixUnit before_;
+  SizesScope sizes_;
 };
 
 /// That of this process before any test.
@@ -80,11 +92,13 @@ class MatrixUnitTest : public testing::TestWithParam<MatrixUnit> {
   void SetUp() override {
     if (GetParam() == MatrixUnit::processor && !has_processors_unit())
       GTEST_SKIP() << "this processor has no matrix unit";
-    cpu::matrix_unit() = GetParam();
+    scope_.emplace(GetParam());
   }
-  void TearDown() override { cpu::matrix_unit() = own_unit; }
 
   Rng rng_{12};
+
+ private:
+  std::optional<UnitScope> scope_;
 };
 
 /// How far the unit's arithmetic may take −log Σ exp(βAx)/β: a step's sums are two chains of 16 multiply-adds, and

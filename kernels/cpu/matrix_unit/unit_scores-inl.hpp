@@ -13,6 +13,7 @@
 #include "kernels/cpu/matrix_unit/parts-inl.hpp"
 #include "kernels/cpu/matrix_unit/single_scores-inl.hpp"
 #include "kernels/cpu/simd/decoded_panels-inl.hpp"
+#include "kernels/sizes.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
@@ -21,7 +22,9 @@ namespace attractor::cpu::HWY_NAMESPACE {
 inline bool scores_by_unit(const PackedMatrix& patterns) {
   const bool is_there =
       matrix_unit() == MatrixUnit::processor ? HWY_TARGET <= HWY_AVX3 : matrix_unit() == MatrixUnit::emulated;
-  return is_there && patterns.suits_unit();
+  const detail::Sizes& sizes = detail::sizes();
+  const bool pays = patterns.rows() >= sizes.unit_patterns && patterns.columns() >= sizes.unit_columns;
+  return is_there && pays && patterns.suits_unit();
 }
 
 class UnitScores {
