@@ -10,8 +10,13 @@ namespace attractor::cpu {
 
 namespace {
 
+/// Of a finite value; without branches, for there are many.
 bool element_suits_unit(float value) {
-  return (std::bit_cast<std::uint32_t>(value) & 0xffffU) == 0 && (value == 0.0F || std::isnormal(value));
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t magnitude = bits & 0x7fffffffU;
+  constexpr std::uint32_t least_normal = 0x00800000U;
+  return static_cast<bool>(static_cast<unsigned>((bits & 0xffffU) == 0) &
+                           static_cast<unsigned>(magnitude - 1 >= least_normal - 1));
 }
 
 }  // namespace
@@ -42,14 +47,19 @@ void PackedMatrix::append(MatrixView<const float> rows) noexcept {
   rows_ += rows.rows;
   visit_elements([&](auto& elements) {
     std::fill(elements.data() + used, elements.data() + padded_rows() * padded_columns(), 0);
-    for (Index i = 0; i < rows.rows; ++i)
-      for (Index k = 0; k < columns_; ++k)
+    for (Index i = 0; i < rows.rows; ++i) {
+      bool suits = true;
+      for (Index k = 0; k < columns_; ++k) {
+        auto& element = elements[place(first + i, k)];
         if constexpr (std::is_same_v<decltype(elements), AlignedFloats&>)
-          elements[place(first + i, k)] = rows(i, k);
+          element = rows(i, k);
         else
-          elements[place(first + i, k)] = detail::encode(storage_, rows(i, k));
+          element = detail::encode(storage_, rows(i, k));
+        suits &= element_suits_unit(as_read(element, k));
+      }
+      unsuited_rows_ += suits ? 0 : 1;
+    }
   });
-  for (Index i = first; i < rows_; ++i) unsuited_rows_ += suits_unit(i) ? 0 : 1;
 }
 
 void PackedMatrix::remove(std::span<const Index> rows) noexcept {
@@ -73,11 +83,15 @@ PackedMatrix PackedMatrix::transposed(MatrixView<const float> matrix) {
 }
 
 bool PackedMatrix::suits_unit(Index row) const {
-  for (Index k = 0; k < columns_; ++k) {
-    const float centre = centre_.data() == nullptr ? 0.0F : centre_[panel_rows * k];
-    if (!element_suits_unit(at(row, k) - centre)) return false;
-  }
-  return true;
+  bool suits = true;
+  for (Index k = 0; k < columns_; ++k)
+    suits &= element_suits_unit(has_floats() ? floats_[place(row, k)] : as_read(halves_[place(row, k)], k));
+  return suits;
+}
+
+float PackedMatrix::as_read(std::uint16_t element, Index column) const {
+  const float value = detail::decode(storage_, element);
+  return centre_.data() == nullptr ? value : value - centre_[panel_rows * column];
 }
 
 float PackedMatrix::decoded(Index place) const { return detail::decode(storage_, halves_[place]); }
