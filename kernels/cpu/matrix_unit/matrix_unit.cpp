@@ -212,8 +212,8 @@ bool processor_has_unit() {
   if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & saves_registers) == 0) return false;
   constexpr unsigned unit = (1U << 22U) | (1U << 24U);
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & unit) != unit || !system_saves_registers()) return false;
-  constexpr long request_permission = 0x1023;
-  constexpr long register_data = 18;
+  constexpr std::int64_t request_permission = 0x1023;
+  constexpr std::int64_t register_data = 18;
   return syscall(SYS_arch_prctl, request_permission, register_data) == 0;
 }
 

@@ -27,6 +27,11 @@
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
+/// Whether kernels of this instruction set have a unit.
+inline bool has_matrix_unit() {
+  return matrix_unit() == MatrixUnit::processor ? HWY_TARGET <= HWY_AVX3 : matrix_unit() == MatrixUnit::emulated;
+}
+
 /// Of a step's entries, the one whose place in a row is 2·pair; the next one is behind it.
 constexpr Index first_of_pair(Index pair) {
   const Index quarter = pair / 4;
@@ -36,17 +41,28 @@ constexpr Index first_of_pair(Index pair) {
 inline constexpr hn::RebindToUnsigned<Floats> pair_words;
 using Words = hn::Vec<hn::RebindToUnsigned<Floats>>;
 
-/// Powers of two that states are multiplied with, for the unit takes denormal numbers, and so small parts, for 0: 1 but
-/// for states all of whose entries are tiny. 0 past the lanes in use.
-class StateScales {
+/// A value for each lane in every row: states, or weights.
+struct LaneRows {
+  const float* data;
+  Index rows;
+  Index width;  ///< from one row to the next
+  Index lanes;  ///< in use
+
+  [[nodiscard]] HWY_INLINE Vector load(Index row, Index lane) const {
+    return hn::Load(floats, data + row * width + lane);
+  }
+};
+
+/// Powers of two that lanes are multiplied with, for the unit takes denormal numbers, and so small parts, for 0: 1 but
+/// for lanes all of whose values are tiny. 0 past the lanes in use.
+class LaneScales {
  public:
-  void take(const Tile& tile) {
+  void take(const LaneRows& values) {
     scales_.fill(0.0F);
     small_ = false;
-    for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) {
+    for (Index lane = 0; lane < values.lanes; lane += vector_lanes()) {
       Vector largest = hn::Zero(floats);
-      for (Index k = 0; k < tile.rows; ++k)
-        largest = hn::Max(hn::Abs(hn::Load(floats, tile.state.data() + k * tile.width + lane)), largest);
+      for (Index k = 0; k < values.rows; ++k) largest = hn::Max(hn::Abs(values.load(k, lane)), largest);
       const auto small = hn::Lt(largest, hn::Set(floats, 0x1p-90F));
       small_ |= !hn::AllFalse(floats, small);
       hn::Store(hn::IfThenElse(small, hn::Set(floats, scale), hn::Set(floats, 1.0F)), floats, scales_.data() + lane);
@@ -55,11 +71,11 @@ class StateScales {
 
   [[nodiscard]] const float* data() const { return scales_.data(); }
 
-  /// Takes them off again: from sums of `rows` patterns, [rows × most_lanes].
-  void divide(float* sums, Index rows) const {
+  /// Takes them off again: from so many rows of sums.
+  void divide(float* sums, Index rows, Index width) const {
     if (!small_) return;
     for (Index i = 0; i < rows; ++i)
-      for (Index lane = 0; lane < most_lanes; ++lane) sums[i * most_lanes + lane] *= inverse(lane);
+      for (Index lane = 0; lane < width; ++lane) sums[i * width + lane] *= inverse(lane);
   }
 
   [[nodiscard]] float inverse(Index lane) const {
@@ -70,7 +86,7 @@ class StateScales {
   static constexpr float scale = 0x1p64F;
 
   LaneArray<float> scales_{};
-  bool small_ = false;  ///< some states are
+  bool small_ = false;  ///< some lanes are
 };
 
 /// The bits of x's parts, as floats whose lower halves are 0: each is what the ones before leave, rounded to nearest;
@@ -90,6 +106,11 @@ HWY_INLINE void take_parts(Vector x, Words (&bits)[float_parts]) {
   bits[float_parts - 1] = hn::BitCast(pair_words, x);
 }
 
+/// Two times 16 bits of each.
+HWY_INLINE void store_words(Words values, std::uint16_t* to) {
+  hn::Store(values, pair_words, static_cast<std::uint32_t*>(static_cast<void*>(to)));
+}
+
 /// The upper halves of two entries side by side.
 HWY_INLINE Words paired(Words first, Words second) {
   return hn::Or(hn::ShiftRight<16>(first), hn::And(second, hn::Set(pair_words, 0xffff0000U)));
@@ -102,13 +123,16 @@ HWY_INLINE void store_pair(Vector first, Vector second, std::uint16_t* to) {
   take_parts(first, a);
   take_parts(second, b);
   for (int part = 0; part < float_parts; ++part)
-    hn::Store(paired(a[part], b[part]), pair_words,
-              reinterpret_cast<std::uint32_t*>(to + Index{part} * unit_blocks * unit_block));
+    store_words(paired(a[part], b[part]), to + Index{part} * unit_blocks * unit_block);
 }
 
-/// Columns for the unit: the first `lanes` lanes of a tile's states, times `scales`.
-inline void pack_columns(const Tile& tile, Index lanes, const float* scales, std::uint16_t* to) {
-  const Index steps = (tile.rows + unit_entries - 1) / unit_entries;
+inline Index blocks_of(Index count) { return (count + unit_rows - 1) / unit_rows; }
+inline Index steps_of(Index count) { return (count + unit_entries - 1) / unit_entries; }
+
+/// Columns for the unit: the lanes in use, in whole blocks, times `scales`.
+inline void pack_columns(const LaneRows& values, const float* scales, std::uint16_t* to) {
+  const Index steps = steps_of(values.rows);
+  const Index lanes = blocks_of(values.lanes) * unit_rows;
   const Index span_size = steps * float_parts * unit_blocks * unit_block;
   for (Index step = 0; step < steps; ++step)
     for (Index pair = 0; pair < unit_rows; ++pair) {
@@ -116,8 +140,8 @@ inline void pack_columns(const Tile& tile, Index lanes, const float* scales, std
       const Index second = first + 1;
       for (Index lane = 0; lane < lanes; lane += vector_lanes()) {
         const auto entry = [&](Index k) HWY_ATTR {
-          if (k >= tile.rows) return hn::Zero(floats);
-          return hn::Mul(hn::Load(floats, tile.state.data() + k * tile.width + lane), hn::Load(floats, scales + lane));
+          if (k >= values.rows) return hn::Zero(floats);
+          return hn::Mul(values.load(k, lane), hn::Load(floats, scales + lane));
         };
         const Index block = step * float_parts * unit_blocks + lane % unit_span / unit_rows;
         store_pair(
@@ -182,13 +206,12 @@ HWY_INLINE void pack_step(const T* panel, Index count, std::uint16_t* to) {
     }
     transpose_quarters(pairs[half]);
   }
-  auto* const rows = reinterpret_cast<std::uint32_t*>(to);
   HWY_UNROLL(4)
   for (Index row = 0; row < 4; ++row) {
     const auto even = pairs[0][row];
     const auto odd = pairs[1][row];
-    hn::Store(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(odd), even), pair_words, rows + row * unit_rows);
-    hn::Store(hn::OddEvenBlocks(odd, hn::SwapAdjacentBlocks(even)), pair_words, rows + (row + 4) * unit_rows);
+    store_words(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(odd), even), to + row * unit_entries);
+    store_words(hn::OddEvenBlocks(odd, hn::SwapAdjacentBlocks(even)), to + (row + 4) * unit_entries);
   }
 }
 

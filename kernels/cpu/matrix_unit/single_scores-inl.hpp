@@ -24,32 +24,33 @@ namespace attractor::cpu::HWY_NAMESPACE {
 /// While one lives, denormal numbers are 0 for this thread, as they are for the processor's unit.
 class UnitArithmetic {
  public:
-#if HWY_ARCH_X86
-  UnitArithmetic() : control_(_mm_getcsr()) {
-    if (matrix_unit() == MatrixUnit::processor) _mm_setcsr(control_ | denormals_are_zero);
+  UnitArithmetic() : control_(control()) {
+    if (matrix_unit() == MatrixUnit::processor) set_control(control_ | denormals_are_zero);
   }
+  UnitArithmetic(const UnitArithmetic&) = delete;
+  UnitArithmetic& operator=(const UnitArithmetic&) = delete;
   ~UnitArithmetic() {
-    if (matrix_unit() == MatrixUnit::processor) _mm_setcsr(control_);
+    if (matrix_unit() == MatrixUnit::processor) set_control(control_);
   }
 
  private:
+#if HWY_ARCH_X86
+  static unsigned control() { return _mm_getcsr(); }
+  static void set_control(unsigned bits) { _mm_setcsr(bits); }
+#else
+  static unsigned control() { return 0; }
+  static void set_control(unsigned /*bits*/) {}
+#endif
+
   static constexpr unsigned denormals_are_zero = 0x8040;  ///< operands and results
   unsigned control_;
-#else
-  UnitArithmetic() {}
-  ~UnitArithmetic() {}
-
- public:
-#endif
-  UnitArithmetic(const UnitArithmetic&) = delete;
-  UnitArithmetic& operator=(const UnitArithmetic&) = delete;
 };
 
 class SingleUnitScores {
  public:
   SingleUnitScores(Index lanes, Index steps) : steps_(steps), parts_(lanes * steps * float_parts * unit_entries) {}
 
-  void take(const Tile& tile, const StateScales& scales) {
+  void take(const Tile& tile, const LaneScales& scales) {
     for (Index lane = 0; lane < tile.lanes; ++lane)
       for (Index k = 0; k < tile.rows; ++k) take(lane, k, tile.state[k * tile.width + lane] * scales.data()[lane]);
   }

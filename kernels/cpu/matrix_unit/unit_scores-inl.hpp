@@ -20,11 +20,9 @@ namespace attractor::cpu::HWY_NAMESPACE {
 
 /// Whether kernels of this instruction set score these patterns by the unit.
 inline bool scores_by_unit(const PackedMatrix& patterns) {
-  const bool is_there =
-      matrix_unit() == MatrixUnit::processor ? HWY_TARGET <= HWY_AVX3 : matrix_unit() == MatrixUnit::emulated;
   const detail::Sizes& sizes = detail::sizes();
   const bool pays = patterns.rows() >= sizes.unit_patterns && patterns.columns() >= sizes.unit_columns;
-  return is_there && pays && patterns.suits_unit();
+  return has_matrix_unit() && pays && patterns.suits_unit();
 }
 
 class UnitScores {
@@ -35,7 +33,7 @@ class UnitScores {
   explicit UnitScores(const PackedMatrix& patterns)
       : patterns_(patterns),
         panels_(patterns),
-        steps_((patterns.padded_columns() + unit_entries - 1) / unit_entries),
+        steps_(steps_of(patterns.padded_columns())),
         rows_(window / unit_span * row_span_size()),
         columns_(most_lanes / unit_span * steps_ * float_parts * unit_blocks * unit_block),
         scores_(window * most_lanes),
@@ -43,7 +41,7 @@ class UnitScores {
 
   /// `singly`: lanes are to be scored each by itself, most of the time.
   void take(const Tile& tile, bool singly) {
-    scales_.take(tile);
+    scales_.take(states(tile));
     if (singly) single_.take(tile, scales_);
     lane_blocks_ = 0;
     end_ = 0;
@@ -80,17 +78,19 @@ class UnitScores {
     multiply({.rows = rows_.data(),
               .columns = columns_.data(),
               .steps = steps_,
-              .row_blocks = (end_ - first_ + unit_rows - 1) / unit_rows,
+              .row_blocks = blocks_of(end_ - first_),
               .column_blocks = lane_blocks_,
               .to = scores_.data(),
               .stride = most_lanes});
-    scales_.divide(scores_.data(), end_ - first_);
+    scales_.divide(scores_.data(), end_ - first_, most_lanes);
   }
 
   void pack_lanes(const Tile& tile) {
-    lane_blocks_ = (tile.lanes + unit_rows - 1) / unit_rows;
-    pack_columns(tile, lane_blocks_ * unit_rows, scales_.data(), columns_.data());
+    lane_blocks_ = blocks_of(tile.lanes);
+    pack_columns(states(tile), scales_.data(), columns_.data());
   }
+
+  static LaneRows states(const Tile& tile) { return {tile.state.data(), tile.rows, tile.width, tile.lanes}; }
 
   /// A panel.
   void pack(Index pattern) {
@@ -108,7 +108,7 @@ class UnitScores {
   AlignedArray<std::uint16_t> rows_;
   AlignedArray<std::uint16_t> columns_;
   AlignedFloats scores_;
-  StateScales scales_;
+  LaneScales scales_;
   SingleUnitScores single_;
   Index lane_blocks_ = 0;  ///< of the tile in use, once they are packed
   Index first_ = 0;        ///< of the patterns that are scored
