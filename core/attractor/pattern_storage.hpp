@@ -6,9 +6,9 @@ namespace attractor {
 /// nearest, ties to even, and from there on the memory is that of the rounded ones, as given: its results are, bit for
 /// bit, those of a memory that keeps these as float32. Scores, weights and readouts are float in any case.
 ///
-/// Where the processor has AMX, scores of memories of at least 256 patterns and 32 entries, all of which bfloat16
-/// holds, are summed by it, from states that are taken apart into three bfloat16: right to (3⌈D/32⌉ + 17)·2⁻²⁴ Σ|aᵢxᵢ|,
-/// but for what products of less than some 10⁻³⁸ add, and entries of less than some 10⁻³³ beside larger ones.
+/// Where the processor has AMX, scores of memories of at least 256 patterns and 32 entries, all of which are 0, or what
+/// bfloat16 holds and no less than 2⁻⁵⁰, are summed by it, from states that are taken apart into three bfloat16: right
+/// to (3⌈D/32⌉ + 17)·2⁻²⁴ Σ|aᵢxᵢ|, but for what entries of less than some 10⁻³³ beside larger ones add.
 enum class PatternStorage : unsigned char {
   float32,  ///< as given
   float16,  ///< IEEE 754's half: to 2⁻¹¹ of an entry, or 2⁻²⁵ where it is below 2⁻¹⁴; magnitudes below 65,520

@@ -14,9 +14,9 @@ namespace {
 bool element_suits_unit(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t magnitude = bits & 0x7fffffffU;
-  constexpr std::uint32_t least_normal = 0x00800000U;
+  constexpr auto least = std::bit_cast<std::uint32_t>(PackedMatrix::least_for_unit);
   return static_cast<bool>(static_cast<unsigned>((bits & 0xffffU) == 0) &
-                           static_cast<unsigned>(magnitude - 1 >= least_normal - 1));
+                           static_cast<unsigned>(magnitude - 1 >= least - 1));
 }
 
 }  // namespace

@@ -142,9 +142,10 @@ class PackedMatrix {
   /// What kernels take off elements of 16 bits, a panel of equal rows; null: nothing.
   [[nodiscard]] const float* centre() const { return centre_.data(); }
 
-  /// Whether the matrix unit takes these rows as kernels have them: all elements are 0 or normal numbers that bfloat16
-  /// holds.
+  /// Whether the matrix unit takes these rows as kernels have them: all elements are 0, or numbers that bfloat16 holds
+  /// and that aren't tiny, so that what the unit does about denormal numbers seldom matters.
   [[nodiscard]] bool suits_unit() const { return unsuited_rows_ == 0; }
+  static constexpr float least_for_unit = 0x1p-50F;
 
   /// The panel of rows 8·index … 8·index + 7, of floats.
   [[nodiscard]] const float* panel(Index index) const { return data() + index * panel_size(); }

@@ -1,7 +1,5 @@
 // Operands in the layout that the matrix unit reads: rows that bfloat16 holds, and columns of floats, taken apart into
 // the bfloat16 parts that add up to them.
-//
-// Entries lie in an order of their own, which costs the least to make of panels; rows and columns have the same.
 
 #if defined(ATTRACTOR_CPU_PARTS_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTRACTOR_CPU_PARTS_INL
@@ -30,12 +28,6 @@ namespace attractor::cpu::HWY_NAMESPACE {
 /// Whether kernels of this instruction set have a unit.
 inline bool has_matrix_unit() {
   return matrix_unit() == MatrixUnit::processor ? HWY_TARGET <= HWY_AVX3 : matrix_unit() == MatrixUnit::emulated;
-}
-
-/// Of a step's entries, the one whose place in a row is 2·pair; the next one is behind it.
-constexpr Index first_of_pair(Index pair) {
-  const Index quarter = pair / 4;
-  return quarter % 2 * 16 + pair % 4 * 4 + quarter / 2 * 2;
 }
 
 inline constexpr hn::RebindToUnsigned<Floats> pair_words;
@@ -136,8 +128,7 @@ inline void pack_columns(const LaneRows& values, const float* scales, std::uint1
   const Index span_size = steps * float_parts * unit_blocks * unit_block;
   for (Index step = 0; step < steps; ++step)
     for (Index pair = 0; pair < unit_rows; ++pair) {
-      const Index first = step * unit_entries + first_of_pair(pair);
-      const Index second = first + 1;
+      const Index first = step * unit_entries + 2 * pair;
       for (Index lane = 0; lane < lanes; lane += vector_lanes()) {
         const auto entry = [&](Index k) HWY_ATTR {
           if (k >= values.rows) return hn::Zero(floats);
@@ -145,7 +136,7 @@ inline void pack_columns(const LaneRows& values, const float* scales, std::uint1
         };
         const Index block = step * float_parts * unit_blocks + lane % unit_span / unit_rows;
         store_pair(
-            entry(first), entry(second),
+            entry(first), entry(first + 1),
             to + lane / unit_span * span_size + block * unit_block + pair * unit_entries + 2 * (lane % unit_rows));
       }
     }
@@ -194,6 +185,16 @@ HWY_INLINE Words load_pairs(const float* columns) {
                                          _mm512_load_si512(columns + 2 * panel_rows))};
 }
 
+/// Where pairs of a row lie in what transpose_quarters makes of a step's halves: those of rows below 4, or of the
+/// others.
+struct RowOrder {
+  explicit constexpr RowOrder(int upper) {
+    for (int pair = 0; pair < 16; ++pair)
+      place[pair] = static_cast<std::uint32_t>(pair / 8 * 16 + pair % 2 * 8 + upper * 4 + pair % 8 / 2);
+  }
+  alignas(64) std::uint32_t place[16] = {};
+};
+
 /// A panel's rows for one step, of whose entries there are `count`, a multiple of 8.
 template <class T>
 HWY_INLINE void pack_step(const T* panel, Index count, std::uint16_t* to) {
@@ -206,12 +207,13 @@ HWY_INLINE void pack_step(const T* panel, Index count, std::uint16_t* to) {
     }
     transpose_quarters(pairs[half]);
   }
-  HWY_UNROLL(4)
-  for (Index row = 0; row < 4; ++row) {
-    const auto even = pairs[0][row];
-    const auto odd = pairs[1][row];
-    store_words(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(odd), even), to + row * unit_entries);
-    store_words(hn::OddEvenBlocks(odd, hn::SwapAdjacentBlocks(even)), to + (row + 4) * unit_entries);
+  static constexpr RowOrder lower(0);
+  static constexpr RowOrder upper(1);
+  HWY_UNROLL(8)
+  for (Index row = 0; row < panel_rows; ++row) {
+    const auto order = _mm512_load_si512(row < 4 ? lower.place : upper.place);
+    _mm512_store_si512(to + row * unit_entries,
+                       _mm512_permutex2var_epi32(pairs[0][row % 4].raw, order, pairs[1][row % 4].raw));
   }
 }
 
@@ -226,10 +228,8 @@ inline std::uint16_t upper_half(std::uint16_t bits) { return bits; }
 template <class T>
 void pack_step(const T* panel, Index count, std::uint16_t* to) {
   for (Index row = 0; row < panel_rows; ++row)
-    for (Index place = 0; place < unit_entries; ++place) {
-      const Index k = first_of_pair(place / 2) + place % 2;
-      to[row * unit_entries + place] = k < count ? upper_half(panel[k * panel_rows + row]) : std::uint16_t{0};
-    }
+    for (Index k = 0; k < unit_entries; ++k)
+      to[row * unit_entries + k] = k < count ? upper_half(panel[k * panel_rows + row]) : std::uint16_t{0};
 }
 
 #endif

@@ -9,7 +9,11 @@
 #endif
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstddef>
+
+#include <hwy/cache_control.h>
 
 #if HWY_ARCH_X86
 #include <xmmintrin.h>
@@ -21,16 +25,19 @@
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
-/// While one lives, denormal numbers are 0 for this thread, as they are for the processor's unit.
+/// While one lives, denormal numbers are 0 for this thread, as they are for the processor's unit. Only where it is
+/// needed, for the thread waits until all that it has begun is done.
 class UnitArithmetic {
  public:
-  UnitArithmetic() : control_(control()) {
-    if (matrix_unit() == MatrixUnit::processor) set_control(control_ | denormals_are_zero);
+  explicit UnitArithmetic(bool is_needed) : is_set_(is_needed && matrix_unit() == MatrixUnit::processor) {
+    if (!is_set_) return;
+    control_ = control();
+    set_control(control_ | denormals_are_zero);
   }
   UnitArithmetic(const UnitArithmetic&) = delete;
   UnitArithmetic& operator=(const UnitArithmetic&) = delete;
   ~UnitArithmetic() {
-    if (matrix_unit() == MatrixUnit::processor) set_control(control_);
+    if (is_set_) set_control(control_);
   }
 
  private:
@@ -43,14 +50,18 @@ class UnitArithmetic {
 #endif
 
   static constexpr unsigned denormals_are_zero = 0x8040;  ///< operands and results
-  unsigned control_;
+  bool is_set_;
+  unsigned control_ = 0;
 };
 
 class SingleUnitScores {
  public:
-  SingleUnitScores(Index lanes, Index steps) : steps_(steps), parts_(lanes * steps * float_parts * unit_entries) {}
+  /// `fetches`: panels come from memory, not from where they have been decoded.
+  SingleUnitScores(Index lanes, Index steps, bool fetches)
+      : steps_(steps), fetches_(fetches), parts_(lanes * steps * float_parts * unit_entries) {}
 
   void take(const Tile& tile, const LaneScales& scales) {
+    has_tiny_.fill(false);
     for (Index lane = 0; lane < tile.lanes; ++lane)
       for (Index k = 0; k < tile.rows; ++k) take(lane, k, tile.state[k * tile.width + lane] * scales.data()[lane]);
   }
@@ -60,25 +71,30 @@ class SingleUnitScores {
   template <std::size_t count>
   HWY_INLINE void add_panels(const float* panels, Index panel_step, Index columns, Index lane,
                              PanelScores (&scores)[count]) const {
-    const UnitArithmetic arithmetic;
-    for (Index step = 0; step < steps_; ++step)
-      for (int part = float_parts - 1; part >= 0; --part) {
-        Chains chains[count];
-        const float* const from = panels + step * unit_entries * panel_rows;
-        add_step(from, panel_step, std::min(columns - step * unit_entries, unit_entries), entry(lane, step, part),
-                 chains);
-        for (std::size_t p = 0; p < count; ++p) chains[p].add_to(scores[p]);
-      }
+    const UnitArithmetic arithmetic(has_tiny_[static_cast<std::size_t>(lane)]);
+    for (Index step = 0; step < steps_; ++step) {
+      Chains chains[float_parts][count];
+      add_step(panels + step * unit_entries * panel_rows, panel_step,
+               std::min(columns - step * unit_entries, unit_entries), entry(lane, step, 0), chains);
+      for (int part = float_parts - 1; part >= 0; --part)
+        for (std::size_t p = 0; p < count; ++p) chains[part][p].add_to(scores[p]);
+    }
   }
 
  private:
   void take(Index lane, Index k, float x) {
     Words bits[float_parts];
     take_parts(hn::Set(floats, x), bits);
-    for (int part = 0; part < float_parts; ++part)
-      entry(lane, k / unit_entries, part)[k % unit_entries] =
-          std::bit_cast<float>(hn::GetLane(bits[part]) & 0xffff0000U);
+    for (int part = 0; part < float_parts; ++part) {
+      const auto value = std::bit_cast<float>(hn::GetLane(bits[part]) & 0xffff0000U);
+      entry(lane, k / unit_entries, part)[k % unit_entries] = value;
+      has_tiny_[static_cast<std::size_t>(lane)] |= value != 0.0F && std::abs(value) < least_part;
+    }
   }
+
+  /// With elements of patterns that aren't tiny products are no less than 2⁻¹¹¹. They have 16 digits, so that no sum of
+  /// any of them is a denormal number.
+  static constexpr float least_part = 0x1p-111F / PackedMatrix::least_for_unit;
 
   /// A panel's sums of even and of odd entries: two columns lie side by side.
   struct Chains {
@@ -119,16 +135,21 @@ class SingleUnitScores {
     Vector values[count];
   };
 
+  /// All parts at once: chains enough to keep multiply-adds from waiting for one another.
   template <std::size_t count>
-  static HWY_INLINE void add_step(const float* panels, Index panel_step, Index columns, const float* state,
-                                  Chains (&chains)[count]) {
-    for (Index pair = 0; pair < unit_rows; ++pair) {
-      const Index k = first_of_pair(pair);
-      if (k >= columns) continue;
-      const typename Chains::Pair entries(state + k);
-      HWY_UNROLL(4)
-      for (std::size_t p = 0; p < count; ++p)
-        chains[p].add(panels + static_cast<Index>(p) * panel_step + k * panel_rows, entries);
+  HWY_INLINE void add_step(const float* panels, Index panel_step, Index columns, const float* parts,
+                           Chains (&chains)[float_parts][count]) const {
+    for (Index k = 0; k < columns; k += 2) {
+      // The next panels are on their way while these are used.
+      for (std::size_t p = 0; fetches_ && p < count; ++p)
+        hwy::Prefetch(panels + static_cast<Index>(p + count) * panel_step + k * panel_rows);
+      HWY_UNROLL(float_parts)
+      for (int part = 0; part < float_parts; ++part) {
+        const typename Chains::Pair entries(parts + Index{part} * unit_entries + k);
+        HWY_UNROLL(4)
+        for (std::size_t p = 0; p < count; ++p)
+          chains[part][p].add(panels + static_cast<Index>(p) * panel_step + k * panel_rows, entries);
+      }
     }
   }
 
@@ -140,7 +161,9 @@ class SingleUnitScores {
   }
 
   Index steps_;
-  AlignedFloats parts_;  ///< [lanes][steps][float_parts][unit_entries] of the states
+  bool fetches_;
+  LaneArray<bool> has_tiny_{};  ///< lanes some of whose parts are less
+  AlignedFloats parts_;         ///< [lanes][steps][float_parts][unit_entries] of the states
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

@@ -27,9 +27,6 @@ inline bool scores_by_unit(const PackedMatrix& patterns) {
 
 class UnitScores {
  public:
-  /// More lanes take less time together than each by itself.
-  static constexpr Index single_lanes = 2;
-
   explicit UnitScores(const PackedMatrix& patterns)
       : patterns_(patterns),
         panels_(patterns),
@@ -37,7 +34,7 @@ class UnitScores {
         rows_(window / unit_span * row_span_size()),
         columns_(most_lanes / unit_span * steps_ * float_parts * unit_blocks * unit_block),
         scores_(window * most_lanes),
-        single_(single_lanes, steps_) {}
+        single_(detail::sizes().single_lanes, steps_, patterns.has_floats()) {}
 
   /// `singly`: lanes are to be scored each by itself, most of the time.
   void take(const Tile& tile, bool singly) {

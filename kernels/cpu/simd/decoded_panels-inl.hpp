@@ -13,6 +13,8 @@
 #include <span>
 #include <vector>
 
+#include <hwy/cache_control.h>
+
 #include "kernels/cpu/engine/packed_matrix.hpp"
 #include "kernels/cpu/simd/vector_ops-inl.hpp"
 
@@ -81,9 +83,18 @@ class PanelWindow {
   HWY_NOINLINE void move_to(Index panel) {
     first_ = panel;
     end_ = std::min(panel + most, matrix_.padded_rows() / panel_rows);
+    prefetch(end_);
     const Index panels[most] = {panel, panel + 1, panel + 2, panel + 3};
     decode(matrix_, {panels, static_cast<std::size_t>(end_ - first_)}, 0, matrix_.padded_columns(),
            {decoded_.data(), matrix_.panel_size()});
+  }
+
+  /// Has a window on its way while the one before is used.
+  void prefetch(Index panel) const {
+    constexpr Index line = 64 / sizeof(std::uint16_t);
+    const std::uint16_t* const from = matrix_.halves() + panel * matrix_.panel_size();
+    const Index count = std::min(most, matrix_.padded_rows() / panel_rows - panel) * matrix_.panel_size();
+    for (Index i = 0; i < count; i += line) hwy::Prefetch(from + i);
   }
 
   const PackedMatrix& matrix_;

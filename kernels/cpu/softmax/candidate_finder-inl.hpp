@@ -174,7 +174,7 @@ class CandidateFinder {
   /// Where few lanes are in use, each by itself, for a block of lanes would be scored as a whole.
   void score_group(const Tile& tile, Index first, Index end, Index from = 0) {
     if constexpr (has_panels<Scorer>)
-      if (scores_singly(scorer_, tile)) return score_lanes(tile, first, end);
+      if (scores_singly<Scorer>(tile)) return score_lanes(tile, first, end);
     for_each_block(
         [&](Index lane, Candidates& candidates) HWY_ATTR {
           for (Index row = first; row < end; row += block_rows)

@@ -128,7 +128,7 @@ class SegmentScanner {
 
   /// The patterns [first, end).
   void scan(const Tile& tile, Index first, Index end, FoundSegment& found) {
-    if (scores_singly(scorer_, tile))
+    if (scores_singly<Scorer>(tile))
       scan_singly(tile, first, end, found);
     else
       scan_blocks(tile, first, end, found);

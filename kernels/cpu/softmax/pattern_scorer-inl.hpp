@@ -8,7 +8,6 @@
 #define ATTRACTOR_CPU_PATTERN_SCORER_INL
 #endif
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -31,14 +30,8 @@ class PatternScorer {
     if (adds_products && scores_by_unit(field.patterns)) unit_.emplace(field.patterns);
   }
 
-  /// Lanes that are scored each by itself, at most.
-  [[nodiscard]] Index single_lanes() const {
-    const Index most = detail::sizes().single_lanes;
-    return unit_ ? std::min(most, UnitScores::single_lanes) : most;
-  }
-
   void take(const Tile& tile) {
-    if (unit_) unit_->take(tile, scores_singly(*this, tile));
+    if (unit_) unit_->take(tile, scores_singly<PatternScorer>(tile));
     if (is_cosine()) take_norms(tile);
     if (tile.has_betas) take_betas(tile);
   }

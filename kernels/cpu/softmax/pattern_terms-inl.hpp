@@ -68,14 +68,11 @@ inline constexpr bool has_panels = requires {
 
 inline constexpr Index most_single_lanes = 8;
 
-/// Where few lanes are in use, as many as the scorer says, each is scored by itself: a block of lanes would be scored
-/// as a whole.
+/// Where few lanes, most_single_lanes at most, are in use each is scored by itself: a block of lanes would be scored as
+/// a whole.
 template <class Scorer>
-bool scores_singly(const Scorer& scorer, const Tile& tile) {
-  if constexpr (has_panels<Scorer>)
-    return tile.lanes <= scorer.single_lanes();
-  else
-    return false;
+bool scores_singly(const Tile& tile) {
+  return has_panels<Scorer> && tile.lanes <= detail::sizes().single_lanes;
 }
 
 /// s of `count` patterns from the panel at `first` on, of 4 panels at most, for one lane. Rows that pad the last panel
