@@ -12,7 +12,7 @@ namespace attractor::cpu {
 /// What makes the products: nothing (kernels use vectors), the processor, or plain code that does the same operations.
 enum class MatrixUnit { none, emulated, processor };
 
-/// The one in use: the processor's where there is one. Only tests write it, while nothing runs.
+/// The one in use: the processor's where there is one. Only tests and benchmarks write it, while nothing runs.
 MatrixUnit& matrix_unit();
 
 /// Operands lie in blocks of so many rows of so many bfloat16, that of columns in pairs: its element (i, 2j + b) is

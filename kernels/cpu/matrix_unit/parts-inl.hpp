@@ -46,7 +46,7 @@ struct LaneRows {
 };
 
 /// Powers of two that lanes are multiplied with, for the unit takes denormal numbers, and so small parts, for 0: 1 but
-/// for lanes all of whose values are tiny. 0 past the lanes in use.
+/// for lanes whose values are tiny and not all 0. 0 past the lanes in use.
 class LaneScales {
  public:
   void take(const LaneRows& values) {
@@ -55,7 +55,7 @@ class LaneScales {
     for (Index lane = 0; lane < values.lanes; lane += vector_lanes()) {
       Vector largest = hn::Zero(floats);
       for (Index k = 0; k < values.rows; ++k) largest = hn::Max(hn::Abs(values.load(k, lane)), largest);
-      const auto small = hn::Lt(largest, hn::Set(floats, 0x1p-90F));
+      const auto small = hn::And(hn::Lt(largest, hn::Set(floats, 0x1p-90F)), hn::Gt(largest, hn::Zero(floats)));
       small_ |= !hn::AllFalse(floats, small);
       hn::Store(hn::IfThenElse(small, hn::Set(floats, scale), hn::Set(floats, 1.0F)), floats, scales_.data() + lane);
     }
