@@ -23,7 +23,9 @@
 
 namespace attractor::cpu {
 
-void PrintTo(MatrixUnit unit, std::ostream* out) { *out << (unit == MatrixUnit::processor ? "processor" : "emulated"); }
+std::ostream& operator<<(std::ostream& out, MatrixUnit unit) {
+  return out << (unit == MatrixUnit::processor ? "processor" : "emulated");
+}
 
 }  // namespace attractor::cpu
 
