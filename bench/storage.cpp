@@ -1,6 +1,7 @@
 // What a query on a modern Hopfield memory takes by what its patterns are stored as, with the processor's unit for
 // small matrices of bfloat16 and without it.
 
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <random>
@@ -56,9 +57,8 @@ bool parse(int argc, const char* const* argv, Job& job) {
   Options options(
       "One step on, and hard retrieval from, modern Hopfield memories by what their patterns are stored as, by "
       "vectors\n"
-      "and by the processor's matrix unit where it has one. CPU only, one thread, in processor time. Writes "
-      "storage.json\n"
-      "and storage.csv.");
+      "and by the processor's matrix unit where it has one. CPU only, one thread, in processor time. Writes\n"
+      "storage.json and storage.csv.");
   job.run.add_to(options);
   options.add("--patterns", job.patterns, "stored patterns");
   options.add("--queries", job.queries, "of a call");
@@ -66,19 +66,16 @@ bool parse(int argc, const char* const* argv, Job& job) {
   return options.parse(argc, argv);
 }
 
-Matrix<float> draw(Index rows, Index columns, bool bipolar, Random& random) {
+Matrix<float> random_gaussian(Index rows, Index columns, Random& random) {
   Matrix<float> result(rows, columns);
   std::normal_distribution<float> normal;
-  for (Index i = 0; i < result.size(); ++i) {
-    const float value = normal(random);
-    result.data()[i] = bipolar ? std::copysign(1.0F, value) : value;
-  }
+  std::generate_n(result.data(), result.size(), [&] { return normal(random); });
   return result;
 }
 
 /// Copies of patterns with noise as large as they are.
 Matrix<float> noisy(MatrixView<const float> patterns, Index count, Random& random) {
-  Matrix<float> result = draw(count, patterns.columns, false, random);
+  Matrix<float> result = random_gaussian(count, patterns.columns, random);
   for (Index b = 0; b < count; ++b) {
     const auto pattern = static_cast<Index>(random() % static_cast<std::uint64_t>(patterns.rows));
     for (Index k = 0; k < patterns.columns; ++k) result(b, k) += patterns(pattern, k);
@@ -94,7 +91,8 @@ void measure(MatrixUnit unit, const Relaxer& relaxer, MatrixView<const float> qu
 }
 
 Finding measure(const Job& job, const Storage& storage, int dimension, Random& random) {
-  const Matrix<float> patterns = draw(job.patterns, dimension, storage.bipolar, random);
+  const Matrix<float> patterns = storage.bipolar ? random_patterns(job.patterns, dimension, random)
+                                                 : random_gaussian(job.patterns, dimension, random);
   const Matrix<float> queries = noisy(patterns, job.queries, random);
   // Scores of other patterns than the right one spread by 2.
   const Memory memory = Memory::modern_hopfield(

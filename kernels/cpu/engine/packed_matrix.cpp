@@ -1,7 +1,6 @@
 #include "kernels/cpu/engine/packed_matrix.hpp"
 
 #include <bit>
-#include <cmath>
 #include <type_traits>
 
 #include "core/stored_elements.hpp"
