@@ -22,10 +22,14 @@ struct Sizes {
   Index single_lanes = 4;               ///< queries of a tile that are scored each by itself, 8 at most
   Index unit_patterns = 256;            ///< of a softmax memory that are worth the matrix unit. Cuts sums.
   Index unit_columns = 32;              ///< the same of their entries. Cuts sums.
+  Index unit_factor = Index{1} << 14;   ///< the same of a factored memory's entries. Cuts sums.
+  Index least_unit_factor_rows = 32;    ///< of its patterns. Cuts sums.
+  Index most_unit_factor_rows = 16384;  ///< of which all weights are kept: 4 MiB for each thread. Cuts sums.
+  Index unit_buffer = 8;                ///< steps of 32 lanes that are packed for the matrix unit at a time, at least
   Index screened_entries = 8192;        ///< of an adaptive memory's patterns that are worth a look by rounded terms
   float exact_cost = 1.0F;              ///< of all exact scores, than which such a look has to cost less; 0: no look
   float level_cost = 1.0F;              ///< of scores by levels, times what is thought; 0: by any, and ∞: by none
-  Index weighed_patterns = 16384;       ///< of factored memories: bounds their weights, at 4 MiB for each thread
+  Index weighed_patterns = 16384;       ///< of other factored memories: bounds their weights likewise
   Index packed_terms = Index{1} << 23;  ///< of a memory of ±1 whose states are bits, at most; 0: none are
   Index packed_span = 32768;            ///< its patterns that are added up in 16 bits, at most
   Index thread_cost = Index{1} << 17;   ///< multiply-adds worth a thread: ten microseconds, as long as waking it takes

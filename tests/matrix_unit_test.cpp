@@ -39,6 +39,7 @@ using View = MatrixView<const float>;
 detail::Sizes sizes_for_unit() {
   detail::Sizes sizes = detail::sizes();
   sizes.unit_patterns = sizes.unit_columns = 1;
+  sizes.unit_factor = sizes.least_unit_factor_rows = 1;
   return sizes;
 }
 
@@ -82,6 +83,26 @@ ModernHopfieldOptions options_with(float beta, Similarity similarity = Similarit
 
 Memory memory_of(View patterns, const ModernHopfieldOptions& options) {
   return Memory::modern_hopfield(Device::cpu(), patterns, options);
+}
+
+/// Memories whose products the unit makes both, with updates that make floats of states.
+struct FactoredCase {
+  const char* name;
+  Memory (*memory)(View patterns);
+  Update update;
+};
+
+Memory hebbian_of(View patterns) { return Memory::hebbian(Device::cpu(), patterns, {.self_coupling = false}); }
+Memory cubic_of(View patterns) { return Memory::dense_associative(Device::cpu(), patterns, {.order = 3}); }
+
+const FactoredCase factored_cases[] = {{"hebbian, tanh", hebbian_of, TanhUpdate{.gain = 1.5F}},
+                                       {"hebbian, sign", hebbian_of, SignUpdate{}},
+                                       {"cubic, tanh", cubic_of, TanhUpdate{.gain = 1.5F}},
+                                       {"cubic, sign", cubic_of, SignUpdate{}}};
+
+Relaxation relax(const FactoredCase& factored, const Memory& memory, View queries, int threads = 1) {
+  return Relaxer(memory, {.update = factored.update, .max_steps = 12, .energies = true, .threads = threads})
+      .relax(queries);
 }
 
 /// The posteriors of all patterns, from the best on.
@@ -241,6 +262,101 @@ TEST_P(MatrixUnitTest, PatternsThatItDoesNotTakeComeAndGo) {
   EXPECT_TRUE(same_bits(posteriors(memory, queries), before));
 }
 
+/// Steps reach into several chunks and lanes are taken by newcomers, for there are more queries than lanes.
+TEST_P(MatrixUnitTest, QueriesOfFactoredMemoriesAreTheSameAloneAndInBatches) {
+  for (const Shape& shape : shapes)
+    for (const FactoredCase& factored : factored_cases) {
+      const Matrix<float> patterns = random_bipolar(shape.patterns, shape.dimension, rng_);
+      const Matrix<float> queries = noisy_copies(patterns, 80, 0.1F, 2.0F, rng_);
+      const Memory memory = factored.memory(patterns);
+      const Relaxation all = relax(factored, memory, queries, 2);
+      for (const Index count : {1, 2, 17, 33})
+        for (const Index first : {Index{0}, 80 - count}) {
+          const Relaxation some = relax(factored, memory, queries.view().slice(first, count));
+          for (Index i = 0; i < count; ++i)
+            ASSERT_TRUE(same_row(some, i, all, first + i))
+                << factored.name << " P=" << shape.patterns << " D=" << shape.dimension << " query " << i << " of "
+                << count << " from " << first;
+        }
+    }
+}
+
+/// What is packed at a time changes nothing.
+TEST_P(MatrixUnitTest, FactoredMemoriesAreTheSameInChunks) {
+  const Matrix<float> patterns = random_bipolar(130, 300, rng_);
+  const Matrix<float> queries = noisy_copies(patterns, 70, 0.1F, 2.0F, rng_);
+  for (const FactoredCase& factored : factored_cases) {
+    const Memory memory = factored.memory(patterns);
+    detail::Sizes sizes = detail::sizes();
+    sizes.unit_buffer = 40;
+    const auto expected = [&] {
+      const SizesScope scope(sizes);
+      return relax(factored, memory, queries);
+    }();
+    for (const Index buffer : {1, 2, 6}) {
+      sizes.unit_buffer = buffer;
+      const SizesScope scope(sizes);
+      EXPECT_TRUE(same_results(relax(factored, memory, queries), expected)) << factored.name << " buffer " << buffer;
+    }
+  }
+}
+
+/// A field's sign is that of the field times any power of two.
+TEST_P(MatrixUnitTest, QueriesOfAnySizeOfFactoredMemories) {
+  const Matrix<float> patterns = random_bipolar(40, 37, rng_);
+  const Matrix<float> queries = noisy_copies(patterns, 20, 0.1F, 2.0F, rng_);
+  const Memory memory = hebbian_of(patterns);
+  const Relaxer relaxer(memory, {.halting = fixed_steps(), .max_steps = 1, .threads = 1});
+  const Relaxation expected = relaxer.relax(queries);
+  for (const int exponent : {-112, -91, -90, -89, -60, 60, 100}) {
+    Matrix<float> scaled = copy(queries);
+    for (Index i = 0; i < scaled.size(); ++i) scaled.data()[i] = std::ldexp(scaled.data()[i], exponent);
+    for (const Index count : {1, 20})
+      EXPECT_TRUE(
+          same_bits(relaxer.relax(scaled.view().slice(0, count)).states, expected.states.view().slice(0, count)))
+          << "times 2^" << exponent << ", " << count << " queries";
+  }
+}
+
+TEST_P(MatrixUnitTest, QueriesOfFactoredMemoriesThatAreNotNumbersHarmNoOthers) {
+  const Matrix<float> patterns = random_bipolar(50, 40, rng_);
+  Matrix<float> queries = noisy_copies(patterns, 100, 0.1F, 1.0F, rng_);
+  for (const FactoredCase& factored : factored_cases) {
+    const Memory memory = factored.memory(patterns);
+    const Relaxation before = relax(factored, memory, queries);
+    Matrix<float> broken = copy(queries);
+    broken(3, 5) = std::numeric_limits<float>::quiet_NaN();
+    broken(70, 0) = std::numeric_limits<float>::infinity();
+    const Relaxation after = relax(factored, memory, broken);
+    for (Index b = 0; b < 100; ++b) {
+      if (b == 3 || b == 70)
+        EXPECT_EQ(after.status[static_cast<std::size_t>(b)], Status::diverged) << factored.name << " " << b;
+      else
+        EXPECT_TRUE(same_row(after, b, before, b)) << factored.name << " " << b;
+    }
+  }
+}
+
+TEST_P(MatrixUnitTest, FactorsThatItDoesNotTakeComeAndGo) {
+  const Matrix<float> bipolar = random_bipolar(30, 20, rng_);
+  const Matrix<float> others = random_gaussian(2, 20, rng_);
+  const Matrix<float> queries = noisy_copies(bipolar, 20, 0.1F, 1.0F, rng_);
+  for (const FactoredCase& factored : factored_cases) {
+    Memory memory = factored.memory(bipolar);
+    const Relaxation before = relax(factored, memory, queries);
+
+    memory.imprint(others);
+    EXPECT_TRUE(same_results(relax(factored, memory, queries),
+                             relax(factored, factored.memory(stack(bipolar, others)), queries)))
+        << factored.name;
+    memory.forget(std::vector<Index>{30, 31});
+    EXPECT_TRUE(same_results(relax(factored, memory, queries), before)) << factored.name;
+    memory.forget(std::vector<Index>{0});
+    const Memory rest = factored.memory(bipolar.view().slice(1, 29));
+    EXPECT_TRUE(same_results(relax(factored, memory, queries), relax(factored, rest, queries))) << factored.name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(, MatrixUnitTest, testing::Values(MatrixUnit::emulated, MatrixUnit::processor),
                          testing::PrintToStringParamName());
 
@@ -263,6 +379,24 @@ TEST(UnitEmulationTest, IsTheProcessorsUnit) {
   }
 }
 
+TEST(UnitEmulationTest, IsTheProcessorsUnitForFactoredMemories) {
+  if (!has_processors_unit()) GTEST_SKIP() << "this processor has no matrix unit";
+  Rng rng(5);
+  for (const Shape& shape : shapes)
+    for (const FactoredCase& factored : factored_cases) {
+      const Matrix<float> patterns = random_bipolar(shape.patterns, shape.dimension, rng);
+      const Matrix<float> queries = noisy_copies(patterns, 70, 0.1F, 2.0F, rng);
+      for (const Index count : {1, 17, 70}) {
+        const auto by = [&](MatrixUnit unit) {
+          const UnitScope scope(unit);
+          return relax(factored, factored.memory(patterns), queries.view().slice(0, count));
+        };
+        EXPECT_TRUE(same_results(by(MatrixUnit::processor), by(MatrixUnit::emulated)))
+            << factored.name << " P=" << shape.patterns << " D=" << shape.dimension << " " << count << " queries";
+      }
+    }
+}
+
 /// What these tests are about happens: the unit's sums are not those of vectors.
 TEST(UnitEmulationTest, IsInUseWhereItSuits) {
   Rng rng(4);
@@ -283,6 +417,28 @@ TEST(UnitEmulationTest, IsInUseWhereItSuits) {
   EXPECT_TRUE(differs(bipolar, PatternStorage::float16));
   EXPECT_TRUE(differs(gaussian, PatternStorage::bfloat16));
   EXPECT_FALSE(differs(gaussian, PatternStorage::float32));
+}
+
+TEST(UnitEmulationTest, IsInUseWhereItSuitsFactors) {
+  Rng rng(6);
+  const Matrix<float> bipolar = random_bipolar(64, 100, rng);
+  const Matrix<float> gaussian = random_gaussian(64, 100, rng);
+  const Matrix<float> queries = noisy_copies(bipolar, 64, 0.1F, 2.0F, rng);
+  const auto differs = [&](const FactoredCase& factored, View patterns) {
+    const auto by = [&](MatrixUnit unit) {
+      const UnitScope scope(unit);
+      const Memory memory = factored.memory(patterns);
+      return Relaxer(memory, {.update = factored.update, .halting = fixed_steps(), .max_steps = 1, .energies = true})
+          .relax(queries)
+          .energies;
+    };
+    return !same_bits(by(MatrixUnit::emulated), by(MatrixUnit::none));
+  };
+
+  for (const FactoredCase& factored : {factored_cases[0], factored_cases[2]}) {
+    EXPECT_TRUE(differs(factored, bipolar)) << factored.name;
+    EXPECT_FALSE(differs(factored, gaussian)) << factored.name;
+  }
 }
 
 }  // namespace

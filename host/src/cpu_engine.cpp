@@ -46,8 +46,9 @@ cpu::Field make_field(const PointwiseForm& form) {
                             .energy_scale = form.energy_scale};
 }
 
-/// Finds what sign updates need to know of all patterns together, unless it is known.
+/// Finds what the matrix unit and sign updates need to know of all patterns together, unless it is known.
 void complete(cpu::FactoredField& field) {
+  if (!field.unit_rows.known) field.unit_rows = cpu::make_unit_rows(field.factor);
   if (field.resolution.data() != nullptr) return;
   Matrix<float> factor(field.factor.rows(), field.factor.columns());
   field.factor.copy_to(factor);
@@ -281,6 +282,7 @@ class CpuEngine final : public Engine {
     field.factor.reserve(count);
     PatternValues{form.intensity, 0.0F, 0.0F}.write(readout_.intensity, first, count);
     field.factor.append(form.factor);
+    field.unit_rows = {};
     field.resolution = std::move(resolution);
     squares_ = std::move(squares);
     set_diagonal(field);
@@ -290,6 +292,7 @@ class CpuEngine final : public Engine {
     cpu::for_moves(patterns, field.factor.rows(),
                    [&](Index from, Index to) { readout_.intensity[to] = readout_.intensity[from]; });
     field.factor.remove(patterns);
+    field.unit_rows = {};
     const Index count = field.factor.rows();
     for (Index i = count; i < cpu::padded(count); ++i) readout_.intensity[i] = 0.0F;
     // Sums in double of what is left aren't the old ones less what has gone.

@@ -40,6 +40,16 @@ struct EmptyField {
   Index columns = 0;  ///< of what is read out
 };
 
+/// The elements of a factor as the matrix unit reads them, for both products; none where it doesn't make these.
+struct UnitRows {
+  bool known = false;                         ///< it has been found out whether there are any
+  AlignedArray<std::uint16_t> scores = {};    ///< of F's rows, for Fx
+  AlignedArray<std::uint16_t> readouts = {};  ///< of its columns, for Fᵀp
+};
+
+/// Complexity: O(PD).
+UnitRows make_unit_rows(const PackedMatrix& factor);
+
 /// Pointwise memory through its scores: u = scale·(Fᵀp(score_scale·Fx) − diagonal∘x) − θ, E = −energy_scale·(Σ F(h) −
 /// ½ Σ diagonal·x²) + θᵀx. `diagonal` is the diagonal of FᵀF where the memory has none, else 0.
 struct FactoredField {
@@ -53,6 +63,7 @@ struct FactoredField {
   float scale = 1.0F;
   float energy_scale = 1.0F;
   BipolarFactor bipolar = {};  ///< where states of ±1 can be taken as bits
+  UnitRows unit_rows = {};
 };
 
 /// Linear memory through its weights: u = scale·Wx − θ, E = −½ xᵀ(u − θ).

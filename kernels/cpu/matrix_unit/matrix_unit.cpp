@@ -22,7 +22,7 @@ namespace {
 
 /// The first block of a span's step.
 const std::uint16_t* row_blocks_of(const UnitProduct& product, Index span, Index step) {
-  return product.rows + (span * product.steps + step) * unit_blocks * unit_block;
+  return product.rows + (span * product.row_steps + step) * unit_blocks * unit_block;
 }
 
 /// The same of columns' parts.
@@ -46,7 +46,7 @@ float add_products(const std::uint16_t* row, const std::uint16_t* columns, float
 
 /// One sum, of row i and column j.
 float emulated_sum(const UnitProduct& product, Index i, Index j) {
-  float sum = 0.0F;
+  float sum = product.adds ? product.to[i * product.stride + j] : 0.0F;
   for (Index step = 0; step < product.steps; ++step)
     for (int part = float_parts - 1; part >= 0; --part) {
       const std::uint16_t* const row = row_blocks_of(product, i / unit_span, step) + i % unit_span * unit_entries;
@@ -79,8 +79,15 @@ struct alignas(64) UnitConfiguration {
 constexpr UnitConfiguration configuration;
 constexpr int row_stride = unit_entries * sizeof(std::uint16_t);
 
-/// Steps whose columns stay in the first-level cache while rows go by.
+/// Steps, and spans of rows, that are multiplied at a time: their columns stay in the first-level cache while these
+/// rows go by, and the rows until the next columns come.
 constexpr Index chunk_steps = 4;
+constexpr Index chunk_spans = 4;
+
+struct Steps {
+  Index first;
+  Index end;
+};
 
 /// The sums of a span of rows by one of columns, in registers 0 … 3.
 template <Index row_blocks, Index column_blocks>
@@ -127,27 +134,27 @@ ATTRACTOR_AMX inline void add_step(const std::uint16_t* rows, const std::uint16_
     add_part<row_blocks, column_blocks>(columns + Index{part} * unit_blocks * unit_block);
 }
 
-/// Goes on with the sums of a span of rows by one of columns for the steps [first, end).
+/// Goes on with the sums of a span of rows by one of columns for some steps.
 template <Index row_blocks, Index column_blocks>
-ATTRACTOR_AMX void add_steps(const UnitProduct& product, Index row, Index column, Index first, Index end) {
+ATTRACTOR_AMX void add_steps(const UnitProduct& product, Index row, Index column, Steps steps) {
   float* const to = product.to + (row * product.stride + column) * unit_span;
   float* const below = to + unit_rows * product.stride;
   const auto stride = static_cast<std::size_t>(product.stride) * sizeof(float);
-  if (first == 0)
+  if (steps.first == 0 && !product.adds)
     clear_sums();
   else
     load_sums<row_blocks, column_blocks>(to, below, stride);
-  for (Index step = first; step < end; ++step)
+  for (Index step = steps.first; step < steps.end; ++step)
     add_step<row_blocks, column_blocks>(row_blocks_of(product, row, step), column_blocks_of(product, column, step, 0));
   store_sums<row_blocks, column_blocks>(to, below, stride);
 }
 
 /// The same of two spans of rows by one block of columns: four sums keep the products from waiting for one another.
-ATTRACTOR_AMX void add_tall_steps(const UnitProduct& product, Index row, Index column, Index first, Index end) {
+ATTRACTOR_AMX void add_tall_steps(const UnitProduct& product, Index row, Index column, Steps steps) {
   float* const to = product.to + (row * product.stride + column) * unit_span;
   const Index block = unit_rows * product.stride;
   const auto stride = static_cast<std::size_t>(product.stride) * sizeof(float);
-  if (first == 0) {
+  if (steps.first == 0 && !product.adds) {
     clear_sums();
   } else {
     _tile_loadd(0, to, stride);
@@ -155,20 +162,29 @@ ATTRACTOR_AMX void add_tall_steps(const UnitProduct& product, Index row, Index c
     _tile_loadd(2, to + 2 * block, stride);
     _tile_loadd(3, to + 3 * block, stride);
   }
-  for (Index step = first; step < end; ++step) {
+  for (Index step = steps.first; step < steps.end; ++step) {
     const std::uint16_t* const upper = row_blocks_of(product, row, step);
     const std::uint16_t* const lower = row_blocks_of(product, row + 1, step);
-    for (int part = float_parts - 1; part >= 0; --part) {
-      _tile_loadd(6, column_blocks_of(product, column, step, part), row_stride);
-      _tile_loadd(4, upper, row_stride);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_loadd(5, upper + unit_block, row_stride);
-      _tile_dpbf16ps(1, 5, 6);
-      _tile_loadd(4, lower, row_stride);
-      _tile_dpbf16ps(2, 4, 6);
-      _tile_loadd(5, lower + unit_block, row_stride);
-      _tile_dpbf16ps(3, 5, 6);
-    }
+    const std::uint16_t* const columns = column_blocks_of(product, column, step, 0);
+    _tile_loadd(7, columns + 2 * unit_blocks * unit_block, row_stride);
+    _tile_loadd(6, columns + unit_blocks * unit_block, row_stride);
+    _tile_loadd(5, columns, row_stride);
+    _tile_loadd(4, upper, row_stride);
+    _tile_dpbf16ps(0, 4, 7);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(0, 4, 5);
+    _tile_loadd(4, upper + unit_block, row_stride);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(1, 4, 6);
+    _tile_dpbf16ps(1, 4, 5);
+    _tile_loadd(4, lower, row_stride);
+    _tile_dpbf16ps(2, 4, 7);
+    _tile_dpbf16ps(2, 4, 6);
+    _tile_dpbf16ps(2, 4, 5);
+    _tile_loadd(4, lower + unit_block, row_stride);
+    _tile_dpbf16ps(3, 4, 7);
+    _tile_dpbf16ps(3, 4, 6);
+    _tile_dpbf16ps(3, 4, 5);
   }
   _tile_stored(0, to, stride);
   _tile_stored(1, to + block, stride);
@@ -176,24 +192,30 @@ ATTRACTOR_AMX void add_tall_steps(const UnitProduct& product, Index row, Index c
   _tile_stored(3, to + 3 * block, stride);
 }
 
+/// Some rows by a span of columns: `row_blocks` of them from a span's first on.
 template <Index column_blocks>
-ATTRACTOR_AMX void multiply_column(const UnitProduct& product, Index column) {
-  for (Index first = 0; first < product.steps; first += chunk_steps) {
-    const Index end = std::min(first + chunk_steps, product.steps);
-    Index row = 0;
-    if constexpr (column_blocks == 1)
-      for (; (row + 2) * unit_blocks <= product.row_blocks; row += 2) add_tall_steps(product, row, column, first, end);
-    for (; (row + 1) * unit_blocks <= product.row_blocks; ++row)
-      add_steps<unit_blocks, column_blocks>(product, row, column, first, end);
-    if (row * unit_blocks < product.row_blocks) add_steps<1, column_blocks>(product, row, column, first, end);
-  }
+ATTRACTOR_AMX void add_rows(const UnitProduct& product, Index row, Index row_blocks, Index column, Steps steps) {
+  if constexpr (column_blocks == 1)
+    for (; row_blocks >= 2 * unit_blocks; row += 2, row_blocks -= 2 * unit_blocks)
+      add_tall_steps(product, row, column, steps);
+  for (; row_blocks >= unit_blocks; ++row, row_blocks -= unit_blocks)
+    add_steps<unit_blocks, column_blocks>(product, row, column, steps);
+  if (row_blocks > 0) add_steps<1, column_blocks>(product, row, column, steps);
 }
 
+/// All columns pass a few rows, which stay in the first-level cache, before the next do.
 ATTRACTOR_AMX void multiply_by_processor(const UnitProduct& product) {
   _tile_loadconfig(&configuration);
-  Index column = 0;
-  for (; (column + 1) * unit_blocks <= product.column_blocks; ++column) multiply_column<unit_blocks>(product, column);
-  if (column * unit_blocks < product.column_blocks) multiply_column<1>(product, column);
+  for (Index first = 0; first < product.steps; first += chunk_steps) {
+    const Steps steps{first, std::min(first + chunk_steps, product.steps)};
+    for (Index row = 0; row * unit_blocks < product.row_blocks; row += chunk_spans) {
+      const Index row_blocks = std::min(product.row_blocks - row * unit_blocks, chunk_spans * unit_blocks);
+      Index column = 0;
+      for (; (column + 1) * unit_blocks <= product.column_blocks; ++column)
+        add_rows<unit_blocks>(product, row, row_blocks, column, steps);
+      if (column * unit_blocks < product.column_blocks) add_rows<1>(product, row, row_blocks, column, steps);
+    }
+  }
   _tile_release();
 }
 

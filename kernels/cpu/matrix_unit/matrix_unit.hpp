@@ -30,13 +30,15 @@ inline constexpr int float_parts = 3;
 
 /// to[i · stride + j] = Σ_k row i's k-th entry times column j's, `steps` times unit_entries of them.
 struct UnitProduct {
-  const std::uint16_t* rows;     ///< [spans][steps][unit_blocks] blocks
+  const std::uint16_t* rows;     ///< [spans][row_steps][unit_blocks] blocks
   const std::uint16_t* columns;  ///< [spans][steps][float_parts][unit_blocks] blocks
+  Index row_steps;               ///< of the rows, of which these are the first
   Index steps;
   Index row_blocks;     ///< that are wanted of the spans, the last of which may be half a span
   Index column_blocks;  ///< the same
   float* to;
   Index stride;
+  bool adds = false;  ///< to what is there, the sums of the steps before
 };
 
 /// By the unit in use. The order of a sum is the same whatever else is asked for: a step after the other, of each the

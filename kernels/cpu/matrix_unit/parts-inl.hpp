@@ -43,7 +43,14 @@ struct LaneRows {
   [[nodiscard]] HWY_INLINE Vector load(Index row, Index lane) const {
     return hn::Load(floats, data + row * width + lane);
   }
+
+  /// So many rows from `first` on, or as many as there are.
+  [[nodiscard]] LaneRows part(Index first, Index count) const {
+    return {data + first * width, std::min(count, rows - first), width, lanes};
+  }
 };
+
+inline LaneRows states_of(const Tile& tile) { return {tile.state.data(), tile.rows, tile.width, tile.lanes}; }
 
 /// Powers of two that lanes are multiplied with, for the unit takes denormal numbers, and so small parts, for 0: 1 but
 /// for lanes whose values are tiny and not all 0. 0 past the lanes in use.
@@ -81,18 +88,12 @@ class LaneScales {
   bool small_ = false;  ///< some lanes are
 };
 
-/// The bits of x's parts, as floats whose lower halves are 0: each is what the ones before leave, rounded to nearest;
-/// the last is exact. Not a number where x is none or infinite.
+/// The bits of x's parts, in the upper halves of the words: each is the first eight digits of what the ones before
+/// leave, of which three times eight are all. Not a number where x is none or infinite.
 HWY_INLINE void take_parts(Vector x, Words (&bits)[float_parts]) {
-  const auto upper = hn::Set(pair_words, 0xffff0000U);
   HWY_UNROLL(float_parts)
   for (int part = 0; part + 1 < float_parts; ++part) {
-    const auto exact = hn::BitCast(pair_words, x);
-    const auto rounded = hn::Add(exact, hn::Set(pair_words, 0x8000U));
-    // The largest floats are cut instead, for they would become infinite.
-    const auto exponent = hn::Set(pair_words, 0x7f800000U);
-    const auto finite = hn::Ne(hn::And(rounded, exponent), exponent);
-    bits[part] = hn::And(hn::IfThenElse(finite, rounded, exact), upper);
+    bits[part] = hn::And(hn::BitCast(pair_words, x), hn::Set(pair_words, 0xffff0000U));
     x = hn::Sub(x, hn::BitCast(floats, bits[part]));
   }
   bits[float_parts - 1] = hn::BitCast(pair_words, x);
@@ -121,25 +122,27 @@ HWY_INLINE void store_pair(Vector first, Vector second, std::uint16_t* to) {
 inline Index blocks_of(Index count) { return (count + unit_rows - 1) / unit_rows; }
 inline Index steps_of(Index count) { return (count + unit_entries - 1) / unit_entries; }
 
+/// One vector of lanes of a step, of whose entries there are `count`, as columns.
+HWY_INLINE void pack_lanes(const float* values, Index width, Index count, Vector scale, std::uint16_t* to) {
+  const auto entry = [&](Index k) HWY_ATTR { return hn::Mul(hn::Load(floats, values + k * width), scale); };
+  Index k = 0;
+  for (; k + 2 <= count; k += 2, to += unit_entries) store_pair(entry(k), entry(k + 1), to);
+  for (; k < unit_entries; k += 2, to += unit_entries)
+    store_pair(k < count ? entry(k) : hn::Zero(floats), hn::Zero(floats), to);
+}
+
 /// Columns for the unit: the lanes in use, in whole blocks, times `scales`.
 inline void pack_columns(const LaneRows& values, const float* scales, std::uint16_t* to) {
   const Index steps = steps_of(values.rows);
-  const Index lanes = blocks_of(values.lanes) * unit_rows;
   const Index span_size = steps * float_parts * unit_blocks * unit_block;
-  for (Index step = 0; step < steps; ++step)
-    for (Index pair = 0; pair < unit_rows; ++pair) {
-      const Index first = step * unit_entries + 2 * pair;
-      for (Index lane = 0; lane < lanes; lane += vector_lanes()) {
-        const auto entry = [&](Index k) HWY_ATTR {
-          if (k >= values.rows) return hn::Zero(floats);
-          return hn::Mul(values.load(k, lane), hn::Load(floats, scales + lane));
-        };
-        const Index block = step * float_parts * unit_blocks + lane % unit_span / unit_rows;
-        store_pair(
-            entry(first), entry(first + 1),
-            to + lane / unit_span * span_size + block * unit_block + pair * unit_entries + 2 * (lane % unit_rows));
-      }
-    }
+  for (Index step = 0; step < steps; ++step) {
+    const LaneRows some = values.part(step * unit_entries, unit_entries);
+    std::uint16_t* const step_to = to + step * float_parts * unit_blocks * unit_block;
+    for (Index lane = 0; lane < blocks_of(values.lanes) * unit_rows; lane += vector_lanes())
+      pack_lanes(
+          some.data + lane, some.width, some.rows, hn::Load(floats, scales + lane),
+          step_to + lane / unit_span * span_size + lane % unit_span / unit_rows * unit_block + 2 * (lane % unit_rows));
+  }
 }
 
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
@@ -169,6 +172,14 @@ struct PairOrder {
   constexpr PairOrder(int first, int step) {
     for (int i = 0; i < 32; ++i)
       place[i] = static_cast<std::uint16_t>(first + step * (i / 16 * 16 + i % 2 * 8 + i % 16 / 2));
+  }
+  alignas(64) std::uint16_t place[32] = {};
+};
+
+/// The same of the upper halves of 32 floats that are a row's entries.
+struct EntryOrder {
+  constexpr EntryOrder() {
+    for (int i = 0; i < 32; ++i) place[i] = static_cast<std::uint16_t>(2 * i + 1);
   }
   alignas(64) std::uint16_t place[32] = {};
 };
@@ -217,6 +228,20 @@ HWY_INLINE void pack_step(const T* panel, Index count, std::uint16_t* to) {
   }
 }
 
+/// A column's row for one step, of whose entries there are `count`, a multiple of 8: 8 of each of four panels, which
+/// lie `panel_step` apart.
+HWY_INLINE void pack_column_step(const float* column, Index panel_step, Index count, std::uint16_t* to) {
+  static constexpr EntryOrder order;
+  const hn::Half<Floats> halves;
+  const auto panel = [&](Index i) HWY_ATTR {
+    return i * panel_rows < count ? hn::Load(halves, column + i * panel_step) : hn::Zero(halves);
+  };
+  const auto lower = hn::Combine(floats, panel(1), panel(0));
+  const auto upper = hn::Combine(floats, panel(3), panel(2));
+  _mm512_store_si512(to, _mm512_permutex2var_epi16(hn::BitCast(pair_words, lower).raw, _mm512_load_si512(order.place),
+                                                   hn::BitCast(pair_words, upper).raw));
+}
+
 #else
 
 inline std::uint16_t upper_half(float value) {
@@ -232,6 +257,11 @@ void pack_step(const T* panel, Index count, std::uint16_t* to) {
       to[row * unit_entries + k] = k < count ? upper_half(panel[k * panel_rows + row]) : std::uint16_t{0};
 }
 
+inline void pack_column_step(const float* column, Index panel_step, Index count, std::uint16_t* to) {
+  for (Index i = 0; i < unit_entries; ++i)
+    to[i] = i < count ? upper_half(column[i / panel_rows * panel_step + i % panel_rows]) : std::uint16_t{0};
+}
+
 #endif
 
 /// Rows for the unit, which bfloat16 holds: a panel of `columns` columns, a multiple of 8, to its place in the first
@@ -240,6 +270,12 @@ template <class T>
 void pack_rows(const T* panel, Index columns, std::uint16_t* to) {
   for (Index first = 0; first < columns; first += unit_entries, to += unit_blocks * unit_block)
     pack_step(panel + first * panel_rows, std::min(columns - first, unit_entries), to);
+}
+
+/// One row of the transpose: a column of `rows` rows, a multiple of 8, whose panels lie `panel_step` apart.
+inline void pack_column(const float* column, Index panel_step, Index rows, std::uint16_t* to) {
+  for (Index first = 0; first < rows; first += unit_entries, to += unit_blocks * unit_block)
+    pack_column_step(column + first / panel_rows * panel_step, panel_step, std::min(rows - first, unit_entries), to);
 }
 
 }  // namespace attractor::cpu::HWY_NAMESPACE

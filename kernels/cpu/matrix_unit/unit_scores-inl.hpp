@@ -38,7 +38,7 @@ class UnitScores {
 
   /// `singly`: lanes are to be scored each by itself, most of the time.
   void take(const Tile& tile, bool singly) {
-    scales_.take(states(tile));
+    scales_.take(states_of(tile));
     if (singly) single_.take(tile, scales_);
     lane_blocks_ = 0;
     end_ = 0;
@@ -74,6 +74,7 @@ class UnitScores {
     for (Index row = first_; row < end_; row += panel_rows) pack(row);
     multiply({.rows = rows_.data(),
               .columns = columns_.data(),
+              .row_steps = steps_,
               .steps = steps_,
               .row_blocks = blocks_of(end_ - first_),
               .column_blocks = lane_blocks_,
@@ -84,10 +85,8 @@ class UnitScores {
 
   void pack_lanes(const Tile& tile) {
     lane_blocks_ = blocks_of(tile.lanes);
-    pack_columns(states(tile), scales_.data(), columns_.data());
+    pack_columns(states_of(tile), scales_.data(), columns_.data());
   }
-
-  static LaneRows states(const Tile& tile) { return {tile.state.data(), tile.rows, tile.width, tile.lanes}; }
 
   /// A panel.
   void pack(Index pattern) {

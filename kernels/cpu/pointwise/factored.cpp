@@ -2,7 +2,8 @@
 //
 // Scores are made first, for the energy; readouts follow where a query goes on. Of more patterns than fit the weights
 // that a thread keeps, one part after another is scored and read out; sums run over the patterns in the same order.
-// Where lanes are few each is scored and read out by itself.
+// Where lanes are few each is scored and read out by itself. Where there is a matrix unit and it takes the patterns, it
+// makes both products of all lanes.
 //
 // Where powers of a state's scores leave the range of float all of this is done once more with the scores in a unit of
 // their own, see core/score_unit.hpp; each lane has its own, so that lanes whose powers fit come out as before.
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -27,6 +29,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/cpu/matrix_unit/unit_factor-inl.hpp"
 #include "kernels/cpu/pointwise/single_lanes-inl.hpp"
 #include "kernels/cpu/pointwise/sweep-inl.hpp"
 #include "kernels/cpu/simd/panel_product-inl.hpp"
@@ -53,12 +56,16 @@ class FactoredKernel final : public FieldKernel {
         update_(update),
         separation_(separation),
         width_(width),
-        part_(sweeps ? field.factor.padded_rows()
-                     : std::min(padded(detail::sizes().weighed_patterns), field.factor.padded_rows())),
-        weights_(part_ * width),
-        readout_(sweeps ? 0 : field.factor.padded_columns() * width),
+        part_(sweeps || has_unit_products(field)
+                  ? field.factor.padded_rows()
+                  : std::min(padded(detail::sizes().weighed_patterns), field.factor.padded_rows())),
+        weights_(UnitProducts::result_rows(part_) * width),
+        readout_(sweeps ? 0 : UnitProducts::result_rows(field.factor.padded_columns()) * width),
         singles_(field.factor) {
-    if constexpr (sweeps) order_ = detail::sweep_order(update, field.factor.columns());
+    if constexpr (sweeps)
+      order_ = detail::sweep_order(update, field.factor.columns());
+    else if (has_unit_products(field))
+      unit_products_.emplace(field);
     unit_.fill(1.0F);
   }
 
@@ -86,7 +93,9 @@ class FactoredKernel final : public FieldKernel {
                             .resolution = field_.resolution.data(),
                             .unit = (is_linear ? tile.magnitude : total_weight_).data()};
     if constexpr (!sweeps)
-      if (singles_.have_room(tile)) return write_singles(tile, terms);
+      if (takes_singly(tile)) return write_singles(tile, terms);
+    if (unit_products_ && has_any_floats(tile))
+      unit_products_->read_out({weights_.data(), field_.factor.padded_rows(), width_, tile.lanes}, readout_.data());
     for_float_blocks(tile, [&]<int vectors>(Index lane) HWY_ATTR {
       if constexpr (sweeps) {
         sweep_lanes(update_, tile, lane, order_, Fields{*this, terms, lane, tile.held.data() + lane});
@@ -127,7 +136,8 @@ class FactoredKernel final : public FieldKernel {
     potential_ = {};
     total_weight_ = {};
     if constexpr (!in_units) largest_ = {};
-    if (singles_.have_room(tile)) return weigh_singles<in_units>(tile);
+    if (takes_singly(tile)) return weigh_singles<in_units>(tile);
+    if (unit_products_ && has_any_floats(tile)) unit_products_->score(states_of(tile), weights_.data());
     for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
       const Index end = std::min(first + part_, field_.factor.padded_rows());
       for_float_blocks(tile,
@@ -135,6 +145,9 @@ class FactoredKernel final : public FieldKernel {
       if (!is_whole()) read_out_part(tile, first);
     }
   }
+
+  /// Whether lanes are so few that each is dealt with by itself. The matrix unit takes several as fast as one.
+  [[nodiscard]] bool takes_singly(const Tile& tile) const { return !unit_products_ && singles_.have_room(tile); }
 
   /// Where lanes are few, each by itself.
   template <bool in_units>
@@ -153,7 +166,21 @@ class FactoredKernel final : public FieldKernel {
       total_weight_[static_cast<std::size_t>(arrival.lane)] = 0.0F;
       if constexpr (!in_units) largest_[static_cast<std::size_t>(arrival.lane)] = 0.0F;
     }
+    if (unit_products_) return weigh_together<in_units>(arrivals);
     weigh_queries<in_units>(arrivals, 0, false);
+  }
+
+  /// The same by the matrix unit.
+  template <bool in_units>
+  void weigh_together(std::span<const Arrival> arrivals) {
+    while (!arrivals.empty()) {
+      const auto some = arrivals.first(std::min(arrivals.size(), UnitProducts::most_newcomers));
+      unit_products_->score(some);
+      for (std::size_t i = 0; i < some.size(); ++i)
+        for (Index panel = 0; panel < field_.factor.padded_rows() / panel_rows; ++panel)
+          store_weights<in_units>(some[i].lane, panel, unit_products_->scores_of(i, panel), false);
+      arrivals = arrivals.subspan(some.size());
+    }
   }
 
   /// One part of the patterns.
@@ -197,6 +224,12 @@ class FactoredKernel final : public FieldKernel {
       const Vector none = hn::Or(hn::Load(floats, tile.packed.data() + at), hn::Load(floats, tile.idle.data() + at));
       if (!hn::AllTrue(floats, hn::MaskFromVec(none))) return true;
     }
+    return false;
+  }
+
+  [[nodiscard]] static bool has_any_floats(const Tile& tile) {
+    for (Index lane = 0; lane < tile.lanes; lane += block_lanes())
+      if (has_floats(tile, lane)) return true;
     return false;
   }
 
@@ -403,7 +436,7 @@ class FactoredKernel final : public FieldKernel {
     StateWriter<UpdateRule, vectors> writer(update_, tile, lane, terms);
     for (Index row = 0; row < tile.rows; row += block_rows) {
       BlockOf<vectors> readout;
-      if (is_whole()) {
+      if (is_whole() && !unit_products_) {
         clear(readout);
         add_readout(0, row, lane, readout);
       } else {
@@ -432,6 +465,7 @@ class FactoredKernel final : public FieldKernel {
   /// they stay in the first-level cache. Sums so far lie where the weights will.
   template <bool in_units, int vectors>
   void score(const Tile& tile, Index first, Index end, Index lane) {
+    if (unit_products_) return weigh_sums<in_units, vectors>(tile, end, lane);
     const Index columns = field_.factor.columns();
     for (Index k = 0; k < columns; k += score_pass)
       for (Index row = first; row < end; row += block_rows) {
@@ -448,6 +482,16 @@ class FactoredKernel final : public FieldKernel {
         else
           weigh<in_units, vectors>(tile, first, row, lane, scores);
       }
+  }
+
+  /// The same of all patterns, whose sums are there.
+  template <bool in_units, int vectors>
+  void weigh_sums(const Tile& tile, Index end, Index lane) {
+    for (Index row = 0; row < end; row += block_rows) {
+      BlockOf<vectors> scores;
+      load_block(weights_.data() + row * width_ + lane, width_, scores);
+      weigh<in_units, vectors>(tile, 0, row, lane, scores);
+    }
   }
 
   /// Weights of block_rows patterns of the part that starts at `first`, for one block of lanes.
@@ -583,15 +627,17 @@ class FactoredKernel final : public FieldKernel {
   Index width_;
   Index part_;             ///< patterns whose weights are kept
   AlignedFloats weights_;  ///< p, in sweeps Fx [part × width]
-  AlignedFloats readout_;  ///< Σ p_μ F_μ [padded D × width], where patterns are taken in parts or lanes one by one
-  SingleLanes singles_;    ///< lanes that are dealt with one by one, where few are in use
-  LaneSums potential_;     ///< Σ 2F(h)
-  LaneArray<float> total_weight_{};     ///< Σ |p|, where it is wanted
-  LaneArray<float> largest_{};          ///< of the scores that count
-  LaneArray<std::int32_t> exponent_{};  ///< k: scores are taken as 2ᵏh
-  LaneArray<float> unit_{};             ///< 2ᵏ
-  bool in_units_ = false;               ///< some k isn't 0
-  std::vector<int> order_;              ///< of the neurons in a sweep
+  AlignedFloats
+      readout_;  ///< Σ p_μ F_μ [padded D × width], unless blocks of all patterns are read out as they are used
+  std::optional<UnitProducts> unit_products_;  ///< where the matrix unit makes the products
+  SingleLanes singles_;                        ///< lanes that are dealt with one by one, where few are in use
+  LaneSums potential_;                         ///< Σ 2F(h)
+  LaneArray<float> total_weight_{};            ///< Σ |p|, where it is wanted
+  LaneArray<float> largest_{};                 ///< of the scores that count
+  LaneArray<std::int32_t> exponent_{};         ///< k: scores are taken as 2ᵏh
+  LaneArray<float> unit_{};                    ///< 2ᵏ
+  bool in_units_ = false;                      ///< some k isn't 0
+  std::vector<int> order_;                     ///< of the neurons in a sweep
 };
 
 }  // namespace
@@ -612,6 +658,9 @@ HWY_AFTER_NAMESPACE();
 namespace attractor::cpu {
 
 HWY_EXPORT(make_factored);
+HWY_EXPORT(make_unit_rows);
+
+UnitRows make_unit_rows(const PackedMatrix& factor) { return HWY_DYNAMIC_DISPATCH(make_unit_rows)(factor); }
 
 std::unique_ptr<FieldKernel> make_kernel(const FactoredField& field, const Update& update, const KernelSize& size) {
   std::unique_ptr<FieldKernel> on_floats = HWY_DYNAMIC_DISPATCH(make_factored)(field, update, size.width);
