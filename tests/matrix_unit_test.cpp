@@ -92,7 +92,9 @@ struct FactoredCase {
   Update update;
 };
 
-Memory hebbian_of(View patterns) { return Memory::hebbian(Device::cpu(), patterns, {.self_coupling = false}); }
+Memory hebbian_of(View patterns) {
+  return Memory::hebbian(Device::cpu(), patterns, {.self_coupling = false, .evaluation = Evaluation::factored});
+}
 Memory cubic_of(View patterns) { return Memory::dense_associative(Device::cpu(), patterns, {.order = 3}); }
 
 const FactoredCase factored_cases[] = {{"hebbian, tanh", hebbian_of, TanhUpdate{.gain = 1.5F}},
@@ -101,7 +103,7 @@ const FactoredCase factored_cases[] = {{"hebbian, tanh", hebbian_of, TanhUpdate{
                                        {"cubic, sign", cubic_of, SignUpdate{}}};
 
 Relaxation relax(const FactoredCase& factored, const Memory& memory, View queries, int threads = 1) {
-  return Relaxer(memory, {.update = factored.update, .max_steps = 12, .energies = true, .threads = threads})
+  return Relaxer(memory, {.update = factored.update, .max_steps = 6, .energies = true, .threads = threads})
       .relax(queries);
 }
 
@@ -283,7 +285,7 @@ TEST_P(MatrixUnitTest, QueriesOfFactoredMemoriesAreTheSameAloneAndInBatches) {
 
 /// What is packed at a time changes nothing.
 TEST_P(MatrixUnitTest, FactoredMemoriesAreTheSameInChunks) {
-  const Matrix<float> patterns = random_bipolar(130, 300, rng_);
+  const Matrix<float> patterns = random_bipolar(40, 200, rng_);
   const Matrix<float> queries = noisy_copies(patterns, 70, 0.1F, 2.0F, rng_);
   for (const FactoredCase& factored : factored_cases) {
     const Memory memory = factored.memory(patterns);
