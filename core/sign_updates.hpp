@@ -2,6 +2,7 @@
 
 /// What the engines ask of updates that take signs.
 
+#include <type_traits>
 #include <variant>
 
 #include <attractor/halting.hpp>
@@ -9,9 +10,13 @@
 
 namespace attractor::detail {
 
+template <class UpdateRule>
+inline constexpr bool is_sign_update =
+    std::is_same_v<UpdateRule, SignUpdate> || std::is_same_v<UpdateRule, AsynchronousSignUpdate>;
+
 /// Whether an update leaves states of ±1, or 0.
 inline bool makes_signs(const Update& update) {
-  return std::holds_alternative<SignUpdate>(update) || std::holds_alternative<AsynchronousSignUpdate>(update);
+  return std::visit([](const auto& rule) { return is_sign_update<std::decay_t<decltype(rule)>>; }, update);
 }
 
 /// Whether states are watched for a return to the last but one. Those of a sweep never return, and the three values of

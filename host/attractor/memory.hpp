@@ -292,9 +292,10 @@ class ATTRACTOR_EXPORT Memory {
   ///         bidirectional one, takes O(QD² + QDM) where sums can't round: entries and contents are integers, all that
   ///         there have been since it was last made anew, and their largest magnitudes' product times P is below 2²⁴.
   ///         A Storkey memory that has changed before takes O(QD²), and keeps 2D² floats beside. The latter four are
-  ///         copied, if others hold them, and change then. The first relaxation of a linear memory, new or changed,
-  ///         finds what sign updates need of all patterns, O(PD) factored, O(D²) dense. Results are those of a memory
-  ///         made at once, bit for bit.
+  ///         copied, if others hold them, and change then. The first relaxation by sign updates of a linear memory,
+  ///         new or changed, finds what these need of all patterns, O(PD) factored, O(D²) dense; where the processor
+  ///         has AMX, the first by any update lays patterns out for it, O(PD). Results are those of a memory made at
+  ///         once, bit for bit.
   void imprint(MatrixView<const float> patterns, MatrixView<const float> contents = {});
 
   /// Removes the patterns with these indices; later ones move up. Views of patterns and contents end.

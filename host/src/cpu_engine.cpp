@@ -3,8 +3,10 @@
 #include <limits>
 #include <mutex>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "core/sign_updates.hpp"
 #include "host/src/dense_sums.hpp"
 #include "host/src/engine.hpp"
 #include "host/src/linear_rules.hpp"
@@ -46,10 +48,8 @@ cpu::Field make_field(const PointwiseForm& form) {
                             .energy_scale = form.energy_scale};
 }
 
-/// Finds what the matrix unit and sign updates need to know of all patterns together, unless it is known.
-void complete(cpu::FactoredField& field) {
-  if (!field.unit_rows.known) field.unit_rows = cpu::make_unit_rows(field.factor);
-  if (field.resolution.data() != nullptr) return;
+/// Finds what sign updates need to know of all patterns together.
+void find_resolution(cpu::FactoredField& field) {
   Matrix<float> factor(field.factor.rows(), field.factor.columns());
   field.factor.copy_to(factor);
   // Fields with thresholds aren't sums of scores alone.
@@ -235,7 +235,7 @@ class CpuEngine final : public Engine {
 
   void relax(const RelaxerOptions& options, const QueryView& queries, const RelaxationView& results,
              const RelaxCall& call, const PatternTerms& terms) const override {
-    complete_field();
+    complete_field(*options.update);
     const Schedule schedule = schedule_of(call.betas, options.max_steps);
     RelaxationView view = results;
     std::vector<std::int32_t> own_steps;
@@ -292,7 +292,6 @@ class CpuEngine final : public Engine {
     cpu::for_moves(patterns, field.factor.rows(),
                    [&](Index from, Index to) { readout_.intensity[to] = readout_.intensity[from]; });
     field.factor.remove(patterns);
-    field.unit_rows = {};
     const Index count = field.factor.rows();
     for (Index i = count; i < cpu::padded(count); ++i) readout_.intensity[i] = 0.0F;
     // Sums in double of what is left aren't the old ones less what has gone.
@@ -310,15 +309,17 @@ class CpuEngine final : public Engine {
       field.diagonal[static_cast<Index>(k)] = static_cast<float>(squares_[k]);
   }
 
-  /// The first relaxation does, whichever thread's it is.
-  void complete_field() const {
+  /// Finds what this update needs to know of a linear memory's patterns together, unless it is known: the first
+  /// relaxation that needs it does, whichever thread's it is.
+  void complete_field(const Update& update) const {
     auto* const factored = std::get_if<cpu::FactoredField>(&field_);
     auto* const dense = std::get_if<cpu::DenseField>(&field_);
     if (factored == nullptr && dense == nullptr) return;
     const std::scoped_lock lock(mutex_);
-    if (factored != nullptr)
-      complete(*factored);
-    else if (dense->resolution.data() == nullptr)
+    if (factored != nullptr && !factored->unit_rows.known) factored->unit_rows = cpu::make_unit_rows(factored->factor);
+    if (!makes_signs(update)) return;
+    if (factored != nullptr && factored->resolution.data() == nullptr) find_resolution(*factored);
+    if (dense != nullptr && dense->resolution.data() == nullptr)
       dense->resolution = for_neurons(sums_.resolution(*dense));
   }
 

@@ -1,7 +1,9 @@
 #include "host/src/linear_rules.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <numeric>
 #include <string>
@@ -76,11 +78,14 @@ double largest_eigenvalue(std::size_t columns, const Multiply& multiply) {
   return eigenvalue;
 }
 
-/// Σ_k row_k x_k.
+/// Σ_k row_k x_k, of every eighth k by itself, so that sums don't wait for one another.
 double row_product(const float* row, const std::vector<double>& x) {
-  double sum = 0.0;
-  for (std::size_t k = 0; k < x.size(); ++k) sum += static_cast<double>(row[k]) * x[k];
-  return sum;
+  std::array<double, 8> sums{};
+  std::size_t k = 0;
+  for (; k + sums.size() <= x.size(); k += sums.size())
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<double>(row[k + i]) * x[k + i];
+  for (; k < x.size(); ++k) sums[0] += static_cast<double>(row[k]) * x[k];
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 double eigenvalue_of_factor(MatrixView<const float> factor) {
@@ -128,13 +133,18 @@ std::vector<float> resolution_from(const std::vector<double>& squares, double ei
   return result;
 }
 
+/// Floats from 2²³ on all are.
+bool is_integer(float value) {
+  return std::abs(value) < 0x1p23F ? static_cast<float>(static_cast<std::int32_t>(value)) == value : !std::isnan(value);
+}
+
 }  // namespace
 
 double largest_integer(MatrixView<const float> matrix) {
   double largest = 0.0;
   for (Index i = 0; i < matrix.rows; ++i)
     for (Index k = 0; k < matrix.columns; ++k) {
-      if (matrix(i, k) != std::nearbyint(matrix(i, k))) return std::numeric_limits<double>::infinity();
+      if (!is_integer(matrix(i, k))) return std::numeric_limits<double>::infinity();
       largest = std::max(largest, std::abs(static_cast<double>(matrix(i, k))));
     }
   return largest;

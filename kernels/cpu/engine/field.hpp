@@ -10,11 +10,19 @@
 #include <attractor/separation.hpp>
 #include <attractor/similarity.hpp>
 
+#include "core/sign_updates.hpp"
 #include "kernels/cpu/engine/packed_matrix.hpp"
 
 namespace attractor::cpu {
 
 // `resolution` [padded D]: what sign updates take for 0, see core/attractor/update.hpp.
+
+/// That of a field for an update; null where it doesn't ask. Linear memories find theirs when the first sign update is
+/// to begin, while others may be under way, which mustn't look.
+template <class UpdateRule>
+const float* resolution_for(const AlignedFloats& resolution) {
+  return detail::is_sign_update<UpdateRule> ? resolution.data() : nullptr;
+}
 
 /// Values for 64 patterns or neurons, aligned for vector access.
 template <class T>

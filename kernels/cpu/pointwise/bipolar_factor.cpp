@@ -31,20 +31,25 @@ BipolarFactor make_bipolar_factor(MatrixView<const float> factor) {
   result.quads.resize(static_cast<std::size_t>((patterns + 63) / 64 * 2 * result.state_bytes()));
   result.triples.resize(static_cast<std::size_t>(result.neuron_lines() * result.triple_count()));
   result.sums.resize(static_cast<std::size_t>(result.neuron_lines()));
-  for (Index k = 0; k < neurons; ++k) {
-    Index sum = 0;
-    for (Index i = 0; i < patterns; ++i) {
+  std::vector<unsigned> negatives(static_cast<std::size_t>(neurons), 0);
+  for (Index i = 0; i < patterns; ++i) {
+    Line<std::uint8_t>* const quads = result.quads.data() + i / 64 * 2 * result.state_bytes();
+    Line<std::uint16_t>* const triples = result.triples.data() + i / 3;
+    for (Index k = 0; k < neurons; ++k) {
       const unsigned negative = factor(i, k) < 0.0F ? 1U : 0U;
-      sum += negative != 0 ? -1 : 1;
-      auto& quad = result.quads[static_cast<std::size_t>(i / 64 * 2 * result.state_bytes() + k / 4)];
-      quad[static_cast<std::size_t>(i % 64)] |= static_cast<std::uint8_t>(negative << static_cast<unsigned>(k % 4));
-      auto& triple = result.triples[static_cast<std::size_t>(k / 64 * result.triple_count() + i / 3)];
-      triple[static_cast<std::size_t>(k % 64)] |= static_cast<std::uint16_t>(negative << static_cast<unsigned>(i % 3));
+      negatives[static_cast<std::size_t>(k)] += negative;
+      auto& quad = quads[k / 4][static_cast<std::size_t>(i % 64)];
+      quad = static_cast<std::uint8_t>(quad | negative << static_cast<unsigned>(k % 4));
+      auto& triple = triples[k / 64 * result.triple_count()][static_cast<std::size_t>(k % 64)];
+      triple = static_cast<std::uint16_t>(triple | negative << static_cast<unsigned>(i % 3));
     }
-    if (neurons % 2 != 0)
+  }
+  if (neurons % 2 != 0)
+    for (Index k = 0; k < neurons; ++k) {
+      const Index sum = patterns - 2 * Index{negatives[static_cast<std::size_t>(k)]};
       result.sums[static_cast<std::size_t>(k / 64)][static_cast<std::size_t>(k % 64)] =
           static_cast<std::int16_t>((sum - (patterns % 2)) / 2);
-  }
+    }
   // A number t as what picks the two bytes of entry t.
   for (auto& line : result.triples)
     for (std::uint16_t& triple : line) triple = static_cast<std::uint16_t>(triple * 0x0202U + 0x0100U);

@@ -42,7 +42,7 @@ class DenseKernel final : public FieldKernel {
   }
 
   void advance(Tile& tile) override {
-    const NeuronTerms terms{.resolution = field_.resolution.data(), .unit = tile.magnitude.data()};
+    const NeuronTerms terms{.resolution = resolution_for<UpdateRule>(field_.resolution), .unit = tile.magnitude.data()};
     for_blocks<!sweeps>(tile.lanes, [&]<int vectors>(Index lane) HWY_ATTR {
       if constexpr (sweeps)
         sweep_lanes(update_, tile, lane, order_, Fields{*this, terms, lane});

@@ -90,7 +90,7 @@ class FactoredKernel final : public FieldKernel {
   void advance(Tile& tile) override {
     const NeuronTerms terms{.quadratic_weights = field_.diagonal.data(),
                             .linear_weights = field_.linear_weights.data(),
-                            .resolution = field_.resolution.data(),
+                            .resolution = resolution_for<UpdateRule>(field_.resolution),
                             .unit = (is_linear ? tile.magnitude : total_weight_).data()};
     if constexpr (!sweeps)
       if (takes_singly(tile)) return write_singles(tile, terms);
