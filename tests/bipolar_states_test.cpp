@@ -1,7 +1,9 @@
-/// States of ±1 in linear memories of patterns ±1 are relaxed as bits; that shows in no result.
+/// States of ±1 in linear memories of patterns ±1 are relaxed as bits, or as floats with products in integers where
+/// neurons take turns; that shows in no result.
 
 #include <limits>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -36,13 +38,24 @@ Relaxation relax_on_floats(const Relaxer& relaxer, MatrixView<const float> queri
   return relaxer.relax(queries, call);
 }
 
-void expect_same(const Memory& memory, const RelaxerOptions& options, MatrixView<const float> queries,
-                 const RelaxCall& call = {}) {
+void expect_same_of(const Memory& memory, const RelaxerOptions& options, MatrixView<const float> queries,
+                    const RelaxCall& call) {
   const Relaxer relaxer(memory, options);
   const Relaxation expected = relax_on_floats(relaxer, queries, call);
   EXPECT_TRUE(same_results(relaxer.relax(queries, call), expected));
   const SizesScope scope(in_spans_of(6));
   EXPECT_TRUE(same_results(relaxer.relax(queries, call), expected)) << "in spans of 6 patterns";
+}
+
+/// By this sign update, and by the asynchronous one that is like it.
+void expect_same(const Memory& memory, RelaxerOptions options, MatrixView<const float> queries,
+                 const RelaxCall& call = {}) {
+  expect_same_of(memory, options, queries, call);
+  const AtZero at_zero = std::get<SignUpdate>(*options.update).at_zero;
+  if (at_zero == AtZero::zero) return;
+  SCOPED_TRACE("asynchronous");
+  options.update = AsynchronousSignUpdate{.seed = 5, .at_zero = at_zero};
+  expect_same_of(memory, options, queries, call);
 }
 
 void scale_rows(Matrix<float>& matrix, Index first, Index end, float factor) {

@@ -36,6 +36,7 @@ struct BipolarFactor {
   std::vector<Line<std::uint8_t>> quads = {};     ///< [P/64 × D/4, even]: for 64 patterns at a time
   std::vector<Line<std::uint16_t>> triples = {};  ///< [D/64 × P/3, even]: for 64 neurons, the bytes 2t and 2t + 1
   std::vector<Line<std::int16_t>> sums = {};      ///< [D/64]: ⌊Σ_μ F_μi / 2⌋, or 0 where D is even
+  std::vector<std::uint64_t> columns = {};        ///< [D × P/64]: the bits themselves, for a neuron
 
   [[nodiscard]] bool empty() const { return patterns == 0; }
   [[nodiscard]] Index state_bytes() const { return (neurons + 7) / 8; }

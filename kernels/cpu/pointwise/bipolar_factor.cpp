@@ -31,6 +31,8 @@ BipolarFactor make_bipolar_factor(MatrixView<const float> factor) {
   result.quads.resize(static_cast<std::size_t>((patterns + 63) / 64 * 2 * result.state_bytes()));
   result.triples.resize(static_cast<std::size_t>(result.neuron_lines() * result.triple_count()));
   result.sums.resize(static_cast<std::size_t>(result.neuron_lines()));
+  const Index words = (patterns + 63) / 64;
+  result.columns.resize(static_cast<std::size_t>(neurons * words));
   std::vector<unsigned> negatives(static_cast<std::size_t>(neurons), 0);
   for (Index i = 0; i < patterns; ++i) {
     Line<std::uint8_t>* const quads = result.quads.data() + i / 64 * 2 * result.state_bytes();
@@ -42,6 +44,8 @@ BipolarFactor make_bipolar_factor(MatrixView<const float> factor) {
       quad = static_cast<std::uint8_t>(quad | negative << static_cast<unsigned>(k % 4));
       auto& triple = triples[k / 64 * result.triple_count()][static_cast<std::size_t>(k % 64)];
       triple = static_cast<std::uint16_t>(triple | negative << static_cast<unsigned>(i % 3));
+      result.columns[static_cast<std::size_t>(k * words + i / 64)] |= std::uint64_t{negative}
+                                                                      << static_cast<unsigned>(i % 64);
     }
   }
   if (neurons % 2 != 0)

@@ -30,6 +30,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/cpu/matrix_unit/unit_factor-inl.hpp"
+#include "kernels/cpu/pointwise/integer_products-inl.hpp"
 #include "kernels/cpu/pointwise/single_lanes-inl.hpp"
 #include "kernels/cpu/pointwise/sweep-inl.hpp"
 #include "kernels/cpu/simd/panel_product-inl.hpp"
@@ -62,10 +63,10 @@ class FactoredKernel final : public FieldKernel {
         weights_(UnitProducts::result_rows(part_) * width),
         readout_(sweeps ? 0 : UnitProducts::result_rows(field.factor.padded_columns()) * width),
         singles_(field.factor) {
-    if constexpr (sweeps)
-      order_ = detail::sweep_order(update, field.factor.columns());
-    else if (has_unit_products(field))
-      unit_products_.emplace(field);
+    if constexpr (sweeps) order_ = detail::sweep_order(update, field.factor.columns());
+    if constexpr (sweeps && is_linear)
+      if (takes_integers(field.bipolar)) integers_.emplace(field.bipolar);
+    if (!sweeps && has_unit_products(field)) unit_products_.emplace(field);
     unit_.fill(1.0F);
   }
 
@@ -92,13 +93,14 @@ class FactoredKernel final : public FieldKernel {
                             .linear_weights = field_.linear_weights.data(),
                             .resolution = resolution_for<UpdateRule>(field_.resolution),
                             .unit = (is_linear ? tile.magnitude : total_weight_).data()};
+    if constexpr (sweeps) has_products_ = integers_ && !has_newcomers_;
     if constexpr (!sweeps)
       if (takes_singly(tile)) return write_singles(tile, terms);
     if (unit_products_ && has_any_floats(tile))
       unit_products_->read_out({weights_.data(), field_.factor.padded_rows(), width_, tile.lanes}, readout_.data());
     for_float_blocks(tile, [&]<int vectors>(Index lane) HWY_ATTR {
       if constexpr (sweeps) {
-        sweep_lanes(update_, tile, lane, order_, Fields{*this, terms, lane, tile.held.data() + lane});
+        sweep(tile, lane, terms);
         if (tile.wants_energy) add_up_quadratic(tile, lane, terms);
       } else {
         write_states<vectors>(tile, lane, terms);
@@ -106,9 +108,21 @@ class FactoredKernel final : public FieldKernel {
     });
   }
 
+  void load(Tile& tile, std::span<const Arrival> arrivals) override {
+    FieldKernel::load(tile, arrivals);
+    has_newcomers_ |= !arrivals.empty();
+  }
+
+  void move(Tile& tile, Index from, Index to) override {
+    FieldKernel::move(tile, from, to);
+    if constexpr (sweeps)
+      if (has_products_) copy_lane(weights_.data() + from, weights_.data() + to, part_, width_);
+  }
+
   bool prepare(Tile& /*tile*/, std::span<const Arrival> arrivals) override {
     if (!is_whole() || !std::all_of(arrivals.begin(), arrivals.end(), has_float_row)) return false;
     weigh_arrivals<false>(arrivals);
+    has_newcomers_ = false;
     if constexpr (has_units && !sweeps) {
       bool some = false;
       for (const Arrival& arrival : arrivals) some |= choose_unit(arrival.lane);
@@ -136,6 +150,7 @@ class FactoredKernel final : public FieldKernel {
     potential_ = {};
     total_weight_ = {};
     if constexpr (!in_units) largest_ = {};
+    if (has_products_ && !std::exchange(has_newcomers_, false)) return weigh_products<in_units>(tile);
     if (takes_singly(tile)) return weigh_singles<in_units>(tile);
     if (unit_products_ && has_any_floats(tile)) unit_products_->score(states_of(tile), weights_.data());
     for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
@@ -144,6 +159,13 @@ class FactoredKernel final : public FieldKernel {
                        [&]<int vectors>(Index lane) HWY_ATTR { score<in_units, vectors>(tile, first, end, lane); });
       if (!is_whole()) read_out_part(tile, first);
     }
+  }
+
+  /// The products of all lanes have followed their states.
+  template <bool in_units>
+  void weigh_products(const Tile& tile) {
+    for_float_blocks(tile, [&]<int vectors>(Index lane)
+                               HWY_ATTR { weigh_sums<in_units, vectors>(tile, field_.factor.padded_rows(), lane); });
   }
 
   /// Whether lanes are so few that each is dealt with by itself. The matrix unit takes several as fast as one.
@@ -296,12 +318,16 @@ class FactoredKernel final : public FieldKernel {
     FactoredKernel& kernel;
     const NeuronTerms& terms;
     Index lane;
-    const float* held_lanes;  ///< Tile::held of them
+    const float* held_lanes;              ///< Tile::held of them
+    IntegerProducts* integers = nullptr;  ///< where patterns and states are ±1
 
     HWY_INLINE void of(Index neuron, const LaneBlock& state, LaneBlock& field, LaneBlock& least) const {
       LaneBlock sums;
       LaneBlock sizes;
-      add_up<false>(neuron, state, nullptr, sums, sizes);
+      if (integers != nullptr)
+        integers->add_up(neuron, sums);
+      else
+        add_up<false>(neuron, state, nullptr, sums, sizes);
       if constexpr (has_units)
         if (leave_range(sizes)) add_up_in_units(neuron, state, sums, sizes);
       const Vector diagonal = hn::Set(floats, kernel.field_.diagonal[neuron]);
@@ -413,6 +439,7 @@ class FactoredKernel final : public FieldKernel {
     }
 
     HWY_INLINE void follow(Index neuron, const LaneBlock& change) const {
+      if (integers != nullptr) return integers->follow(neuron, change);
       for (Index pattern = 0; pattern < kernel.field_.factor.rows(); ++pattern) {
         const Vector entry = hn::Set(floats, entry_at(neuron, pattern));
         for (int v = 0; v < block_vectors; ++v) {
@@ -429,6 +456,19 @@ class FactoredKernel final : public FieldKernel {
       return kernel.weights_.data() + pattern * kernel.width_ + lane;
     }
   };
+
+  /// All neurons of a block of lanes in turn.
+  void sweep(Tile& tile, Index lane, const NeuronTerms& terms) {
+    Fields fields{*this, terms, lane, tile.held.data() + lane};
+    const bool suit = integers_ && IntegerProducts::suit(tile, lane);
+    if (suit) {
+      integers_->take(weights_.data() + lane, width_);
+      fields.integers = &*integers_;
+    }
+    sweep_lanes(update_, tile, lane, order_, fields);
+    if (suit) integers_->give(weights_.data() + lane, width_);
+    has_products_ &= suit;
+  }
 
   /// All neurons of a block of lanes at once.
   template <int vectors>
@@ -629,6 +669,9 @@ class FactoredKernel final : public FieldKernel {
   AlignedFloats weights_;  ///< p, in sweeps Fx [part × width]
   AlignedFloats
       readout_;  ///< Σ p_μ F_μ [padded D × width], unless blocks of all patterns are read out as they are used
+  std::optional<IntegerProducts> integers_;    ///< of a sweep, where they can be integers
+  bool has_products_ = false;                  ///< `weights_` are the products of the states as they are
+  bool has_newcomers_ = false;                 ///< but for these
   std::optional<UnitProducts> unit_products_;  ///< where the matrix unit makes the products
   SingleLanes singles_;                        ///< lanes that are dealt with one by one, where few are in use
   LaneSums potential_;                         ///< Σ 2F(h)
