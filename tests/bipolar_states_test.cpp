@@ -162,23 +162,27 @@ INSTANTIATE_TEST_SUITE_P(, BipolarStatesTest,
                                          Shape{1024, 64}, Shape{1023, 65}),
                          [](const auto& test) { return testing::PrintToString(test.param); });
 
-/// The largest fields there are: at the borders of 16 bits, and past them.
+/// The largest fields there are: at the borders of 16 bits, and past them. Some of the patterns are turned over, which
+/// changes no field.
 TEST(BipolarFieldsTest, OfPatternsThatAreAllAlike) {
   Rng rng(1301);
   for (const Index neurons : {1024, 1023, 2048})
-    for (const Index count : {31, 32, 63, 64, 65, 128, 300}) {
-      SCOPED_TRACE(neurons);
-      SCOPED_TRACE(count);
-      const Matrix<float> pattern = random_bipolar(1, neurons, rng);
-      const Matrix<float> patterns = flipped_copies(pattern, count, 0.0, rng);
-      Matrix<float> queries = flipped_copies(pattern, 9, 0.002, rng);
-      for (Index i = 0; i < 3; ++i) std::copy_n(pattern.row(0), neurons, queries.row(i));
-      scale_rows(queries, 1, 5, -1.0F);
-      for (const bool self_coupling : {false, true})
-        expect_same(Memory::hebbian(test_device(), patterns,
-                                    {.self_coupling = self_coupling, .evaluation = Evaluation::factored}),
-                    {.update = sign_update(), .threads = 1}, queries);
-    }
+    for (const Index count : {31, 32, 63, 64, 65, 128, 300})
+      for (const Index turned : {Index{0}, count / 2}) {
+        SCOPED_TRACE(neurons);
+        SCOPED_TRACE(count);
+        SCOPED_TRACE(turned);
+        const Matrix<float> pattern = random_bipolar(1, neurons, rng);
+        Matrix<float> patterns = flipped_copies(pattern, count, 0.0, rng);
+        scale_rows(patterns, 0, turned, -1.0F);
+        Matrix<float> queries = flipped_copies(pattern, 9, 0.002, rng);
+        for (Index i = 0; i < 3; ++i) std::copy_n(pattern.row(0), neurons, queries.row(i));
+        scale_rows(queries, 1, 5, -1.0F);
+        for (const bool self_coupling : {false, true})
+          expect_same(Memory::hebbian(test_device(), patterns,
+                                      {.self_coupling = self_coupling, .evaluation = Evaluation::factored}),
+                      {.update = sign_update(), .threads = 1}, queries);
+      }
 }
 
 /// So large that sums of float need not be exact: energies first, then those that bits add up.

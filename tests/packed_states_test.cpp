@@ -218,8 +218,11 @@ TEST_P(PackedStatesTest, AreThoseOfFloatsInBatchesOfAnySizeOnAnyNumberOfThreads)
 
 TEST_P(PackedStatesTest, AreThoseOfFloatsOneNeuronAfterAnother) {
   for (const AtZero at_zero : {AtZero::keep, AtZero::plus})
-    expect_same(Relaxer(memory_, {.update = asynchronous_sign_update(7, at_zero), .max_steps = 3, .threads = 1}),
-                queries_.view().slice(0, 40), Format::bits, Format::bits);
+    for (const Halting& halting : {state_stable(0.0F), energy_stable()})
+      expect_same(
+          Relaxer(memory_,
+                  {.update = asynchronous_sign_update(7, at_zero), .halting = halting, .max_steps = 4, .threads = 1}),
+          queries_.view().slice(0, 60), Format::bits, Format::bits);
 }
 
 INSTANTIATE_TEST_SUITE_P(, PackedStatesTest, testing::Values(1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 130, 1024),
