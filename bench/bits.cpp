@@ -26,6 +26,7 @@ struct Job {
   Index patterns = 64;
   Index queries = 16384;
   float flipped = 0.25F;
+  bool asynchronous = false;
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
@@ -38,6 +39,7 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add("--patterns", job.patterns, "random patterns of ±1");
   options.add("--queries", job.queries, "copies of them");
   options.add("--flipped", job.flipped, "share of a query's entries that are negated");
+  options.add_flag("--asynchronous", job.asynchronous, "one neuron after another, which looks nothing up in tables");
   return options.parse(argc, argv);
 }
 
@@ -61,8 +63,9 @@ class Measurement {
         bit_queries_(to_bits(queries_)),
         bit_states_(job.queries, job.dimension),
         steps_(static_cast<std::size_t>(job.queries)),
-        relaxer_(Memory::hebbian(Device::cpu(), patterns_, {.evaluation = Evaluation::factored}),
-                 {.update = sign_update(), .threads = job.run.threads}) {
+        relaxer_(
+            Memory::hebbian(Device::cpu(), patterns_, {.evaluation = Evaluation::factored}),
+            {.update = job.asynchronous ? asynchronous_sign_update() : sign_update(), .threads = job.run.threads}) {
     std::transform(queries_.data(), queries_.data() + queries_.size(), int8_queries_.data(),
                    [](float entry) { return static_cast<std::int8_t>(entry); });
   }
@@ -139,7 +142,8 @@ void run(const Job& job) {
   for (const Way& way : ways) {
     const double query = median(way.times) / static_cast<double>(job.queries);
     const double speedup = median_ratio(base.times, way.times);
-    table.add({way.name, decimal(1e6 * query, 2), decimal(speedup, 2), &way == &base ? "" : decimal(limit / query, 2)});
+    table.add({way.name, decimal(1e6 * query, 2), decimal(speedup, 2),
+               &way == &base || job.asynchronous ? "" : decimal(limit / query, 2)});
     records.push_back({{"queries_and_states", way.name}, {"seconds_per_query", query}, {"over_floats", speedup}});
   }
   std::cout << job.patterns << " patterns, D = " << job.dimension << ", " << decimal(steps, 2)
@@ -150,6 +154,7 @@ void run(const Job& job) {
                                  {"patterns", job.patterns},
                                  {"queries", job.queries},
                                  {"flipped", double{job.flipped}},
+                                 {"asynchronous", job.asynchronous},
                                  {"mean_steps", steps},
                                  {"limit_seconds_per_query", limit}});
   job.run.write("bits", "rows", context, records);

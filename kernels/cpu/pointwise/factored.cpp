@@ -93,7 +93,7 @@ class FactoredKernel final : public FieldKernel {
                             .linear_weights = field_.linear_weights.data(),
                             .resolution = resolution_for<UpdateRule>(field_.resolution),
                             .unit = (is_linear ? tile.magnitude : total_weight_).data()};
-    if constexpr (sweeps) has_products_ = integers_ && !has_newcomers_;
+    if constexpr (sweeps) has_products_ = integers_.has_value();
     if constexpr (!sweeps)
       if (takes_singly(tile)) return write_singles(tile, terms);
     if (unit_products_ && has_any_floats(tile))
