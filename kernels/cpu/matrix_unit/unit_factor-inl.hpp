@@ -77,8 +77,9 @@ class UnitProducts {
     multiply_rows(field_.unit_rows.readouts.data(), field_.factor.columns(), weights, to);
   }
 
-  /// Queries that are scored beside a tile at a time.
+  /// Queries that are scored beside a tile at a time, and so few that a step less of theirs costs less than that.
   static constexpr std::size_t most_newcomers = unit_rows;
+  static constexpr std::size_t least_newcomers = 6;
 
   /// Fx of these.
   void score(std::span<const Arrival> newcomers) {

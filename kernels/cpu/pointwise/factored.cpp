@@ -121,6 +121,7 @@ class FactoredKernel final : public FieldKernel {
 
   bool prepare(Tile& /*tile*/, std::span<const Arrival> arrivals) override {
     if (!is_whole() || !std::all_of(arrivals.begin(), arrivals.end(), has_float_row)) return false;
+    if (unit_products_ && arrivals.size() < UnitProducts::least_newcomers) return false;
     weigh_arrivals<false>(arrivals);
     has_newcomers_ = false;
     if constexpr (has_units && !sweeps) {
