@@ -1,10 +1,12 @@
-// What a memory takes to learn one more pattern and to forget one, beside being made anew.
+// What a memory takes to learn one more pattern and to forget one, beside being made anew; and the first step that a
+// query takes on it then.
 
 #include <algorithm>
 #include <functional>
 #include <iostream>
 #include <numeric>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -21,6 +23,7 @@ struct Job {
   RunOptions run;
   std::vector<int> dimensions = {256, 1024, 4096};
   int share = 2;  ///< neurons for each pattern
+  bool signs = false;
 };
 
 /// A rule, and what it makes of patterns.
@@ -37,15 +40,18 @@ struct Finding {
   std::vector<double> made = {};
   std::vector<double> imprinted = {};
   std::vector<double> forgotten = {};
+  std::vector<double> first_step = {};  ///< of one query after an imprint
+  std::vector<double> next_step = {};
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
   Options options(
-      "Memories learn one more pattern and forget one in their middle, beside being made anew. CPU only, in processor\n"
-      "time. Writes growth.json and growth.csv.");
+      "Memories learn one more pattern and forget one in their middle, beside being made anew; then one query takes a\n"
+      "step on them, and once more. CPU only, in processor time. Writes growth.json and growth.csv.");
   job.run.add_to(options);
   options.add("--dimensions", job.dimensions, "neurons");
   options.add("--share", job.share, "neurons for each stored pattern");
+  options.add_flag("--signs", job.signs, "steps are sign updates, in place of what a memory's queries take by default");
   return options.parse(argc, argv);
 }
 
@@ -66,34 +72,48 @@ std::vector<Rule> rules() {
   };
 }
 
-Finding measure(const Rule& rule, MatrixView<const float> patterns, int repetitions) {
+/// One query's.
+double step(const Memory& memory, MatrixView<const float> query, bool signs) {
+  RelaxerOptions options{.halting = fixed_steps(), .max_steps = 1, .threads = 1};
+  if (signs) options.update = sign_update();
+  const Relaxer relaxer(memory, options);
+  return processor_seconds([&] { std::ignore = relaxer.relax(query); });
+}
+
+Finding measure(const Rule& rule, MatrixView<const float> patterns, const Job& job) {
   const Index middle = patterns.rows / 2;
   Finding finding{.rule = rule.name, .dimension = patterns.columns, .patterns = patterns.rows};
   Memory memory = rule.make(patterns);
   std::vector<Index> order(static_cast<std::size_t>(patterns.rows));  // of the patterns in the memory
   std::iota(order.begin(), order.end(), Index{0});
   // Before the first round once more, for what only memories that have changed keep.
-  for (int i = -1; i < repetitions; ++i) {
+  for (int i = -1; i < job.run.repetitions; ++i) {
     const double made = processor_seconds([&] { rule.make(patterns); });
     const double forgotten = processor_seconds([&] { memory.forget({middle}); });
     std::rotate(order.begin() + middle, order.begin() + middle + 1, order.end());
     const double imprinted = processor_seconds([&] { memory.imprint(patterns.slice(order.back(), 1)); });
+    const double first_step = step(memory, patterns.slice(0, 1), job.signs);
+    const double next_step = step(memory, patterns.slice(0, 1), job.signs);
     if (i < 0) continue;
     finding.made.push_back(made);
     finding.forgotten.push_back(forgotten);
     finding.imprinted.push_back(imprinted);
+    finding.first_step.push_back(first_step);
+    finding.next_step.push_back(next_step);
   }
   return finding;
 }
 
 void print(const std::vector<Finding>& findings) {
-  Table table({"memory", "D", "P", "made, ms", "imprint, ms", "forget, ms", "made over imprint", "made over forget"});
+  Table table({"memory", "D", "P", "made, ms", "imprint, ms", "forget, ms", "made over imprint", "made over forget",
+               "first step, ms", "next step, ms"});
   const auto milliseconds = [](const std::vector<double>& times) { return decimal(1e3 * median(times), 2); };
   for (const Finding& finding : findings)
     table.add({finding.rule, std::to_string(finding.dimension), std::to_string(finding.patterns),
                milliseconds(finding.made), milliseconds(finding.imprinted), milliseconds(finding.forgotten),
                decimal(median_ratio(finding.made, finding.imprinted), 1),
-               decimal(median_ratio(finding.made, finding.forgotten), 1)});
+               decimal(median_ratio(finding.made, finding.forgotten), 1), milliseconds(finding.first_step),
+               milliseconds(finding.next_step)});
   table.print(std::cout);
 }
 
@@ -103,7 +123,9 @@ Record to_record(const Finding& finding) {
           {"patterns", finding.patterns},
           {"made_seconds", median(finding.made)},
           {"imprint_seconds", median(finding.imprinted)},
-          {"forget_seconds", median(finding.forgotten)}};
+          {"forget_seconds", median(finding.forgotten)},
+          {"first_step_seconds", median(finding.first_step)},
+          {"next_step_seconds", median(finding.next_step)}};
 }
 
 void run(const Job& job) {
@@ -119,7 +141,7 @@ void run(const Job& job) {
     for (Index i = 0; i < patterns.size(); ++i) patterns.data()[i] = random() % 2 == 0 ? 1.0F : -1.0F;
     for (const Rule& rule : rules()) {
       progress.next_stage(rule.name + ", D = " + std::to_string(dimension));
-      findings.push_back(measure(rule, patterns, job.run.repetitions));
+      findings.push_back(measure(rule, patterns, job));
     }
   }
   progress.clear();
@@ -127,7 +149,9 @@ void run(const Job& job) {
   print(findings);
   std::vector<Record> records;
   for (const Finding& finding : findings) records.push_back(to_record(finding));
-  job.run.write("growth", "rows", job.run.context(), records);
+  Record context = job.run.context();
+  context.emplace_back("signs", job.signs);
+  job.run.write("growth", "rows", context, records);
 }
 
 }  // namespace
