@@ -1,7 +1,6 @@
 #include "host/src/linear_rules.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -12,6 +11,7 @@
 #include <attractor/error.hpp>
 
 #include "host/src/row_threads.hpp"
+#include "kernels/cpu/pointwise/double_rows.hpp"
 #include "kernels/cpu/pointwise/gram.hpp"
 
 namespace attractor::detail {
@@ -68,24 +68,14 @@ double largest_eigenvalue(std::size_t columns, const Multiply& multiply) {
   double eigenvalue = 0.0;
   constexpr int rounds = 8;
   for (int round = 0; round < rounds; ++round) {
-    const double norm = std::sqrt(dot(x.data(), x.data(), static_cast<Index>(columns)));
+    const double norm = std::sqrt(cpu::dot(x.data(), x.data(), static_cast<Index>(columns)));
     if (norm == 0.0) break;
     for (double& value : x) value /= norm;
     std::vector<double> product = multiply(x);
-    eigenvalue = dot(x.data(), product.data(), static_cast<Index>(columns));
+    eigenvalue = cpu::dot(x.data(), product.data(), static_cast<Index>(columns));
     x = std::move(product);
   }
   return eigenvalue;
-}
-
-/// Σ_k row_k x_k, of every eighth k by itself, so that sums don't wait for one another.
-double row_product(const float* row, const std::vector<double>& x) {
-  std::array<double, 8> sums{};
-  std::size_t k = 0;
-  for (; k + sums.size() <= x.size(); k += sums.size())
-    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<double>(row[k + i]) * x[k + i];
-  for (; k < x.size(); ++k) sums[0] += static_cast<double>(row[k]) * x[k];
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 double eigenvalue_of_factor(MatrixView<const float> factor) {
@@ -93,9 +83,8 @@ double eigenvalue_of_factor(MatrixView<const float> factor) {
   return largest_eigenvalue(columns, [&](const std::vector<double>& x) {
     std::vector<double> product(columns, 0.0);
     for (Index i = 0; i < factor.rows; ++i) {
-      const float* const row = factor.row(i);
-      const double score = row_product(row, x);
-      for (std::size_t k = 0; k < columns; ++k) product[k] += score * static_cast<double>(row[k]);
+      const double score = cpu::dot(factor.row(i), x.data(), factor.columns);
+      cpu::add_scaled(product.data(), score, factor.row(i), factor.columns);
     }
     return product;
   });
@@ -108,7 +97,8 @@ double eigenvalue_of_weights(MatrixView<const float> weights, const std::vector<
     std::vector<double> product(diagonal.size());
     for_rows(0, weights.rows, weights.columns, [&](Index i) {
       const auto k = static_cast<std::size_t>(i);
-      product[k] = row_product(weights.row(i), x) + (diagonal[k] - static_cast<double>(weights(i, i))) * x[k];
+      product[k] = cpu::dot(weights.row(i), x.data(), weights.columns) +
+                   (diagonal[k] - static_cast<double>(weights(i, i))) * x[k];
     });
     return product;
   });
@@ -187,7 +177,7 @@ std::vector<float> weight_resolution(MatrixView<const float> weights, float scal
   const double most = most_resolution(largest_integer(weights) * columns, scale);
   std::vector<float> result;
   for (Index i = 0; i < weights.rows; ++i) {
-    const double norm = std::sqrt(dot(weights.row(i), weights.row(i), weights.columns));
+    const double norm = std::sqrt(cpu::dot(weights.row(i), weights.row(i), weights.columns));
     result.push_back(
         static_cast<float>(std::min(0x1p-20 * static_cast<double>(scale) * norm * std::sqrt(columns), most)));
   }

@@ -7,6 +7,7 @@
 #include <attractor/error.hpp>
 
 #include "host/src/row_threads.hpp"
+#include "kernels/cpu/pointwise/double_rows.hpp"
 
 namespace attractor::detail {
 namespace {
@@ -19,12 +20,9 @@ constexpr double dependence_tolerance = 1e-8;
                           "patterns or a ridge above 0");
 }
 
-/// Row i of L⁻¹B, of which `row` holds that of B and the rows before it lie in front.
-void solve_row(const double* lower, Index i, Index columns, double* row) {
-  for (Index k = 0; k < i; ++k) {
-    const double* const earlier = row - (i - k) * columns;
-    for (Index j = 0; j < columns; ++j) row[j] -= lower[k] * earlier[j];
-  }
+/// Some columns of row i of L⁻¹B, of which `row` holds those of B; `width` in front of it is the row before.
+void solve_row(const double* lower, Index i, double* row, Index columns, Index width) {
+  for (Index k = 0; k < i; ++k) cpu::add_scaled(row, -lower[k], row - (i - k) * width, columns);
   for (Index j = 0; j < columns; ++j) row[j] /= lower[i];
 }
 
@@ -50,13 +48,15 @@ void Projection::truncate(Index count) noexcept { resize(std::min(count, this->c
 
 /// Replaces rows of AAᵀ/D + ridge·I by those of its Cholesky factor, whose rows before are there.
 void Projection::factorise(Index first, Index end) {
-  const auto reduce = [&](Index i, Index j) { lower(i)[j] = (lower(i)[j] - dot(lower(i), lower(j), j)) / lower(j)[j]; };
+  const auto reduce = [&](Index i, Index j) {
+    lower(i)[j] = (lower(i)[j] - cpu::dot(lower(i), lower(j), j)) / lower(j)[j];
+  };
   for_rows(first, end, first * first / 2, [&](Index i) {
     for (Index j = 0; j < first; ++j) reduce(i, j);
   });
   for (Index j = first; j < end; ++j) {
     double& pivot = lower(j)[j];
-    const double left = pivot - dot(lower(j), lower(j), j);
+    const double left = pivot - cpu::dot(lower(j), lower(j), j);
     if (!(left > dependence_tolerance * pivot)) throw_dependent(j, end);
     pivot = std::sqrt(left);
     for_rows(j + 1, end, j, [&](Index i) { reduce(i, j); });
@@ -75,16 +75,20 @@ ProjectionFactors Projection::add(MatrixView<const float> stored, MatrixView<con
   resize(end);
   for_rows(first, end, (first + end) / 2 * columns, [&](Index i) {
     for (Index j = 0; j <= i; ++j)
-      lower(i)[j] = dot(pattern(i), pattern(j), columns) / dimension + (i == j ? static_cast<double>(ridge) : 0.0);
+      lower(i)[j] = cpu::dot(pattern(i), pattern(j), columns) / dimension + (i == j ? static_cast<double>(ridge) : 0.0);
   });
   factorise(first, end);
   const double scale = 1.0 / std::sqrt(dimension);
   const auto solve = [&](std::vector<double>& solved, Index width, const auto& row_of) {
-    for (Index i = first; i < end; ++i) {
-      double* const row = solved.data() + i * width;
-      for (Index k = 0; k < width; ++k) row[k] = row_of(i - first, k);
-      solve_row(lower(i), i, width, row);
-    }
+    for (Index i = first; i < end; ++i)
+      for (Index k = 0; k < width; ++k) solved[static_cast<std::size_t>(i * width + k)] = row_of(i - first, k);
+    // Columns are independent; the rows of a strip stay in a cache.
+    constexpr Index strip = 128;
+    for_rows(0, (width + strip - 1) / strip, (end * end - first * first) / 2 * strip, [&](Index at) {
+      const Index column = at * strip;
+      for (Index i = first; i < end; ++i)
+        solve_row(lower(i), i, solved.data() + i * width + column, std::min(strip, width - column), width);
+    });
     return scaled_rows(solved, first, end, width, scale);
   };
   const auto entries_of = [](MatrixView<const float> rows) {

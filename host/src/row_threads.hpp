@@ -3,8 +3,6 @@
 /// Work on rows that threads share, for what is made once.
 
 #include <algorithm>
-#include <functional>
-#include <numeric>
 
 #include <attractor/matrix.hpp>
 
@@ -22,12 +20,6 @@ void for_rows(Index first, Index end, Index products, const Work& work) {
   cpu::run_chunks(team, rows, chunk, [&](int /*share*/, Index from, Index to) {
     for (Index i = first + from; i < first + to; ++i) work(i);
   });
-}
-
-/// In double for either type: products of floats are exact then.
-template <class T>
-double dot(const T* a, const T* b, Index count) {
-  return std::inner_product(a, a + count, b, 0.0, std::plus<>(), [](double x, double y) { return x * y; });
 }
 
 }  // namespace attractor::detail

@@ -1,31 +1,16 @@
 #include "host/src/storkey.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <numeric>
 #include <string>
 #include <vector>
 
 #include <attractor/error.hpp>
 
 #include "host/src/row_threads.hpp"
+#include "kernels/cpu/pointwise/double_rows.hpp"
 
 namespace attractor::detail {
-namespace {
-
-/// In several chains, which a processor works on at once.
-double product(const double* a, const double* b, Index count) {
-  constexpr Index chains = 8;
-  std::array<double, chains> sums{};
-  Index k = 0;
-  for (; k + chains <= count; k += chains)
-    for (Index c = 0; c < chains; ++c) sums[static_cast<std::size_t>(c)] += a[k + c] * b[k + c];
-  return std::accumulate(sums.begin(), sums.end(), dot(a + k, b + k, count - k));
-}
-
-}  // namespace
-
 Storkey::Storkey(const Storkey& other)
     : count_(other.count_), weights_(other.weights_.rows(), other.weights_.columns()) {
   std::copy_n(other.weights_.data(), weights_.size(), weights_.data());
@@ -36,7 +21,7 @@ void Storkey::learn_one(const float* pattern) {
   const std::vector<double> entries(pattern, pattern + d);
   const double* const x = entries.data();
   std::vector<double> fields(entries.size());
-  for_rows(0, d, d, [&](Index i) { fields[static_cast<std::size_t>(i)] = product(weights_.row(i), x, d); });
+  for_rows(0, d, d, [&](Index i) { fields[static_cast<std::size_t>(i)] = cpu::dot(weights_.row(i), x, d); });
   const double* const h = fields.data();
   const double share = 1.0 / static_cast<double>(d);
   // The fields leave out what i and j tell one another. Both halves have the same sums of the same terms.

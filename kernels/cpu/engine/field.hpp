@@ -42,6 +42,7 @@ struct BipolarFactor {
   [[nodiscard]] Index state_bytes() const { return (neurons + 7) / 8; }
   [[nodiscard]] Index neuron_lines() const { return (neurons + 63) / 64; }
   [[nodiscard]] Index triple_count() const { return (patterns + 5) / 6 * 2; }
+  [[nodiscard]] Index column_words() const { return (patterns + 63) / 64; }
 };
 
 /// A memory without patterns: states stay, with energy 0, and what is read out is 0.

@@ -39,7 +39,7 @@ class IntegerProducts {
  public:
   explicit IntegerProducts(const BipolarFactor& factor)
       : factor_(factor),
-        words_((factor.patterns + 63) / 64),
+        words_(factor.column_words()),
         odd_(static_cast<float>(factor.neurons % 2)),
         span_(std::clamp<Index>(32767 / (factor.neurons / 2 + 1), 1, detail::sizes().packed_span)),
         products_(factor.patterns * block_lanes()) {}
