@@ -9,11 +9,14 @@
 namespace attractor::cpu {
 namespace {
 
+bool has_unit_rows(const FactoredField& field) { return field.unit_rows.scores.data() != nullptr; }
+
 Index floats_of(const PackedMatrix& matrix) { return matrix.padded_rows() * matrix.padded_columns(); }
 
 /// What a step of one state costs, in multiply-adds.
 Index step_cost(const EmptyField& /*field*/) { return 0; }
-Index step_cost(const FactoredField& field) { return 2 * floats_of(field.factor); }
+/// The matrix unit makes four products while vectors make one.
+Index step_cost(const FactoredField& field) { return 2 * floats_of(field.factor) / (has_unit_rows(field) ? 4 : 1); }
 Index step_cost(const DenseField& field) { return floats_of(field.weights); }
 Index step_cost(const SoftmaxField& field) { return 2 * floats_of(field.patterns); }
 /// Sorting a pair's terms takes some ten operations for each.
@@ -28,9 +31,12 @@ bool has_shares(const Field& field) {
 /// those of a register block.
 Index states_together(const Field& field) { return has_shares(field) ? least_lanes : 16; }
 
-/// How many states are so few that each is dealt with by itself.
+/// How many states are so few that each is dealt with by itself. The matrix unit takes as many as a register holds at
+/// once.
 Index single_states(const Field& field) {
-  return std::holds_alternative<DenseField>(field) ? 0 : detail::sizes().single_lanes;
+  const auto* const factored = std::get_if<FactoredField>(&field);
+  const bool by_unit = factored != nullptr && has_unit_rows(*factored);
+  return by_unit || std::holds_alternative<DenseField>(field) ? 0 : detail::sizes().single_lanes;
 }
 
 }  // namespace
