@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
+#include <cstring>
 
 #include <attractor/export.hpp>
 
@@ -30,38 +30,62 @@ const std::uint16_t* column_blocks_of(const UnitProduct& product, Index span, In
   return product.columns + ((span * product.steps + step) * float_parts + part) * unit_blocks * unit_block;
 }
 
-float widened(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+float widened(std::uint32_t bits) { return std::bit_cast<float>(bits << 16U); }
 
-/// sum + Σ a·b as AMX makes it: two chains of multiply-adds, of even and of odd entries, whose sum is added. But for
+/// The sums of a row and a block of columns.
+using RowSums = float[unit_rows];
+
+/// sums + Σ a·b as AMX makes them: two chains of multiply-adds, of even and of odd entries, whose sum is added. But for
 /// denormal numbers, which AMX takes and makes 0.
-float add_products(const std::uint16_t* row, const std::uint16_t* columns, float sum) {
-  float even = 0.0F;
-  float odd = 0.0F;
+[[gnu::always_inline]] inline void add_products(const std::uint16_t* row, const std::uint16_t* columns, RowSums& sums) {
+  RowSums even = {};
+  RowSums odd = {};
   for (Index i = 0; i < unit_rows; ++i) {
-    even = std::fma(widened(row[2 * i]), widened(columns[unit_entries * i]), even);
-    odd = std::fma(widened(row[2 * i + 1]), widened(columns[unit_entries * i + 1]), odd);
+    std::uint32_t pairs[unit_rows];
+    std::memcpy(pairs, columns + unit_entries * i, sizeof pairs);
+    const float first = widened(row[2 * i]);
+    const float second = widened(row[2 * i + 1]);
+    for (Index j = 0; j < unit_rows; ++j) {
+      even[j] = __builtin_fmaf(first, widened(pairs[j]), even[j]);
+      odd[j] = __builtin_fmaf(second, widened(pairs[j] >> 16U), odd[j]);
+    }
   }
-  return sum + (even + odd);
+  for (Index j = 0; j < unit_rows; ++j) sums[j] += even[j] + odd[j];
 }
 
-/// One sum, of row i and column j.
-float emulated_sum(const UnitProduct& product, Index i, Index j) {
-  float sum = product.adds ? product.to[i * product.stride + j] : 0.0F;
+/// Those of row i.
+[[gnu::always_inline]] inline void emulate_row(const UnitProduct& product, Index i, Index column_block) {
+  float* const to = product.to + i * product.stride + column_block * unit_rows;
+  RowSums sums = {};
+  if (product.adds) std::copy_n(to, unit_rows, sums);
   for (Index step = 0; step < product.steps; ++step)
-    for (int part = float_parts - 1; part >= 0; --part) {
-      const std::uint16_t* const row = row_blocks_of(product, i / unit_span, step) + i % unit_span * unit_entries;
-      const std::uint16_t* const columns = column_blocks_of(product, j / unit_span, step, part) +
-                                           j % unit_span / unit_rows * unit_block + 2 * (j % unit_rows);
-      sum = add_products(row, columns, sum);
-    }
-  return sum;
+    for (int part = float_parts - 1; part >= 0; --part)
+      add_products(
+          row_blocks_of(product, i / unit_span, step) + i % unit_span * unit_entries,
+          column_blocks_of(product, column_block / unit_blocks, step, part) + column_block % unit_blocks * unit_block,
+          sums);
+  std::copy_n(sums, unit_rows, to);
 }
+
+[[gnu::always_inline]] inline void emulate(const UnitProduct& product) {
+  for (Index i = 0; i < product.row_blocks * unit_rows; ++i)
+    for (Index column_block = 0; column_block < product.column_blocks; ++column_block)
+      emulate_row(product, i, column_block);
+}
+
+#if defined(__x86_64__)
+/// The same, where a multiply-add is an instruction.
+[[gnu::target("avx2,fma")]] void emulate_by_vectors(const UnitProduct& product) { emulate(product); }
 
 void multiply_by_emulation(const UnitProduct& product) {
-  for (Index i = 0; i < product.row_blocks * unit_rows; ++i)
-    for (Index j = 0; j < product.column_blocks * unit_rows; ++j)
-      product.to[i * product.stride + j] = emulated_sum(product, i, j);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    emulate_by_vectors(product);
+  else
+    emulate(product);
 }
+#else
+void multiply_by_emulation(const UnitProduct& product) { emulate(product); }
+#endif
 
 #if ATTRACTOR_HAS_AMX
 
