@@ -151,7 +151,8 @@ class FactoredKernel final : public FieldKernel {
     potential_ = {};
     total_weight_ = {};
     if constexpr (!in_units) largest_ = {};
-    if (has_products_ && !std::exchange(has_newcomers_, false)) return weigh_products<in_units>(tile);
+    const bool has_newcomers = std::exchange(has_newcomers_, false);
+    if (has_products_ && !has_newcomers) return weigh_products<in_units>(tile);
     if (takes_singly(tile)) return weigh_singles<in_units>(tile);
     if (unit_products_ && has_any_floats(tile)) unit_products_->score(states_of(tile), weights_.data());
     for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
@@ -666,10 +667,9 @@ class FactoredKernel final : public FieldKernel {
   UpdateRule update_;
   Separation separation_;
   Index width_;
-  Index part_;             ///< patterns whose weights are kept
-  AlignedFloats weights_;  ///< p, in sweeps Fx [part × width]
-  AlignedFloats
-      readout_;  ///< Σ p_μ F_μ [padded D × width], unless blocks of all patterns are read out as they are used
+  Index part_;                                 ///< patterns whose weights are kept
+  AlignedFloats weights_;                      ///< p, in sweeps Fx [part × width]
+  AlignedFloats readout_;                      ///< Σ p_μ F_μ [padded D × width], unless it is used block by block
   std::optional<IntegerProducts> integers_;    ///< of a sweep, where they can be integers
   bool has_products_ = false;                  ///< `weights_` are the products of the states as they are
   bool has_newcomers_ = false;                 ///< but for these
