@@ -15,8 +15,8 @@ Index floats_of(const PackedMatrix& matrix) { return matrix.padded_rows() * matr
 
 /// What a step of one state costs, in multiply-adds.
 Index step_cost(const EmptyField& /*field*/) { return 0; }
-/// The matrix unit makes four products while vectors make one.
-Index step_cost(const FactoredField& field) { return 2 * floats_of(field.factor) / (has_unit_rows(field) ? 4 : 1); }
+/// The matrix unit makes five products while vectors make one, and those of several states in the time of one.
+Index step_cost(const FactoredField& field) { return 2 * floats_of(field.factor) / (has_unit_rows(field) ? 8 : 1); }
 Index step_cost(const DenseField& field) { return floats_of(field.weights); }
 Index step_cost(const SoftmaxField& field) { return 2 * floats_of(field.patterns); }
 /// Sorting a pair's terms takes some ten operations for each.
