@@ -154,7 +154,10 @@ class FactoredKernel final : public FieldKernel {
     const bool has_newcomers = std::exchange(has_newcomers_, false);
     if (has_products_ && !has_newcomers) return weigh_products<in_units>(tile);
     if (takes_singly(tile)) return weigh_singles<in_units>(tile);
-    if (unit_products_ && has_any_floats(tile)) unit_products_->score(states_of(tile), weights_.data());
+    if (unit_products_) {
+      if (has_any_floats(tile)) unit_products_->score(states_of(tile), weights_.data());
+      return weigh_products<in_units>(tile);
+    }
     for (Index first = 0; first < field_.factor.padded_rows(); first += part_) {
       const Index end = std::min(first + part_, field_.factor.padded_rows());
       for_float_blocks(tile,
@@ -163,11 +166,16 @@ class FactoredKernel final : public FieldKernel {
     }
   }
 
-  /// The products of all lanes have followed their states.
+  /// Of all patterns, whose products Fx are there: the matrix unit has made them, or they have followed the states.
   template <bool in_units>
   void weigh_products(const Tile& tile) {
-    for_float_blocks(tile, [&]<int vectors>(Index lane)
-                               HWY_ATTR { weigh_sums<in_units, vectors>(tile, field_.factor.padded_rows(), lane); });
+    for_float_blocks(tile, [&]<int vectors>(Index lane) HWY_ATTR {
+      for (Index row = 0; row < field_.factor.padded_rows(); row += block_rows) {
+        BlockOf<vectors> products;
+        load_block(weights_.data() + row * width_ + lane, width_, products);
+        weigh<in_units, vectors>(tile, 0, row, lane, products);
+      }
+    });
   }
 
   /// Whether lanes are so few that each is dealt with by itself. The matrix unit takes several as fast as one.
@@ -507,7 +515,6 @@ class FactoredKernel final : public FieldKernel {
   /// they stay in the first-level cache. Sums so far lie where the weights will.
   template <bool in_units, int vectors>
   void score(const Tile& tile, Index first, Index end, Index lane) {
-    if (unit_products_) return weigh_sums<in_units, vectors>(tile, end, lane);
     const Index columns = field_.factor.columns();
     for (Index k = 0; k < columns; k += score_pass)
       for (Index row = first; row < end; row += block_rows) {
@@ -524,16 +531,6 @@ class FactoredKernel final : public FieldKernel {
         else
           weigh<in_units, vectors>(tile, first, row, lane, scores);
       }
-  }
-
-  /// The same of all patterns, whose sums are there.
-  template <bool in_units, int vectors>
-  void weigh_sums(const Tile& tile, Index end, Index lane) {
-    for (Index row = 0; row < end; row += block_rows) {
-      BlockOf<vectors> scores;
-      load_block(weights_.data() + row * width_ + lane, width_, scores);
-      weigh<in_units, vectors>(tile, 0, row, lane, scores);
-    }
   }
 
   /// Weights of block_rows patterns of the part that starts at `first`, for one block of lanes.
