@@ -21,6 +21,7 @@
 
 #include "tests/support/data.hpp"
 #include "tests/support/device.hpp"
+#include "tests/support/folder.hpp"
 #include "tests/support/results.hpp"
 
 namespace attractor::test {
@@ -50,20 +51,8 @@ std::string make_file(const std::string& header, const std::vector<float>& value
   return bytes;
 }
 
-/// A folder of its own for each test.
 class FilesTest : public testing::Test {
  protected:
-  FilesTest() {
-    const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
-    std::string name = std::string(test.test_suite_name()) + "." + test.name();
-    std::replace(name.begin(), name.end(), '/', '.');
-    folder_ = fs::path(testing::TempDir()) / ("attractor." + name);
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-    path_ = folder_ / "memory.safetensors";
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   Memory load_bytes(const std::string& bytes) const {
     write_bytes(path_, bytes);
     return load(test_device(), path_);
@@ -84,8 +73,8 @@ class FilesTest : public testing::Test {
   Rng rng_{8};
   Matrix<float> patterns_ = random_gaussian(5, 11, rng_);
   Matrix<float> contents_ = random_gaussian(5, 3, rng_);
-  fs::path folder_;
-  fs::path path_;
+  TestFolder folder_;
+  fs::path path_ = folder_ / "memory.safetensors";
 };
 
 std::vector<float> some_weights(Index count) {
@@ -225,7 +214,7 @@ TEST_P(EachKindTest, ComesBackBitForBit) {
   const Memory loaded = load(test_device(), path_);
 
   expect_same(memory_, loaded);
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), fs::directory_iterator()), 1);
   const std::string bytes = read_bytes(path_);
   save(loaded, path_);
   EXPECT_EQ(read_bytes(path_), bytes);
@@ -477,7 +466,7 @@ TEST_F(FilesTest, ValuesThatMakeNoMemoryAreRefused) {
 
 TEST_F(FilesTest, AreNamedWhereTheyCannotBeReadOrWritten) {
   const Memory memory = Memory::hebbian(test_device(), patterns_);
-  for (const fs::path& path : {folder_ / "nothing", folder_}) {
+  for (const fs::path& path : {folder_ / "nothing", folder_.path()}) {
     try {
       static_cast<void>(load(test_device(), path));
       ADD_FAILURE() << path;
@@ -486,8 +475,8 @@ TEST_F(FilesTest, AreNamedWhereTheyCannotBeReadOrWritten) {
     }
   }
   EXPECT_THROW(save(memory, folder_ / "nowhere" / "memory"), FileError);
-  EXPECT_THROW(save(memory, folder_), FileError);
-  EXPECT_TRUE(fs::is_empty(folder_));
+  EXPECT_THROW(save(memory, folder_.path()), FileError);
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
 }
 
 /// The permissions of a file.
@@ -553,7 +542,7 @@ TEST_F(FilesTest, DoNotReplaceWhatIsNoFile) {
   EXPECT_THROW(save(Memory::hebbian(test_device(), patterns_), path_), FileError);
 
   EXPECT_TRUE(fs::is_fifo(path_));
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), fs::directory_iterator()), 1);
 }
 
 TEST_F(FilesTest, MayHaveTheLongestNames) {
@@ -577,7 +566,7 @@ TEST_F(FilesTest, ReadersFindTheOldOrTheNewFile) {
       EXPECT_TRUE(count == 5 || count == 30);
     }
   }
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), fs::directory_iterator()), 1);
 }
 
 }  // namespace

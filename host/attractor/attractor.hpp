@@ -2,6 +2,7 @@
 
 /// attractor: batched associative-memory inference. This header includes the whole public interface.
 
+#include <attractor/array_file.hpp>
 #include <attractor/bipolar.hpp>
 #include <attractor/bit_matrix.hpp>
 #include <attractor/device.hpp>

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <attractor/device.hpp>
@@ -14,6 +15,7 @@
 #include <attractor/pattern_storage.hpp>
 #include <attractor/separation.hpp>
 #include <attractor/similarity.hpp>
+#include <attractor/update.hpp>
 
 namespace attractor {
 
@@ -121,6 +123,13 @@ struct ExponentialOptions {
   /// P×M contents read out at the end of a relaxation, softmax(βAx)ᵀC; none: auto-associative.
   MatrixView<const float> contents = {};
   PatternStorage content_storage = PatternStorage::float32;  ///< see ModernHopfieldOptions
+};
+
+/// What rules have beside their parameters: a value for each neuron or pattern.
+struct RuleArrays {
+  std::vector<float> thresholds = {};     ///< θ [D] of linear memories, see HebbianOptions
+  std::vector<float> log_prior = {};      ///< b [P] of modern Hopfield memories, see ModernHopfieldOptions
+  MatrixView<const float> contents = {};  ///< P×M, read out at the end of a relaxation; none: auto-associative
 };
 
 struct AdaptiveOptions {
@@ -277,6 +286,17 @@ class ATTRACTOR_EXPORT Memory {
   static Memory adaptive(const Device& device, MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
                          const AdaptiveOptions& options = {});
 
+  /// A memory whose rule is given in words, as `rule` returns it: "hebbian", "projection(ridge = 0.1)",
+  /// "modern_hopfield(beta = 8, separation = entmax(1.5))". Names are those of the functions above, parameters those of
+  /// their options; what isn't named has its default.
+  ///
+  /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
+  /// @throws InvalidArgument words that mean nothing, and arrays that the rule has no use for; the message says what
+  /// there is. @throws NotSupported an adaptive rule, whose weights are more than words. @throws also as the function
+  /// of that name. Complexity: as that.
+  static Memory make(const Device& device, std::string_view rule, MatrixView<const float> patterns,
+                     const RuleArrays& arrays = {});
+
   /// Stores more patterns after those already there. A relaxer made before keeps the memory it was made with.
   /// Views of patterns and contents end.
   ///
@@ -336,8 +356,19 @@ class ATTRACTOR_EXPORT Memory {
   /// other memories. Valid as long as `patterns()`.
   [[nodiscard]] const AdaptiveSimilarity* similarity() const;
 
-  /// The rule and its parameters, as "exponential(beta = 1, storage = float32, content_storage = float32)".
+  /// The rule and its parameters, as "exponential(beta = 1, storage = float32, content_storage = float32)"; `make`
+  /// takes it, but for adaptive memories.
   [[nodiscard]] std::string rule() const;
+
+  /// The rule's name alone: that of the function that makes such memories.
+  [[nodiscard]] std::string_view kind() const;
+
+  /// Whether readouts are averages under weights that sum to 1. Then `retrieve` works, and calls may say which patterns
+  /// take part; else asynchronous sign updates do.
+  [[nodiscard]] bool is_normalised() const;
+
+  /// The update that a relaxer has unless another is asked for.
+  [[nodiscard]] Update default_update() const;
 
   /// The form in use, never `automatic`; only linear memories may be `dense`.
   [[nodiscard]] Evaluation evaluation() const;

@@ -2,6 +2,7 @@
 #include <numeric>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -382,6 +383,27 @@ Rule select(Rule rule, Index count, Index dimension, const std::vector<Index>& r
   return rule;
 }
 
+/// Gives a rule arrays that it may have no use for.
+void set_arrays(Rule& rule, const RuleArrays& arrays) {
+  const auto refuse = [&](const char* what, const std::vector<float>& values) {
+    if (!values.empty())
+      throw InvalidArgument("a " + std::string(name_of(rule)) + " memory has no " + what + "; " +
+                            std::to_string(values.size()) + " of them were given");
+  };
+  std::visit(
+      [&](auto& kind) {
+        if constexpr (requires { kind.thresholds; })
+          kind.thresholds = arrays.thresholds;
+        else
+          refuse("thresholds", arrays.thresholds);
+        if constexpr (requires { kind.log_prior; })
+          kind.log_prior = arrays.log_prior;
+        else
+          refuse("log-priors", arrays.log_prior);
+      },
+      rule);
+}
+
 /// The patterns to drop, in order.
 std::vector<Index> ascending(std::span<const Index> indices, Index count) {
   check_on_host(indices, "indices");
@@ -455,6 +477,13 @@ Memory Memory::adaptive(const Device& device, MatrixView<const float> patterns, 
   return detail::Access::make(device, similarity, patterns, options.contents);
 }
 
+Memory Memory::make(const Device& device, std::string_view rule, MatrixView<const float> patterns,
+                    const RuleArrays& arrays) {
+  detail::Rule read = detail::read_rule(rule);
+  detail::set_arrays(read, arrays);
+  return detail::Access::make(device, read, patterns, arrays.contents);
+}
+
 void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const float> new_contents) {
   detail::Rows given_patterns(device(), new_patterns, "patterns");
   if (new_patterns.columns != dimension())
@@ -509,6 +538,12 @@ const Device& Memory::device() const { return state_->device; }
 const AdaptiveSimilarity* Memory::similarity() const { return std::get_if<AdaptiveSimilarity>(&state_->rule); }
 
 std::string Memory::rule() const { return detail::describe(state_->rule); }
+
+std::string_view Memory::kind() const { return detail::name_of(state_->rule); }
+
+bool Memory::is_normalised() const { return detail::is_normalised(state_->rule); }
+
+Update Memory::default_update() const { return detail::default_update(state_->rule); }
 
 Evaluation Memory::evaluation() const { return state_->evaluation; }
 

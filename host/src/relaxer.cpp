@@ -30,7 +30,7 @@ Halting default_halting(const detail::Rule& rule, const Update& update, float be
 
 /// Fills in what depends on the memory or follows from other options.
 RelaxerOptions completed(RelaxerOptions options, const detail::MemoryState& memory) {
-  if (!options.update) options.update = detail::has_bipolar_states(memory.rule) ? sign_update() : readout_update();
+  if (!options.update) options.update = detail::default_update(memory.rule);
   if (!options.halting)
     options.halting = default_halting(memory.rule, *options.update, detail::inverse_temperature(memory.rule));
   options.energies |= options.energy_trace || options.halting->watch == Halting::Watch::energy;

@@ -192,6 +192,8 @@ inline bool has_bipolar_states(const Rule& rule) {
   return std::visit([](const auto& kind) { return TraitsOf<decltype(kind)>::bipolar; }, rule);
 }
 
+inline Update default_update(const Rule& rule) { return has_bipolar_states(rule) ? sign_update() : readout_update(); }
+
 /// Whether a rule has an inverse temperature β that scores are in proportion to.
 inline bool has_temperature(const Rule& rule) {
   return std::visit(
@@ -241,5 +243,11 @@ void check_parameters(const Rule& rule);
 
 /// For people: "projection(self_coupling = false, ridge = 0.1, …)".
 std::string describe(const Rule& rule);
+
+/// The rule of such words. Parameters that aren't named have their defaults.
+///
+/// @throws InvalidArgument words that mean nothing; the message says which, and which there are. @throws NotSupported
+/// an adaptive rule, which is more than words.
+Rule read_rule(std::string_view text);
 
 }  // namespace attractor::detail
