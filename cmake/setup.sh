@@ -21,9 +21,9 @@ require_packages() {
   apt-get install -y --no-install-recommends "${missing[@]}"
 }
 
-# What the library itself needs.
+# What the library itself and its command need.
 require_build_packages() {
-  require_packages g++ cmake ninja-build libhwy-dev nlohmann-json3-dev
+  require_packages g++ cmake ninja-build libhwy-dev nlohmann-json3-dev libcli11-dev
 }
 
 # What the micro-benchmarks need beyond that. The OpenCL headers are there because the CMake package of libdnnl-dev asks
