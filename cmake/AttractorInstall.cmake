@@ -8,7 +8,7 @@ if(NOT ATTRACTOR_HAS_CUDA)
   set(excluded_headers PATTERN cuda.hpp EXCLUDE)
 endif()
 install(DIRECTORY core/attractor host/attractor ${PROJECT_BINARY_DIR}/include/attractor
-  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp" ${excluded_headers})
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h" ${excluded_headers})
 install(EXPORT attractorTargets NAMESPACE attractor:: DESTINATION ${ATTRACTOR_CMAKE_DIR})
 
 configure_package_config_file(cmake/attractorConfig.cmake.in attractorConfig.cmake

@@ -1,6 +1,6 @@
 #include "kernels/sizes.hpp"
 
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 
 namespace attractor::detail {
 

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include <attractor/bit_view.hpp>
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 #include <attractor/matrix.hpp>
 #include <attractor/query_view.hpp>
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include <attractor/bit_matrix.hpp>
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 #include <attractor/matrix.hpp>
 
 namespace attractor {

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <span>
 
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 #include <attractor/matrix_view.hpp>
 #include <attractor/relaxation_view.hpp>
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 
 namespace attractor {
 

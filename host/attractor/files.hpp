@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include <attractor/device.hpp>
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 #include <attractor/memory.hpp>
 
 namespace attractor {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <attractor/device.hpp>
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 #include <attractor/matrix.hpp>
 #include <attractor/similarity.hpp>
 #include <attractor/variants.hpp>

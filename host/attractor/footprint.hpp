@@ -7,7 +7,7 @@
 #include <span>
 
 #include <attractor/device.hpp>
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 #include <attractor/matrix.hpp>
 #include <attractor/similarity.hpp>
 

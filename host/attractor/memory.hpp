@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <attractor/device.hpp>
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 #include <attractor/matrix.hpp>
 #include <attractor/pattern_storage.hpp>
 #include <attractor/separation.hpp>

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
 #include <attractor/query_view.hpp>

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
 #include <attractor/query_view.hpp>

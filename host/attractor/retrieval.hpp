@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
 #include <attractor/query_view.hpp>

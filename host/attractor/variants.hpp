@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 #include <attractor/matrix.hpp>
 
 namespace attractor {

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstring>
 
-#include <attractor/export.hpp>
+#include <attractor/export.h>
 
 #if defined(__x86_64__) && defined(__linux__)
 #define ATTRACTOR_HAS_AMX 1
