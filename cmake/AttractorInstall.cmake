@@ -17,3 +17,17 @@ write_basic_package_version_file(attractorConfigVersion.cmake COMPATIBILITY Same
 install(FILES
   ${PROJECT_BINARY_DIR}/attractorConfig.cmake ${PROJECT_BINARY_DIR}/attractorConfigVersion.cmake
   DESTINATION ${ATTRACTOR_CMAKE_DIR})
+
+# For those who build without CMake. Paths are relative to the file, wherever all is installed.
+file(RELATIVE_PATH attractor_prefix_from_pc /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+if(BUILD_SHARED_LIBS)
+  set(attractor_pc_definitions)
+  set(attractor_pc_private)
+else()
+  set(attractor_pc_definitions " -DATTRACTOR_STATIC")
+  set(attractor_pc_private "-lhwy -lstdc++ -lpthread")
+endif()
+configure_file(cmake/attractor.pc.in attractor.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/attractor.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -3,6 +3,7 @@
 #   tests/run.sh [JOB...]
 #     release (the default), debug, asan, tsan    the tests, built so; on a machine with a CUDA device those for it, too
 #     python           makes the Python module's wheel, installs it in a virtual environment of its own and tests it there
+#     fuzz             each of the fuzzers for FUZZ_SECONDS, by default 60; what it has found out stays for the next time
 #     benchmarks       builds the benchmarks
 #     lint             formatting, and clang-tidy on what of the library has changed since LINT_BASE and on what includes
 #                      that; LINT_BASE: a commit, by default where this branch left the main one
@@ -32,6 +33,19 @@ build_cuda() {
 test_cuda() {
   build_cuda
   ${CUDA_LAUNCHER:-} ctest --preset cuda --parallel "$(nproc)"
+}
+
+fuzz() {
+  local name corpus
+  configure_and_build fuzz "" attractor_fuzzers
+  for name in array_file calls rule_words safetensors; do
+    corpus=build/fuzz/corpus/$name
+    mkdir -p "$corpus"
+    echo "== fuzz_$name"
+    # A crash leaves its input beside the corpus.
+    build/fuzz/tests/fuzz/fuzz_$name -max_total_time="${FUZZ_SECONDS:-60}" -timeout=20 -rss_limit_mb=2048 \
+      -print_final_stats=1 -verbosity=0 -artifact_prefix="$corpus." "$corpus" tests/fuzz/seeds/$name
+  done
 }
 
 # The wheel as users make it, but for warnings, which are errors: pip fetches what builds it and what it needs.
@@ -72,12 +86,16 @@ run_job() {
   require_build_packages
   case $1 in
     release | debug)
-      require_packages libgtest-dev
+      require_packages libgtest-dev pkg-config
       build_and_test "$1"
       ;;
     asan | tsan)
       require_packages libgtest-dev clang libclang-rt-14-dev
       build_and_test "$1"
+      ;;
+    fuzz)
+      require_packages clang libclang-rt-14-dev
+      fuzz
       ;;
     python)
       require_packages python3-dev python3-venv binutils
@@ -100,7 +118,7 @@ run_job() {
       if [[ $1 == cuda ]]; then test_cuda; else build_cuda; fi
       ;;
     *)
-      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan python benchmarks lint lint-all all cuda cuda-build" >&2
+      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan fuzz python benchmarks lint lint-all all cuda cuda-build" >&2
       return 2
       ;;
   esac

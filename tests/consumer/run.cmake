@@ -2,6 +2,7 @@
 # Builds a user's project, and runs it where that needs no device. Modes:
 #   installed     the project beside this file with the package installed from BUILD_DIR
 #   subdirectory  with the source tree, then as a static library, so that both ways and both kinds are tested
+#   pkg_config    a program in C with the installed package, without CMake
 #   cuda_kernels  the project in cuda/ with the installed package
 #   cuda_host     the same without CUDA as a language
 function(run)
@@ -31,6 +32,21 @@ elseif(MODE STREQUAL cuda_kernels)
   # No standard: the package's target must carry it.
   list(APPEND options -D CMAKE_CUDA_COMPILER=${CUDA_COMPILER} -D CMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURE}
     -D CMAKE_CUDA_RUNTIME_LIBRARY=${CUDA_RUNTIME_LIBRARY})
+endif()
+
+if(MODE STREQUAL pkg_config)
+  file(GLOB_RECURSE description ${WORK_DIR}/prefix/attractor.pc)
+  get_filename_component(folder ${description} DIRECTORY)
+  set(ENV{PKG_CONFIG_PATH} ${folder})
+  execute_process(COMMAND ${PKG_CONFIG} --cflags --libs attractor
+    OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(flags)
+  execute_process(COMMAND ${PKG_CONFIG} --variable=libdir attractor
+    OUTPUT_VARIABLE libraries OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  run(${C_COMPILER} ${SOURCE_DIR}/tests/c_example.c -o ${WORK_DIR}/program ${flags})
+  set(ENV{LD_LIBRARY_PATH} ${libraries})
+  run(${WORK_DIR}/program)
+  return()
 endif()
 
 run(${CMAKE_COMMAND} -S ${project} -B ${WORK_DIR}/build ${options})
