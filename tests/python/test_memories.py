@@ -275,6 +275,27 @@ def test_a_memory_tells_what_it_is(rng):
     assert "3 patterns of 20" in repr(memory)
 
 
+def test_rules_in_words(rng):
+    patterns, contents, queries = signs(rng, 3, 20), floats(rng, 3, 4), floats(rng, 5, 20)
+    log_prior = np.array([0.0, -1.0, 0.5], np.float32)
+    same = attractor.Memory.modern_hopfield(
+        patterns, beta=0.25, separation=attractor.entmax(1.25), log_prior=log_prior, contents=contents)
+    memory = attractor.Memory.make(
+        "modern_hopfield(beta = 0.25, separation = entmax(1.25))", patterns, log_prior=log_prior, contents=contents)
+    assert memory.rule == same.rule
+    assert (memory.kind, memory.is_normalised) == ("modern_hopfield", True)
+    np.testing.assert_array_equal(step(memory, queries).contents, step(same, queries).contents)
+    thresholds = floats(rng, 20)
+    memory = attractor.Memory.make("hebbian", patterns, thresholds=thresholds)
+    assert (memory.kind, memory.is_normalised) == ("hebbian", False)
+    np.testing.assert_array_equal(
+        step(memory, queries).states, step(attractor.Memory.hebbian(patterns, thresholds=thresholds), queries).states)
+    with pytest.raises(attractor.InvalidArgument, match="known are self_coupling"):
+        attractor.Memory.make("hebbian(speed = 1)", patterns)
+    with pytest.raises(attractor.InvalidArgument, match="minerva memory has no thresholds"):
+        attractor.Memory.make("minerva", patterns, thresholds=thresholds)
+
+
 def test_imprint_and_forget(rng):
     patterns, contents = signs(rng, 5, 20), floats(rng, 5, 2)
     memory = attractor.Memory.modern_hopfield(patterns[:3], contents=contents[:3])

@@ -125,6 +125,16 @@ SharedMemory adaptive(const Array& patterns, const RankedSimilarity& similarity,
   }));
 }
 
+SharedMemory make(std::string_view rule, const Array& patterns, const MaybeObject& thresholds,
+                  const MaybeObject& log_prior, const MaybeArray& contents, const MaybeDevice& device) {
+  const FloatMatrix rows(patterns, "patterns");
+  const FloatMatrix content_rows(contents, "contents");
+  const RuleArrays arrays{.thresholds = read_floats(thresholds, "thresholds"),
+                          .log_prior = read_floats(log_prior, "log-priors"),
+                          .contents = content_rows.view()};
+  return SharedMemory(unlocked([&] { return Memory::make(chosen(device), rule, rows.view(), arrays); }));
+}
+
 void imprint(SharedMemory& memory, const Array& patterns, const MaybeArray& contents) {
   const FloatMatrix rows(patterns, "patterns");
   const FloatMatrix content_rows(contents, "contents");
@@ -242,6 +252,16 @@ patterns [P, D] of ±1 and sign updates. contents: [P, M]. storage, content_stor
 `fit_similarity` finds one (A-Hop, arXiv 2511.20609). patterns: [P, D]. contents: [P, M].)");
 }
 
+void bind_words(nb::class_<SharedMemory>& type) {
+  type.def_static(
+      "make", &make, nb::arg("rule"), nb::arg("patterns"), nb::kw_only(), nb::arg("thresholds") = nb::none(),
+      nb::arg("log_prior") = nb::none(), nb::arg("contents") = nb::none(), nb::arg("device") = nb::none(),
+      R"(A memory whose rule is given in words, as `rule` has it: 'hebbian', 'projection(ridge = 0.1)',
+'modern_hopfield(beta = 8, separation = entmax(1.5))'. What isn't named has its default.
+
+patterns: [P, D], finite, copied. thresholds: [D], log_prior: [P], contents: [P, M], where the rule has such.)");
+}
+
 void bind_changes(nb::class_<SharedMemory>& type) {
   type.def(
           "imprint", &imprint, nb::arg("patterns"), nb::arg("contents") = nb::none(),
@@ -294,7 +314,14 @@ void bind_queries(nb::class_<SharedMemory>& type) {
           "The similarity of an adaptive memory; None for others.")
       .def_prop_ro(
           "rule", [](const SharedMemory& self) { return self.now().rule(); },
-          "The rule and its parameters, as \"exponential(beta = 1, storage = float32, content_storage = float32)\".")
+          "The rule and its parameters, as \"exponential(beta = 1, storage = float32, content_storage = float32)\"; "
+          "`make` takes it, but for adaptive memories.")
+      .def_prop_ro(
+          "kind", [](const SharedMemory& self) { return std::string(self.now().kind()); },
+          "The rule's name alone, that of the function that makes such memories.")
+      .def_prop_ro(
+          "is_normalised", [](const SharedMemory& self) { return self.now().is_normalised(); },
+          "Whether weights sum to 1, so that `retrieve` works; else asynchronous sign updates do.")
       .def_prop_ro(
           "evaluation", [](const SharedMemory& self) { return name_of(self.now().evaluation()); },
           "The form in use: 'factored' or 'dense'.")
@@ -322,6 +349,7 @@ it is when the call begins.)");
   bind_linear(memory);
   bind_pointwise(memory);
   bind_normalised(memory);
+  bind_words(memory);
   bind_changes(memory);
   bind_queries(memory);
 }
