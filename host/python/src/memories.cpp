@@ -253,10 +253,10 @@ patterns [P, D] of ±1 and sign updates. contents: [P, M]. storage, content_stor
 }
 
 void bind_words(nb::class_<SharedMemory>& type) {
-  type.def_static(
-      "make", &make, nb::arg("rule"), nb::arg("patterns"), nb::kw_only(), nb::arg("thresholds") = nb::none(),
-      nb::arg("log_prior") = nb::none(), nb::arg("contents") = nb::none(), nb::arg("device") = nb::none(),
-      R"(A memory whose rule is given in words, as `rule` has it: 'hebbian', 'projection(ridge = 0.1)',
+  type.def_static("make", &make, nb::arg("rule"), nb::arg("patterns"), nb::kw_only(),
+                  nb::arg("thresholds") = nb::none(), nb::arg("log_prior") = nb::none(),
+                  nb::arg("contents") = nb::none(), nb::arg("device") = nb::none(),
+                  R"(A memory whose rule is given in words, as `rule` has it: 'hebbian', 'projection(ridge = 0.1)',
 'modern_hopfield(beta = 8, separation = entmax(1.5))'. What isn't named has its default.
 
 patterns: [P, D], finite, copied. thresholds: [D], log_prior: [P], contents: [P, M], where the rule has such.)");
