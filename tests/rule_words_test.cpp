@@ -100,7 +100,7 @@ TEST_F(RuleWordsTest, WordsThatMeanNothingAreRefused) {
   expect_refused("hebbian(self_coupling = yes)", {"\"yes\""});
   expect_refused("hebbian(rate = -1)", {"learning rate", "-1"});
   expect_refused("modern_hopfield(separation = entmax(1.5)", {"separation", "\"entmax(1.5\""});
-  expect_refused("modern_hopfield(separation = entmax(1.5, 2))", {"entmax(1.5, 2)"});
+  expect_refused("modern_hopfield(separation = entmax(1.5, 2))", {"has \"entmax(1.5, 2)\" for separation"});
   expect_refused("modern_hopfield(separation = hardmax)", {"\"hardmax\""});
   EXPECT_THROW(static_cast<void>(make("adaptive(groups = 1)")), NotSupported);
 }
