@@ -8,8 +8,8 @@
 #include <memory>
 #include <string_view>
 
-#include <attractor/bit_view.hpp>
 #include <attractor/export.h>
+#include <attractor/bit_view.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/query_view.hpp>
 

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include <attractor/bit_matrix.hpp>
 #include <attractor/export.h>
+#include <attractor/bit_matrix.hpp>
 #include <attractor/matrix.hpp>
 
 namespace attractor {

@@ -5,8 +5,8 @@
 
 #include <filesystem>
 
-#include <attractor/device.hpp>
 #include <attractor/export.h>
+#include <attractor/device.hpp>
 #include <attractor/memory.hpp>
 
 namespace attractor {

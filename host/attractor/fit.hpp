@@ -8,8 +8,8 @@
 #include <stop_token>
 #include <vector>
 
-#include <attractor/device.hpp>
 #include <attractor/export.h>
+#include <attractor/device.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/similarity.hpp>
 #include <attractor/variants.hpp>

@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <span>
 
-#include <attractor/device.hpp>
 #include <attractor/export.h>
+#include <attractor/device.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/similarity.hpp>
 

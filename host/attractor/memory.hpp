@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include <attractor/device.hpp>
 #include <attractor/export.h>
+#include <attractor/device.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/pattern_storage.hpp>
 #include <attractor/separation.hpp>
