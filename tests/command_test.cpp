@@ -13,6 +13,9 @@
 #include <functional>
 #include <initializer_list>
 #include <iterator>
+#include <memory>
+#include <optional>
+#include <regex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -406,6 +409,18 @@ TEST_F(InterruptedCommandTest, WhatIsLeftOfARunMustBeWhole) {
   fs::copy_file(path("kept"), path("states.npy.progress"), fs::copy_options::overwrite_existing);
   fs::remove(path("states.npy.part"));
   expect_failure(words("states.npy"), 1, {"states.npy.part"});
+}
+
+TEST_F(InterruptedCommandTest, EndsWhatHadOnlyToBePutInItsPlace) {
+  EXPECT_EQ(interrupt(SIGINT), 130);
+  const std::string before = text_of(path("states.npy.progress"));
+  std::ofstream(path("states.npy.progress"))
+      << std::regex_replace(before, std::regex(R"("done": \d+)"), R"("done": 6000)");
+  fs::rename(path("states.npy.part"), path("states.npy"));
+  const std::string states = text_of(path("states.npy"));
+  expect_success(words("states.npy"));
+  EXPECT_EQ(text_of(path("states.npy")), states);
+  EXPECT_FALSE(fs::exists(path("states.npy.progress")));
 }
 
 TEST_F(CommandTest, SaysWhatIsWrong) {
