@@ -44,7 +44,7 @@ BitBlock signs_of(MatrixView<const float> factor, Index pattern, Index neuron) {
     const float* const from = factor.row(i) + neuron;
     std::uint64_t bits = 0;
     for (Index k = 0; k < std::min<Index>(64, factor.columns - neuron); ++k)
-      bits |= std::uint64_t{from[k] < 0.0F} << static_cast<unsigned>(k);
+      bits |= (from[k] < 0.0F ? std::uint64_t{1} : 0) << static_cast<unsigned>(k);
     rows[static_cast<std::size_t>(i - pattern)] = bits;
   }
   return rows;
@@ -75,7 +75,7 @@ void add_signs(const BitBlock& rows, Index pattern, Index neuron, BipolarFactor&
 std::int16_t half_sum(const BipolarFactor& factor, Index neuron) {
   Index sum = factor.patterns;
   for (Index word = 0; word < factor.column_words(); ++word)
-    sum -= 2 * std::popcount(factor.columns[static_cast<std::size_t>(neuron * factor.column_words() + word)]);
+    sum -= Index{2} * std::popcount(factor.columns[static_cast<std::size_t>(neuron * factor.column_words() + word)]);
   return static_cast<std::int16_t>((sum - factor.patterns % 2) / 2);
 }
 
