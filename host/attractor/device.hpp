@@ -3,6 +3,7 @@
 /// Where memories live and queries relax.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <attractor/export.h>
@@ -32,6 +33,11 @@ class ATTRACTOR_EXPORT Device {
 
   /// The fastest device of this machine that this build can use: the first CUDA device, or the processor's cores.
   static Device best();
+
+  /// The one with this name: "best", "cpu", "cuda" (that of number 0) or "cuda:1".
+  ///
+  /// @throws InvalidArgument another name. @throws also as the functions above.
+  static Device named(std::string_view name);
 
   [[nodiscard]] Kind kind() const { return kind_; }
   [[nodiscard]] int index() const { return index_; }  ///< the CUDA device's number; 0 for the CPU

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -55,7 +56,7 @@ void add_batch(CLI::App& app, BatchOptions& options) {
 }
 
 Batch::Batch(const BatchOptions& options)
-    : options_(options), memory_(load(device_named(options.common.device), options.memory)), file_(options.queries) {
+    : options_(options), memory_(load(Device::named(options.common.device), options.memory)), file_(options.queries) {
   const Index dimension = memory_.dimension();
   if (options.bits) {
     static_cast<void>(file_.bits(dimension));
@@ -123,7 +124,11 @@ bool Batch::for_each_chunk(Run& run, Index row_bytes, const Interruption& interr
           .stop = interruption.token()},
          totals);
     // What a stop has left undone is done anew.
-    if (interruption.token().stop_requested()) return false;
+    if (interruption.token().stop_requested()) {
+      std::fprintf(stderr, "attractor: interrupted after %s of %s queries; the same command goes on\n",
+                   grouped(run.done()).c_str(), grouped(rows()).c_str());
+      return false;
+    }
     file_.release(first_ + first, count);
     run.advance(first + count, totals);
     bar.show(run.done());

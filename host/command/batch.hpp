@@ -50,7 +50,7 @@ class Batch {
 
   /// Calls work(chunk, totals) for the rows that the run hasn't done, one chunk after another; it writes the outputs'
   /// rows of the chunk, and adds to the totals. `row_bytes`: what a row of the outputs takes. False: it was
-  /// interrupted.
+  /// interrupted, and has said so.
   bool for_each_chunk(Run& run, Index row_bytes, const Interruption& interruption,
                       const std::function<void(const Chunk& chunk, Json& totals)>& work);
 

@@ -31,9 +31,6 @@ struct Common {
 /// Adds the options of `common`.
 void add_common(CLI::App& app, Common& common);
 
-/// "best", "cpu", "cuda" or "cuda:1". @throws InvalidArgument another name
-Device device_named(const std::string& name);
-
 void add_make(CLI::App& app, int& exit);
 void add_info(CLI::App& app, int& exit);
 void add_fit(CLI::App& app, int& exit);

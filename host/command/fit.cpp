@@ -38,7 +38,7 @@ Fit fit(const FitCommandOptions& options, const Device& device, MatrixView<const
 
 void fit_and_save(FitCommandOptions& options, int& exit) {
   const Interruption interruption;
-  const Device device = device_named(options.common.device);
+  const Device device = Device::named(options.common.device);
   const Matrix<float> patterns = ArrayFile(options.patterns).floats();
   options.fit.threads = options.common.threads;
   options.fit.stop = interruption.token();

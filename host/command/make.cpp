@@ -56,7 +56,7 @@ void make(const MakeOptions& options) {
   const Matrix<float> patterns = read_matrix(options.patterns);
   const Matrix<float> contents = read_matrix(options.contents);
   const Memory memory =
-      Memory::make(device_named(options.common.device), options.rule, patterns,
+      Memory::make(Device::named(options.common.device), options.rule, patterns,
                    {.thresholds = read_vector(options.thresholds),
                     .log_prior = read_vector(options.log_prior),
                     .contents = options.contents.empty() ? MatrixView<const float>() : contents.view()});

@@ -1,4 +1,3 @@
-#include <charconv>
 #include <cstdio>
 #include <string>
 
@@ -14,20 +13,6 @@ void add_common(CLI::App& app, Common& common) {
       ->capture_default_str();
   app.add_flag("--json", common.json, "print the result as JSON, for machines");
   app.add_flag("--quiet", common.quiet, "no progress bar");
-}
-
-Device device_named(const std::string& name) {
-  if (name == "best") return Device::best();
-  if (name == "cpu") return Device::cpu();
-  if (name == "cuda") return Device::cuda();
-  constexpr std::string_view prefix = "cuda:";
-  int index = 0;
-  const char* const end = name.data() + name.size();
-  if (name.starts_with(prefix)) {
-    const auto [last, error] = std::from_chars(name.data() + prefix.size(), end, index);
-    if (error == std::errc() && last == end) return Device::cuda(index);
-  }
-  throw InvalidArgument("there is no device \"" + name + "\"; known are best, cpu, cuda and cuda:N");
 }
 
 void report(const Common& common, const Json& result, const std::string& words) {

@@ -208,8 +208,6 @@ void relax(const RelaxOptions& options, int& exit) {
     outputs.take(chunk, totals);
   });
   if (!done) {
-    std::fprintf(stderr, "attractor: interrupted after %s of %s queries; the same command goes on\n",
-                 grouped(run.done()).c_str(), grouped(batch.rows()).c_str());
     exit = interruption.exit_code();
     return;
   }

@@ -46,8 +46,6 @@ void rank(const RankingOptions& options, const char* kind, const Ranking& rankin
                                std::copy(weights.begin(), weights.end(), values->elements<float>().row(chunk.first));
                            });
   if (!done) {
-    std::fprintf(stderr, "attractor: interrupted after %s of %s queries; the same command goes on\n",
-                 grouped(run.done()).c_str(), grouped(batch.rows()).c_str());
     exit = interruption.exit_code();
     return;
   }

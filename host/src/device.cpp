@@ -1,4 +1,10 @@
 #include <attractor/device.hpp>
+
+#include <charconv>
+#include <string>
+#include <string_view>
+#include <system_error>
+
 #include <attractor/error.hpp>
 
 #include "host/src/cuda_backend.hpp"
@@ -30,6 +36,20 @@ std::vector<Device> Device::cuda_devices() {
 }
 
 int Device::cuda_count() { return static_cast<int>(cuda_devices().size()); }
+
+Device Device::named(std::string_view name) {
+  if (name == "best") return best();
+  if (name == "cpu") return cpu();
+  if (name == "cuda") return cuda();
+  constexpr std::string_view prefix = "cuda:";
+  int index = 0;
+  const char* const end = name.data() + name.size();
+  if (name.starts_with(prefix)) {
+    const auto [last, error] = std::from_chars(name.data() + prefix.size(), end, index);
+    if (error == std::errc() && last == end) return cuda(index);
+  }
+  throw InvalidArgument("there is no device \"" + std::string(name) + "\"; known are best, cpu, cuda and cuda:N");
+}
 
 Device Device::best() {
   const std::vector<Device> devices = cuda_devices();

@@ -29,18 +29,6 @@ const std::string& value(const Metadata& metadata, const std::string& key) {
                             .append(", which has no meaning"));
 }
 
-/// False if the text is no value of that type.
-template <class Member>
-bool parse_into(const std::string& text, Member& member) {
-  if constexpr (is_choice<Member>) {
-    return parse_choice_into(text, member);
-  } else {
-    const auto parsed = from_text<Member>(text);
-    if (parsed) member = *parsed;
-    return parsed.has_value();
-  }
-}
-
 template <class Kind>
 Kind parse_parameters(const Metadata& metadata) {
   Kind rule;

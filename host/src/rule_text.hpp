@@ -148,4 +148,16 @@ bool parse_choice_into(std::string_view text, std::variant<Kinds...>& choice) {
   return (take(parse_choice<Kinds>(text)) || ...);
 }
 
+/// Reads a parameter's value; false if the text is no value of that type.
+template <class Member>
+bool parse_into(std::string_view text, Member& member) {
+  if constexpr (is_choice<Member>) {
+    return parse_choice_into(text, member);
+  } else {
+    const auto parsed = from_text<Member>(text);
+    if (parsed) member = *parsed;
+    return parsed.has_value();
+  }
+}
+
 }  // namespace attractor::detail

@@ -68,17 +68,6 @@ Words parameters_of(std::string_view text, std::string_view list) {
   return result;
 }
 
-template <class Member>
-bool read_into(std::string_view text, Member& member) {
-  if constexpr (is_choice<Member>) {
-    return parse_choice_into(text, member);
-  } else {
-    const auto value = from_text<Member>(text);
-    if (value) member = *value;
-    return value.has_value();
-  }
-}
-
 /// A rule of this kind with these parameters, and defaults for the others.
 template <class Kind>
 Kind rule_with(std::string_view text, Words words) {
@@ -88,7 +77,7 @@ Kind rule_with(std::string_view text, Words words) {
     known.add(parameter.name);
     const auto found = words.find(parameter.name);
     if (found == words.end()) return;
-    if (!read_into(found->second, member))
+    if (!parse_into(found->second, member))
       fail(text, "has " + quoted(found->second) + " for " + std::string(parameter.name) + ", which has no meaning");
     words.erase(found);
   });

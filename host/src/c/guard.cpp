@@ -1,8 +1,5 @@
 #include "host/src/c/guard.hpp"
 
-#include <charconv>
-#include <string_view>
-
 #include <attractor/error.hpp>
 #include <attractor/version.hpp>
 
@@ -61,20 +58,7 @@ attractor_result result_of_exception() noexcept {
   }
 }
 
-Device device_named(const char* name) {
-  const std::string_view text = name == nullptr ? "best" : name;
-  if (text == "best") return Device::best();
-  if (text == "cpu") return Device::cpu();
-  if (text == "cuda") return Device::cuda();
-  constexpr std::string_view prefix = "cuda:";
-  if (text.starts_with(prefix)) {
-    int index = 0;
-    const char* const end = text.data() + text.size();
-    const auto [last, error] = std::from_chars(text.data() + prefix.size(), end, index);
-    if (error == std::errc() && last == end) return Device::cuda(index);
-  }
-  throw InvalidArgument("there is no device \"" + std::string(text) + "\"; known are best, cpu, cuda and cuda:N");
-}
+Device device_named(const char* name) { return name == nullptr ? Device::best() : Device::named(name); }
 
 }  // namespace attractor::c
 
