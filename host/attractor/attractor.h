@@ -108,6 +108,18 @@ ATTRACTOR_EXPORT attractor_result attractor_memory_imprint(attractor_memory* mem
 ATTRACTOR_EXPORT attractor_result attractor_memory_forget(attractor_memory* memory, const int64_t* patterns,
                                                           size_t count);
 
+/// Puts others [Q × D], and their contents [Q × M], in the places of `count` = Q patterns, at the cost of making the
+/// memory anew once.
+ATTRACTOR_EXPORT attractor_result attractor_memory_replace(attractor_memory* memory, const int64_t* patterns,
+                                                           size_t count, const attractor_tensor* others,
+                                                           const attractor_tensor* contents);
+
+/// What a pattern goes by whatever becomes of others, or −1 where there is no such pattern.
+ATTRACTOR_EXPORT int64_t attractor_memory_identifier_of(const attractor_memory* memory, int64_t pattern);
+
+/// The pattern that goes by this identifier, or −1 if the memory has it no more, or never had.
+ATTRACTOR_EXPORT int64_t attractor_memory_index_of(const attractor_memory* memory, int64_t identifier);
+
 /// D, P, and M, or 0 where there are no contents.
 ATTRACTOR_EXPORT int64_t attractor_memory_dimension(const attractor_memory* memory);
 ATTRACTOR_EXPORT int64_t attractor_memory_pattern_count(const attractor_memory* memory);

@@ -331,6 +331,26 @@ class ATTRACTOR_EXPORT Memory {
   void forget(std::span<const Index> indices);
   void forget(std::initializer_list<Index> indices) { forget(std::span(indices.begin(), indices.size())); }
 
+  /// Puts others in the places of some patterns, which keep their indices, identifiers, priors and weights: the memory
+  /// is one made of the patterns as they are then. Views of patterns and contents end.
+  ///
+  /// @param indices [Q], in any order. @param patterns [Q × D], finite, copied. @param contents [Q × M], given exactly
+  ///         if the memory has contents.
+  /// @throws InvalidArgument an index outside [0, P) or named twice, or other than Q patterns; and as the function that
+  ///         made this memory. Complexity: that of making the memory anew, once.
+  void replace(std::span<const Index> indices, MatrixView<const float> patterns, MatrixView<const float> contents = {});
+
+  /// What the pattern with this index goes by for as long as the memory has it, whatever others are imprinted or
+  /// forgotten: a number that no other pattern of this memory ever has. Those of a new memory are 0 … P − 1, patterns
+  /// that are imprinted get the next ones, and copies and files keep them. They ascend with the indices.
+  ///
+  /// @throws InvalidArgument an index outside [0, P). Complexity: O(1).
+  [[nodiscard]] Index identifier_of(Index index) const;
+
+  /// The index of the pattern that goes by this identifier, or −1 if the memory has it no more, or never had.
+  /// Complexity: O(log P).
+  [[nodiscard]] Index index_of(Index identifier) const;
+
   /// The same memory on another device; an unmodified copy of this one where that is its device.
   ///
   /// @throws NotSupported as the function that made this memory. @throws DeviceError, OutOfDeviceMemory. Complexity:

@@ -8,6 +8,7 @@
 #include <attractor/error.hpp>
 
 #include "core/stored_elements.hpp"
+#include "host/src/checksum.hpp"
 #include "host/src/safetensors.hpp"
 
 namespace attractor::detail {
@@ -128,9 +129,54 @@ void SafetensorsReader::check_layout(std::uint64_t data_size) const {
     fail("has " + std::to_string(data_size) + " bytes of tensors; its header tells of " + std::to_string(end));
 }
 
+std::string SafetensorsReader::checksum() {
+  Checksum sum;
+  for (const auto& [key, text] : metadata_) {
+    if (key == checksum_name) continue;
+    sum.add(key);
+    sum.add(text);
+  }
+  std::vector<char> bytes(std::size_t{1} << 20U);
+  for (const auto& [name, entry] : entries_) {
+    sum.add_tensor(name, entry.type, entry.shape);
+    file_.seekg(static_cast<std::streamoff>(data_begin_ + entry.begin));
+    for (std::uint64_t left = entry.end - entry.begin; left > 0;) {
+      const std::uint64_t count = std::min<std::uint64_t>(left, bytes.size());
+      if (!file_.read(bytes.data(), static_cast<std::streamsize>(count))) fail("can't be read");
+      sum.add(bytes.data(), count);
+      left -= count;
+    }
+  }
+  return sum.digits();
+}
+
+void SafetensorsReader::check_contents() {
+  const auto claimed = metadata_.find(checksum_name);
+  if (claimed == metadata_.end()) return;
+  const std::string actual = checksum();
+  if (actual == claimed->second) return;
+  fail("holds something else than was saved: its checksum is " + actual + ", and it says " + claimed->second +
+       "; it is damaged, or was changed and kept the old checksum");
+}
+
+const SafetensorsReader::Entry& SafetensorsReader::find(const std::string& name, bool (*is_wanted)(TensorType),
+                                                        const char* types) const {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) fail("has no tensor " + name);
+  const Entry& entry = found->second;
+  const std::optional<TensorType> type = type_named(entry.type);
+  if (!type || !is_wanted(*type)) fail("has the tensor " + name + " as " + entry.type + "; it must be " + types);
+  const std::uint64_t size = entry.end - entry.begin;
+  if (byte_count(entry.shape, *type) != size)
+    fail("has " + std::to_string(size) + " bytes of the tensor " + name + ", which don't make its shape");
+  return entry;
+}
+
 template <class T>
-std::vector<T> SafetensorsReader::read_elements(std::uint64_t size) {
+std::vector<T> SafetensorsReader::read_elements(const Entry& entry) {
+  const std::uint64_t size = entry.end - entry.begin;
   std::vector<T> result(size / sizeof(T));
+  file_.seekg(static_cast<std::streamoff>(data_begin_ + entry.begin));
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes are what files have
   file_.read(reinterpret_cast<char*>(result.data()), static_cast<std::streamsize>(size));
   if (!file_) fail("can't be read");
@@ -138,21 +184,24 @@ std::vector<T> SafetensorsReader::read_elements(std::uint64_t size) {
 }
 
 Tensor SafetensorsReader::read(const std::string& name) {
-  const auto found = entries_.find(name);
-  if (found == entries_.end()) fail("has no tensor " + name);
-  const Entry& entry = found->second;
-  const std::optional<PatternStorage> elements = elements_of(entry.type);
-  if (!elements) fail("has the tensor " + name + " as " + entry.type + "; it must be F32, F16 or BF16");
-  const std::uint64_t size = entry.end - entry.begin;
-  if (byte_count(entry.shape, *elements) != size)
-    fail("has " + std::to_string(size) + " bytes of the tensor " + name + ", which don't make its shape");
-  file_.seekg(static_cast<std::streamoff>(data_begin_ + entry.begin));
-  if (*elements == PatternStorage::float32) return {.shape = entry.shape, .values = read_elements<float>(size)};
-  const std::vector<std::uint16_t> halves = read_elements<std::uint16_t>(size);
+  const auto is_float = [](TensorType type) { return type != TensorType::i64; };
+  const Entry& entry = find(name, is_float, "F32, F16 or BF16");
+  if (entry.type == name_of(TensorType::f32)) return {.shape = entry.shape, .values = read_elements<float>(entry)};
+  const PatternStorage storage =
+      entry.type == name_of(TensorType::f16) ? PatternStorage::float16 : PatternStorage::bfloat16;
+  const std::vector<std::uint16_t> halves = read_elements<std::uint16_t>(entry);
   Tensor tensor{.shape = entry.shape, .values = std::vector<float>(halves.size())};
   std::transform(halves.begin(), halves.end(), tensor.values.begin(),
-                 [&](std::uint16_t bits) { return decode(*elements, bits); });
+                 [&](std::uint16_t bits) { return decode(storage, bits); });
   return tensor;
+}
+
+std::vector<std::int64_t> SafetensorsReader::read_integers(const std::string& name) {
+  const Entry& entry = find(
+      name, [](TensorType type) { return type == TensorType::i64; }, "I64");
+  if (entry.shape.size() != 1)
+    fail("has the tensor " + name + " with " + std::to_string(entry.shape.size()) + " dimensions; it must have 1");
+  return read_elements<std::int64_t>(entry);
 }
 
 }  // namespace attractor::detail
