@@ -353,6 +353,13 @@ TEST_F(CApiTest, MemoriesChangeAndAreKeptInFiles) {
   const std::array<std::int64_t, 2> gone = {0, 5};
   ASSERT_EQ(attractor_memory_forget(memory.get(), gone.data(), gone.size()), ATTRACTOR_OK);
   ASSERT_EQ(attractor_memory_forget(memory.get(), nullptr, 0), ATTRACTOR_OK);
+  const std::array<std::int64_t, 2> replaced = {4, 1};
+  ASSERT_EQ(attractor_memory_replace(memory.get(), replaced.data(), 2, &more_tensor, nullptr), ATTRACTOR_OK);
+  EXPECT_EQ(attractor_memory_identifier_of(memory.get(), 4), 6);
+  EXPECT_EQ(attractor_memory_identifier_of(memory.get(), 5), -1);
+  EXPECT_EQ(attractor_memory_identifier_of(memory.get(), -1), -1);
+  EXPECT_EQ(attractor_memory_index_of(memory.get(), 6), 4);
+  EXPECT_EQ(attractor_memory_index_of(memory.get(), 5), -1);
   EXPECT_EQ(attractor_memory_pattern_count(memory.get()), 5);
   EXPECT_EQ(attractor_memory_pattern_count(copy.get()), 5);
   EXPECT_EQ(attractor_memory_dimension(memory.get()), 20);
@@ -361,6 +368,7 @@ TEST_F(CApiTest, MemoriesChangeAndAreKeptInFiles) {
   Memory expected = Memory::hebbian(Device::cpu(), patterns_);
   expected.imprint(more);
   expected.forget({0, 5});
+  expected.replace(std::vector<Index>{4, 1}, more);
   EXPECT_TRUE(same_bits(load(Device::cpu(), path).patterns(), expected.patterns()));
   attractor_memory* loaded = nullptr;
   ASSERT_EQ(attractor_memory_load("cpu", path.c_str(), &loaded), ATTRACTOR_OK);
@@ -455,6 +463,9 @@ TEST_F(CApiTest, WrongArgumentsAreErrors) {
   std::array<std::int64_t, 1> unknown = {5};
   expect_invalid(attractor_memory_forget(own.get(), unknown.data(), 1), {"pattern 5"});
   expect_invalid(attractor_memory_forget(own.get(), nullptr, 1), {"patterns is null"});
+  expect_invalid(attractor_memory_replace(own.get(), unknown.data(), 1, &queries, nullptr), {"pattern 5"});
+  expect_invalid(attractor_memory_replace(own.get(), nullptr, 1, &queries, nullptr), {"patterns is null"});
+  expect_invalid(attractor_memory_replace(own.get(), unknown.data(), 1, nullptr, nullptr), {"others is null"});
   attractor_memory_free(nullptr);
   attractor_relaxer_free(nullptr);
 }
