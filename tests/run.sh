@@ -86,7 +86,7 @@ run_job() {
   require_build_packages
   case $1 in
     release | debug)
-      require_packages libgtest-dev pkg-config
+      require_packages libgtest-dev pkg-config abigail-tools mandoc
       build_and_test "$1"
       ;;
     asan | tsan)

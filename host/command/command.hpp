@@ -28,6 +28,9 @@ struct Common {
   bool quiet = false;  ///< no progress bar
 };
 
+/// Makes `app` the command with all its parts. `exit` becomes how the one that is chosen ends.
+void add_parts(CLI::App& app, int& exit);
+
 /// Adds the options of `common`.
 void add_common(CLI::App& app, Common& common);
 

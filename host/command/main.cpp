@@ -6,24 +6,13 @@
 
 #include "host/command/command.hpp"
 
-#include <attractor/version.hpp>
-
 namespace attractor::command {
 namespace {
 
 int run(int count, char** words) {
-  CLI::App app("Associative memories in files: make them, relax queries on them, retrieve their patterns.",
-               "attractor");
-  app.set_version_flag("--version", ATTRACTOR_VERSION);
-  app.require_subcommand(1);
-  app.footer("Ends with 0, or 1 where something failed, 2 where it was called wrongly, 130 where it was interrupted.");
+  CLI::App app;
   int exit = success;
-  add_make(app, exit);
-  add_fit(app, exit);
-  add_info(app, exit);
-  add_relax(app, exit);
-  add_retrieve(app, exit);
-  add_nearest(app, exit);
+  add_parts(app, exit);
   try {
     app.parse(count, words);
   } catch (const CLI::ParseError& error) {
