@@ -52,6 +52,7 @@ fuzz() {
 # The wheel as users make it, but for warnings, which are errors: pip fetches what builds it and what it needs.
 python_environment=build/python-environment
 install_python_module() {
+  if [[ -n ${python_module_installed:-} ]]; then return; fi
   if [[ ! -x $python_environment/bin/pytest ]]; then
     /usr/bin/python3 -m venv "$python_environment"
     "$python_environment/bin/pip" install --quiet pytest tqdm
@@ -61,6 +62,7 @@ install_python_module() {
   # The compiler by the name that the other jobs have for it, so that the cache knows what these have compiled.
   CXX=${CXX:-c++} CMAKE_ARGS="-D ATTRACTOR_WARNINGS_AS_ERRORS=ON ${ATTRACTOR_CMAKE_OPTIONS:-}" \
     "$python_environment/bin/pip" install --quiet --config-settings build-dir=build/python .
+  python_module_installed=yes
 }
 
 test_python() {
@@ -80,7 +82,8 @@ build_docs() {
   "$python_environment/bin/python" -B docs/figures/draw.py "$pages/figures"
   "$python_environment/bin/pygmentize" -S default -f html -a .codehilite >"$pages/style.css"
   doxygen docs/Doxyfile
-  "$python_environment/bin/mkdocs" build --quiet --strict --config-file docs/mkdocs.yml
+  # Not quiet: what isn't said isn't counted as a warning.
+  "$python_environment/bin/mkdocs" build --strict --config-file docs/mkdocs.yml
   echo "build/docs/site/index.html"
 }
 
