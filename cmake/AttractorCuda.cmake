@@ -54,6 +54,7 @@ function(attractor_add_cuda target)
     kernels/cuda/fit/rank_gradient.cu
     kernels/cuda/fit/softmax_loss.cu
     kernels/cuda/resident/resident.cu
+    kernels/cuda/resident/resident_fit.cpp
     kernels/cuda/softmax/retrieval.cu
     kernels/cuda/softmax/score_terms.cu
     kernels/cuda/softmax/softmax_chunks.cu

@@ -3,6 +3,7 @@
 #   tests/run.sh [JOB...]
 #     release (the default), debug, asan, tsan    the tests, built so; on a machine with a CUDA device those for it, too
 #     python           makes the Python module's wheel, installs it in a virtual environment of its own and tests it there
+#     docs             makes the site of docs/ and of the headers' comments in build/docs/site; warnings are errors
 #     fuzz             each of the fuzzers for FUZZ_SECONDS, by default 60; what it has found out stays for the next time
 #     benchmarks       builds the benchmarks
 #     lint             formatting, and clang-tidy on what of the library has changed since LINT_BASE and on what includes
@@ -49,18 +50,41 @@ fuzz() {
 }
 
 # The wheel as users make it, but for warnings, which are errors: pip fetches what builds it and what it needs.
-test_python() {
-  local folder=build/python-environment
-  if [[ ! -x $folder/bin/pytest ]]; then
-    /usr/bin/python3 -m venv "$folder"
-    "$folder/bin/pip" install --quiet pytest tqdm
+python_environment=build/python-environment
+install_python_module() {
+  if [[ -n ${python_module_installed:-} ]]; then return; fi
+  if [[ ! -x $python_environment/bin/pytest ]]; then
+    /usr/bin/python3 -m venv "$python_environment"
+    "$python_environment/bin/pip" install --quiet pytest tqdm
   fi
   use_ccache
   rm -rf build/python  # What is stale in it names folders of pip's that are gone; the compiler's cache has the rest.
   # The compiler by the name that the other jobs have for it, so that the cache knows what these have compiled.
   CXX=${CXX:-c++} CMAKE_ARGS="-D ATTRACTOR_WARNINGS_AS_ERRORS=ON ${ATTRACTOR_CMAKE_OPTIONS:-}" \
-    "$folder/bin/pip" install --quiet --config-settings build-dir=build/python .
-  "$folder/bin/python" -m pytest --quiet
+    "$python_environment/bin/pip" install --quiet --config-settings build-dir=build/python .
+  python_module_installed=yes
+}
+
+test_python() {
+  install_python_module
+  "$python_environment/bin/python" -m pytest --quiet
+}
+
+# The site in build/docs/site, of what is gathered in build/docs/pages. The module draws the figures.
+build_docs() {
+  local pages=build/docs/pages
+  install_python_module
+  "$python_environment/bin/pip" install --quiet --requirement docs/requirements.txt
+  rm -rf build/docs
+  mkdir -p build/docs
+  cp -r docs/pages "$pages"
+  cp CHANGELOG.md "$pages/changelog.md"
+  "$python_environment/bin/python" -B docs/figures/draw.py "$pages/figures"
+  "$python_environment/bin/pygmentize" -S default -f html -a .codehilite >"$pages/style.css"
+  doxygen docs/Doxyfile
+  # Not quiet: what isn't said isn't counted as a warning.
+  "$python_environment/bin/mkdocs" build --strict --config-file docs/mkdocs.yml
+  echo "build/docs/site/index.html"
 }
 
 # Every C++ file of the project, tracked or new.
@@ -86,11 +110,11 @@ run_job() {
   require_build_packages
   case $1 in
     release | debug)
-      require_packages libgtest-dev pkg-config abigail-tools mandoc
+      require_packages libgtest-dev pkg-config abigail-tools mandoc python3
       build_and_test "$1"
       ;;
     asan | tsan)
-      require_packages libgtest-dev clang libclang-rt-14-dev
+      require_packages libgtest-dev clang libclang-rt-14-dev python3
       build_and_test "$1"
       ;;
     fuzz)
@@ -100,6 +124,10 @@ run_job() {
     python)
       require_packages python3-dev python3-venv binutils
       test_python
+      ;;
+    docs)
+      require_packages python3-dev python3-venv doxygen
+      build_docs
       ;;
     benchmarks)
       require_micro_packages
@@ -118,13 +146,13 @@ run_job() {
       if [[ $1 == cuda ]]; then test_cuda; else build_cuda; fi
       ;;
     *)
-      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan fuzz python benchmarks lint lint-all all cuda cuda-build" >&2
+      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan fuzz python docs benchmarks lint lint-all all cuda cuda-build" >&2
       return 2
       ;;
   esac
 }
 
-if [[ ${1:-} == all ]]; then set -- release debug asan tsan python benchmarks lint-all; fi
+if [[ ${1:-} == all ]]; then set -- release debug asan tsan python docs benchmarks lint-all; fi
 for job in "${@:-release}"; do
   echo "== $job"
   run_job "$job"

@@ -15,7 +15,8 @@ namespace attractor {
 
 /// Writes a memory: its patterns as the tensor `patterns` [P, D], and `contents` [P, M] where it has some, F32, or F16
 /// or BF16 if so stored, and of an adaptive memory `similarity.squared_distance` and `similarity.dot` F32 [R] or [P,
-/// R], and `similarity.log_prior` F32 [P], each if it is used; log-priors of other memories are `log_prior` F32 [P].
+/// R], and `similarity.log_prior` F32 [P], each if it is used; log-priors of other memories are `log_prior` F32 [P],
+/// thresholds `thresholds` F32 [D].
 /// The rule and its options are strings in the header's `__metadata__`. Tensors of each of these types are read.
 /// `identifiers` I64 [P], with the string `next_identifier`, are there once patterns have been forgotten.
 ///

@@ -1,4 +1,4 @@
-"""What the package itself promises: names, stubs, documentation, and the README's example."""
+"""What the package itself promises: names, stubs and documentation."""
 
 import importlib.metadata
 import pathlib
@@ -42,12 +42,3 @@ def test_the_extension_shows_nothing_but_itself():
                              check=True, capture_output=True, text=True).stdout
     assert "PyInit__core" in listing
     assert not re.search(r"\battractor::", listing)
-
-
-def test_the_example_in_the_readme(capsys):
-    text = (PROJECT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 1
-    exec(compile(blocks[0], "README.md", "exec"), {})
-    printed = capsys.readouterr().out
-    assert re.fullmatch(r"9\d\d of 1000 recovered.*\n", printed)
