@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,10 +13,9 @@
 #include <attractor/matrix.hpp>
 #include <attractor/pattern_storage.hpp>
 
-namespace attractor::detail {
+#include "host/src/safetensors_header.hpp"
 
-/// The strings of `__metadata__`.
-using Metadata = std::map<std::string, std::string>;
+namespace attractor::detail {
 
 /// What elements of tensors are, by the format's name.
 std::string_view dtype_of(PatternStorage elements);
@@ -53,24 +51,16 @@ class SafetensorsReader {
   /// @throws FileError
   explicit SafetensorsReader(const std::filesystem::path& path);
 
-  [[nodiscard]] const Metadata& metadata() const { return metadata_; }
-  [[nodiscard]] bool contains(const std::string& name) const { return entries_.contains(name); }
+  [[nodiscard]] const Metadata& metadata() const { return header_.metadata; }
+  [[nodiscard]] bool contains(const std::string& name) const { return header_.tensors.contains(name); }
 
   /// @throws FileError there is no such tensor, it isn't of floats of 32 or 16 bits or not as large as its shape, or
   /// can't be read.
   [[nodiscard]] Tensor read(const std::string& name);
 
  private:
-  struct Entry {
-    std::string type;
-    std::vector<Index> shape;
-    std::uint64_t begin = 0;  ///< in bytes from the end of the header
-    std::uint64_t end = 0;
-  };
-
   [[noreturn]] void fail(const std::string& what) const;
   [[nodiscard]] std::string read_header();
-  void parse(const std::string& header);
   void check_layout(std::uint64_t data_size) const;
   /// So many bytes from where the file is.
   template <class T>
@@ -80,8 +70,7 @@ class SafetensorsReader {
   std::ifstream file_;
   std::uint64_t file_size_ = 0;
   std::uint64_t data_begin_ = 0;
-  Metadata metadata_;
-  std::map<std::string, Entry> entries_;
+  SafetensorsHeader header_;
 };
 
 }  // namespace attractor::detail

@@ -1,5 +1,4 @@
 #include <bit>
-#include <nlohmann/json.hpp>
 
 #include "host/src/replacement.hpp"
 #include "host/src/safetensors.hpp"
@@ -11,15 +10,15 @@ static_assert(std::endian::native == std::endian::little, "tensors are written a
 
 /// The JSON of the header, padded so that the tensors are aligned.
 std::string make_header(const Metadata& metadata, const std::vector<TensorView>& tensors) {
-  nlohmann::json header = {{"__metadata__", metadata}};
+  SafetensorsHeader header{.metadata = metadata, .tensors = {}};
   std::uint64_t offset = 0;
   for (const TensorView& tensor : tensors) {
     const std::uint64_t end = offset + byte_count(tensor.shape, tensor.elements);
-    header[tensor.name] = {
-        {"dtype", dtype_of(tensor.elements)}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    header.tensors[tensor.name] = {
+        .type = std::string(dtype_of(tensor.elements)), .shape = tensor.shape, .begin = offset, .end = end};
     offset = end;
   }
-  std::string text = header.dump();
+  std::string text = to_json(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   return text;
 }
