@@ -23,10 +23,10 @@ void Checksum::add(std::string_view text) {
   add("", 1);
 }
 
-void Checksum::add_tensor(std::string_view name, std::string_view type, const std::vector<Index>& shape) {
+void Checksum::add_tensor(std::string_view name, const TensorEntry& tensor) {
   add(name);
-  add(type);
-  for (const Index size : shape) add(std::to_string(size));
+  add(tensor.type);
+  for (const Index size : tensor.shape) add(std::to_string(size));
 }
 
 std::string Checksum::digits() const {

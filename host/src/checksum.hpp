@@ -6,9 +6,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include <attractor/matrix_view.hpp>
+#include "host/src/safetensors_header.hpp"
 
 namespace attractor::detail {
 
@@ -23,7 +22,7 @@ class Checksum {
   /// A string and a zero byte, which no name has: "ab", "c" is not "a", "bc".
   void add(std::string_view text);
   /// What a tensor is, before its elements.
-  void add_tensor(std::string_view name, std::string_view type, const std::vector<Index>& shape);
+  void add_tensor(std::string_view name, const TensorEntry& tensor);
   void add(const void* bytes, std::size_t size);
 
   /// As 16 hexadecimal digits.
@@ -33,5 +32,24 @@ class Checksum {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// Its name among the metadata.
+inline constexpr const char* checksum_name = "checksum";
+
+/// That of a file: see <attractor/files.hpp>. add_elements(sum, name) adds those of the tensor of this name.
+template <class AddElements>
+std::string checksum_of(const SafetensorsHeader& header, const AddElements& add_elements) {
+  Checksum sum;
+  for (const auto& [key, text] : header.metadata) {
+    if (key == checksum_name) continue;
+    sum.add(key);
+    sum.add(text);
+  }
+  for (const auto& [name, tensor] : header.tensors) {
+    sum.add_tensor(name, tensor);
+    add_elements(sum, name);
+  }
+  return sum.digits();
+}
 
 }  // namespace attractor::detail

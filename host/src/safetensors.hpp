@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,13 +14,10 @@
 #include <attractor/matrix.hpp>
 #include <attractor/pattern_storage.hpp>
 
+#include "host/src/checksum.hpp"
+#include "host/src/safetensors_header.hpp"
+
 namespace attractor::detail {
-
-/// The strings of `__metadata__`.
-using Metadata = std::map<std::string, std::string>;
-
-/// Their name for what all else amounts to: see <attractor/files.hpp>.
-inline constexpr const char* checksum_name = "checksum";
 
 /// What elements of tensors are; floats as `PatternStorage` has them.
 enum class TensorType : unsigned char { f32, f16, bf16, i64 };
@@ -47,7 +43,8 @@ struct TensorView {
 /// Replaces the file at `path` at once, by renaming. Its metadata get a checksum.
 ///
 /// @throws FileError
-void write_safetensors(const std::filesystem::path& path, Metadata metadata, const std::vector<TensorView>& tensors);
+void write_safetensors(const std::filesystem::path& path, const Metadata& metadata,
+                       const std::vector<TensorView>& tensors);
 
 /// A tensor of floats that was read, of whatever size they were.
 struct Tensor {
@@ -61,8 +58,8 @@ class SafetensorsReader {
   /// @throws FileError
   explicit SafetensorsReader(const std::filesystem::path& path);
 
-  [[nodiscard]] const Metadata& metadata() const { return metadata_; }
-  [[nodiscard]] bool contains(const std::string& name) const { return entries_.contains(name); }
+  [[nodiscard]] const Metadata& metadata() const { return header_.metadata; }
+  [[nodiscard]] bool contains(const std::string& name) const { return header_.tensors.contains(name); }
 
   /// @throws FileError there is no such tensor, it isn't of floats of 32 or 16 bits or not as large as its shape, or
   /// can't be read.
@@ -75,29 +72,21 @@ class SafetensorsReader {
   void check_contents();
 
  private:
-  struct Entry {
-    std::string type;
-    std::vector<Index> shape;
-    std::uint64_t begin = 0;  ///< in bytes from the end of the header
-    std::uint64_t end = 0;
-  };
-
   [[noreturn]] void fail(const std::string& what) const;
   [[nodiscard]] std::string read_header();
-  void parse(const std::string& header);
   void check_layout(std::uint64_t data_size) const;
-  [[nodiscard]] std::string checksum();
+  void add_elements(Checksum& sum, const TensorEntry& entry);
   /// One of this name whose elements fill its shape; `types` are those that will do, in words.
-  [[nodiscard]] const Entry& find(const std::string& name, bool (*is_wanted)(TensorType), const char* types) const;
+  [[nodiscard]] const TensorEntry& find(const std::string& name, bool (*is_wanted)(TensorType),
+                                        const char* types) const;
   template <class T>
-  [[nodiscard]] std::vector<T> read_elements(const Entry& entry);
+  [[nodiscard]] std::vector<T> read_elements(const TensorEntry& entry);
 
   std::string name_;
   std::ifstream file_;
   std::uint64_t file_size_ = 0;
   std::uint64_t data_begin_ = 0;
-  Metadata metadata_;
-  std::map<std::string, Entry> entries_;
+  SafetensorsHeader header_;
 };
 
 }  // namespace attractor::detail
