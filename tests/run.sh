@@ -3,6 +3,7 @@
 #   tests/run.sh [JOB...]
 #     release (the default), debug, asan, tsan    the tests, built so; on a machine with a CUDA device those for it, too
 #     python           makes the Python module's wheel, installs it in a virtual environment of its own and tests it there
+#     examples         runs the examples, in a virtual environment with what they need beside the module
 #     fuzz             each of the fuzzers for FUZZ_SECONDS, by default 60; what it has found out stays for the next time
 #     benchmarks       builds the benchmarks
 #     lint             formatting, and clang-tidy on what of the library has changed since LINT_BASE and on what includes
@@ -48,19 +49,28 @@ fuzz() {
   done
 }
 
-# The wheel as users make it, but for warnings, which are errors: pip fetches what builds it and what it needs.
-test_python() {
-  local folder=build/python-environment
-  if [[ ! -x $folder/bin/pytest ]]; then
-    /usr/bin/python3 -m venv "$folder"
-    "$folder/bin/pip" install --quiet pytest tqdm
-  fi
+# install_module FOLDER PACKAGE...: a virtual environment with pytest, these packages and the module. The wheel is as users
+# make it, but for warnings, which are errors: pip fetches what builds it and what it needs.
+install_module() {
+  local folder=$1
+  shift
+  if [[ ! -x $folder/bin/pytest ]]; then /usr/bin/python3 -m venv "$folder"; fi
+  "$folder/bin/pip" install --quiet pytest "$@"
   use_ccache
   rm -rf build/python  # What is stale in it names folders of pip's that are gone; the compiler's cache has the rest.
   # The compiler by the name that the other jobs have for it, so that the cache knows what these have compiled.
   CXX=${CXX:-c++} CMAKE_ARGS="-D ATTRACTOR_WARNINGS_AS_ERRORS=ON ${ATTRACTOR_CMAKE_OPTIONS:-}" \
     "$folder/bin/pip" install --quiet --config-settings build-dir=build/python .
-  "$folder/bin/python" -m pytest --quiet
+}
+
+test_python() {
+  install_module build/python-environment tqdm
+  build/python-environment/bin/python -m pytest --quiet
+}
+
+test_examples() {
+  install_module build/examples-environment --requirement examples/requirements.txt
+  build/examples-environment/bin/python -m pytest --quiet tests/examples
 }
 
 # Every C++ file of the project, tracked or new.
@@ -97,9 +107,9 @@ run_job() {
       require_packages clang libclang-rt-14-dev
       fuzz
       ;;
-    python)
+    python | examples)
       require_packages python3-dev python3-venv binutils
-      test_python
+      "test_$1"
       ;;
     benchmarks)
       require_micro_packages
@@ -118,13 +128,13 @@ run_job() {
       if [[ $1 == cuda ]]; then test_cuda; else build_cuda; fi
       ;;
     *)
-      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan fuzz python benchmarks lint lint-all all cuda cuda-build" >&2
+      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan python examples fuzz benchmarks lint lint-all all cuda cuda-build" >&2
       return 2
       ;;
   esac
 }
 
-if [[ ${1:-} == all ]]; then set -- release debug asan tsan python benchmarks lint-all; fi
+if [[ ${1:-} == all ]]; then set -- release debug asan tsan python examples benchmarks lint-all; fi
 for job in "${@:-release}"; do
   echo "== $job"
   run_job "$job"
