@@ -3,6 +3,7 @@
 #   tests/run.sh [JOB...]
 #     release (the default), debug, asan, tsan    the tests, built so; on a machine with a CUDA device those for it, too
 #     python           makes the Python module's wheel, installs it in a virtual environment of its own and tests it there
+#     examples         runs the examples, with what they need beside the module
 #     docs             makes the site of docs/ and of the headers' comments in build/docs/site; warnings are errors
 #     fuzz             each of the fuzzers for FUZZ_SECONDS, by default 60; what it has found out stays for the next time
 #     benchmarks       builds the benchmarks
@@ -70,6 +71,12 @@ test_python() {
   "$python_environment/bin/python" -m pytest --quiet
 }
 
+test_examples() {
+  install_python_module
+  "$python_environment/bin/pip" install --quiet --requirement examples/requirements.txt
+  "$python_environment/bin/python" -m pytest --quiet tests/examples
+}
+
 # The site in build/docs/site, of what is gathered in build/docs/pages. The module draws the figures.
 build_docs() {
   local pages=build/docs/pages
@@ -121,9 +128,9 @@ run_job() {
       require_packages clang libclang-rt-14-dev
       fuzz
       ;;
-    python)
+    python | examples)
       require_packages python3-dev python3-venv binutils
-      test_python
+      "test_$1"
       ;;
     docs)
       require_packages python3-dev python3-venv doxygen
@@ -146,13 +153,13 @@ run_job() {
       if [[ $1 == cuda ]]; then test_cuda; else build_cuda; fi
       ;;
     *)
-      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan fuzz python docs benchmarks lint lint-all all cuda cuda-build" >&2
+      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan fuzz python examples docs benchmarks lint lint-all all cuda cuda-build" >&2
       return 2
       ;;
   esac
 }
 
-if [[ ${1:-} == all ]]; then set -- release debug asan tsan python docs benchmarks lint-all; fi
+if [[ ${1:-} == all ]]; then set -- release debug asan tsan python examples docs benchmarks lint-all; fi
 for job in "${@:-release}"; do
   echo "== $job"
   run_job "$job"
