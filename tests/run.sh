@@ -79,14 +79,17 @@ test_examples() {
 
 # The site in build/docs/site, of what is gathered in build/docs/pages. The module draws the figures.
 build_docs() {
-  local pages=build/docs/pages
+  local pages=build/docs/pages example
   install_python_module
-  "$python_environment/bin/pip" install --quiet --requirement docs/requirements.txt
+  "$python_environment/bin/pip" install --quiet --requirement docs/requirements.txt --requirement examples/requirements.txt
   rm -rf build/docs
   mkdir -p build/docs
   cp -r docs/pages "$pages"
   cp CHANGELOG.md "$pages/changelog.md"
   "$python_environment/bin/python" -B docs/figures/draw.py "$pages/figures"
+  for example in glyph_recall image_completion sensor_prototypes classification attention; do
+    "$python_environment/bin/python" -B "examples/$example.py" --output "$pages/figures" >/dev/null
+  done
   "$python_environment/bin/pygmentize" -S default -f html -a .codehilite >"$pages/style.css"
   doxygen docs/Doxyfile
   # Not quiet: what isn't said isn't counted as a warning.
