@@ -158,17 +158,24 @@ class OutOfMemoryTest : public testing::TestWithParam<Kind> {
   struct Answers {
     Matrix<float> patterns;
     Matrix<float> contents;
+    std::vector<Index> identifiers;
     Relaxation relaxation;
     Recall recall;
 
     friend bool operator==(const Answers& a, const Answers& b) {
-      return same_bits(a.patterns, b.patterns) && same_bits(a.contents, b.contents) &&
+      return a.identifiers == b.identifiers && same_bits(a.patterns, b.patterns) && same_bits(a.contents, b.contents) &&
              same(a.relaxation, b.relaxation) && same(a.recall, b.recall);
     }
   };
+  [[nodiscard]] static std::vector<Index> identifiers(const Memory& memory) {
+    std::vector<Index> result;
+    for (Index i = 0; i < memory.pattern_count(); ++i) result.push_back(memory.identifier_of(i));
+    return result;
+  }
   [[nodiscard]] Answers answers(const Memory& memory) const {
     return {.patterns = copy(memory.patterns()),
             .contents = copy(memory.contents()),
+            .identifiers = identifiers(memory),
             .relaxation = Relaxer(memory, {.max_steps = 3, .energies = true, .threads = 1}).relax(queries_),
             .recall = GetParam().takes_contents ? recall(memory, queries_, {.threads = 1}) : Recall()};
   }
@@ -218,6 +225,9 @@ TEST_P(OutOfMemoryTest, ChangesFailAsAWhole) {
   for (const bool own : {false, true}) {
     expect_whole_change("imprint", own, [&](Memory& memory) { memory.imprint(more_, contents(more_contents_)); });
     expect_whole_change("forget", own, [&](Memory& memory) { memory.forget({3, 7}); });
+    expect_whole_change("replace", own, [&](Memory& memory) {
+      memory.replace(std::vector<Index>{7, 2}, more_.view().slice(0, 2), contents(more_contents_.view().slice(0, 2)));
+    });
     expect_whole_change("forgetting all", own, [&](Memory& memory) {
       std::vector<Index> all(static_cast<std::size_t>(memory.pattern_count()));
       for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<Index>(i);
