@@ -497,6 +497,16 @@ TEST_F(FilesTest, IdentifiersThatCannotBeAreRefused) {
                                   R"("beta":"1","next_identifier":"9"},"identifiers":)" +
                                   good + R"(,"patterns":{"dtype":"F32","shape":[1,2],"data_offsets":[16,24]}})";
   expect_refused(make_file(one_pattern, {0, 0, 0, 0, 1, 1}), {"2 identifiers", "1 patterns"});
+  const auto without_patterns = [](const std::string& next) {
+    const std::string header = R"({"__metadata__":{"format":"attractor memory","version":"1","rule":"exponential",)"
+                               R"("beta":"1","next_identifier":")" +
+                               next +
+                               R"("},"identifiers":{"dtype":"I64","shape":[0],"data_offsets":[0,0]},)"
+                               R"("patterns":{"dtype":"F32","shape":[0,2],"data_offsets":[0,0]}})";
+    return make_file(header, {});
+  };
+  EXPECT_EQ(identifiers(load_bytes(without_patterns("4"))), (std::vector<Index>{4}));
+  expect_refused(without_patterns("-1"), {"below -1"});
 }
 
 /// Files as version 0.1 wrote them.

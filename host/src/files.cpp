@@ -128,7 +128,7 @@ std::optional<Identifiers> read_identifiers(SafetensorsReader& file, Index patte
   if (found == file.metadata().end() || !parse_into(found->second, next))
     throw InvalidArgument(std::string("its metadata has no number as ") + next_identifier_name);
   const bool ascend = std::adjacent_find(listed.begin(), listed.end(), std::greater_equal<>()) == listed.end();
-  if (!ascend || (!listed.empty() && (listed.front() < 0 || listed.back() >= next)))
+  if (!ascend || next < 0 || (!listed.empty() && (listed.front() < 0 || listed.back() >= next)))
     throw InvalidArgument("its identifiers don't ascend from 0 on to below " + std::to_string(next));
   return Identifiers(std::move(listed), next);
 }
