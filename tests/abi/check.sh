@@ -17,7 +17,8 @@ exported() {
 # No paths and places: they differ from one machine to the next.
 layouts() {
   "$ABIDW" --headers-dir "$baselines/../../host/attractor" --drop-private-types --exported-interfaces-only \
-    --no-corpus-path --no-comp-dir-path --no-show-locs --no-elf-needed --type-id-style hash "$probe"
+    --no-corpus-path --no-comp-dir-path --no-show-locs --no-elf-needed --type-id-style hash "$probe" |
+    sed "s|path='[^']*/host/src/|path='host/src/|"
 }
 
 # The lists before the last hold what every build has.

@@ -1,7 +1,8 @@
 # cmake -D MODE=... -D BUILD_DIR=... -D WORK_DIR=... -D SOURCE_DIR=... -P run.cmake
 # Builds a user's project, and runs it where that needs no device. Modes:
 #   installed     the project beside this file with the package installed from BUILD_DIR
-#   subdirectory  with the source tree, then as a static library, so that both ways and both kinds are tested
+#   subdirectory  with the source tree, then as a static library, so that both ways and both kinds are tested; that
+#                 library is then installed and used as in the modes above and below
 #   pkg_config    a program in C with the installed package, without CMake
 #   cuda_kernels  the project in cuda/ with the installed package
 #   cuda_host     the same without CUDA as a language
@@ -14,7 +15,7 @@ set(options -G Ninja -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_CXX_COMPILER_LAU
 if(MODE STREQUAL subdirectory)
   # Optimisation and instruction sets are not what this tests.
   list(APPEND options
-    -D CMAKE_BUILD_TYPE=Debug -D ATTRACTOR_SOURCE_DIR=${SOURCE_DIR} -D BUILD_SHARED_LIBS=OFF -D ATTRACTOR_CUDA=OFF
+    -D CMAKE_BUILD_TYPE=Debug -D BUILD_SHARED_LIBS=OFF -D ATTRACTOR_CUDA=OFF
     -D ATTRACTOR_WITHOUT_TARGETS=|HWY_AVX3|HWY_AVX2|HWY_SSE4)
 else()
   file(REMOVE_RECURSE ${WORK_DIR})
@@ -34,11 +35,12 @@ elseif(MODE STREQUAL cuda_kernels)
     -D CMAKE_CUDA_RUNTIME_LIBRARY=${CUDA_RUNTIME_LIBRARY})
 endif()
 
-if(MODE STREQUAL pkg_config)
+# use_pkg_config(option...): a program in C with the installed package, without CMake; options are pkg-config's.
+function(use_pkg_config)
   file(GLOB_RECURSE description ${WORK_DIR}/prefix/attractor.pc)
   get_filename_component(folder ${description} DIRECTORY)
   set(ENV{PKG_CONFIG_PATH} ${folder})
-  execute_process(COMMAND ${PKG_CONFIG} --cflags --libs attractor
+  execute_process(COMMAND ${PKG_CONFIG} --cflags --libs ${ARGN} attractor
     OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
   separate_arguments(flags)
   execute_process(COMMAND ${PKG_CONFIG} --variable=libdir attractor
@@ -46,11 +48,28 @@ if(MODE STREQUAL pkg_config)
   run(${C_COMPILER} ${SOURCE_DIR}/tests/c_example.c -o ${WORK_DIR}/program ${flags})
   set(ENV{LD_LIBRARY_PATH} ${libraries})
   run(${WORK_DIR}/program)
-  return()
-endif()
+endfunction()
 
-run(${CMAKE_COMMAND} -S ${project} -B ${WORK_DIR}/build ${options})
-run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
-if(NOT MODE MATCHES "^cuda_")
-  run(${WORK_DIR}/build/consumer)
+# use_cmake(FOLDER option...): the project, built in FOLDER.
+function(use_cmake folder)
+  run(${CMAKE_COMMAND} -S ${project} -B ${WORK_DIR}/${folder} ${options} ${ARGN})
+  run(${CMAKE_COMMAND} --build ${WORK_DIR}/${folder})
+  if(NOT MODE MATCHES "^cuda_")
+    run(${WORK_DIR}/${folder}/consumer)
+  endif()
+endfunction()
+
+if(MODE STREQUAL pkg_config)
+  use_pkg_config()
+elseif(MODE STREQUAL subdirectory)
+  use_cmake(build -D ATTRACTOR_SOURCE_DIR=${SOURCE_DIR})
+  # The same static library once it is installed.
+  file(REMOVE_RECURSE ${WORK_DIR}/prefix ${WORK_DIR}/installed)
+  run(${CMAKE_COMMAND} --install ${WORK_DIR}/build --prefix ${WORK_DIR}/prefix)
+  use_cmake(installed -D CMAKE_PREFIX_PATH=${WORK_DIR}/prefix -D HAS_CUDA=OFF)
+  if(PKG_CONFIG)
+    use_pkg_config(--static)
+  endif()
+else()
+  use_cmake(build)
 endif()

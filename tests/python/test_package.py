@@ -5,8 +5,10 @@ import pathlib
 import re
 import subprocess
 import sys
+import sysconfig
 
 import attractor
+import numpy as np
 import pytest
 
 PROJECT = pathlib.Path(__file__).parents[2]
@@ -42,3 +44,19 @@ def test_the_extension_shows_nothing_but_itself():
                              check=True, capture_output=True, text=True).stdout
     assert "PyInit__core" in listing
     assert not re.search(r"\battractor::", listing)
+
+
+def test_the_command_comes_along(tmp_path):
+    command = pathlib.Path(sysconfig.get_path("scripts")) / "attractor"
+
+    def run(*words):
+        return subprocess.run([command, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    assert run("--version") == attractor.__version__ + "\n"
+    patterns = np.sign(np.random.default_rng(1).standard_normal((8, 128))).astype(np.float32)
+    memory = attractor.Memory.hebbian(patterns)
+    attractor.save(memory, tmp_path / "memory.safetensors")
+    np.save(tmp_path / "queries.npy", 0.5 * patterns)
+    run("relax", "memory.safetensors", "queries.npy", "-o", "states.npy", "--quiet", "--device", "cpu")
+    expected = attractor.Relaxer(memory).relax(0.5 * patterns).states
+    assert np.array_equal(np.load(tmp_path / "states.npy"), expected)
