@@ -10,7 +10,7 @@
 namespace attractor {
 
 /// Bytes that so many bits take.
-constexpr Index bytes_of_bits(Index bits) { return (bits + 7) / 8; }
+constexpr Index bytes_of_bits(Index bits) { return bits / 8 + (bits % 8 > 0 ? 1 : 0); }
 
 /// A non-owning view of rows of bits, 1 for +1 and 0 for −1, as numpy.packbits packs them: entry j is the bit of value
 /// 128 >> (j mod 8) of byte j / 8. Bits past the last entry are ignored where they are read and 0 where they are

@@ -3,7 +3,9 @@
 /// Row-major matrices: non-owning views for arguments, an owning type for results. One pattern or query per row.
 
 #include <cstddef>
+#include <limits>
 #include <memory>
+#include <new>
 
 #include <attractor/matrix_view.hpp>
 
@@ -15,11 +17,9 @@ class Matrix {
  public:
   Matrix() = default;
 
-  /// @throws std::bad_alloc
+  /// @throws std::bad_alloc, also for sizes below 0 and for those whose product no memory holds
   Matrix(Index rows, Index columns)
-      : rows_(rows),
-        columns_(columns),
-        data_(std::make_unique_for_overwrite<T[]>(static_cast<std::size_t>(rows * columns))) {}
+      : rows_(rows), columns_(columns), data_(std::make_unique_for_overwrite<T[]>(element_count(rows, columns))) {}
 
   [[nodiscard]] Index rows() const { return rows_; }
   [[nodiscard]] Index columns() const { return columns_; }
@@ -39,6 +39,12 @@ class Matrix {
   operator MatrixView<const T>() const { return view(); }  // NOLINT(google-explicit-constructor): views are free
 
  private:
+  static std::size_t element_count(Index rows, Index columns) {
+    if (rows < 0 || columns < 0 || (columns > 0 && rows > std::numeric_limits<Index>::max() / columns))
+      throw std::bad_array_new_length();
+    return static_cast<std::size_t>(rows * columns);
+  }
+
   Index rows_ = 0;
   Index columns_ = 0;
   std::unique_ptr<T[]> data_;

@@ -87,7 +87,7 @@ class ATTRACTOR_EXPORT ArrayFile {
   }
 
   /// Has the system forget that it holds these rows in memory; what was written to them is on the disk first. They stay
-  /// as they are. @throws FileError they can't be written.
+  /// as they are. @throws InvalidArgument rows that there aren't. @throws FileError they can't be written.
   void release(Index first, Index count);
 
  private:
@@ -97,6 +97,9 @@ class ATTRACTOR_EXPORT ArrayFile {
   static constexpr ElementType type_of();
 
   void* writable(ElementType type);
+
+  /// @throws InvalidArgument rows that there aren't
+  void check_rows(Index first, Index count) const;
 
   std::unique_ptr<detail::MappedFile> file_;
   ElementType type_ = ElementType::float32;

@@ -98,10 +98,14 @@ BitView<const std::uint8_t> ArrayFile::bits(Index count) const {
   return {at<const std::uint8_t>(file_->data() + offset_), rows_, count};
 }
 
-Matrix<float> ArrayFile::floats(Index first, Index count) const {
+void ArrayFile::check_rows(Index first, Index count) const {
   if (first < 0 || count < 0 || first > rows_ - count)
-    throw InvalidArgument("rows [" + std::to_string(first) + ", " + std::to_string(first + count) +
-                          ") were asked for of " + file_->name() + ", which has " + std::to_string(rows_));
+    throw InvalidArgument(std::to_string(count) + " rows from row " + std::to_string(first) + " on were asked for of " +
+                          file_->name() + ", which has " + std::to_string(rows_));
+}
+
+Matrix<float> ArrayFile::floats(Index first, Index count) const {
+  check_rows(first, count);
   Matrix<float> result(count, columns());
   visit_elements(type_, file_->data() + offset_, [&](const auto* elements) {
     std::transform(elements + first * columns(), elements + (first + count) * columns(), result.data(),
@@ -133,6 +137,7 @@ BitView<std::uint8_t> ArrayFile::result_bits(Index count) {
 }
 
 void ArrayFile::release(Index first, Index count) {
+  check_rows(first, count);
   const std::uint64_t row = static_cast<std::uint64_t>(columns()) * detail::size_of(type_);
   file_->release(offset_ + static_cast<std::uint64_t>(first) * row, static_cast<std::uint64_t>(count) * row);
 }

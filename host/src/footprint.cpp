@@ -43,6 +43,9 @@ Matrix<float> rank(const Device& device, MatrixView<const float> patterns, Matri
 
 Matrix<float> footprint(const Device& device, MatrixView<const float> patterns, MatrixView<const float> queries,
                         const FootprintOptions& options) {
+  detail::check_pattern_layout(patterns, "patterns");
+  detail::check_queries(queries, patterns.columns);
+  detail::check_count(queries.rows, patterns.rows * patterns.columns, "queries' footprints with every pattern");
   check(patterns, queries, options);
   return rank(device, patterns, queries, {}, queries.rows * patterns.rows, options);
 }
