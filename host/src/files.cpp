@@ -182,7 +182,7 @@ void save(const Memory& memory, const std::filesystem::path& path) {
   detail::Metadata metadata = detail::to_metadata(state.rule);
   if (!state.identifiers.are_indices())
     metadata[detail::next_identifier_name] = std::to_string(state.identifiers.next());
-  detail::write_safetensors(path, std::move(metadata), detail::tensors(memory, patterns, contents, identifiers));
+  detail::write_safetensors(path, metadata, detail::tensors(memory, patterns, contents, identifiers));
 }
 
 Memory load(const Device& device, const std::filesystem::path& path) {

@@ -16,48 +16,65 @@ namespace {
 }
 
 /// Of the version of the headers. It stays until the process ends: handles may be let go of late.
-void* open_library() {
-  const std::string name = "libcublas.so." + std::to_string(CUBLAS_VER_MAJOR);
-  void* const library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) fail();
-  return library;
-}
+class Library {
+ public:
+  Library() : library_(dlopen(("libcublas.so." + std::to_string(CUBLAS_VER_MAJOR)).c_str(), RTLD_NOW | RTLD_LOCAL)) {
+    if (library_ == nullptr) fail();
+  }
+  [[nodiscard]] void* find(const char* name) const {
+    void* const address = dlsym(library_, name);
+    if (address == nullptr) fail();
+    return address;
+  }
+
+ private:
+  void* library_;
+};
 
 template <class Function>
-Function* find(const char* name) {
-  static void* const library = open_library();
-  void* const address = dlsym(library, name);
-  if (address == nullptr) fail();
-  return reinterpret_cast<Function*>(address);  // NOLINT(cppcoreguidelines-pro-type-reinterpret-cast): POSIX's way
-}
+class Loaded {
+ public:
+  explicit Loaded(const char* name) {
+    static const Library library;
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): POSIX's way
+    function_ = reinterpret_cast<Function*>(library.find(name));
+  }
+  template <class... Arguments>
+  auto operator()(Arguments... arguments) const {
+    return function_(arguments...);
+  }
+
+ private:
+  Function* function_;
+};
 
 }  // namespace
 }  // namespace attractor::cuda
 
-using attractor::cuda::find;
+using attractor::cuda::Loaded;
 
 cublasStatus_t cublasCreate_v2(cublasHandle_t* handle) {
-  static auto* const function = find<decltype(cublasCreate_v2)>("cublasCreate_v2");
+  static const Loaded<decltype(cublasCreate_v2)> function("cublasCreate_v2");
   return function(handle);
 }
 
 cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
-  static auto* const function = find<decltype(cublasDestroy_v2)>("cublasDestroy_v2");
+  static const Loaded<decltype(cublasDestroy_v2)> function("cublasDestroy_v2");
   return function(handle);
 }
 
 const char* cublasGetStatusName(cublasStatus_t status) {
-  static auto* const function = find<decltype(cublasGetStatusName)>("cublasGetStatusName");
+  static const Loaded<decltype(cublasGetStatusName)> function("cublasGetStatusName");
   return function(status);
 }
 
 cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode) {
-  static auto* const function = find<decltype(cublasSetMathMode)>("cublasSetMathMode");
+  static const Loaded<decltype(cublasSetMathMode)> function("cublasSetMathMode");
   return function(handle, mode);
 }
 
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
-  static auto* const function = find<decltype(cublasSetStream_v2)>("cublasSetStream_v2");
+  static const Loaded<decltype(cublasSetStream_v2)> function("cublasSetStream_v2");
   return function(handle, stream);
 }
 
@@ -65,6 +82,6 @@ cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
 cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n,
                               int k, const float* alpha, const float* A, int lda, const float* B, int ldb,
                               const float* beta, float* C, int ldc) {
-  static auto* const function = find<decltype(cublasSgemm_v2)>("cublasSgemm_v2");
+  static const Loaded<decltype(cublasSgemm_v2)> function("cublasSgemm_v2");
   return function(handle, transa, transb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc);
 }
