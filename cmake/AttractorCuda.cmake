@@ -41,6 +41,7 @@ function(attractor_add_cuda target)
   add_library(attractor_cuda OBJECT
     kernels/cuda/adaptive/adaptive_scores.cu
     kernels/cuda/adaptive/footprint.cu
+    kernels/cuda/device/cublas.cpp
     kernels/cuda/device/error.cpp
     kernels/cuda/device/pointer.cpp
     kernels/cuda/device/usable.cu
@@ -53,6 +54,7 @@ function(attractor_add_cuda target)
     kernels/cuda/fit/rank_gradient.cu
     kernels/cuda/fit/softmax_loss.cu
     kernels/cuda/resident/resident.cu
+    kernels/cuda/resident/resident_fit.cpp
     kernels/cuda/softmax/retrieval.cu
     kernels/cuda/softmax/score_terms.cu
     kernels/cuda/softmax/softmax_chunks.cu
@@ -72,8 +74,10 @@ function(attractor_add_cuda target)
   target_include_directories(attractor_cuda
     PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/core ${PROJECT_SOURCE_DIR}/host)
   target_include_directories(attractor_cuda SYSTEM PUBLIC ${CUDAToolkit_INCLUDE_DIRS})
-  # The runtime library is the one that CMAKE_CUDA_RUNTIME_LIBRARY names.
-  target_link_libraries(attractor_cuda PUBLIC CUDA::cublas)
+  # The runtime library is the one that CMAKE_CUDA_RUNTIME_LIBRARY names; cuBLAS is loaded when it is needed, from where
+  # libraries are installed or, before installation, from the toolkit.
+  target_link_libraries(attractor_cuda PUBLIC ${CMAKE_DL_LIBS})
+  target_link_options(attractor_cuda INTERFACE LINKER:-rpath,${CUDAToolkit_LIBRARY_DIR})
   set_target_properties(attractor_cuda PROPERTIES
     CXX_VISIBILITY_PRESET hidden CUDA_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
     POSITION_INDEPENDENT_CODE ON)
@@ -82,7 +86,8 @@ function(attractor_add_cuda target)
 
   target_sources(${target} PRIVATE
     host/src/cuda.cpp host/src/cuda_backend.cpp $<TARGET_OBJECTS:attractor_cuda>)
-  target_link_libraries(${target} PRIVATE CUDA::cublas)
+  target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
+  set_property(TARGET ${target} APPEND PROPERTY BUILD_RPATH ${CUDAToolkit_LIBRARY_DIR})
   # <attractor/cuda.hpp> includes the runtime's header. An installed package finds the user's own toolkit.
   target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
   target_include_directories(${target} SYSTEM INTERFACE $<BUILD_INTERFACE:${CUDAToolkit_INCLUDE_DIRS}>)

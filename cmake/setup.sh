@@ -23,7 +23,7 @@ require_packages() {
 
 # What the library itself and its command need.
 require_build_packages() {
-  require_packages g++ cmake ninja-build libhwy-dev nlohmann-json3-dev libcli11-dev
+  require_packages g++ cmake ninja-build libhwy-dev nlohmann-json3-dev libxxhash-dev libcli11-dev
 }
 
 # What the micro-benchmarks need beyond that. The OpenCL headers are there because the CMake package of libdnnl-dev asks

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -267,6 +269,32 @@ TEST_F(ArrayFileTest, AFullDiskIsAnError) {
   EXPECT_THROW(ArrayFile(path_, ElementType::float32, 1000, 1000), FileError);
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, SIG_DFL);
+}
+
+class ArrayFileThreadsTest : public ArrayFileTest {};
+
+TEST_F(ArrayFileThreadsTest, RowsAreReadAndWrittenByAll) {
+  constexpr Index rows = 400;
+  constexpr Index share = 100;
+  const Matrix<float> patterns = random_bipolar(3, 16, rng_);
+  const Matrix<float> given = noisy_copies(patterns, rows, 0.2F, 1.0F, rng_);
+  {
+    ArrayFile file(path_, ElementType::float32, rows, 16);
+    std::copy_n(given.data(), given.size(), file.elements<float>().data);
+  }
+  const Relaxer relaxer(Memory::hebbian(Device::cpu(), patterns), {.threads = 2});
+  const ArrayFile queries(path_);
+  ArrayFile states(folder_ / "states.npy", ElementType::float32, rows, 16);
+  const ResultView results = states.results();
+  {
+    std::vector<std::jthread> threads;
+    for (Index first = 0; first < rows; first += share)
+      threads.emplace_back([&, first] {
+        relaxer.relax(queries.queries().slice(first, share), {.states = results.slice(first, share)});
+        EXPECT_TRUE(same_bits(queries.floats(first, share), given.view().slice(first, share)));
+      });
+  }
+  EXPECT_TRUE(same_bits(states.floats(), relaxer.relax(given).states));
 }
 
 }  // namespace

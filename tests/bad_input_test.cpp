@@ -218,6 +218,32 @@ TEST_F(BadChangeTest, Forget) {
   expect_unchanged(hetero_, forget({0, 9}), {"pattern 9", "4 patterns"});
 }
 
+TEST_F(BadChangeTest, Replace) {
+  const Matrix<float> two = stack(one_, one_);
+  const auto replace = [](const std::vector<Index>& indices, MatrixView<const float> patterns,
+                          MatrixView<const float> contents = {}) {
+    return [=](Memory& memory) { memory.replace(indices, patterns, contents); };
+  };
+  const Matrix<float> narrow = matrix({{1, 2, 3}});
+  const Matrix<float> not_finite = filled(1, dimension, infinity);
+
+  expect_unchanged(plain_, replace({4}, one_), {"pattern 4", "replaced", "4 patterns"});
+  expect_unchanged(plain_, replace({-1}, one_), {"pattern -1", "replaced"});
+  expect_unchanged(plain_, replace({1, 1}, two), {"pattern 1", "twice"});
+  expect_unchanged(plain_, replace({1}, two), {"2 patterns", "replace 1"});
+  expect_unchanged(plain_, replace({1, 2}, one_), {"1 patterns", "replace 2"});
+  expect_unchanged(plain_, replace({1}, narrow), {"patterns", "3", "12"});
+  expect_unchanged(plain_, replace({1}, not_finite), {"patterns", "finite", "inf"});
+  expect_unchanged(plain_, replace({1}, one_, contents_.view().slice(0, 1)), {"contents", "none"});
+  expect_unchanged(hetero_, replace({1}, one_), {"contents", "none"});
+  expect_unchanged(hetero_, replace({1}, one_, contents_), {"contents", "4", "1"});
+}
+
+TEST_F(BadChangeTest, IdentifiersOfPatternsThatAreNotThere) {
+  expect_invalid([&] { static_cast<void>(plain_.identifier_of(4)); }, {"pattern 4", "4"});
+  expect_invalid([&] { static_cast<void>(plain_.identifier_of(-1)); }, {"pattern -1"});
+}
+
 TEST(BadRelaxerOptionsTest, AreNamedWithTheirValue) {
   const Memory memory = Memory::hebbian(test_device(), some_patterns());
   const auto make = [&](const RelaxerOptions& options) {
@@ -389,7 +415,7 @@ TEST_F(BadCallTest, ResultsThatTheOptionsDoNotProduce) {
 constexpr std::array<const char*, 8> part_names = {"queries",  "clamped", "states", "steps",
                                                    "energies", "status",  "trace",  "contents"};
 
-/// Every two parts of which the second is an output.
+/// Every two parts of which the second is an output; but states may take the queries' place.
 class OverlapTest : public BadCallTest, public testing::WithParamInterface<std::pair<std::size_t, std::size_t>> {
  protected:
   /// Moves an output to where another part begins.
@@ -415,7 +441,7 @@ TEST_P(OverlapTest, IsRefused) {
 std::vector<std::pair<std::size_t, std::size_t>> pairs_with_an_output() {
   std::vector<std::pair<std::size_t, std::size_t>> pairs;
   for (std::size_t second = 2; second < part_names.size(); ++second)
-    for (std::size_t first = 0; first < second; ++first) pairs.emplace_back(first, second);
+    for (std::size_t first = second == 2 ? 1 : 0; first < second; ++first) pairs.emplace_back(first, second);
   return pairs;
 }
 
@@ -424,6 +450,19 @@ INSTANTIATE_TEST_SUITE_P(, OverlapTest, testing::ValuesIn(pairs_with_an_output()
 TEST_F(BadCallTest, AnOverlapOfOneElementIsRefused) {
   results_.states = {queries_.data + query_count * dimension - 1, query_count, dimension};
   expect_refused({"overlap", "queries", "states"});
+}
+
+TEST_F(BadCallTest, StatesInPlaceOfOtherQueriesAreRefused) {
+  results_.states = {queries_.data + dimension, query_count, dimension};
+  expect_refused({"overlap", "queries", "states"});
+  results_.states = {queries_.data, query_count, dimension, dimension + 1};
+  expect_refused({"overlap", "queries", "states"});
+}
+
+TEST_F(BadCallTest, WhatOverlapsQueriesInPlaceIsRefused) {
+  results_.states = queries_;
+  results_.steps = {part<std::int32_t>(0), query_count};
+  expect_refused({"overlap", "steps", "states"});
 }
 
 TEST_F(BadCallTest, NeighboursDoNotOverlap) {

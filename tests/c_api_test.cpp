@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -353,6 +354,13 @@ TEST_F(CApiTest, MemoriesChangeAndAreKeptInFiles) {
   const std::array<std::int64_t, 2> gone = {0, 5};
   ASSERT_EQ(attractor_memory_forget(memory.get(), gone.data(), gone.size()), ATTRACTOR_OK);
   ASSERT_EQ(attractor_memory_forget(memory.get(), nullptr, 0), ATTRACTOR_OK);
+  const std::array<std::int64_t, 2> replaced = {4, 1};
+  ASSERT_EQ(attractor_memory_replace(memory.get(), replaced.data(), 2, &more_tensor, nullptr), ATTRACTOR_OK);
+  EXPECT_EQ(attractor_memory_identifier_of(memory.get(), 4), 6);
+  EXPECT_EQ(attractor_memory_identifier_of(memory.get(), 5), -1);
+  EXPECT_EQ(attractor_memory_identifier_of(memory.get(), -1), -1);
+  EXPECT_EQ(attractor_memory_index_of(memory.get(), 6), 4);
+  EXPECT_EQ(attractor_memory_index_of(memory.get(), 5), -1);
   EXPECT_EQ(attractor_memory_pattern_count(memory.get()), 5);
   EXPECT_EQ(attractor_memory_pattern_count(copy.get()), 5);
   EXPECT_EQ(attractor_memory_dimension(memory.get()), 20);
@@ -361,6 +369,7 @@ TEST_F(CApiTest, MemoriesChangeAndAreKeptInFiles) {
   Memory expected = Memory::hebbian(Device::cpu(), patterns_);
   expected.imprint(more);
   expected.forget({0, 5});
+  expected.replace(std::vector<Index>{4, 1}, more);
   EXPECT_TRUE(same_bits(load(Device::cpu(), path).patterns(), expected.patterns()));
   attractor_memory* loaded = nullptr;
   ASSERT_EQ(attractor_memory_load("cpu", path.c_str(), &loaded), ATTRACTOR_OK);
@@ -455,6 +464,9 @@ TEST_F(CApiTest, WrongArgumentsAreErrors) {
   std::array<std::int64_t, 1> unknown = {5};
   expect_invalid(attractor_memory_forget(own.get(), unknown.data(), 1), {"pattern 5"});
   expect_invalid(attractor_memory_forget(own.get(), nullptr, 1), {"patterns is null"});
+  expect_invalid(attractor_memory_replace(own.get(), unknown.data(), 1, &queries, nullptr), {"pattern 5"});
+  expect_invalid(attractor_memory_replace(own.get(), nullptr, 1, &queries, nullptr), {"patterns is null"});
+  expect_invalid(attractor_memory_replace(own.get(), unknown.data(), 1, nullptr, nullptr), {"others is null"});
   attractor_memory_free(nullptr);
   attractor_relaxer_free(nullptr);
 }
@@ -486,6 +498,96 @@ TEST_F(CApiTest, StructsOfOtherVersionsAreUnderstood) {
   EXPECT_NE(relaxer_of(memory, shorter), nullptr);
   EXPECT_EQ(attractor_abi_version(), ATTRACTOR_ABI_VERSION);
   EXPECT_STREQ(attractor_version(), ATTRACTOR_VERSION);
+}
+
+/// One object in many threads at once.
+class CApiThreadsTest : public CApiTest {
+ protected:
+  static constexpr int thread_count = 4;
+
+  template <class Work>
+  static void in_threads(const Work& work) {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < thread_count; ++i) threads.emplace_back(work, i);
+  }
+
+  /// The states that queries relax to.
+  [[nodiscard]] Matrix<float> relaxed(const OwnRelaxer& relaxer) {
+    Matrix<float> states(queries_.rows(), queries_.columns());
+    const Tensor queries(queries_);
+    const Tensor to(states);
+    auto results = sized<attractor_relaxation>();
+    results.states = &to;
+    EXPECT_EQ(attractor_relax(relaxer.get(), &queries, &results, nullptr), ATTRACTOR_OK) << attractor_last_error();
+    return states;
+  }
+};
+
+TEST_F(CApiThreadsTest, OneRelaxerServesAll) {
+  const OwnMemory memory = make("hebbian");
+  const OwnRelaxer relaxer = relaxer_of(memory, defaults());
+  const Matrix<float> expected = Relaxer(Memory::hebbian(Device::cpu(), patterns_)).relax(queries_).states;
+  in_threads([&](int /*thread*/) { EXPECT_TRUE(same_bits(relaxed(relaxer), expected)); });
+}
+
+TEST_F(CApiThreadsTest, CopiesChangeWhileOthersRelax) {
+  const OwnMemory memory = make("hebbian");
+  const Matrix<float> expected = Relaxer(Memory::hebbian(Device::cpu(), patterns_)).relax(queries_).states;
+  const Matrix<float> fewer =
+      Relaxer(Memory::hebbian(Device::cpu(), patterns_.view().slice(1, 4))).relax(queries_).states;
+  in_threads([&](int thread) {
+    attractor_memory* copied = nullptr;
+    ASSERT_EQ(attractor_memory_copy(memory.get(), &copied), ATTRACTOR_OK);
+    const OwnMemory own(copied);
+    const std::int64_t first = 0;
+    if (thread % 2 == 1) {
+      ASSERT_EQ(attractor_memory_forget(own.get(), &first, 1), ATTRACTOR_OK);
+    }
+    EXPECT_TRUE(same_bits(relaxed(relaxer_of(own, defaults())), thread % 2 == 1 ? fewer : expected));
+  });
+}
+
+TEST_F(CApiThreadsTest, EachHasItsOwnMessages) {
+  in_threads([&](int thread) {
+    const std::string path = "/nowhere/" + std::to_string(thread);
+    attractor_memory* memory = nullptr;
+    for (int i = 0; i < 20; ++i)
+      expect_error(attractor_memory_load("cpu", path.c_str(), &memory), ATTRACTOR_FILE_ERROR, {path});
+  });
+}
+
+TEST_F(CApiThreadsTest, AnotherMayCancel) {
+  struct Signals {
+    std::atomic<bool> begun = false;
+    std::atomic<bool> cancelled = false;
+  } signals;
+  const OwnMemory memory = make("hebbian");
+  const OwnRelaxer relaxer = relaxer_of(memory, defaults());
+  Matrix<float> many = noisy_copies(patterns_, 3000, 0.2F, 1.0F, rng_);
+  Matrix<float> states(3000, 20);
+  std::vector<std::uint8_t> status(3000);
+  const Tensor queries(many);
+  const Tensor state_tensor(states);
+  const Tensor status_tensor(status.data(), {3000});
+  auto results = sized<attractor_relaxation>();
+  results.states = &state_tensor;
+  results.status = &status_tensor;
+  auto call = sized<attractor_call>();
+  call.context = &signals;
+  call.progress = [](std::int64_t /*finished*/, std::int64_t /*total*/, void* context) {
+    auto& shared = *static_cast<Signals*>(context);
+    shared.begun = true;
+    shared.begun.notify_one();
+    shared.cancelled.wait(false);
+    return 1;
+  };
+  const std::jthread other([&] {
+    signals.begun.wait(false);
+    signals.cancelled = true;
+    signals.cancelled.notify_one();
+  });
+  EXPECT_EQ(attractor_relax(relaxer.get(), &queries, &results, &call), ATTRACTOR_OK) << attractor_last_error();
+  EXPECT_EQ(status.back(), ATTRACTOR_STATUS_CANCELLED);
 }
 
 }  // namespace

@@ -423,6 +423,27 @@ TEST_F(InterruptedCommandTest, EndsWhatHadOnlyToBePutInItsPlace) {
   EXPECT_FALSE(fs::exists(path("states.npy.progress")));
 }
 
+TEST_F(CommandTest, MakesMemoriesOfOthersTensors) {
+  const Matrix<float> contents = random_gaussian(patterns_.rows(), 3, rng_);
+  save(Memory::modern_hopfield(Device::cpu(), patterns_, {.contents = contents}), path("some.safetensors"));
+  const auto make = [&](const Words& more) {
+    Words words = {"make", "--rule", "exponential(beta = 0.5)", "-o", path("m"), "--device", "cpu"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+
+  expect_success(make({"--patterns", path("some.safetensors")}));
+  EXPECT_TRUE(same_bits(load(Device::cpu(), path("m")).patterns(), patterns_));
+  expect_success(make({"--patterns", path("some.safetensors:contents"), "--contents", ":patterns"}));
+  const Memory memory = load(Device::cpu(), path("m"));
+  EXPECT_EQ(memory.rule(), "exponential(beta = 0.5, storage = float32, content_storage = float32)");
+  EXPECT_TRUE(same_bits(memory.patterns(), contents));
+  EXPECT_TRUE(same_bits(memory.contents(), patterns_));
+
+  expect_failure(make({"--patterns", path("some.safetensors:values")}), 1, {"no tensor values"});
+  expect_failure(make({"--patterns", path("some.safetensors"), "--contents", path("c.npy")}), 2, {"c.npy", ":NAME"});
+}
+
 TEST_F(CommandTest, SaysWhatIsWrong) {
   write("patterns.npy", patterns_);
   write("queries.npy", queries_);

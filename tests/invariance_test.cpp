@@ -135,6 +135,22 @@ TEST_P(BatchInvarianceTest, FromRowsThatLieApart) {
   EXPECT_TRUE(same_results(relax(strided), together()));
 }
 
+TEST_P(BatchInvarianceTest, InPlaceOfTheQueries) {
+  Matrix<float> wide(queries_.rows(), queries_.columns() + 3);
+  const MatrixView<float> rows(wide.data(), queries_.rows(), queries_.columns(), wide.columns());
+  for (Index i = 0; i < queries_.rows(); ++i) std::copy_n(queries_.row(i), queries_.columns(), rows.row(i));
+  std::fill_n(rows.row(1), rows.columns, std::numeric_limits<float>::quiet_NaN());
+  const Relaxation expected = relax(rows);
+  RelaxerOptions options = GetParam().options;
+  options.threads = 2;
+  std::vector<std::int32_t> steps(expected.steps.size());
+
+  Relaxer(memory_, options).relax(rows, {.states = rows, .steps = steps});
+
+  EXPECT_TRUE(same_bits(rows, expected.states));
+  EXPECT_EQ(steps, expected.steps);
+}
+
 INSTANTIATE_TEST_SUITE_P(, BatchInvarianceTest, testing::ValuesIn(jobs()),
                          [](const auto& test) { return test.param.name; });
 

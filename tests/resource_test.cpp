@@ -1,18 +1,11 @@
-/// Bounded memory, memory that runs out, and offsets beyond 32 bits.
+/// Bounded memory, and offsets beyond 32 bits.
 
 #include <malloc.h>
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
 #include <cstddef>
-#include <cstring>
-#include <functional>
-#include <limits>
 #include <memory>
-#include <new>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,30 +15,6 @@
 
 #include "tests/support/data.hpp"
 #include "tests/support/results.hpp"
-
-namespace {
-
-/// Allocations that succeed until one fails; and what bytes they hold meanwhile, so that floats are about 3 or NaN.
-std::atomic<int> allocations_left = std::numeric_limits<int>::max();  // NOLINT: malloc knows no other place
-std::atomic<int> allocated_bytes_hold = 0;                            // NOLINT: likewise
-std::atomic<bool> allocations_fail = false;                           // NOLINT: likewise
-
-}  // namespace
-
-// The process's own, for the library, too: glibc leaves this to programs.
-extern "C" {
-void* __libc_malloc(std::size_t size);  // NOLINT: glibc's name
-void* malloc(std::size_t size) {        // NOLINT: not declared as glibc does
-  if (!allocations_fail) return __libc_malloc(size);
-  if (allocations_left-- <= 0) {
-    errno = ENOMEM;
-    return nullptr;
-  }
-  void* const block = __libc_malloc(size);
-  if (block != nullptr) std::memset(block, allocated_bytes_hold, size);
-  return block;
-}
-}
 
 namespace attractor::test {
 namespace {
@@ -229,116 +198,6 @@ TEST(StorageTest, ContentsOf16BitsTakeHalfTheMemory) {
       else
         EXPECT_LT(each, 2.5);
   }
-}
-
-/// Whether work() finds memory for all but one allocation, and can do without that.
-template <class Work>
-bool succeeds_after(int allocations, int bytes, const Work& work) {
-  allocations_left = allocations;
-  allocated_bytes_hold = bytes;
-  allocations_fail = true;
-  bool done = true;
-  try {
-    work();
-  } catch (const std::bad_alloc&) {
-    done = false;
-  }
-  allocations_fail = false;
-  return done;
-}
-
-/// Whichever allocation fails, the memory is what it was.
-TEST(OutOfMemoryTest, ChangesFailAsAWhole) {
-  Rng rng(63);
-  const Device cpu = Device::cpu();
-  const Matrix<float> patterns = random_bipolar(13, 24, rng);
-  const Matrix<float> contents = random_gaussian(13, 3, rng);
-  const Matrix<float> more = random_bipolar(40, 24, rng);
-  const Matrix<float> more_contents = random_gaussian(40, 3, rng);
-  const Matrix<float> queries = noisy_copies(patterns, 20, 0.2F, 1.5F, rng);
-  const std::vector<float> weights(24, 0.1F);
-  for (const Memory& made :
-       {Memory::modern_hopfield(cpu, patterns, {.contents = contents}),
-        Memory::exponential(cpu, patterns, {.contents = contents}),
-        Memory::modern_hopfield(cpu, patterns, {.storage = PatternStorage::bfloat16, .contents = contents}),
-        Memory::modern_hopfield(cpu, patterns, {.contents = contents, .content_storage = PatternStorage::float16}),
-        Memory::dense_associative(cpu, patterns, {.contents = contents}),
-        Memory::minerva(cpu, patterns, {.contents = contents}),
-        Memory::hebbian(cpu, patterns, {.evaluation = Evaluation::factored, .contents = contents}),
-        Memory::projection(cpu, patterns, {.ridge = 0.1F, .contents = contents}),
-        Memory::adaptive(cpu, patterns, {.squared_distance = weights}, {.contents = contents})}) {
-    const Relaxation relaxed = Relaxer(made, {.max_steps = 3}).relax(queries);
-    const Recall recalled = recall(made, queries);
-    const std::string rule = made.rule();
-    const bool weighs = rule.starts_with("modern") || rule.starts_with("exponential") || rule.starts_with("adaptive");
-    int failures = 0;
-    for (int attempt = 0;; ++attempt) {
-      const int allocations = attempt / 2;
-      Memory memory = made;
-      memory.forget({0});  // A memory of its own,
-      memory.forget({11});
-      memory.imprint(select(patterns, std::vector<Index>{12}), select(contents, std::vector<Index>{12}));
-      const Recall before = recall(memory, queries);
-      const Retrieval best = weighs ? retrieve(memory, queries, {.count = 2}) : Retrieval();
-      const Relaxation relaxed_before = Relaxer(memory, {.max_steps = 3}).relax(queries);
-      if (succeeds_after(allocations, attempt % 2 == 0 ? 0x40 : 0xFF, [&] { memory.imprint(more, more_contents); }))
-        break;
-      ++failures;
-      EXPECT_EQ(memory.pattern_count(), 12) << memory.rule();
-      const Recall after = recall(memory, queries);
-      EXPECT_TRUE(same_bits(after.contents, before.contents)) << memory.rule() << ", " << allocations;
-      EXPECT_TRUE(same_bits(after.intensity, before.intensity)) << memory.rule() << ", " << allocations;
-      if (weighs) {
-        const Retrieval again = retrieve(memory, queries, {.count = 2});
-        EXPECT_EQ(again.pattern, best.pattern) << memory.rule() << ", " << allocations;
-        EXPECT_TRUE(same_bits(again.posterior, best.posterior)) << memory.rule() << ", " << allocations;
-      }
-      EXPECT_TRUE(same_results(Relaxer(memory, {.max_steps = 3}).relax(queries), relaxed_before))
-          << memory.rule() << ", " << allocations;
-    }
-    EXPECT_GT(failures, 2) << made.rule();
-    EXPECT_TRUE(same_results(Relaxer(made, {.max_steps = 3}).relax(queries), relaxed)) << made.rule();
-    EXPECT_TRUE(same_bits(recall(made, queries).contents, recalled.contents)) << made.rule();
-  }
-}
-
-/// Takes the memory through a change whose allocations fail one after another, and expects it to be what it was.
-void expect_whole_failures(const Memory& made, MatrixView<const float> queries, const std::function<void(Memory&)>& own,
-                           const std::function<void(Memory&)>& change) {
-  int failures = 0;
-  for (int attempt = 0;; ++attempt) {
-    Memory memory = made;
-    own(memory);
-    const Relaxation before = Relaxer(memory, {.max_steps = 3}).relax(queries);
-    const Matrix<float> patterns = copy(memory.patterns());
-    if (succeeds_after(attempt / 2, attempt % 2 == 0 ? 0x40 : 0xFF, [&] { change(memory); })) break;
-    ++failures;
-    EXPECT_TRUE(same_bits(memory.patterns(), patterns)) << memory.rule() << ", " << attempt;
-    EXPECT_TRUE(same_results(Relaxer(memory, {.max_steps = 3}).relax(queries), before))
-        << memory.rule() << ", " << attempt;
-  }
-  EXPECT_GT(failures, 2) << made.rule();
-}
-
-TEST(OutOfMemoryTest, ChangesOfWeightsFailAsAWhole) {
-  Rng rng(65);
-  const Device cpu = Device::cpu();
-  const Matrix<float> patterns = random_bipolar(20, 24, rng);
-  const Matrix<float> more = random_bipolar(40, 24, rng);
-  const Matrix<float> queries = flipped_copies(patterns, 20, 0.2, rng);
-  for (const bool alone : {true, false})
-    for (const Memory& made :
-         {Memory::hebbian(cpu, patterns), Memory::bidirectional(cpu, patterns, {.first = 9}),
-          Memory::storkey(cpu, patterns),
-          Memory::projection(cpu, patterns, {.ridge = 0.1F, .evaluation = Evaluation::factored})}) {
-      const Relaxation relaxed = Relaxer(made, {.max_steps = 3}).relax(queries);
-      const auto own = [&](Memory& memory) {
-        if (alone) memory.imprint(more.view().slice(0, 1));
-      };
-      expect_whole_failures(made, queries, own, [&](Memory& memory) { memory.imprint(more); });
-      expect_whole_failures(made, queries, own, [&](Memory& memory) { memory.forget({3, 7}); });
-      EXPECT_TRUE(same_results(Relaxer(made, {.max_steps = 3}).relax(queries), relaxed)) << made.rule();
-    }
 }
 
 TEST(LargeOffsetTest, RowsMayLieGigabytesApart) {

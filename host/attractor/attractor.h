@@ -1,3 +1,4 @@
+/// @file
 /// The library for C, and for languages that call C. What a function does, costs and refuses is said where its
 /// counterpart in C++ is declared: attractor/memory.hpp, relaxer.hpp, retrieval.hpp, nearest.hpp, recall.hpp,
 /// files.hpp.
@@ -87,7 +88,10 @@ ATTRACTOR_EXPORT attractor_result attractor_memory_make(const char* device, cons
                                                         const attractor_tensor* patterns,
                                                         const attractor_rule_arrays* arrays, attractor_memory** memory);
 
-/// Makes the memory that a file holds. @param path in the system's encoding
+/// Makes the memory that a file holds.
+///
+/// @param device as for attractor_memory_make. @param path in the system's encoding
+/// @param memory becomes the memory, or null; to be freed
 ATTRACTOR_EXPORT attractor_result attractor_memory_load(const char* device, const char* path,
                                                         attractor_memory** memory);
 
@@ -108,6 +112,18 @@ ATTRACTOR_EXPORT attractor_result attractor_memory_imprint(attractor_memory* mem
 ATTRACTOR_EXPORT attractor_result attractor_memory_forget(attractor_memory* memory, const int64_t* patterns,
                                                           size_t count);
 
+/// Puts others [Q × D], and their contents [Q × M], in the places of `count` = Q patterns, at the cost of making the
+/// memory anew once.
+ATTRACTOR_EXPORT attractor_result attractor_memory_replace(attractor_memory* memory, const int64_t* patterns,
+                                                           size_t count, const attractor_tensor* others,
+                                                           const attractor_tensor* contents);
+
+/// What a pattern goes by whatever becomes of others, or −1 where there is no such pattern.
+ATTRACTOR_EXPORT int64_t attractor_memory_identifier_of(const attractor_memory* memory, int64_t pattern);
+
+/// The pattern that goes by this identifier, or −1 if the memory has it no more, or never had.
+ATTRACTOR_EXPORT int64_t attractor_memory_index_of(const attractor_memory* memory, int64_t identifier);
+
 /// D, P, and M, or 0 where there are no contents.
 ATTRACTOR_EXPORT int64_t attractor_memory_dimension(const attractor_memory* memory);
 ATTRACTOR_EXPORT int64_t attractor_memory_pattern_count(const attractor_memory* memory);
@@ -118,7 +134,8 @@ ATTRACTOR_EXPORT int attractor_memory_is_normalised(const attractor_memory* memo
 
 /// Writes the rule and its parameters, and a zero, as far as there is room for them.
 ///
-/// @param text null: nothing is written. @return the length of all of it, without the zero
+/// @param memory whose rule. @param text null: nothing is written. @param size of `text`, in bytes
+/// @return the length of all of it, without the zero
 ATTRACTOR_EXPORT size_t attractor_memory_rule(const attractor_memory* memory, char* text, size_t size);
 
 typedef enum attractor_update {
@@ -166,7 +183,8 @@ typedef struct attractor_relaxer_options {
 /// Sets all members, the size among them.
 ATTRACTOR_EXPORT void attractor_relaxer_defaults(attractor_relaxer_options* options);
 
-/// @param options null: the defaults. @param relaxer becomes the relaxer, or null; to be freed
+/// @param memory is kept as it is now. @param options null: the defaults
+/// @param relaxer becomes the relaxer, or null; to be freed
 ATTRACTOR_EXPORT attractor_result attractor_relaxer_make(const attractor_memory* memory,
                                                          const attractor_relaxer_options* options,
                                                          attractor_relaxer** relaxer);
@@ -212,19 +230,24 @@ typedef struct attractor_call {
 ///
 /// @param queries [B × D] float32, float16, bfloat16 or int8; uint8 are packed bits, as numpy.packbits packs them,
 ///        [B × (D + 7)/8]
-/// @param call null: no more than the queries
+/// @param relaxer relaxes them. @param results where results go. @param call null: no more than the queries
 ATTRACTOR_EXPORT attractor_result attractor_relax(const attractor_relaxer* relaxer, const attractor_tensor* queries,
                                                   const attractor_relaxation* results, const attractor_call* call);
 
 /// The k patterns that queries most likely come from: retrieve.
 ///
+/// @param memory one whose weights sum to 1. @param queries [B × D], as for attractor_relax
 /// @param patterns int64 [B × k], −1 where there is none. @param posteriors float32 [B × k], or null
-/// @param beta in place of the memory's own; 0: that
+/// @param beta in place of the memory's own; 0: that. @param threads of the CPU; 0: as many as there are processors
 ATTRACTOR_EXPORT attractor_result attractor_retrieve(const attractor_memory* memory, const attractor_tensor* queries,
                                                      const attractor_tensor* patterns,
                                                      const attractor_tensor* posteriors, float beta, int32_t threads);
 
-/// The k patterns that states are nearest to: nearest. @param overlaps float32 [B × k], or null
+/// The k patterns that states are nearest to: nearest.
+///
+/// @param memory of any kind. @param states [B × D], as queries of attractor_relax
+/// @param patterns int64 [B × k], −1 where there is none. @param overlaps float32 [B × k], or null
+/// @param threads of the CPU; 0: as many as there are processors
 ATTRACTOR_EXPORT attractor_result attractor_nearest(const attractor_memory* memory, const attractor_tensor* states,
                                                     const attractor_tensor* patterns, const attractor_tensor* overlaps,
                                                     int32_t threads);

@@ -1,3 +1,4 @@
+/// @file
 /// Marks what the shared library exports; everything else is hidden. For C, too.
 
 #ifndef ATTRACTOR_EXPORT_H

@@ -69,6 +69,7 @@ struct Fit {
 /// device, in batches of queries if that is a CUDA device.
 ///
 /// @param patterns [P × D], @param queries [B × D], @param origins [B] rows of `patterns`; finite, on the host.
+/// @param device computes it. @param similarity whose loss it is. @param threads of the CPU; 0: see RelaxerOptions
 /// @param gradient where not null, becomes the derivatives of the loss by the similarity's weights and priors. With
 ///        weights that all patterns share every term counts; residuals below 1e-10 are left out.
 /// @throws InvalidArgument null data, sizes below 1 (B = 0 gives 0), columns or counts that differ, an origin outside
@@ -91,6 +92,7 @@ ATTRACTOR_EXPORT double cross_entropy(const Device& device, MatrixView<const flo
 /// runs on the host.
 ///
 /// @param patterns [P × D], @param queries [B × D], @param origins [B] rows of `patterns`; finite, on the host.
+/// @param device computes losses and gradients. @param options see FitOptions.
 /// @throws InvalidArgument null data, sizes below 1, columns or counts that differ, an origin outside [0, P), a value
 ///         that isn't finite or whose square overflows, an option out of range.
 /// @throws NotSupported a CUDA device, and more than 4096 ranks.

@@ -23,6 +23,7 @@ struct FootprintOptions {
 /// k + 1 largest terms.
 ///
 /// @param patterns [P × D], @param queries [B × D], finite, on the host.
+/// @param device computes them. @param options see FootprintOptions.
 /// @return [B·P × D]
 /// @throws InvalidArgument null data, sizes below 1 (B = 0 gives no rows), different columns, a value that isn't
 /// finite.

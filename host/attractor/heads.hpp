@@ -34,8 +34,9 @@ class ATTRACTOR_EXPORT Heads {
   /// Modern Hopfield memories of equal groups of columns, as many as there are betas.
   ///
   /// @param patterns [P × HD] on the host or, for a CUDA device, on that; finite, copied.
-  /// @param betas [H] inverse temperature of each head.
+  /// @param device holds the memories. @param betas [H] inverse temperature of each head.
   /// @param options of all heads; `beta` itself has no meaning here; contents are [P × HM].
+  /// @param relaxation how each head relaxes.
   /// @throws InvalidArgument as Memory::modern_hopfield, no betas, or columns that H doesn't divide.
   static Heads modern_hopfield(const Device& device, MatrixView<const float> patterns, std::span<const float> betas,
                                const ModernHopfieldOptions& options = {}, const RelaxerOptions& relaxation = {});

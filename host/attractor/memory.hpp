@@ -156,6 +156,7 @@ class ATTRACTOR_EXPORT Memory {
   /// Where far from half of the neurons are active, `centred` too.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
+  /// @param device holds the memory; queries relax there. @param options see HebbianOptions.
   /// @throws InvalidArgument null data, a dimension that isn't positive, a stride below D, a value that isn't finite,
   /// thresholds that are not [D], contents that don't have P rows, or a rate or decay outside its range.
   /// @throws NotSupported resident placement with thresholds, or on a CUDA device whose shared memory is too small.
@@ -166,6 +167,7 @@ class ATTRACTOR_EXPORT Memory {
   /// (Personnaz, Guyon, Dreyfus 1985; Kanter, Sompolinsky 1987 for the zero diagonal).
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
+  /// @param device holds the memory; queries relax there. @param options see ProjectionOptions.
   /// @throws InvalidArgument as `hebbian`, or a ridge that is negative or not finite.
   /// @throws DependentPatterns ridge is 0 and a pattern depends linearly on those before it (P > D always does); the
   ///         message names the first such pattern.
@@ -179,6 +181,7 @@ class ATTRACTOR_EXPORT Memory {
   /// correlated ones too, to Hebb's D/(2 ln D). What it learns depends on the order of the patterns; weights are dense.
   ///
   /// @param patterns [P × D] of about ±1 on the host or, for a CUDA device, on that; finite, copied.
+  /// @param device holds the memory; queries relax there. @param options see StorkeyOptions.
   /// @throws InvalidArgument as `hebbian`, or weights that leave the range of float, as entries far above 1 make them.
   /// @throws NotSupported, DeviceError, OutOfDeviceMemory as `hebbian`. Complexity: O(PD²) in double precision.
   static Memory storkey(const Device& device, MatrixView<const float> patterns, const StorkeyOptions& options = {});
@@ -193,6 +196,7 @@ class ATTRACTOR_EXPORT Memory {
   /// with thresholds, or another sign of 0, fields of the unknown layer's zeros move the known one otherwise.
   ///
   /// @param pairs [P × D], rows [ξ | η], on the host or, for a CUDA device, on that; finite, copied.
+  /// @param device holds the memory; queries relax there. @param options see BidirectionalOptions.
   /// @throws as `hebbian`; InvalidArgument also for a first layer outside 1 … D − 1. Weights are dense. Complexity:
   /// O(PD²).
   static Memory bidirectional(const Device& device, MatrixView<const float> pairs, const BidirectionalOptions& options);
@@ -207,6 +211,7 @@ class ATTRACTOR_EXPORT Memory {
   /// Halting judges energies in double, from 1e-308 on; results have them in float, where those below 1e-45 are 0.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
+  /// @param device holds the memory; queries relax there. @param options see DenseAssociativeOptions.
   /// @throws InvalidArgument as `hebbian`, or an order outside [2, 30].
   /// A step costs O(PD); extra memory is bounded, however many patterns.
   static Memory dense_associative(const Device& device, MatrixView<const float> patterns,
@@ -224,6 +229,7 @@ class ATTRACTOR_EXPORT Memory {
   ///
   /// @param traces [P × D], features of ±1, or 0 for one that wasn't encoded; on the host or, for a CUDA device, on
   /// that; finite, copied.
+  /// @param device holds the memory; queries relax there. @param options see MinervaOptions.
   /// @throws as `hebbian`. Complexity: as `dense_associative`.
   static Memory minerva(const Device& device, MatrixView<const float> traces, const MinervaOptions& options = {});
 
@@ -251,6 +257,7 @@ class ATTRACTOR_EXPORT Memory {
   /// distances are sums of differences, to about 1e-7 √D of themselves, which costs up to twice as much as products.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
+  /// @param device holds the memory; queries relax there. @param options see ModernHopfieldOptions.
   /// @throws InvalidArgument as `hebbian`, beta not positive and finite, alpha outside [1.05, 2], a count below 1,
   /// epsilon outside (0, 1], epanechnikov with another similarity than squared_distance or manhattan,
   /// log-priors that are not [P], NaN, +∞ or all −∞, contents that don't have P rows, patterns or contents beyond the
@@ -268,6 +275,7 @@ class ATTRACTOR_EXPORT Memory {
   /// `modern_hopfield` with the same β it lacks ½xᵀx.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
+  /// @param device holds the memory; queries relax there. @param options see ExponentialOptions.
   /// @throws InvalidArgument, NotSupported as `modern_hopfield`. Complexity: O(PD).
   static Memory exponential(const Device& device, MatrixView<const float> patterns,
                             const ExponentialOptions& options = {});
@@ -276,6 +284,7 @@ class ATTRACTOR_EXPORT Memory {
   /// (A-Hop, arXiv 2511.20609). Weights come from `fit_similarity`; all ones are the plain squared distance or dot.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
+  /// @param device holds the memory; queries relax there. @param options see AdaptiveOptions.
   /// @param similarity copied; its weights include the inverse temperature.
   /// @throws InvalidArgument as `modern_hopfield`; a similarity without a base, with weights that are neither [R] nor
   ///         [P × R], priors that are not [P] or all −∞, values that aren't finite (priors may be −∞) or overflow times
@@ -291,6 +300,7 @@ class ATTRACTOR_EXPORT Memory {
   /// their options; what isn't named has its default.
   ///
   /// @param patterns [P × D] on the host or, for a CUDA device, on that; finite, copied.
+  /// @param device holds the memory; queries relax there. @param rule the words. @param arrays see RuleArrays.
   /// @throws InvalidArgument words that mean nothing, and arrays that the rule has no use for; the message says what
   /// there is. @throws NotSupported an adaptive rule, whose weights are more than words. @throws also as the function
   /// of that name. Complexity: as that.
@@ -330,6 +340,26 @@ class ATTRACTOR_EXPORT Memory {
   /// pattern adds depends on those before it.
   void forget(std::span<const Index> indices);
   void forget(std::initializer_list<Index> indices) { forget(std::span(indices.begin(), indices.size())); }
+
+  /// Puts others in the places of some patterns, which keep their indices, identifiers, priors and weights: the memory
+  /// is one made of the patterns as they are then. Views of patterns and contents end.
+  ///
+  /// @param indices [Q], in any order. @param patterns [Q × D], finite, copied. @param contents [Q × M], given exactly
+  ///         if the memory has contents.
+  /// @throws InvalidArgument an index outside [0, P) or named twice, or other than Q patterns; and as the function that
+  ///         made this memory. Complexity: that of making the memory anew, once.
+  void replace(std::span<const Index> indices, MatrixView<const float> patterns, MatrixView<const float> contents = {});
+
+  /// What the pattern with this index goes by for as long as the memory has it, whatever others are imprinted or
+  /// forgotten: a number that no other pattern of this memory ever has. Those of a new memory are 0 … P − 1, patterns
+  /// that are imprinted get the next ones, and copies and files keep them. They ascend with the indices.
+  ///
+  /// @throws InvalidArgument an index outside [0, P). Complexity: O(1).
+  [[nodiscard]] Index identifier_of(Index index) const;
+
+  /// The index of the pattern that goes by this identifier, or −1 if the memory has it no more, or never had.
+  /// Complexity: O(log P).
+  [[nodiscard]] Index index_of(Index identifier) const;
 
   /// The same memory on another device; an unmodified copy of this one where that is its device.
   ///

@@ -31,6 +31,7 @@ struct Nearest {
 /// state may have come to either. Memories with normalised weights also `retrieve`, with posteriors.
 ///
 /// @param states [B × D] of any format, on the host.
+/// @param memory holds the patterns. @param options see NearestOptions.
 /// @throws InvalidArgument null data, other than D columns, a stride below D, a count outside [1, P].
 /// @throws DeviceError, OutOfDeviceMemory
 /// Complexity: the scores of one or two steps of B queries, and O(PD) to lay the patterns out, each call anew.

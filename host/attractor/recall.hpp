@@ -49,6 +49,7 @@ struct Recall {
 /// of a result depend on its query and the memory alone, as far as those of a relaxation do.
 ///
 /// @param queries [B × D] of any format, on the host, as what the options say of patterns.
+/// @param memory is read out. @param options see RecallOptions.
 /// @throws InvalidArgument null data, other than D columns, a stride below D; valid patterns or log-priors that are
 ///         neither [1 × P] nor [B × P].
 /// @throws NotSupported the memory is Storkey's or bidirectional, which have no weights of patterns; valid patterns or

@@ -83,7 +83,9 @@ class ATTRACTOR_EXPORT Relaxer {
     return relax(queries);
   }
 
-  /// The same into the caller's buffers, states and contents in any format that holds them: see RelaxationView.
+  /// The same into the caller's buffers, states and contents in any format that holds them, or states in place of the
+  /// queries: see RelaxationView. Queries that a cancelled call hasn't begun stay what they are; after a failure of a
+  /// device those relaxed in place are undefined, as all results are.
   ///
   /// @throws InvalidArgument also for an output of the wrong shape, one that overlaps the queries, what comes with the
   ///         call or another output, or one that these options do not produce; where states or contents may not fit

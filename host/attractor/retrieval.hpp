@@ -42,6 +42,7 @@ struct Retrieval {
 /// maximum a posteriori retrieval.
 ///
 /// @param queries [B × D] of any format, on the host, as what the options say of patterns.
+/// @param memory scores them. @param options see RetrievalOptions.
 /// @throws InvalidArgument null data, other than D columns, a stride below D, a count outside [1, P]; valid patterns or
 ///         log-priors that are neither [1 × P] nor [B × P]; a beta that isn't finite and positive.
 /// @throws NotSupported the memory is linear or dense associative: its weights are no probabilities; a beta for an

@@ -37,7 +37,7 @@ struct Variants {
 /// what is random in row i depends on the seed and i alone. Entries beyond the range of float are clamped to it.
 ///
 /// @param patterns [P × D], finite, on the host.
-/// @param count ≥ 0
+/// @param count ≥ 0. @param options see VariantOptions.
 /// @throws InvalidArgument null data, non-positive sizes, a value that isn't finite, a negative count, an option out of
 ///         range. @throws std::bad_alloc Complexity: O(count·D).
 ATTRACTOR_EXPORT Variants make_variants(MatrixView<const float> patterns, Index count,

@@ -2,6 +2,7 @@
 
 /// What the public headers of memories and relaxers keep to themselves, for the rest of the host layer.
 
+#include <optional>
 #include <span>
 
 #include <attractor/relaxer.hpp>
@@ -13,9 +14,10 @@ namespace attractor::detail {
 struct Access {
   static const MemoryState& state(const Memory& memory) { return *memory.state_; }
 
-  /// A memory of any rule. @throws as the named functions of Memory.
+  /// A memory of any rule, whose patterns go by these identifiers, or by their indices. @throws as the named functions
+  /// of Memory.
   static Memory make(const Device& device, const Rule& rule, MatrixView<const float> patterns,
-                     MatrixView<const float> contents);
+                     MatrixView<const float> contents, std::optional<Identifiers> identifiers = std::nullopt);
 
   /// Of a call with these betas.
   static RelaxerOptions options(const Relaxer& relaxer, std::span<const float> betas) {

@@ -47,7 +47,8 @@ Evaluation evaluation_without_patterns(const Rule& rule) {
 }
 
 /// Without patterns all kinds of memories are alike, on all devices.
-std::shared_ptr<MemoryState> make_empty_state(const Device& device, const Rule& rule, Rows patterns, Rows contents) {
+std::shared_ptr<MemoryState> make_empty_state(const Device& device, const Rule& rule, Rows patterns, Rows contents,
+                                              Identifiers identifiers) {
   const Index columns = contents.view().columns > 0 ? contents.view().columns : patterns.view().columns;
   // NOLINTNEXTLINE(modernize-make-shared): as in make_state
   return std::shared_ptr<MemoryState>(new MemoryState{.device = device,
@@ -58,7 +59,8 @@ std::shared_ptr<MemoryState> make_empty_state(const Device& device, const Rule& 
                                                       .projection = {},
                                                       .storkey = {},
                                                       .patterns = store(std::move(patterns), nullptr),
-                                                      .contents = store(std::move(contents), nullptr)});
+                                                      .contents = store(std::move(contents), nullptr),
+                                                      .identifiers = std::move(identifiers)});
 }
 
 std::unique_ptr<Engine> make_engine(const Device& device, Form form) {
@@ -77,8 +79,9 @@ std::unique_ptr<Engine> make_engine(const Device& device, Form form) {
 
 /// `changes`: patterns have come or gone, and more may be expected to.
 std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, Rows patterns, Rows contents,
-                                        bool changes = false) {
-  if (patterns.view().rows == 0) return make_empty_state(device, rule, std::move(patterns), std::move(contents));
+                                        Identifiers identifiers, bool changes = false) {
+  if (patterns.view().rows == 0)
+    return make_empty_state(device, rule, std::move(patterns), std::move(contents), std::move(identifiers));
   PatternStatistics statistics(patterns.view());
   Projection projection;
   Storkey storkey;
@@ -101,7 +104,8 @@ std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, 
                       .projection = keeps_projection ? std::move(projection) : Projection(),
                       .storkey = keeps ? std::move(storkey) : Storkey(),
                       .patterns = store(std::move(patterns), kept_patterns),
-                      .contents = store(std::move(contents), kept_contents)});
+                      .contents = store(std::move(contents), kept_contents),
+                      .identifiers = std::move(identifiers)});
 }
 
 /// Whether the patterns have rows of weights of their own.
@@ -173,7 +177,8 @@ std::shared_ptr<MemoryState> copy_of(const MemoryState& state) {
                       .projection = state.projection,
                       .storkey = state.storkey,
                       .patterns = patterns != nullptr ? StoredRows(*patterns) : StoredRows(state.patterns.copy()),
-                      .contents = contents != nullptr ? StoredRows(*contents) : StoredRows(state.contents.copy())});
+                      .contents = contents != nullptr ? StoredRows(*contents) : StoredRows(state.contents.copy()),
+                      .identifiers = state.identifiers});
 }
 
 /// The same state for a memory to change: a copy if others hold it.
@@ -198,6 +203,7 @@ bool append(std::shared_ptr<MemoryState>& memory, MatrixView<const float> patter
   const Index count = state.patterns.count();
   Storkey storkey = state.storkey;
   try {
+    state.identifiers.make_room(patterns.rows);
     state.patterns.append(patterns);
     state.contents.append(contents);
     // What was given may have been a view of what has just moved.
@@ -216,6 +222,7 @@ bool append(std::shared_ptr<MemoryState>& memory, MatrixView<const float> patter
     throw;
   }
   state.storkey = std::move(storkey);
+  state.identifiers.append(patterns.rows);
   change(state, std::move(statistics));
   memory = changed;
   return true;
@@ -250,6 +257,12 @@ std::vector<Index> all_but(std::span<const Index> ascending, Index count) {
   return result;
 }
 
+Identifiers without(Identifiers identifiers, std::span<const Index> patterns) {
+  identifiers.make_room(0);
+  identifiers.remove(patterns);
+  return identifiers;
+}
+
 bool remove(std::shared_ptr<MemoryState>& memory, std::span<const Index> patterns);
 
 /// The same for projection memories: what they make of a pattern depends on those before it, so that those after the
@@ -265,8 +278,10 @@ bool learn_later_ones(std::shared_ptr<MemoryState>& memory, std::span<const Inde
       memory->contents.columns() == 0 ? Matrix<float>() : select_rows(memory->contents.view(), later);
   std::vector<Index> from_first(static_cast<std::size_t>(count - first));
   std::iota(from_first.begin(), from_first.end(), first);
+  Identifiers identifiers = without(memory->identifiers, patterns);
   std::shared_ptr<MemoryState> changed = copy_of(*memory);
   if (!remove(changed, from_first) || !append(changed, rows, contents)) return false;
+  changed->identifiers = std::move(identifiers);
   memory = std::move(changed);
   return true;
 }
@@ -281,10 +296,12 @@ bool remove(std::shared_ptr<MemoryState>& memory, std::span<const Index> pattern
   if (!keeps_patterns(memory->rule, memory->statistics, statistics)) return false;
   const std::shared_ptr<MemoryState> changed = own(memory);
   MemoryState& state = *changed;
+  state.identifiers.make_room(0);
   if (!remove_from_engine(state, statistics, patterns)) return false;
   state.projection.truncate(left);
   state.patterns.remove(patterns);
   if (state.contents.columns() > 0) state.contents.remove(patterns);
+  state.identifiers.remove(patterns);
   change(state, std::move(statistics));
   memory = changed;
   return true;
@@ -383,39 +400,53 @@ Rule select(Rule rule, Index count, Index dimension, const std::vector<Index>& r
   return rule;
 }
 
-/// Gives a rule arrays that it may have no use for.
-void set_arrays(Rule& rule, const RuleArrays& arrays) {
-  const auto refuse = [&](const char* what, const std::vector<float>& values) {
-    if (!values.empty())
-      throw InvalidArgument("a " + std::string(name_of(rule)) + " memory has no " + what + "; " +
-                            std::to_string(values.size()) + " of them were given");
-  };
-  std::visit(
-      [&](auto& kind) {
-        if constexpr (requires { kind.thresholds; })
-          kind.thresholds = arrays.thresholds;
-        else
-          refuse("thresholds", arrays.thresholds);
-        if constexpr (requires { kind.log_prior; })
-          kind.log_prior = arrays.log_prior;
-        else
-          refuse("log-priors", arrays.log_prior);
-      },
-      rule);
+/// Patterns of a memory that are each named once. `done`: what can't be done with others.
+void check_indices(std::span<const Index> ascending, Index count, const char* done) {
+  for (const Index index : ascending)
+    if (index < 0 || index >= count)
+      throw InvalidArgument("pattern " + std::to_string(index) + " can't be " + done + ": the memory has " +
+                            std::to_string(count) + " patterns");
+  const auto twice = std::adjacent_find(ascending.begin(), ascending.end());
+  if (twice != ascending.end()) throw InvalidArgument("pattern " + std::to_string(*twice) + " is named twice");
 }
 
-/// The patterns to drop, in order.
-std::vector<Index> ascending(std::span<const Index> indices, Index count) {
+std::vector<Index> sorted(std::span<const Index> indices) {
   check_on_host(indices, "indices");
   std::vector<Index> result(indices.begin(), indices.end());
   std::sort(result.begin(), result.end());
-  for (const Index index : result)
-    if (index < 0 || index >= count)
-      throw InvalidArgument("pattern " + std::to_string(index) + " can't be forgotten: the memory has " +
-                            std::to_string(count) + " patterns");
-  const auto twice = std::adjacent_find(result.begin(), result.end());
-  if (twice != result.end()) throw InvalidArgument("pattern " + std::to_string(*twice) + " is named twice");
   return result;
+}
+
+/// Patterns and contents that a memory is to take.
+struct Newcomers {
+  Rows patterns;
+  Rows contents;
+};
+
+/// As they will be stored.
+Newcomers take_newcomers(const MemoryState& state, MatrixView<const float> patterns, MatrixView<const float> contents) {
+  Rows given_patterns(state.device, patterns, "patterns");
+  if (patterns.columns != state.patterns.columns())
+    throw InvalidArgument("patterns have " + std::to_string(patterns.columns) + " columns, the memory's dimension is " +
+                          std::to_string(state.patterns.columns()));
+  const Index content_columns = state.contents.columns();
+  const bool given = are_given(contents);
+  if (given != (content_columns > 0))
+    throw InvalidArgument(given ? "contents were given, but the memory has none"
+                                : "the memory has contents; none were given");
+  Rows given_contents = take_contents(state.device, contents, patterns.rows);
+  if (given && contents.columns != content_columns)
+    throw InvalidArgument("contents have " + std::to_string(contents.columns) + " columns, those of the memory " +
+                          std::to_string(content_columns));
+  return {.patterns = rounded(std::move(given_patterns), storage_of(state.rule), "patterns"),
+          .contents = rounded(std::move(given_contents), content_storage_of(state.rule), "contents")};
+}
+
+/// These rows with others in some places.
+Matrix<float> with_rows(Matrix<float> rows, std::span<const Index> places, MatrixView<const float> others) {
+  for (Index i = 0; i < others.rows; ++i)
+    std::copy_n(others.row(i), others.columns, rows.view().row(places[static_cast<std::size_t>(i)]));
+  return rows;
 }
 
 }  // namespace
@@ -424,7 +455,7 @@ std::vector<Index> ascending(std::span<const Index> indices, Index count) {
 Memory::Memory(std::shared_ptr<detail::MemoryState> state) : state_(std::move(state)) {}
 
 Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<const float> patterns,
-                            MatrixView<const float> contents) {
+                            MatrixView<const float> contents, std::optional<Identifiers> identifiers) {
   check_parameters(rule);
   check_separation(rule);
   check_storage(device, rule);
@@ -435,7 +466,8 @@ Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<c
   Rows own_contents = take_contents(device, contents, patterns.rows);
   own = rounded(std::move(own), storage_of(rule), "patterns");
   own_contents = rounded(std::move(own_contents), content_storage_of(rule), "contents");
-  return Memory(make_state(device, without_contents(rule), std::move(own), std::move(own_contents)));
+  return Memory(make_state(device, without_contents(rule), std::move(own), std::move(own_contents),
+                           std::move(identifiers).value_or(Identifiers(patterns.rows))));
 }
 
 Memory Memory::hebbian(const Device& device, MatrixView<const float> patterns, const HebbianOptions& options) {
@@ -485,34 +517,23 @@ Memory Memory::make(const Device& device, std::string_view rule, MatrixView<cons
 }
 
 void Memory::imprint(MatrixView<const float> new_patterns, MatrixView<const float> new_contents) {
-  detail::Rows given_patterns(device(), new_patterns, "patterns");
-  if (new_patterns.columns != dimension())
-    throw InvalidArgument("patterns have " + std::to_string(new_patterns.columns) +
-                          " columns, the memory's dimension is " + std::to_string(dimension()));
+  const detail::Newcomers newcomers = detail::take_newcomers(*state_, new_patterns, new_contents);
   if (detail::has_rows(state_->rule, dimension()))
     throw NotSupported("the memory has weights or priors for each of its " + std::to_string(pattern_count()) +
                        " patterns, and none for new ones; make it anew");
-  const bool has_contents = content_dimension() > 0;
-  const bool given = detail::are_given(new_contents);
-  if (given != has_contents)
-    throw InvalidArgument(given ? "contents were given, but the memory has none"
-                                : "the memory has contents; none were given");
-  detail::Rows given_contents = detail::take_contents(device(), new_contents, new_patterns.rows);
-  if (given && new_contents.columns != content_dimension())
-    throw InvalidArgument("contents have " + std::to_string(new_contents.columns) + " columns, those of the memory " +
-                          std::to_string(content_dimension()));
   if (new_patterns.rows == 0) return;
-  const detail::Rows own_patterns =
-      detail::rounded(std::move(given_patterns), detail::storage_of(state_->rule), "patterns");
-  const detail::Rows own_contents =
-      detail::rounded(std::move(given_contents), detail::content_storage_of(state_->rule), "contents");
-  if (detail::append(state_, own_patterns.view(), own_contents.view())) return;
-  state_ = detail::make_state(state_->device, state_->rule, detail::stack(state_->patterns.copy(), own_patterns.view()),
-                              detail::stack(state_->contents.copy(), own_contents.view()), true);
+  if (detail::append(state_, newcomers.patterns.view(), newcomers.contents.view())) return;
+  detail::Identifiers identifiers = state_->identifiers;
+  identifiers.make_room(new_patterns.rows);
+  identifiers.append(new_patterns.rows);
+  state_ = detail::make_state(
+      state_->device, state_->rule, detail::stack(state_->patterns.copy(), newcomers.patterns.view()),
+      detail::stack(state_->contents.copy(), newcomers.contents.view()), std::move(identifiers), true);
 }
 
 void Memory::forget(std::span<const Index> indices) {
-  const std::vector<Index> forgotten = detail::ascending(indices, pattern_count());
+  const std::vector<Index> forgotten = detail::sorted(indices);
+  detail::check_indices(forgotten, pattern_count(), "forgotten");
   const auto left = pattern_count() - static_cast<Index>(forgotten.size());
   if (left == pattern_count()) return;
   if (left > 0 && detail::remove(state_, forgotten)) return;
@@ -525,8 +546,31 @@ void Memory::forget(std::span<const Index> indices) {
   detail::check_arrays(rule, left, dimension());
   state_ = detail::make_state(
       state_->device, rule, detail::select_rows(state_->patterns.copy(), kept),
-      content_dimension() == 0 ? Matrix<float>() : detail::select_rows(state_->contents.copy(), kept), true);
+      content_dimension() == 0 ? Matrix<float>() : detail::select_rows(state_->contents.copy(), kept),
+      detail::without(state_->identifiers, forgotten), true);
 }
+
+void Memory::replace(std::span<const Index> indices, MatrixView<const float> new_patterns,
+                     MatrixView<const float> new_contents) {
+  detail::check_indices(detail::sorted(indices), pattern_count(), "replaced");
+  const detail::Newcomers newcomers = detail::take_newcomers(*state_, new_patterns, new_contents);
+  if (new_patterns.rows != static_cast<Index>(indices.size()))
+    throw InvalidArgument(std::to_string(new_patterns.rows) + " patterns were given to replace " +
+                          std::to_string(indices.size()));
+  if (indices.empty()) return;
+  state_ = detail::make_state(
+      state_->device, state_->rule, detail::with_rows(state_->patterns.copy(), indices, newcomers.patterns.view()),
+      detail::with_rows(state_->contents.copy(), indices, newcomers.contents.view()), state_->identifiers, true);
+}
+
+Index Memory::identifier_of(Index index) const {
+  if (index < 0 || index >= pattern_count())
+    throw InvalidArgument("there is no pattern " + std::to_string(index) + ": the memory has " +
+                          std::to_string(pattern_count()));
+  return state_->identifiers[index];
+}
+
+Index Memory::index_of(Index identifier) const { return state_->identifiers.index_of(identifier); }
 
 MatrixView<const float> Memory::patterns() const { return state_->patterns.view(); }
 MatrixView<const float> Memory::contents() const { return state_->contents.view(); }
@@ -550,7 +594,8 @@ Evaluation Memory::evaluation() const { return state_->evaluation; }
 Memory Memory::copy_to(const Device& target) const {
   if (target == device()) return *this;
   detail::check_storage(target, state_->rule);
-  return Memory(detail::make_state(target, state_->rule, state_->patterns.copy(), state_->contents.copy()));
+  return Memory(
+      detail::make_state(target, state_->rule, state_->patterns.copy(), state_->contents.copy(), state_->identifiers));
 }
 
 }  // namespace attractor

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "host/src/engine.hpp"
+#include "host/src/identifiers.hpp"
 #include "host/src/pattern_statistics.hpp"
 #include "host/src/projection.hpp"
 #include "host/src/rule.hpp"
@@ -23,6 +24,7 @@ struct MemoryState {
   Storkey storkey;        ///< the same of Storkey memories
   StoredRows patterns;
   StoredRows contents;
+  Identifiers identifiers;  ///< of the patterns
 };
 
 }  // namespace attractor::detail

@@ -21,6 +21,14 @@ namespace fs = std::filesystem;
   throw FileError(what + ": " + std::generic_category().message(error));
 }
 
+/// A name in a file's folder, or an absolute one. Made of strings: libstdc++ crashes where it appends to a path and
+/// finds no memory for that.
+fs::path beside(const fs::path& file, const std::string& name) {
+  std::string folder = file.parent_path().string();
+  if (name.starts_with('/') || folder.empty()) return name;
+  return folder += "/" + name;
+}
+
 /// Where links lead, be it to nothing.
 fs::path follow_links(const fs::path& path) {
   constexpr int most_links = 40;
@@ -30,7 +38,7 @@ fs::path follow_links(const fs::path& path) {
     if (i == most_links) throw_error("can't follow the link " + path.string(), ELOOP);
     const fs::path next = fs::read_symlink(target, error);
     if (error) throw FileError("can't follow the link " + target.string() + ": " + error.message());
-    target = target.parent_path() / next;
+    target = beside(target, next.string());
   }
   return target;
 }
@@ -78,8 +86,7 @@ Replacement::~Replacement() { remove(); }
 void Replacement::create(unsigned permissions) {
   static std::atomic<unsigned> count = 0;
   do {
-    path_ = target_;
-    path_.replace_filename(".attractor." + std::to_string(getpid()) + "." + std::to_string(count++) + ".tmp");
+    path_ = beside(target_, ".attractor." + std::to_string(getpid()) + "." + std::to_string(count++) + ".tmp");
     file_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions);
   } while (file_ < 0 && errno == EEXIST);
   if (file_ < 0) fail("create");
@@ -99,9 +106,10 @@ void Replacement::write(const void* data, std::uint64_t size) {
 void Replacement::replace() {
   if (uninterrupted([&] { return fsync(file_); }) != 0) fail("write");
   close();
+  const fs::path folder = target_.parent_path();  // Nothing may fail once the file is in its place.
   if (rename(path_.c_str(), target_.c_str()) != 0) throw_error("can't replace " + target_.string(), errno);
   path_.clear();
-  sync_folder(target_.parent_path());
+  sync_folder(folder);
 }
 
 void Replacement::close() {

@@ -250,4 +250,7 @@ std::string describe(const Rule& rule);
 /// an adaptive rule, which is more than words.
 Rule read_rule(std::string_view text);
 
+/// Gives a rule its thresholds and log-priors. @throws InvalidArgument it has no use for some.
+void set_arrays(Rule& rule, const RuleArrays& arrays);
+
 }  // namespace attractor::detail

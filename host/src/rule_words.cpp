@@ -4,6 +4,8 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include <attractor/error.hpp>
 
@@ -114,6 +116,26 @@ Rule read_rule(std::string_view text) {
   const Words words = rest.empty() ? Words() : parameters_of(whole, rest.substr(1, rest.size() - 2));
   NameList known;
   return rule_of_kind(whole, trimmed(whole.substr(0, name_end)), words, known);
+}
+
+void set_arrays(Rule& rule, const RuleArrays& arrays) {
+  const auto refuse = [&](const char* what, const std::vector<float>& values) {
+    if (!values.empty())
+      throw InvalidArgument("a " + std::string(name_of(rule)) + " memory has no " + what + "; " +
+                            std::to_string(values.size()) + " of them were given");
+  };
+  std::visit(
+      [&](auto& kind) {
+        if constexpr (requires { kind.thresholds; })
+          kind.thresholds = arrays.thresholds;
+        else
+          refuse("thresholds", arrays.thresholds);
+        if constexpr (requires { kind.log_prior; })
+          kind.log_prior = arrays.log_prior;
+        else
+          refuse("log-priors", arrays.log_prior);
+      },
+      rule);
 }
 
 }  // namespace attractor::detail

@@ -1,31 +1,42 @@
 #include "host/src/safetensors.hpp"
 
 #include <array>
+#include <cstddef>
 #include <limits>
-#include <utility>
 
 namespace attractor::detail {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, PatternStorage>, 3> dtypes = {
-    {{"F32", PatternStorage::float32}, {"F16", PatternStorage::float16}, {"BF16", PatternStorage::bfloat16}}};
+struct TypeTraits {
+  std::string_view name;
+  TensorType type;
+  std::uint64_t size;
+};
+
+constexpr std::array<TypeTraits, 4> types = {{{"F32", TensorType::f32, 4},
+                                              {"F16", TensorType::f16, 2},
+                                              {"BF16", TensorType::bf16, 2},
+                                              {"I64", TensorType::i64, 8}}};
+
+const TypeTraits& traits_of(TensorType type) { return types[static_cast<std::size_t>(type)]; }
 
 }  // namespace
 
-std::string_view dtype_of(PatternStorage elements) {
-  for (const auto& [name, value] : dtypes)
-    if (value == elements) return name;
-  return {};
+TensorType type_of(PatternStorage elements) {
+  if (elements == PatternStorage::float16) return TensorType::f16;
+  return elements == PatternStorage::bfloat16 ? TensorType::bf16 : TensorType::f32;
 }
 
-std::optional<PatternStorage> elements_of(std::string_view dtype) {
-  for (const auto& [name, value] : dtypes)
-    if (name == dtype) return value;
+std::string_view name_of(TensorType type) { return traits_of(type).name; }
+
+std::optional<TensorType> type_named(std::string_view name) {
+  for (const TypeTraits& traits : types)
+    if (traits.name == name) return traits.type;
   return std::nullopt;
 }
 
-std::uint64_t byte_count(const std::vector<Index>& shape, PatternStorage elements) {
-  std::uint64_t count = elements == PatternStorage::float32 ? 4 : 2;
+std::uint64_t byte_count(const std::vector<Index>& shape, TensorType type) {
+  std::uint64_t count = traits_of(type).size;
   for (const Index size : shape)
     if (__builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count))
       return std::numeric_limits<std::uint64_t>::max();

@@ -1,6 +1,6 @@
 #include <bit>
-#include <nlohmann/json.hpp>
 
+#include "host/src/checksum.hpp"
 #include "host/src/replacement.hpp"
 #include "host/src/safetensors.hpp"
 
@@ -9,17 +9,28 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "tensors are written as they lie in memory");
 
-/// The JSON of the header, padded so that the tensors are aligned.
-std::string make_header(const Metadata& metadata, const std::vector<TensorView>& tensors) {
-  nlohmann::json header = {{"__metadata__", metadata}};
+std::uint64_t size_of(const TensorView& tensor) { return byte_count(tensor.shape, tensor.type); }
+
+SafetensorsHeader make_header(const Metadata& metadata, const std::vector<TensorView>& tensors) {
+  SafetensorsHeader header{.metadata = metadata, .tensors = {}};
   std::uint64_t offset = 0;
   for (const TensorView& tensor : tensors) {
-    const std::uint64_t end = offset + byte_count(tensor.shape, tensor.elements);
-    header[tensor.name] = {
-        {"dtype", dtype_of(tensor.elements)}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    const std::uint64_t end = offset + size_of(tensor);
+    header.tensors[tensor.name] = {
+        .type = std::string(name_of(tensor.type)), .shape = tensor.shape, .begin = offset, .end = end};
     offset = end;
   }
-  std::string text = header.dump();
+  const auto add_elements = [&](Checksum& sum, const std::string& name) {
+    for (const TensorView& tensor : tensors)
+      if (tensor.name == name) sum.add(tensor.data, size_of(tensor));
+  };
+  header.metadata[checksum_name] = checksum_of(header, add_elements);
+  return header;
+}
+
+/// The JSON of a header, padded so that the tensors are aligned.
+std::string padded_json(const SafetensorsHeader& header) {
+  std::string text = to_json(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   return text;
 }
@@ -28,12 +39,12 @@ std::string make_header(const Metadata& metadata, const std::vector<TensorView>&
 
 void write_safetensors(const std::filesystem::path& path, const Metadata& metadata,
                        const std::vector<TensorView>& tensors) {
-  const std::string header = make_header(metadata, tensors);
+  const std::string header = padded_json(make_header(metadata, tensors));
   const std::uint64_t length = header.size();
   Replacement file(path);
   file.write(&length, sizeof(length));
   file.write(header.data(), length);
-  for (const TensorView& tensor : tensors) file.write(tensor.data, byte_count(tensor.shape, tensor.elements));
+  for (const TensorView& tensor : tensors) file.write(tensor.data, size_of(tensor));
   file.replace();
 }
 

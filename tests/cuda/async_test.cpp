@@ -80,6 +80,19 @@ TEST_P(CudaAsyncTest, TakesClampedNeuronsAndManagedMemory) {
   EXPECT_TRUE(same_results(data.results.read(), relaxer_.relax(queries_, {.clamped = mask.view()})));
 }
 
+TEST_P(CudaAsyncTest, RelaxesInPlace) {
+  for (const Place place : {Place::device, Place::managed}) {
+    const DeviceData data(queries_, expected_, place);
+    RelaxationView results = data.results.view();
+    results.states = data.queries.view();
+
+    relax_async(relaxer_, data.queries.view(), results, {.stream = stream_.get()});
+
+    synchronise(stream_);
+    EXPECT_TRUE(same_bits(data.queries.read(), expected_.states)) << to_string(place);
+  }
+}
+
 /// Queries come and states go by copies on the same stream; what comes after doesn't change what went before.
 TEST_P(CudaAsyncTest, RunsInTheOrderOfItsStream) {
   const Index count = queries_.rows();

@@ -64,3 +64,30 @@ def test_no_memory(rng, tmp_path):
         attractor.load(broken)
     with pytest.raises(attractor.FileError):
         attractor.save(attractor.Memory.hebbian(signs(rng, 1, 2)), pathlib.Path(tmp_path) / "no" / "such" / "folder")
+
+
+def test_tensors_of_others(rng, tmp_path):
+    """A file as other libraries write it: tensors of their names, and no word of memories."""
+    patterns, contents = floats(rng, 5, 12), floats(rng, 5, 3).astype(np.float16)
+    header = json.dumps({"weight": {"dtype": "F32", "shape": [5, 12], "data_offsets": [0, 240]},
+                         "labels": {"dtype": "F16", "shape": [5, 3], "data_offsets": [240, 270]}}).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + patterns.tobytes() + contents.tobytes())
+    memory = attractor.load(path, rule="exponential(beta = 0.5)", patterns="weight", contents="labels")
+    assert memory.kind == "exponential"
+    np.testing.assert_array_equal(memory.patterns, patterns)
+    np.testing.assert_array_equal(memory.contents, contents)
+    with pytest.raises(attractor.FileError, match="no tensor patterns"):
+        attractor.load(path, rule="exponential")
+    with pytest.raises(attractor.InvalidArgument, match="no rule"):
+        attractor.load(path, patterns="weight")
+
+
+def test_damage_is_noticed(rng, tmp_path):
+    path = tmp_path / "memory.safetensors"
+    attractor.save(attractor.Memory.hebbian(signs(rng, 3, 20)), path)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(attractor.FileError, match="checksum"):
+        attractor.load(path)

@@ -312,6 +312,23 @@ def test_imprint_and_forget(rng):
     np.testing.assert_array_equal(shown, patterns[:3])
 
 
+def test_replace_and_identifiers(rng):
+    patterns, contents, others = signs(rng, 5, 20), floats(rng, 5, 2), signs(rng, 2, 20)
+    memory = attractor.Memory.modern_hopfield(patterns, contents=contents)
+    np.testing.assert_array_equal(memory.identifiers, range(5))
+    memory.forget([1])
+    memory.imprint(others[:1], contents[:1])
+    assert memory.identifiers.dtype == np.int64
+    np.testing.assert_array_equal(memory.identifiers, [0, 2, 3, 4, 5])
+    assert [memory.index_of(i) for i in range(7)] == [0, -1, 1, 2, 3, 4, -1]
+    memory.replace([3, 0], others, contents[:2])
+    np.testing.assert_array_equal(memory.patterns, [others[1], patterns[2], patterns[3], others[0], others[0]])
+    np.testing.assert_array_equal(memory.contents, contents[[1, 2, 3, 0, 0]])
+    np.testing.assert_array_equal(memory.identifiers, [0, 2, 3, 4, 5])
+    with pytest.raises(attractor.InvalidArgument, match="pattern 5 can't be replaced"):
+        memory.replace([5], others[:1], contents[:1])
+
+
 def test_shown_patterns_outlive_the_memory_and_cannot_be_written(rng):
     patterns = signs(rng, 5, 20)
     shown = attractor.Memory.hebbian(patterns).patterns

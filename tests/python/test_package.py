@@ -1,4 +1,4 @@
-"""What the package itself promises: names, stubs, documentation, and the README's example."""
+"""What the package itself promises: names, stubs and documentation."""
 
 import importlib.metadata
 import pathlib
@@ -60,12 +60,3 @@ def test_the_command_comes_along(tmp_path):
     run("relax", "memory.safetensors", "queries.npy", "-o", "states.npy", "--quiet", "--device", "cpu")
     expected = attractor.Relaxer(memory).relax(0.5 * patterns).states
     assert np.array_equal(np.load(tmp_path / "states.npy"), expected)
-
-
-def test_the_example_in_the_readme(capsys):
-    text = (PROJECT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 1
-    exec(compile(blocks[0], "README.md", "exec"), {})
-    printed = capsys.readouterr().out
-    assert re.fullmatch(r"9\d\d of 1000 recovered.*\n", printed)

@@ -146,6 +146,20 @@ void forget(SharedMemory& memory, const nb::object& indices) {
   memory.change([&](Memory& changed) { changed.forget(rows); });
 }
 
+void replace(SharedMemory& memory, const nb::object& indices, const Array& patterns, const MaybeArray& contents) {
+  const std::vector<Index> places = read_indices(indices, "indices");
+  const FloatMatrix rows(patterns, "patterns");
+  const FloatMatrix content_rows(contents, "contents");
+  memory.change([&](Memory& changed) { changed.replace(places, rows.view(), content_rows.view()); });
+}
+
+Result identifiers(const SharedMemory& shared) {
+  const Memory memory = shared.now();
+  std::vector<Index> result(static_cast<std::size_t>(memory.pattern_count()));
+  for (std::size_t i = 0; i < result.size(); ++i) result[i] = memory.identifier_of(static_cast<Index>(i));
+  return give(Library::numpy, std::move(result));
+}
+
 /// A memory's own rows, which stay as they are as long as the array that shows them keeps a copy of the memory.
 Result show_rows(const SharedMemory& memory, MatrixView<const float> (Memory::*rows)() const) {
   auto kept = std::make_unique<Memory>(memory.now());
@@ -269,6 +283,10 @@ void bind_changes(nb::class_<SharedMemory>& type) {
 the memory has some. Relaxers made before keep the memory as it was.)")
       .def("forget", &forget, nb::arg("indices"), "Removes the patterns with these indices; later ones move up.")
       .def(
+          "replace", &replace, nb::arg("indices"), nb::arg("patterns"), nb::arg("contents") = nb::none(),
+          R"(Puts others [Q, D], with contents [Q, M] exactly if the memory has some, in the places of the patterns with
+these indices [Q], which keep their identifiers, at the cost of making the memory anew once.)")
+      .def(
           "copy_to",
           [](const SharedMemory& self, const Device& device) {
             const Memory memory = self.now();
@@ -295,6 +313,13 @@ void bind_queries(nb::class_<SharedMemory>& type) {
             return self.now().content_dimension() == 0 ? std::optional<Result>() : show_rows(self, &Memory::contents);
           },
           "The contents as given, [P, M], as for `patterns`; None where the memory is auto-associative.")
+      .def_prop_ro("identifiers", &identifiers,
+                   "What patterns go by whatever becomes of others: int64 [P], a NumPy array that ascends. Patterns "
+                   "that are imprinted get the next numbers; none is given twice.")
+      .def(
+          "index_of", [](const SharedMemory& self, Index identifier) { return self.now().index_of(identifier); },
+          nb::arg("identifier"),
+          "The index of the pattern that goes by this identifier; −1 if the memory has it no more, or never had.")
       .def_prop_ro(
           "dimension", [](const SharedMemory& self) { return self.now().dimension(); }, "D.")
       .def_prop_ro(

@@ -192,7 +192,8 @@ stop: a StopSource that ends the call early; what had not begun has the status c
           nb::arg("valid_patterns") = nb::none(), nb::arg("log_prior") = nb::none(), nb::arg("betas") = nb::none(),
           nb::arg("progress") = nb::none(), nb::arg("stop") = nb::none(),
           R"(The same into arrays of the caller's, of the types and shapes that Relaxation has: states, and what else is
-wanted. Their rows must be contiguous, and nothing may overlap the queries or one another.
+wanted. Their rows must be contiguous, and nothing may overlap the queries or one another; but states may be
+the queries themselves, which are then relaxed in place.
 
 On the CPU states and contents may also be float16 or bfloat16, to which they are rounded, and states under sign updates
 int8, of queries in int8 or Bits, or Bits, of queries in these.)")

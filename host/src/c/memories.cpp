@@ -80,6 +80,25 @@ attractor_result attractor_memory_forget(attractor_memory* memory, const int64_t
   });
 }
 
+attractor_result attractor_memory_replace(attractor_memory* memory, const int64_t* patterns, size_t count,
+                                          const attractor_tensor* others, const attractor_tensor* contents) {
+  return guarded([&] {
+    if (count > 0) there(patterns, "patterns");
+    there(memory, "memory")
+        .value.replace(std::span(patterns, count), float_matrix(there(others, "others"), "others"),
+                       optional_float_matrix(contents, "contents"));
+  });
+}
+
+int64_t attractor_memory_identifier_of(const attractor_memory* memory, int64_t pattern) {
+  const bool is_there = pattern >= 0 && pattern < memory->value.pattern_count();
+  return is_there ? memory->value.identifier_of(pattern) : -1;
+}
+
+int64_t attractor_memory_index_of(const attractor_memory* memory, int64_t identifier) {
+  return memory->value.index_of(identifier);
+}
+
 int64_t attractor_memory_dimension(const attractor_memory* memory) { return memory->value.dimension(); }
 int64_t attractor_memory_pattern_count(const attractor_memory* memory) { return memory->value.pattern_count(); }
 int64_t attractor_memory_content_dimension(const attractor_memory* memory) { return memory->value.content_dimension(); }

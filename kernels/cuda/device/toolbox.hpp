@@ -16,7 +16,7 @@ namespace attractor::cuda {
 inline constexpr std::size_t steps_ahead = 4;
 
 struct Toolbox {
-  Blas blas = make_blas();
+  Blas blas;  ///< made for the first product
   PinnedArray<QueryCounts> counts{steps_ahead, "query counts"};
   std::array<Event, steps_ahead> arrived = {make_event(), make_event(), make_event(), make_event()};
 
@@ -24,5 +24,26 @@ struct Toolbox {
 };
 
 using ToolboxPool = Pool<Toolbox>;
+
+/// The products of a call, on its stream. cuBLAS is loaded and asked for nothing before there is one.
+class Multiplier {
+ public:
+  Multiplier(Toolbox& tools, cublasMath_t mode, cudaStream_t stream) : tools_(tools), mode_(mode), stream_(stream) {}
+
+  [[nodiscard]] cublasHandle_t blas() {
+    if (is_ready_) return tools_.blas.get();
+    if (tools_.blas.get() == nullptr) tools_.blas = make_blas();
+    check(cublasSetStream(tools_.blas.get(), stream_), "cublasSetStream");
+    check(cublasSetMathMode(tools_.blas.get(), mode_), "cublasSetMathMode");
+    is_ready_ = true;
+    return tools_.blas.get();
+  }
+
+ private:
+  Toolbox& tools_;
+  cublasMath_t mode_;
+  cudaStream_t stream_;
+  bool is_ready_ = false;
+};
 
 }  // namespace attractor::cuda

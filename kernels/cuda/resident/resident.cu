@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/cuda/device/launch.hpp"
+#include "kernels/cuda/resident/resident_fit.hpp"
 #include "kernels/cuda/resident/resident_worker.cuh"
 #include "kernels/sizes.hpp"
 
@@ -16,7 +17,9 @@ namespace {
 using resident::Form;
 using resident::Launch;
 using resident::Layout;
+using resident::SharedMemoryLimits;
 using resident::Storage;
+using resident::StoredMatrix;
 
 extern __shared__ uint4 shared_memory[];
 
@@ -49,70 +52,12 @@ Kernel kernel_for(const Layout& layout) {
 
 Kernel kernel_for(const Layout& layout) { return layout.slots == 64 ? kernel_for<64>(layout) : kernel_for<32>(layout); }
 
-int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-/// Gives the parts of shared memory their places.
-void place(Layout& layout) {
-  const int element = layout.storage == Storage::single ? 4 : 2;
-  const int stride = resident::sum_stride(layout.slots);
-  const int sums = resident::row_threads(layout.threads) * stride;
-  int at = 0;
-  const auto take = [&](int bytes) {
-    const int start = at;
-    at += round_up(bytes, 16);
-    return start;
-  };
-  const bool factored = layout.form == Form::factored;
-  take(layout.rows * layout.row_stride * element);
-  layout.diagonal = take(factored ? layout.neurons * 4 : 0);
-  layout.image_bytes = at;
-  layout.states = take(layout.neurons * layout.slots * 4);
-  layout.scores = take(factored ? layout.rows * stride * 4 : 0);
-  layout.partial_scores = take((layout.slices - 1) * resident::patterns_of_pass(layout) * stride * 4);
-  layout.energy_sums = take(sums * 4);
-  layout.change_sums = take(sums * 4);
-  layout.masks = take(layout.neurons / resident::tile_rows * layout.slots);
-  layout.changes = take(layout.neurons / resident::tile_rows * layout.slots);
-  layout.slot_table = take(layout.slots * resident::slot_bytes + static_cast<int>(sizeof(resident::BlockState)));
-  layout.bytes = at;
-}
-
-/// 8, 16, 32, or a multiple of 32.
-int padded_patterns(Index patterns) {
-  const int count = static_cast<int>(patterns);
-  if (count <= 8) return 8;
-  return count <= 16 ? 16 : round_up(count, resident::pass_patterns);
-}
-
-/// A row or column count beyond what any shared memory holds; up to it, sizes in bytes are within int's range.
-constexpr Index most_rows = 4096;
-
-/// A dense readout stays in the registers of a block.
-constexpr Index most_dense_rows = 256;
-
-Layout make_layout(Form form, Storage storage, Index patterns, Index dimension, int slots) {
-  Layout layout{.form = form, .storage = storage, .slots = slots, .dimension = static_cast<int>(dimension)};
-  layout.neurons = round_up(layout.dimension, 64);
-  // 16 bytes apart: the rows that a warp reads at a time fall into different banks.
-  layout.row_stride = layout.neurons + (storage == Storage::single ? 4 : 8);
-  layout.threads = form == Form::factored ? 128 : layout.neurons <= 128 ? layout.neurons : 256;
-  layout.rows = form == Form::factored ? padded_patterns(patterns) : layout.neurons;
-  layout.slices = form == Form::factored ? resident::score_groups(layout) : 1;
-  return layout;
-}
-
 bool exact_in_half(MatrixView<const float> values) {
   for (Index i = 0; i < values.rows; ++i)
     for (Index j = 0; j < values.columns; ++j)
       if (__half2float(__float2half(values(i, j))) != values(i, j)) return false;
   return true;
 }
-
-struct DeviceLimits {
-  int shared_bytes_of_block = 0;
-  int shared_bytes = 0;    ///< of a multiprocessor
-  int reserved_bytes = 0;  ///< of a block, for the system
-};
 
 int attribute(cudaDeviceAttr name) {
   int device = 0;
@@ -122,55 +67,33 @@ int attribute(cudaDeviceAttr name) {
   return value;
 }
 
-DeviceLimits device_limits() {
-  return {.shared_bytes_of_block = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin),
-          .shared_bytes = attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor),
-          .reserved_bytes = attribute(cudaDevAttrReservedSharedMemoryPerBlock)};
+SharedMemoryLimits device_limits() {
+  return {.of_block = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin),
+          .of_multiprocessor = attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor),
+          .reserved = attribute(cudaDevAttrReservedSharedMemoryPerBlock)};
 }
 
-/// With room for two blocks on a multiprocessor, so that one works while the other waits: fewer partial sums, which
-/// come together in more turns, make room. Else for one; empty where not even that fits.
-std::optional<Layout> fit_layout(Layout layout, const DeviceLimits& limits) {
-  std::optional<Layout> fits;
-  for (;; layout.slices /= 2) {
-    place(layout);
-    if (!fits && layout.bytes <= limits.shared_bytes_of_block) fits = layout;
-    if (2 * (layout.bytes + limits.reserved_bytes) <= limits.shared_bytes) return layout;
-    if (layout.slices == 1) return fits;
-  }
-}
-
-/// Weights in half precision only where they are exact and single precision doesn't fit. Many slots rather than few: a
-/// thread's tile of 8 × 8 makes as much of what it reads from shared memory as the arithmetic can take, one of 8 × 4
-/// doesn't.
+/// Weights in half precision only where they are exact and single precision doesn't fit.
 std::optional<Layout> choose_layout(Form form, MatrixView<const float> weights) {
-  if (weights.rows > most_rows || weights.columns > most_rows) return std::nullopt;
-  const DeviceLimits limits = device_limits();
-  for (const Storage storage : {Storage::single, Storage::half}) {
-    if (storage == Storage::half && !exact_in_half(weights)) break;
-    for (const int slots : {64, 32}) {
-      const std::optional<Layout> layout =
-          fit_layout(make_layout(form, storage, weights.rows, weights.columns, slots), limits);
-      if (layout) return layout;
-    }
-  }
-  return std::nullopt;
+  const SharedMemoryLimits limits = device_limits();
+  StoredMatrix matrix{.form = form, .rows = weights.rows, .columns = weights.columns};
+  const std::optional<Layout> single = fit_layout(matrix, limits);
+  if (single) return single;
+  matrix.storage = Storage::half;
+  const std::optional<Layout> half = fit_layout(matrix, limits);
+  return half && exact_in_half(weights) ? half : std::nullopt;
 }
 
-/// The least that a block of any layout needs, or no more than that where it is far too much.
 Index least_bytes(Form form, MatrixView<const float> weights) {
-  const Storage storage = exact_in_half(weights) ? Storage::half : Storage::single;
-  if (weights.rows > most_rows || weights.columns > most_rows)
-    return weights.rows * weights.columns * (storage == Storage::single ? 4 : 2);
-  Layout layout = make_layout(form, storage, weights.rows, weights.columns, 32);
-  layout.slices = 1;
-  place(layout);
-  return layout.bytes;
+  return resident::least_bytes({.form = form,
+                                .storage = exact_in_half(weights) ? Storage::half : Storage::single,
+                                .rows = weights.rows,
+                                .columns = weights.columns});
 }
 
 std::string explain(Form form, MatrixView<const float> weights) {
   return "a block needs at least " + std::to_string(least_bytes(form, weights)) +
-         " bytes of shared memory and may have " + std::to_string(device_limits().shared_bytes_of_block);
+         " bytes of shared memory and may have " + std::to_string(device_limits().of_block);
 }
 
 /// The weights as they lie in shared memory: neurons in the order of the state matrix.
@@ -278,7 +201,6 @@ std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> fac
 
 std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, std::span<const float> resolution,
                                                   float scale) {
-  if (weights.rows > most_dense_rows) return std::nullopt;
   const std::optional<Layout> layout = choose_layout(Form::dense, weights);
   if (!layout) return std::nullopt;
   return make_memory(*layout, weights, {}, resolution, scale);

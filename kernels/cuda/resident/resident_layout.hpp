@@ -20,6 +20,7 @@ inline constexpr int row_classes = 8;     ///< neurons k with the same k % 8 are
 inline constexpr int chunk_slots = 4;     ///< columns moved by one vector instruction
 inline constexpr int pass_patterns = 32;  ///< most patterns scored at a time
 inline constexpr int slot_bytes = 48;     ///< of the slot table, for each slot
+inline constexpr int block_bytes = 32;    ///< of what a block's threads share beside the slots
 
 /// A bit for each slot.
 using SlotMask = unsigned long long;  // NOLINT(google-runtime-int): the type of CUDA's bit functions

@@ -118,6 +118,7 @@ struct BlockState {
   Exchange exchange;
   int careful;  ///< nonzero: some query's readouts might leave the range of float, so all are looked at
 };
+static_assert(sizeof(BlockState) == block_bytes);
 
 /// One warp gives idle slots below `limit` the next queries.
 class Dispenser {

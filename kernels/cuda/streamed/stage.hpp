@@ -70,10 +70,7 @@ void relax_streamed(const Memory& memory, Index stride, const Job& job, void* bl
                     cudaStream_t stream) {
   Workspace workspace(block);
   Bench<Stage, Memory> bench(memory, stride, job.queries.rows, workspace);
-  cublasHandle_t blas = tools.blas.get();
-  check(cublasSetStream(blas, stream), "cublasSetStream");
-  check(cublasSetMathMode(blas, products == Products::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
-        "cublasSetMathMode");
+  Multiplier multiplier(tools, products == Products::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH, stream);
   check(cudaMemsetAsync(bench.slots.counts, 0, sizeof(QueryCounts), stream), "cudaMemsetAsync of the query counts");
   int rows = bench.rows;
   if constexpr (requires { bench.stage.start(job, stream); }) bench.stage.start(job, stream);
@@ -81,7 +78,8 @@ void relax_streamed(const Memory& memory, Index stride, const Job& job, void* bl
   CountFollower follower(tools, bench.slots.counts, stream);
   for (;;) {
     const RowTerms terms{.patterns = job.patterns, .slots = bench.slots.slot, .schedule = job.schedule};
-    launch_step(bench.stage.launch(bench.slots.states, rows, terms, blas, stream), job, bench.slots, rows, stream);
+    launch_step(bench.stage.launch(bench.slots.states, rows, terms, multiplier, stream), job, bench.slots, rows,
+                stream);
     std::swap(bench.slots.states, bench.slots.next);
     follower.follow();
     if (follower.latest() == job.queries.rows) return;

@@ -30,14 +30,14 @@ class FactoredStage {
         scores_(workspace.take<float>(elements(rows, padded(memory.factor.rows)))),
         products_(workspace.take<float>(elements(rows, memory.factor.stride))) {}
 
-  FactoredReadout launch(const float* states, int rows, const RowTerms& /*terms*/, cublasHandle_t blas,
+  FactoredReadout launch(const float* states, int rows, const RowTerms& /*terms*/, Multiplier& multiplier,
                          cudaStream_t /*stream*/) const {
     const DeviceMatrix& factor = memory_.factor;
     const int score_stride = padded(factor.rows);
-    multiply_transposed(blas, rows, factor.rows, factor.stride, 1.0F, states, factor.stride, factor.data.data(),
-                        factor.stride, scores_, score_stride);
-    multiply(blas, rows, factor.stride, factor.rows, scores_, score_stride, factor.data.data(), factor.stride, 0.0F,
-             products_, factor.stride);
+    multiply_transposed(multiplier.blas(), rows, factor.rows, factor.stride, 1.0F, states, factor.stride,
+                        factor.data.data(), factor.stride, scores_, score_stride);
+    multiply(multiplier.blas(), rows, factor.stride, factor.rows, scores_, score_stride, factor.data.data(),
+             factor.stride, 0.0F, products_, factor.stride);
     return {.products = products_,
             .stride = factor.stride,
             .scores = scores_,
@@ -65,11 +65,11 @@ class DenseStage {
   DenseStage(const StreamedDense& memory, Workspace& workspace, int rows)
       : memory_(memory), products_(workspace.take<float>(elements(rows, memory.weights.stride))) {}
 
-  DenseReadout launch(const float* states, int rows, const RowTerms& /*terms*/, cublasHandle_t blas,
+  DenseReadout launch(const float* states, int rows, const RowTerms& /*terms*/, Multiplier& multiplier,
                       cudaStream_t /*stream*/) const {
     const DeviceMatrix& weights = memory_.weights;
-    multiply(blas, rows, weights.stride, weights.rows, states, weights.stride, weights.data.data(), weights.stride,
-             0.0F, products_, weights.stride);
+    multiply(multiplier.blas(), rows, weights.stride, weights.rows, states, weights.stride, weights.data.data(),
+             weights.stride, 0.0F, products_, weights.stride);
     return {.products = products_,
             .stride = weights.stride,
             .resolution = memory_.resolution.data(),
@@ -104,7 +104,7 @@ class PointwiseStage {
   /// Before the first step.
   void start(const Job& job, cudaStream_t /*stream*/) { wants_signs_ = job.update.kind == UpdateRule::Kind::sign; }
 
-  PointwiseReadout launch(const float* states, int rows, const RowTerms& /*terms*/, cublasHandle_t /*blas*/,
+  PointwiseReadout launch(const float* states, int rows, const RowTerms& /*terms*/, Multiplier& /*multiplier*/,
                           cudaStream_t stream) const {
     for (int begin = 0; begin < memory_.patterns.rows; begin += chunk_patterns())
       read_out_chunk(begin, std::min(chunk_patterns(), memory_.patterns.rows - begin), states, rows, stream);
@@ -345,9 +345,9 @@ class SoftmaxStage {
       chunks_.emplace(workspace, rows, memory.patterns.rows, largest_stride(memory));
   }
 
-  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, cublasHandle_t blas,
+  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, Multiplier& multiplier,
                         cudaStream_t stream) const {
-    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, terms, blas, stream);
+    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, terms, multiplier, stream);
     readout.centre = memory_.centre.data();
     readout.terms = terms;
     return readout;
@@ -357,9 +357,9 @@ class SoftmaxStage {
 
   /// Readouts of `contents`, which has a row for every pattern.
   SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
-                          cublasHandle_t blas, cudaStream_t stream) const {
+                          Multiplier& multiplier, cudaStream_t stream) const {
     SoftmaxReadout readout = scan_ ? scan_->launch(memory_, contents, states, rows, terms, stream)
-                                   : read_out_chunks(contents, states, rows, terms, blas, stream);
+                                   : read_out_chunks(contents, states, rows, terms, multiplier, stream);
     add_terms(memory_, readout);
     return readout;
   }
@@ -367,7 +367,7 @@ class SoftmaxStage {
  private:
   /// Products by cuBLAS where scores come from such.
   SoftmaxReadout read_out_chunks(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
-                                 cublasHandle_t blas, cudaStream_t stream) const {
+                                 Multiplier& multiplier, cudaStream_t stream) const {
     const DeviceMatrix& patterns = memory_.patterns;
     const SoftmaxChunks chunks = chunks_->chunks(rows, contents.stride);
     const bool by_library = takes_plain_products(memory_);
@@ -376,14 +376,14 @@ class SoftmaxStage {
         [&](int begin, int count) {
           const ScoreJob job{states, rows, terms, begin, count, chunks.scores, chunks.chunk};
           if (!by_library) return launch_scores(memory_, job, stream);
-          multiply_transposed(blas, rows, count, patterns.stride, memory_.terms.beta, states, patterns.stride,
-                              patterns.row(begin), patterns.stride, chunks.scores, chunks.chunk);
+          multiply_transposed(multiplier.blas(), rows, count, patterns.stride, memory_.terms.beta, states,
+                              patterns.stride, patterns.row(begin), patterns.stride, chunks.scores, chunks.chunk);
           launch_memory_terms(memory_, job, stream);
         },
         [&](int begin, int count, float* readouts) {
           if (!by_library)
             return launch_chunk_readout(chunks.scores, chunks.chunk, rows, contents, begin, count, readouts, stream);
-          multiply(blas, rows, contents.stride, count, chunks.scores, chunks.chunk, contents.row(begin),
+          multiply(multiplier.blas(), rows, contents.stride, count, chunks.scores, chunks.chunk, contents.row(begin),
                    contents.stride, 0.0F, readouts, contents.stride);
         },
         stream);
@@ -413,9 +413,9 @@ class SettledStage {
         readouts_(workspace.take<float>(elements(rows, largest_stride(memory)))),
         chunk_readouts_(workspace.take<float>(several(memory) ? elements(rows, largest_stride(memory)) : 0)) {}
 
-  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, cublasHandle_t blas,
+  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, Multiplier& multiplier,
                         cudaStream_t stream) const {
-    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, terms, blas, stream);
+    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, terms, multiplier, stream);
     readout.centre = memory_.centre.data();
     readout.terms = terms;
     return readout;
@@ -425,7 +425,7 @@ class SettledStage {
 
   /// Readouts of `contents`, which has a row for every pattern.
   SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
-                          cublasHandle_t /*blas*/, cudaStream_t stream) const {
+                          Multiplier& /*multiplier*/, cudaStream_t stream) const {
     const int patterns = memory_.patterns.rows;
     launch_scores(memory_, {states, rows, terms, 0, patterns, scores_, score_stride(memory_)}, stream);
     launch_settle(memory_.terms.separation,
@@ -474,9 +474,9 @@ class KeepingStage : public SettledStage {
  public:
   using SettledStage::SettledStage;
 
-  KeepingReadout launch(const float* states, int rows, const RowTerms& terms, cublasHandle_t blas,
+  KeepingReadout launch(const float* states, int rows, const RowTerms& terms, Multiplier& multiplier,
                         cudaStream_t stream) const {
-    return {SettledStage::launch(states, rows, terms, blas, stream)};
+    return {SettledStage::launch(states, rows, terms, multiplier, stream)};
   }
 };
 
@@ -489,16 +489,16 @@ class AdaptiveStage {
   AdaptiveStage(const StreamedAdaptive& memory, Workspace& workspace, int rows)
       : memory_(memory), chunks_(workspace, rows, memory.patterns.rows, largest_stride(memory)) {}
 
-  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, cublasHandle_t blas,
+  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, Multiplier& multiplier,
                         cudaStream_t stream) const {
-    return read_out(memory_.patterns, states, rows, terms, blas, stream);
+    return read_out(memory_.patterns, states, rows, terms, multiplier, stream);
   }
 
   [[nodiscard]] float* passage() const { return chunks_.readouts(); }
 
   /// Readouts of `contents`, which has a row for every pattern.
   SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
-                          cublasHandle_t /*blas*/, cudaStream_t stream) const {
+                          Multiplier& /*multiplier*/, cudaStream_t stream) const {
     const SoftmaxChunks chunks = chunks_.chunks(rows, contents.stride);
     launch_softmax_chunks(
         chunks,
@@ -538,7 +538,7 @@ void recall_streamed(const Memory& memory, MatrixView<const float> states, const
   const int stride = memory.patterns.stride;
   Workspace workspace(block);
   Bench<Stage, Memory> bench(memory, stride, states.rows, workspace);
-  check(cublasSetStream(tools.blas.get(), stream), "cublasSetStream");
+  Multiplier multiplier(tools, CUBLAS_DEFAULT_MATH, stream);
   float* const batch = bench.slots.states;
   check(cudaMemsetAsync(batch, 0, elements(bench.rows, stride) * sizeof(float), stream), "cudaMemsetAsync of states");
   for (Index first = 0; first < states.rows; first += bench.rows) {
@@ -547,9 +547,8 @@ void recall_streamed(const Memory& memory, MatrixView<const float> states, const
               cudaMemcpyDeviceToDevice, stream, "states");
     const RowTerms row_terms = terms.slice(first, rows);
     const SoftmaxReadout readout =
-        memory.contents.rows > 0
-            ? bench.stage.read_out(memory.contents, batch, rows, row_terms, tools.blas.get(), stream)
-            : bench.stage.launch(batch, rows, row_terms, tools.blas.get(), stream);
+        memory.contents.rows > 0 ? bench.stage.read_out(memory.contents, batch, rows, row_terms, multiplier, stream)
+                                 : bench.stage.launch(batch, rows, row_terms, multiplier, stream);
     launch_kernel("normalise_kernel", normalise_kernel, {static_cast<unsigned>(rows), step_threads}, stream, readout,
                   contents.slice(first, rows));
   }

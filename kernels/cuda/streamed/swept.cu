@@ -74,7 +74,7 @@ class SweptStage {
     if (job.update.seed) launch_sweep_order(*job.update.seed, order_, Swept::matrix(memory_).columns, stream);
   }
 
-  SweptReadout launch(const float* states, int rows, const RowTerms& terms, cublasHandle_t /*blas*/,
+  SweptReadout launch(const float* states, int rows, const RowTerms& terms, Multiplier& /*multiplier*/,
                       cudaStream_t stream) const {
     const DeviceMatrix& matrix = Swept::matrix(memory_);
     launch_transposed_ordered_product({.rows = rows,
