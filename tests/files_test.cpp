@@ -609,9 +609,9 @@ TEST_F(PlainFilesTest, WhatTheyLackIsNamed) {
 
 TEST_F(FilesTest, AreReadAsOthersWriteThem) {
   // Any order of tensors, white space, integers of other types, metadata and tensors that mean nothing here.
-  const std::string header = "{ \"b\" : {\"dtype\":\"I16\",\"shape\":[2],\"data_offsets\":[16,20]},\n" +
-                             std::string(modern) +
-                             R"(,"patterns":{"shape":[2,2],"data_offsets":[0,16],"dtype":"F32"}}   )";
+  const std::string header =
+      "{ \"b\" : {\"dtype\":\"I16\",\"shape\":[2],\"data_offsets\":[16,20]},\n" + std::string(modern) +
+      R"(,"patterns":{"shape":[2,2],"by":{"whom":[1,{"dtype":null}]},"data_offsets":[0,16],"dtype":"F32"}}   )";
   const Memory memory = load_bytes(make_file(header, {1, 2, 3, 4, 0}));
 
   expect_same(memory, Memory::modern_hopfield(test_device(), matrix({{1, 2}, {3, 4}}), {.beta = 2.0F}));
@@ -644,7 +644,8 @@ TEST_F(FilesTest, WrongHeadersAreRefused) {
   refuse_tensor(R"({"dtype":"BF16","shape":[1,2],"data_offsets":[0,8]})", {"8 bytes", "shape"});
   refuse_tensor(R"({"dtype":"F32","shape":2,"data_offsets":[0,8]})", {"shape", "array"});
   refuse_tensor(R"({"dtype":"F32","shape":[1,-2],"data_offsets":[0,8]})", {"shape", "whole"});
-  refuse_tensor(R"({"dtype":"F32","shape":[1,2.0],"data_offsets":[0,8]})", {"shape", "whole"});
+  for (const std::string other : {"2.0", "null", "true", "\"2\"", "[2]", "{}"})
+    refuse_tensor(R"({"dtype":"F32","shape":[1,)" + other + R"(],"data_offsets":[0,8]})", {"shape", "whole"});
   refuse_tensor(R"({"dtype":"F32","shape":[1,18446744073709551615],"data_offsets":[0,8]})", {"shape", "whole"});
   refuse_tensor(R"({"dtype":"F32","shape":[1,3],"data_offsets":[0,8]})", {"8 bytes", "shape"});
   refuse_tensor(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})", {"1 dimensions"});
