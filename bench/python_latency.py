@@ -2,7 +2,7 @@
 """Microseconds of a call from Python that relaxes few queries, on the small memories of `latency`, of which the
 difference to that program's own is what Python costs.
 
-python_latency.py [--batches 1 8 64] [--calls 2000]: with a Python that has the module. Prints the median of calls on one
+python_latency.py [--batches 1 8 16 64] [--calls 2000]: with a Python that has the module. Prints the median of calls on one
 thread.
 """
 import argparse
@@ -24,7 +24,7 @@ def median_microseconds(call, count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64], help="numbers of queries")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 16, 64], help="numbers of queries")
     parser.add_argument("--calls", type=int, default=2000, help="calls of which the median is taken")
     arguments = parser.parse_args()
     rng = np.random.default_rng(1)

@@ -13,7 +13,8 @@
 #     lint-all         clang-tidy on everything, tests and benchmarks too
 #     all              all of these, and lint-all for lint
 #     cuda             the tests for a CUDA device, from PTX; CUDA_LAUNCHER, if set, is a command that provides one
-#     cuda-build       the same without a device: what nvcc's output alone can show
+#     python-cuda      the Python module's tests of arrays on a CUDA device, from PTX, with CUDA_LAUNCHER likewise
+#     cuda-build       the CUDA tests without a device: what nvcc's output alone can show
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
@@ -75,6 +76,16 @@ install_python_module() {
 test_python() {
   install_python_module
   "$python_environment/bin/python" -m pytest --quiet
+}
+
+# The extension as the other CUDA tests have the library, with the package's Python files beside it.
+test_python_cuda() {
+  local folder=build/python-cuda-environment
+  if [[ ! -x $folder/bin/pytest ]]; then /usr/bin/python3 -m venv "$folder"; fi
+  "$folder/bin/pip" install --quiet pytest numpy nanobind
+  configure_and_build cuda "-D ATTRACTOR_PYTHON=ON -D Python_EXECUTABLE=$PWD/$folder/bin/python" attractor_python
+  cp host/python/attractor/*.py build/cuda/host/python/attractor
+  PYTHONPATH=build/cuda/host/python ${CUDA_LAUNCHER:-} "$folder/bin/python" -m pytest --quiet -rs -m cuda
 }
 
 test_examples() {
@@ -178,12 +189,16 @@ run_job() {
       require_packages libgtest-dev
       lint all
       ;;
+    python-cuda)
+      require_packages libgtest-dev python3-dev python3-venv
+      test_python_cuda
+      ;;
     cuda | cuda-build)
       require_packages libgtest-dev python3
       if [[ $1 == cuda ]]; then test_cuda; else build_cuda; fi
       ;;
     *)
-      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan fuzz python examples docs packages benchmarks lint lint-all all cuda cuda-build" >&2
+      echo "tests/run.sh: unknown job '$1'; known: release debug asan tsan fuzz python examples docs packages benchmarks lint lint-all all cuda python-cuda cuda-build" >&2
       return 2
       ;;
   esac

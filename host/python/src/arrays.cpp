@@ -28,17 +28,29 @@ std::string shape_of(const Imported& array) {
   return text + (array.ndim() == 1 ? ",)" : ")");
 }
 
+template <class Imported>
+bool is_on_host(const Imported& array) {
+  return array.device_type() == nb::device::cpu::value || array.device_type() == nb::device::cuda_host::value;
+}
+
+template <class Imported>
+bool is_on_cuda(const Imported& array) {
+  return array.device_type() == nb::device::cuda::value || array.device_type() == nb::device::cuda_managed::value;
+}
+
 /// @throws as FloatMatrix.
 template <class Imported>
-void check_place_and_shape(const Imported& array, const std::string& what, std::size_t dimensions) {
-  if (array.device_type() != nb::device::cpu::value && array.device_type() != nb::device::cuda_host::value)
+void check_place_and_shape(const Imported& array, const std::string& what, std::size_t dimensions, Place place) {
+  if (!is_on_host(array) && (place == Place::host || !is_on_cuda(array)))
     throw NotSupported(what + " are not in host memory; copy them there");
   if (array.ndim() != dimensions)
     throw InvalidArgument(what + " have the shape " + shape_of(array) + "; they must have " +
                           std::to_string(dimensions) + (dimensions == 1 ? " dimension" : " dimensions"));
 }
 
-AnyArray import_array(nb::handle object, const std::string& what, std::size_t dimensions) {
+/// An array on a CUDA device comes in the order of its legacy default stream, which DLPack's exporters assume where no
+/// stream is named; the library waits for that.
+AnyArray import_array(nb::handle object, const std::string& what, std::size_t dimensions, Place place = Place::host) {
   AnyArray array;
   if (!nb::try_cast(object, array) || !array.is_valid())
     throw nb::type_error((what + " must be an array (NumPy's, PyTorch's, or of any library that exports DLPack or a " +
@@ -47,7 +59,7 @@ AnyArray import_array(nb::handle object, const std::string& what, std::size_t di
   // Results have none, which who asks for some should not find out by their absence.
   if (nb::cast<bool>(nb::getattr(object, "requires_grad", nb::bool_(false))))
     throw nb::type_error((what + " require gradients, which don't pass through; detach them").c_str());
-  check_place_and_shape(array, what, dimensions);
+  check_place_and_shape(array, what, dimensions, place);
   return array;
 }
 
@@ -115,11 +127,11 @@ BitView<Byte> bits_of(const Elements& elements, Byte* data, Index columns, const
 }
 
 /// A caller's array to be written.
-nb::ndarray<> import_target(const Array& array, const std::string& what, std::size_t dimensions) {
+nb::ndarray<> import_target(const Array& array, const std::string& what, std::size_t dimensions, Place place) {
   nb::ndarray<> target;
   if (!nb::try_cast(array, target) || !target.is_valid())
     throw nb::type_error((what + " must be an array that can be written; they are a " + type_of(array)).c_str());
-  check_place_and_shape(target, what, dimensions);
+  check_place_and_shape(target, what, dimensions, place);
   return target;
 }
 
@@ -127,8 +139,16 @@ nb::ndarray<> import_target(const Array& array, const std::string& what, std::si
   throw nb::type_error((what + " have elements of " + name_of(type) + "; they are written as " + written).c_str());
 }
 
+[[noreturn]] void refuse_conversion(const AnyArray& array, const std::string& what, const std::string& wanted) {
+  throw NotSupported(what + " on a device are taken as they are: of " + wanted + ", with rows that are contiguous; " +
+                     "they have elements of " + name_of(array.dtype()) + " and the strides " +
+                     std::to_string(array.stride(0)) + " and " + std::to_string(array.stride(1)));
+}
+
 template <class T>
-Matrix<T> converted(const Elements& elements, const std::string& what) {
+Matrix<T> converted(const AnyArray& array, const std::string& what) {
+  if (!is_on_host(array)) refuse_conversion(array, what, std::is_same_v<T, float> ? "float32" : "bytes");
+  const Elements elements = elements_of(array);
   Matrix<T> copy(elements.rows, elements.columns);
   unlocked([&] { convert(elements, copy.data(), what); });
   return copy;
@@ -205,24 +225,24 @@ Library library_of(nb::handle array) {
   return Library::numpy;
 }
 
-FloatMatrix::FloatMatrix(const Array& array, const std::string& what) { read(array, what); }
+FloatMatrix::FloatMatrix(const Array& array, const std::string& what, Place place) { read(array, what, place); }
 
-FloatMatrix::FloatMatrix(const std::optional<Array>& array, const std::string& what) {
-  if (array) read(*array, what);
+FloatMatrix::FloatMatrix(const std::optional<Array>& array, const std::string& what, Place place) {
+  if (array) read(*array, what, place);
 }
 
-void FloatMatrix::read(const Array& array, const std::string& what) {
-  source_ = import_array(array, what, 2);
+void FloatMatrix::read(const Array& array, const std::string& what, Place place) {
+  source_ = import_array(array, what, 2, place);
   const Elements elements = elements_of(source_);
   if (source_.dtype() == nb::dtype<float>() && has_plain_rows(elements)) {
     view_ = plain_view<float>(elements);
   } else {
-    copy_ = converted<float>(elements, what);
+    copy_ = converted<float>(source_, what);
     view_ = copy_;
   }
 }
 
-QueryMatrix::QueryMatrix(const Array& array, const std::string& what, const Device& device) {
+QueryMatrix::QueryMatrix(const Array& array, const std::string& what, const Device& device, Place place) {
   const bool takes_all = device.kind() == Device::Kind::cpu;
   if (nb::isinstance<Bits>(array)) {
     const auto& bits = nb::cast<const Bits&>(array);
@@ -236,44 +256,44 @@ QueryMatrix::QueryMatrix(const Array& array, const std::string& what, const Devi
     view_ = copy_;
     return;
   }
-  source_ = import_array(array, what, 2);
+  source_ = import_array(array, what, 2, place);
   const Elements elements = elements_of(source_);
   const bool as_they_are = has_plain_rows(elements) &&
                            visit_row_element(elements.type, [&]<class T>(T) { view_ = plain_view<T>(elements); });
   if (as_they_are && (takes_all || view_.floats() != nullptr)) return;
-  copy_ = converted<float>(elements, what);
+  copy_ = converted<float>(source_, what);
   view_ = copy_;
 }
 
-MarkMatrix::MarkMatrix(const std::optional<Array>& array, const std::string& what) {
+MarkMatrix::MarkMatrix(const std::optional<Array>& array, const std::string& what, Place place) {
   if (!array) return;
-  source_ = import_array(*array, what, 2);
+  source_ = import_array(*array, what, 2, place);
   const Elements elements = elements_of(source_);
   const nb::dlpack::dtype type = source_.dtype();
   const bool bytes = type == nb::dtype<bool>() || type == nb::dtype<std::uint8_t>() || type == nb::dtype<std::int8_t>();
   if (bytes && has_plain_rows(elements)) {
     view_ = plain_view<std::uint8_t>(elements);
   } else {
-    copy_ = converted<std::uint8_t>(elements, what);
+    copy_ = converted<std::uint8_t>(source_, what);
     view_ = copy_;
   }
 }
 
 template <class T>
-Buffer<T>::Buffer(const std::optional<Array>& array, const std::string& what, std::size_t dimensions) {
+Buffer<T>::Buffer(const std::optional<Array>& array, const std::string& what, std::size_t dimensions, Place place) {
   using Type = typename Element<T>::Type;
   if (!array) return;
-  target_ = import_target(*array, what, dimensions);
+  target_ = import_target(*array, what, dimensions, place);
   if (target_.dtype() != nb::dtype<Type>()) refuse_target(target_.dtype(), what, name_of(nb::dtype<Type>()));
   const Elements elements = elements_of(target_);
   check_plain_rows(elements, what);
   view_ = plain_rows(elements, static_cast<T*>(target_.data()));
 }
 
-ResultRows::ResultRows(const std::optional<Array>& array, const std::string& what) {
+ResultRows::ResultRows(const std::optional<Array>& array, const std::string& what, Place place) {
   if (!array) return;
   const bool in_bits = nb::isinstance<Bits>(*array);
-  target_ = import_target(in_bits ? nb::cast<const Bits&>(*array).array : *array, what, 2);
+  target_ = import_target(in_bits ? nb::cast<const Bits&>(*array).array : *array, what, 2, place);
   const Elements elements = elements_of(target_);
   if (in_bits) {
     view_ = bits_of(elements, static_cast<std::uint8_t*>(target_.data()), nb::cast<const Bits&>(*array).columns, what);

@@ -42,20 +42,31 @@ enum class Library : unsigned char { numpy, torch, jax, tensorflow };
 /// That of an argument, or of what bits are in; NumPy where it is another exporter of buffers.
 Library library_of(nb::handle array);
 
+/// Where an array may lie.
+enum class Place : unsigned char {
+  host,
+  device,  ///< or on a CUDA device; which one it must be the library finds out
+};
+
+/// What a call takes that works on that device, in the place of the host's memory or in its own.
+inline Place place_of(const Device& device) {
+  return device.kind() == Device::Kind::cuda ? Place::device : Place::host;
+}
+
 /// A matrix of floats: a view of float32 rows that are contiguous in themselves, else a converted copy. Made and
 /// destroyed with the interpreter's lock.
 class FloatMatrix {
  public:
   /// @throws nb::type_error no array, or of elements that aren't real numbers. @throws InvalidArgument not of two
-  /// dimensions. @throws NotSupported not in host memory.
-  FloatMatrix(const Array& array, const std::string& what);
+  /// dimensions. @throws NotSupported somewhere else, or on a device and not to be taken as it is.
+  FloatMatrix(const Array& array, const std::string& what, Place place = Place::host);
   /// An empty view where there is no array.
-  FloatMatrix(const std::optional<Array>& array, const std::string& what);
+  FloatMatrix(const std::optional<Array>& array, const std::string& what, Place place = Place::host);
 
   [[nodiscard]] MatrixView<const float> view() const { return view_; }
 
  private:
-  void read(const Array& array, const std::string& what);
+  void read(const Array& array, const std::string& what, Place place);
 
   nb::ndarray<nb::ro> source_;
   Matrix<float> copy_;
@@ -73,7 +84,7 @@ class QueryMatrix {
  public:
   /// @throws as FloatMatrix; InvalidArgument also for bits whose bytes are of another number or not contiguous,
   /// nb::type_error for bits in other elements than uint8.
-  QueryMatrix(const Array& array, const std::string& what, const Device& device);
+  QueryMatrix(const Array& array, const std::string& what, const Device& device, Place place = Place::host);
 
   [[nodiscard]] const QueryView& view() const { return view_; }
 
@@ -87,7 +98,7 @@ class QueryMatrix {
 class MarkMatrix {
  public:
   /// @throws as FloatMatrix; nb::type_error also for elements that are neither bool nor integers.
-  MarkMatrix(const std::optional<Array>& array, const std::string& what);
+  MarkMatrix(const std::optional<Array>& array, const std::string& what, Place place = Place::host);
 
   [[nodiscard]] MatrixView<const std::uint8_t> view() const { return view_; }
 
@@ -102,8 +113,8 @@ template <class T>
 class Buffer {
  public:
   /// @throws nb::type_error no array, of other elements, or one that can't be written. @throws InvalidArgument of
-  /// another number of dimensions, or rows that aren't contiguous. @throws NotSupported not in host memory.
-  Buffer(const std::optional<Array>& array, const std::string& what, std::size_t dimensions);
+  /// another number of dimensions, or rows that aren't contiguous. @throws NotSupported somewhere else.
+  Buffer(const std::optional<Array>& array, const std::string& what, std::size_t dimensions, Place place);
 
   [[nodiscard]] MatrixView<T> rows() const { return view_; }
   [[nodiscard]] std::span<T> values() const { return {view_.data, static_cast<std::size_t>(view_.columns)}; }
@@ -117,7 +128,7 @@ class Buffer {
 class ResultRows {
  public:
   /// @throws as Buffer and QueryMatrix.
-  ResultRows(const std::optional<Array>& array, const std::string& what);
+  ResultRows(const std::optional<Array>& array, const std::string& what, Place place);
 
   [[nodiscard]] const ResultView& view() const { return view_; }
 

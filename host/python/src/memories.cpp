@@ -28,8 +28,9 @@ using MaybeDevice = std::optional<Device>;
 template <class Options>
 SharedMemory made(Memory (*make)(const Device&, MatrixView<const float>, const Options&), const Array& patterns,
                   const Options& options, const MaybeDevice& device) {
-  const FloatMatrix rows(patterns, "patterns");
-  return SharedMemory(unlocked([&] { return make(chosen(device), rows.view(), options); }));
+  const Device place = chosen(device);
+  const FloatMatrix rows(patterns, "patterns", place_of(place));
+  return SharedMemory(unlocked([&] { return make(place, rows.view(), options); }));
 }
 
 /// The same with contents.
@@ -117,12 +118,12 @@ SharedMemory exponential(const Array& patterns, float beta, std::string_view sto
 
 SharedMemory adaptive(const Array& patterns, const RankedSimilarity& similarity, const MaybeArray& contents,
                       const MaybeDevice& device) {
-  const FloatMatrix rows(patterns, "patterns");
+  const Device place = chosen(device);
+  const FloatMatrix rows(patterns, "patterns", place_of(place));
   const FloatMatrix content_rows(contents, "contents");
   check_ranks(similarity, rows.view().columns);
-  return SharedMemory(unlocked([&] {
-    return Memory::adaptive(chosen(device), rows.view(), similarity.value, {.contents = content_rows.view()});
-  }));
+  return SharedMemory(unlocked(
+      [&] { return Memory::adaptive(place, rows.view(), similarity.value, {.contents = content_rows.view()}); }));
 }
 
 SharedMemory make(std::string_view rule, const Array& patterns, const MaybeObject& thresholds,

@@ -23,11 +23,11 @@ class RelaxArguments {
                  const std::optional<Array>& valid_patterns, const std::optional<Array>& log_prior,
                  const std::optional<nb::object>& betas, nb::handle progress, const std::stop_source* stop);
 
-  /// Relaxes the queries, the results of `relax(queries, call)`. Calls that are over in about a millisecond don't look
-  /// for signals.
+  /// Relaxes the queries, the results of `relax(queries, call)`. Calls that are over in a few milliseconds, on adaptive
+  /// memories in a tenth of a second, don't look for signals: that takes another thread, which costs 20 µs.
   template <class Relax>
   auto run(const Relax& relax, double entries_of_a_step, int max_steps) {
-    constexpr double few_entries = 1e6;
+    constexpr double few_entries = 1e7;
     const auto work = [&] { return relax(queries_.view(), call_); };
     const double entries = entries_of_a_step * static_cast<double>(queries_.view().rows()) * max_steps;
     if (entries <= few_entries) return unlocked(work);

@@ -61,12 +61,13 @@ void relax_into(const Relaxer& relaxer, const Array& queries, const Array& state
                 const std::stop_source* stop) {
   RelaxArguments arguments(relaxer.memory().device(), queries, clamped, valid_patterns, log_prior, betas, progress,
                            stop);
-  const ResultRows state_rows(states, "states");
-  const Buffer<std::int32_t> step_counts(steps, "steps", 1);
-  const Buffer<float> energy_values(energies, "energies", 1);
-  const Buffer<Status> status_values(status, "status", 1);
-  const Buffer<float> trace_rows(energy_trace, "energy traces", 2);
-  const ResultRows content_rows(contents, "contents");
+  const Place place = place_of(relaxer.memory().device());
+  const ResultRows state_rows(states, "states", place);
+  const Buffer<std::int32_t> step_counts(steps, "steps", 1, place);
+  const Buffer<float> energy_values(energies, "energies", 1, place);
+  const Buffer<Status> status_values(status, "status", 1, place);
+  const Buffer<float> trace_rows(energy_trace, "energy traces", 2, place);
+  const ResultRows content_rows(contents, "contents", place);
   const RelaxationView results{.states = state_rows.view(),
                                .steps = step_counts.values(),
                                .energies = energy_values.values(),
@@ -120,10 +121,10 @@ RelaxArguments::RelaxArguments(const Device& device, const Array& queries, const
                                const MaybeArray& valid_patterns, const MaybeArray& log_prior, const MaybeObject& betas,
                                nb::handle progress, const std::stop_source* stop)
     : library_(library_of(queries)),
-      queries_(queries, "queries", device),
-      clamped_(clamped, "clamped neurons"),
-      valid_patterns_(valid_patterns, "valid patterns"),
-      log_prior_(log_prior, "log-priors"),
+      queries_(queries, "queries", device, place_of(device)),
+      clamped_(clamped, "clamped neurons", place_of(device)),
+      valid_patterns_(valid_patterns, "valid patterns", place_of(device)),
+      log_prior_(log_prior, "log-priors", place_of(device)),
       betas_(read_floats(betas, "betas")),
       progress_(progress, "queries"),
       cancellation_(stop),

@@ -1,0 +1,125 @@
+"""Arrays in the memory of a CUDA device, by DLPack."""
+
+import attractor
+import numpy as np
+import pytest
+from conftest import floats, signs
+from device_arrays import DeviceArray, cudart, exported
+
+pytestmark = [pytest.mark.cuda,
+              pytest.mark.skipif(cudart is None or attractor.Device.cuda_count() == 0,
+                                 reason="no CUDA device that this build has code for, or no libcudart.so.13")]
+
+
+@pytest.fixture
+def device():
+    return attractor.Device.cuda()
+
+
+@pytest.fixture
+def relaxer(rng, device):
+    memory = attractor.Memory.modern_hopfield(floats(rng, 9, 12), contents=floats(rng, 9, 3), device=device)
+    return attractor.Relaxer(memory, max_steps=5, energy_trace=True)
+
+
+RESULTS = {"steps": np.int32, "energies": np.float32, "status": np.uint8, "energy_trace": np.float32,
+           "contents": np.float32}
+
+
+def results_of(relaxer, queries, make, **options):
+    """All results, in arrays that `make` makes of zeros, as NumPy's."""
+    shapes = {"steps": (7,), "energies": (7,), "status": (7,), "energy_trace": (7, 5), "contents": (7, 3)}
+    states = make(np.zeros((7, 12), np.float32))
+    others = {name: make(np.zeros(shapes[name], dtype)) for name, dtype in RESULTS.items()}
+    relaxer.relax_into(queries, states, **others, **options)
+    return {name: array if isinstance(array, np.ndarray) else array.numpy()
+            for name, array in {"states": states, **others}.items()}
+
+
+def test_queries_masks_and_results_on_the_device(rng, relaxer):
+    queries, log_prior = floats(rng, 7, 12), floats(rng, 7, 9)
+    clamped, valid = rng.random((7, 12)) < 0.3, rng.random((7, 9)) < 0.7
+    valid[:, 0] = True
+    options = {"clamped": clamped, "valid_patterns": valid, "log_prior": log_prior}
+    expected = results_of(relaxer, queries, lambda zeros: zeros, **options)
+    on_device = {name: DeviceArray(array) for name, array in options.items()}
+    found = results_of(relaxer, DeviceArray(queries), DeviceArray, **on_device)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    assert expected["states"].any() and expected["contents"].any()
+
+
+def test_results_without_room_of_the_callers_are_on_the_host(rng, relaxer):
+    queries = floats(rng, 7, 12)
+    states = relaxer.relax(DeviceArray(queries)).states
+    assert isinstance(states, np.ndarray)
+    np.testing.assert_array_equal(states, relaxer.relax(queries).states)
+
+
+@pytest.mark.parametrize("make", [attractor.Memory.hebbian, attractor.Memory.storkey, attractor.Memory.modern_hopfield])
+def test_patterns_on_the_device(rng, device, make):
+    patterns, queries = signs(rng, 4, 24), floats(rng, 5, 24)
+    expected = attractor.Relaxer(make(patterns, device=device)).relax(queries).states
+    memory = make(DeviceArray(patterns), device=device)
+    np.testing.assert_array_equal(memory.patterns, patterns)
+    np.testing.assert_array_equal(attractor.Relaxer(memory).relax(queries).states, expected)
+
+
+def test_rows_that_lie_apart(rng, relaxer):
+    wide = floats(rng, 7, 20)
+    states = DeviceArray(np.zeros((7, 16), np.float32), columns=12)
+    relaxer.relax_into(DeviceArray(wide, columns=12), states)
+    expected = relaxer.relax(wide[:, :12]).states
+    np.testing.assert_array_equal(states.numpy()[:, :12], expected)
+    assert not states.numpy()[:, 12:].any()
+
+
+def test_what_would_have_to_be_converted_is_refused(rng, relaxer):
+    queries = floats(rng, 7, 24)
+    for wrong in (DeviceArray(queries[:, :12].astype(np.float64)), DeviceArray(queries, columns=12, step=2),
+                  DeviceArray(signs(rng, 7, 12).astype(np.int8))):
+        with pytest.raises(attractor.NotSupported, match="queries on a device are taken as they are: of float32"):
+            relaxer.relax(wrong)
+    with pytest.raises(attractor.NotSupported, match="clamped neurons on a device are taken as they are: of bytes"):
+        relaxer.relax(queries[:, :12], clamped=DeviceArray(np.zeros((7, 12), np.int32)))
+
+
+def test_read_only_arrays(rng, relaxer):
+    queries = floats(rng, 7, 12)
+    states = relaxer.relax(DeviceArray(queries, read_only=True)).states
+    np.testing.assert_array_equal(states, relaxer.relax(queries).states)
+    with pytest.raises(TypeError, match="states must be an array that can be written"):
+        relaxer.relax_into(queries, DeviceArray(np.zeros((7, 12), np.float32), read_only=True))
+
+
+def test_exporters_are_asked_for_the_legacy_default_stream(rng, relaxer):
+    """That one the library waits for; the protocol names it 1, and so does no stream at all."""
+    queries, states = DeviceArray(floats(rng, 7, 12)), DeviceArray(np.zeros((7, 12), np.float32))
+    relaxer.relax_into(queries, states)
+    assert queries.streams and states.streams and set(queries.streams + states.streams) <= {None, 1}
+
+
+def test_arrays_are_given_back(rng, relaxer):
+    queries = DeviceArray(floats(rng, 7, 12))
+    relaxer.relax(queries)
+    with pytest.raises(attractor.InvalidArgument):
+        relaxer.relax(DeviceArray(floats(rng, 7, 11)))
+    assert not exported
+
+
+def test_arrays_of_another_device(rng, relaxer):
+    if attractor.Device.cuda_count() < 2:
+        pytest.skip("there is one CUDA device, so none is another one")
+    with pytest.raises(attractor.InvalidArgument, match="queries are on CUDA device 1, the memory is on device 0"):
+        relaxer.relax(DeviceArray(floats(rng, 7, 12), device=1))
+
+
+def test_calls_that_work_on_the_host(rng, relaxer, device):
+    queries, patterns = DeviceArray(floats(rng, 7, 12)), floats(rng, 9, 12)
+    on_host = attractor.Memory.modern_hopfield(patterns, device=attractor.Device.cpu())
+    for call in (lambda: attractor.Relaxer(on_host).relax(queries),
+                 lambda: attractor.Memory.hebbian(queries, device=attractor.Device.cpu()),
+                 lambda: attractor.retrieve(relaxer.memory, queries), lambda: attractor.recall(relaxer.memory, queries),
+                 lambda: attractor.nearest(relaxer.memory, queries)):
+        with pytest.raises(attractor.NotSupported, match="are not in host memory; copy them there"):
+            call()
