@@ -1,7 +1,7 @@
 #pragma once
 
-/// Separations: how scores become weights of the readout. The formulas are in core/separation-inl.hpp, written once for
-/// every instruction set, device and the reference.
+/// Separations: how scores become weights of the readout. The library has each formula once, for every instruction set,
+/// device and the reference.
 ///
 /// A pointwise one takes each score h to its own weight p = f(h) and has a potential F, F' = f. A normalised one needs
 /// all scores of a state: its weights are not negative and sum to 1, and it has a potential Ω*(s) whose gradient they

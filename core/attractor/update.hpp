@@ -1,7 +1,7 @@
 #pragma once
 
-/// Updates x' = g(x, u): how a state x follows its readout u. The formulas are in core/update-inl.hpp, written once
-/// for every instruction set and device.
+/// Updates x' = g(x, u): how a state x follows its readout u. The library has each formula once, for every instruction
+/// set and device.
 
 #include <cstdint>
 #include <optional>
