@@ -603,8 +603,8 @@ TEST_F(PlainFilesTest, WhatTheyLackIsNamed) {
   expect_refused_as("hebbian", {.patterns = "ids"}, {"ids", "I64", "F32, F16 or BF16"});
   expect_refused_as("hebbian", {.patterns = "w.emb", .log_prior = "prior"}, {path_.string(), "no log-priors"});
   expect_refused_as("hebbian", {.patterns = "w.emb", .thresholds = "prior"}, {"2 thresholds", "3"});
-  EXPECT_THROW(load_plain("hebb", {.patterns = "w.emb"}), InvalidArgument);
-  EXPECT_THROW(load_plain("adaptive", {.patterns = "w.emb"}), NotSupported);
+  EXPECT_THROW(static_cast<void>(load_plain("hebb", {.patterns = "w.emb"})), InvalidArgument);
+  EXPECT_THROW(static_cast<void>(load_plain("adaptive", {.patterns = "w.emb"})), NotSupported);
 }
 
 TEST_F(FilesTest, AreReadAsOthersWriteThem) {
