@@ -54,7 +54,7 @@ struct TensorNames {
 
 /// Makes a memory of tensors of any safetensors file, of F32, F16 or BF16: those of another program, such as a model's
 /// embeddings. Metadata are ignored.
-///
+/// @param device where the memory is to be @param path the file @param tensors which of its tensors
 /// @param rule in words, as Memory::make takes them: what patterns are stored as goes by these, not by the file.
 /// @throws InvalidArgument words that mean nothing. @throws FileError the file can't be read, is no safetensors file,
 ///         lacks a tensor, or has one of other elements, or of a shape or of values that this memory can't have.
