@@ -1,5 +1,8 @@
 """Arrays in the memory of a CUDA device, by DLPack."""
 
+import sys
+import types
+
 import attractor
 import numpy as np
 import pytest
@@ -49,7 +52,59 @@ def test_queries_masks_and_results_on_the_device(rng, relaxer):
     assert expected["states"].any() and expected["contents"].any()
 
 
-def test_results_without_room_of_the_callers_are_on_the_host(rng, relaxer):
+class TorchTensor(DeviceArray):
+    """As PyTorch's: room of the same device by a method."""
+
+    __module__ = "torch"
+
+    def new_empty(self, shape, dtype):
+        return TorchTensor(np.full(shape, 77, dtype), device=self._place[1])
+
+
+class CupyArray(DeviceArray):
+    """As CuPy's: room on the device that is current, as a context."""
+
+    __module__ = "cupy"
+
+    @property
+    def device(self):
+        return Current(self._place[1])
+
+
+class Current:
+    """A device that is CuPy's while the context lasts."""
+
+    device = None
+
+    def __init__(self, device):
+        self._device = device
+
+    def __enter__(self):
+        Current.device = self._device
+
+    def __exit__(self, *_):
+        Current.device = None
+
+
+@pytest.mark.parametrize("kind", [TorchTensor, CupyArray])
+def test_results_are_on_the_device_where_queries_are(rng, relaxer, kind, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(float32="f4", int32="i4", uint8="u1"))
+    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(
+        empty=lambda shape, dtype: CupyArray(np.full(shape, 77, dtype), device=Current.device)))
+    queries = floats(rng, 7, 12)
+    expected = results_of(relaxer, queries, lambda zeros: zeros)
+    result = relaxer.relax(kind(queries))
+    for name, array in expected.items():
+        found = getattr(result, name)
+        assert type(found) is kind
+        np.testing.assert_array_equal(found.numpy(), array, err_msg=name)
+    plain = attractor.Relaxer(attractor.Memory.hebbian(signs(rng, 3, 12), device=attractor.Device.cuda()))
+    result = plain.relax(kind(queries))
+    assert type(result.states) is kind
+    assert result.energies is None and result.energy_trace is None and result.contents is None
+
+
+def test_results_of_other_libraries_queries_are_on_the_host(rng, relaxer):
     queries = floats(rng, 7, 12)
     states = relaxer.relax(DeviceArray(queries)).states
     assert isinstance(states, np.ndarray)

@@ -16,7 +16,8 @@ class Array(Protocol):
     Arrays are in host memory. Patterns of a memory on a CUDA device, what its relaxers relax and where `relax_into` writes
     may be on that device, too: float32, and masks of one byte, with rows that are contiguous in themselves; nothing there
     is converted. They are taken in the order of the device's legacy default stream, as DLPack's exporters arrange it
-    where no stream is named. Results that the library makes room for are on the host.
+    where no stream is named. Results of `Relaxer.relax` are there, too, where queries of PyTorch or CuPy are; those of
+    other libraries' queries are on the host.
     """
 
     def __dlpack__(self, *args: Any, **kwargs: Any) -> Any: ...

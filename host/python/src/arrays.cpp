@@ -265,6 +265,8 @@ QueryMatrix::QueryMatrix(const Array& array, const std::string& what, const Devi
   view_ = copy_;
 }
 
+bool QueryMatrix::is_on_device() const { return is_on_cuda(source_); }
+
 MarkMatrix::MarkMatrix(const std::optional<Array>& array, const std::string& what, Place place) {
   if (!array) return;
   source_ = import_array(*array, what, 2, place);

@@ -87,6 +87,7 @@ class QueryMatrix {
   QueryMatrix(const Array& array, const std::string& what, const Device& device, Place place = Place::host);
 
   [[nodiscard]] const QueryView& view() const { return view_; }
+  [[nodiscard]] bool is_on_device() const;
 
  private:
   nb::ndarray<nb::ro> source_;

@@ -35,6 +35,7 @@ class RelaxArguments {
   }
 
   [[nodiscard]] Library library() const { return library_; }
+  [[nodiscard]] const QueryMatrix& queries() const { return queries_; }
 
  private:
   Library library_;

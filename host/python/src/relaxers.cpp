@@ -43,11 +43,75 @@ RelaxationArrays give_all(Library library, Relaxation&& relaxation, const Relaxe
   return results;
 }
 
+/// Arrays to be written.
+struct Room {
+  Array states;
+  MaybeArray steps = {};
+  MaybeArray energies = {};
+  MaybeArray status = {};
+  MaybeArray energy_trace = {};
+  MaybeArray contents = {};
+};
+
+/// Room beside queries on a device for all that a call gives; nothing where their library has no arrays to be written.
+std::optional<Room> make_room(const Array& queries, Index count, const Relaxer& relaxer) {
+  const nb::object make = nb::module_::import_("attractor.room").attr("beside");
+  const auto array = [&](const nb::tuple& shape, const char* type) { return nb::borrow<Array>(make(queries, shape, type)); };
+  const auto if_wanted = [&](bool wanted, const nb::tuple& shape) {
+    return wanted ? MaybeArray(array(shape, "float32")) : MaybeArray();
+  };
+  Room room{.states = array(nb::make_tuple(count, relaxer.memory().dimension()), "float32")};
+  if (room.states.is_none()) return std::nullopt;
+  const RelaxerOptions& options = relaxer.options();
+  const Index content_columns = relaxer.memory().content_dimension();
+  room.steps = array(nb::make_tuple(count), "int32");
+  room.energies = if_wanted(options.energies, nb::make_tuple(count));
+  room.status = array(nb::make_tuple(count), "uint8");
+  room.energy_trace = if_wanted(options.energy_trace, nb::make_tuple(count, options.max_steps));
+  room.contents = if_wanted(content_columns > 0, nb::make_tuple(count, content_columns));
+  return room;
+}
+
+void run_into(RelaxArguments& arguments, const Relaxer& relaxer, const Room& room) {
+  const Place place = place_of(relaxer.memory().device());
+  const ResultRows state_rows(room.states, "states", place);
+  const Buffer<std::int32_t> step_counts(room.steps, "steps", 1, place);
+  const Buffer<float> energy_values(room.energies, "energies", 1, place);
+  const Buffer<Status> status_values(room.status, "status", 1, place);
+  const Buffer<float> trace_rows(room.energy_trace, "energy traces", 2, place);
+  const ResultRows content_rows(room.contents, "contents", place);
+  const RelaxationView results{.states = state_rows.view(),
+                               .steps = step_counts.values(),
+                               .energies = energy_values.values(),
+                               .status = status_values.values(),
+                               .energy_trace = trace_rows.rows(),
+                               .contents = content_rows.view()};
+  arguments.run([&](const QueryView& rows, const RelaxCall& call) { relaxer.relax(rows, results, call); },
+                entries_of_a_step(relaxer.memory()), relaxer.options().max_steps);
+}
+
+Result as_result(const Array& array) { return nb::borrow<Result>(array); }
+
+std::optional<Result> as_result(const MaybeArray& array) {
+  return array ? std::optional(as_result(*array)) : std::nullopt;
+}
+
 RelaxationArrays relax(const Relaxer& relaxer, const Array& queries, const MaybeArray& clamped,
                        const MaybeArray& valid_patterns, const MaybeArray& log_prior, const MaybeObject& betas,
                        nb::handle progress, const std::stop_source* stop) {
   RelaxArguments arguments(relaxer.memory().device(), queries, clamped, valid_patterns, log_prior, betas, progress,
                            stop);
+  if (arguments.queries().is_on_device()) {
+    if (const std::optional<Room> room = make_room(queries, arguments.queries().view().rows(), relaxer)) {
+      run_into(arguments, relaxer, *room);
+      return {.states = as_result(room->states),
+              .steps = as_result(*room->steps),
+              .energies = as_result(room->energies),
+              .status = as_result(*room->status),
+              .energy_trace = as_result(room->energy_trace),
+              .contents = as_result(room->contents)};
+    }
+  }
   Relaxation relaxation =
       arguments.run([&](const QueryView& rows, const RelaxCall& call) { return relaxer.relax(rows, call); },
                     entries_of_a_step(relaxer.memory()), relaxer.options().max_steps);
@@ -61,21 +125,13 @@ void relax_into(const Relaxer& relaxer, const Array& queries, const Array& state
                 const std::stop_source* stop) {
   RelaxArguments arguments(relaxer.memory().device(), queries, clamped, valid_patterns, log_prior, betas, progress,
                            stop);
-  const Place place = place_of(relaxer.memory().device());
-  const ResultRows state_rows(states, "states", place);
-  const Buffer<std::int32_t> step_counts(steps, "steps", 1, place);
-  const Buffer<float> energy_values(energies, "energies", 1, place);
-  const Buffer<Status> status_values(status, "status", 1, place);
-  const Buffer<float> trace_rows(energy_trace, "energy traces", 2, place);
-  const ResultRows content_rows(contents, "contents", place);
-  const RelaxationView results{.states = state_rows.view(),
-                               .steps = step_counts.values(),
-                               .energies = energy_values.values(),
-                               .status = status_values.values(),
-                               .energy_trace = trace_rows.rows(),
-                               .contents = content_rows.view()};
-  arguments.run([&](const QueryView& rows, const RelaxCall& call) { relaxer.relax(rows, results, call); },
-                entries_of_a_step(relaxer.memory()), relaxer.options().max_steps);
+  run_into(arguments, relaxer,
+           {.states = states,
+            .steps = steps,
+            .energies = energies,
+            .status = status,
+            .energy_trace = energy_trace,
+            .contents = contents});
 }
 
 void make_relaxer(Relaxer* self, const SharedMemory& shared, const AnyUpdate* update, const Halting* halting,
