@@ -56,7 +56,9 @@ struct Room {
 /// Room beside queries on a device for all that a call gives; nothing where their library has no arrays to be written.
 std::optional<Room> make_room(const Array& queries, Index count, const Relaxer& relaxer) {
   const nb::object make = nb::module_::import_("attractor.room").attr("beside");
-  const auto array = [&](const nb::tuple& shape, const char* type) { return nb::borrow<Array>(make(queries, shape, type)); };
+  const auto array = [&](const nb::tuple& shape, const char* type) {
+    return nb::borrow<Array>(make(queries, shape, type));
+  };
   const auto if_wanted = [&](bool wanted, const nb::tuple& shape) {
     return wanted ? MaybeArray(array(shape, "float32")) : MaybeArray();
   };
