@@ -109,6 +109,22 @@ void expect_invalid(attractor_result result, std::initializer_list<std::string> 
   expect_error(result, ATTRACTOR_INVALID_ARGUMENT, words);
 }
 
+/// Queries, and room for their states and how they ended.
+struct LargeCall {
+  explicit LargeCall(Matrix<float> many) : queries(std::move(many)) {
+    results.states = &state_tensor;
+    results.status = &status_tensor;
+  }
+
+  Matrix<float> queries;
+  Matrix<float> states{queries.rows(), queries.columns()};
+  std::vector<std::uint8_t> status = std::vector<std::uint8_t>(static_cast<std::size_t>(queries.rows()));
+  Tensor query_tensor{queries};
+  Tensor state_tensor{states};
+  Tensor status_tensor{status.data(), {queries.rows()}};
+  attractor_relaxation results = sized<attractor_relaxation>();
+};
+
 class CApiTest : public testing::Test {
  protected:
   [[nodiscard]] OwnMemory make(const char* rule, const attractor_rule_arrays* arrays = nullptr) {
@@ -295,15 +311,7 @@ TEST_F(CApiTest, ProgressCancels) {
   attractor_relaxer_options options = defaults();
   options.threads = 1;
   const OwnRelaxer relaxer = relaxer_of(memory, options);
-  Matrix<float> many = noisy_copies(patterns_, 3000, 0.2F, 1.0F, rng_);
-  Matrix<float> states(3000, 20);
-  std::vector<std::uint8_t> status(3000);
-  const Tensor queries(many);
-  const Tensor state_tensor(states);
-  const Tensor status_tensor(status.data(), {3000});
-  auto results = sized<attractor_relaxation>();
-  results.states = &state_tensor;
-  results.status = &status_tensor;
+  LargeCall large(noisy_copies(patterns_, 3000, 0.2F, 1.0F, rng_));
   auto call = sized<attractor_call>();
   std::int64_t seen = 0;
   call.context = &seen;
@@ -311,12 +319,13 @@ TEST_F(CApiTest, ProgressCancels) {
     *static_cast<std::int64_t*>(context) = total;
     return finished > 0 ? 1 : 0;
   };
-  ASSERT_EQ(attractor_relax(relaxer.get(), &queries, &results, &call), ATTRACTOR_OK) << attractor_last_error();
+  ASSERT_EQ(attractor_relax(relaxer.get(), &large.query_tensor, &large.results, &call), ATTRACTOR_OK)
+      << attractor_last_error();
   EXPECT_EQ(seen, 3000);
-  EXPECT_EQ(status.back(), ATTRACTOR_STATUS_CANCELLED);
+  EXPECT_EQ(large.status.back(), ATTRACTOR_STATUS_CANCELLED);
   call.progress = [](std::int64_t /*finished*/, std::int64_t /*total*/, void* /*context*/) { return 0; };
-  ASSERT_EQ(attractor_relax(relaxer.get(), &queries, &results, &call), ATTRACTOR_OK);
-  EXPECT_EQ(std::count(status.begin(), status.end(), ATTRACTOR_STATUS_CANCELLED), 0);
+  ASSERT_EQ(attractor_relax(relaxer.get(), &large.query_tensor, &large.results, &call), ATTRACTOR_OK);
+  EXPECT_EQ(std::count(large.status.begin(), large.status.end(), ATTRACTOR_STATUS_CANCELLED), 0);
 }
 
 TEST_F(CApiTest, RankingsAreThoseOfCpp) {
@@ -563,15 +572,7 @@ TEST_F(CApiThreadsTest, AnotherMayCancel) {
   } signals;
   const OwnMemory memory = make("hebbian");
   const OwnRelaxer relaxer = relaxer_of(memory, defaults());
-  Matrix<float> many = noisy_copies(patterns_, 3000, 0.2F, 1.0F, rng_);
-  Matrix<float> states(3000, 20);
-  std::vector<std::uint8_t> status(3000);
-  const Tensor queries(many);
-  const Tensor state_tensor(states);
-  const Tensor status_tensor(status.data(), {3000});
-  auto results = sized<attractor_relaxation>();
-  results.states = &state_tensor;
-  results.status = &status_tensor;
+  LargeCall large(noisy_copies(patterns_, 3000, 0.2F, 1.0F, rng_));
   auto call = sized<attractor_call>();
   call.context = &signals;
   call.progress = [](std::int64_t /*finished*/, std::int64_t /*total*/, void* context) {
@@ -586,8 +587,9 @@ TEST_F(CApiThreadsTest, AnotherMayCancel) {
     signals.cancelled = true;
     signals.cancelled.notify_one();
   });
-  EXPECT_EQ(attractor_relax(relaxer.get(), &queries, &results, &call), ATTRACTOR_OK) << attractor_last_error();
-  EXPECT_EQ(status.back(), ATTRACTOR_STATUS_CANCELLED);
+  EXPECT_EQ(attractor_relax(relaxer.get(), &large.query_tensor, &large.results, &call), ATTRACTOR_OK)
+      << attractor_last_error();
+  EXPECT_EQ(large.status.back(), ATTRACTOR_STATUS_CANCELLED);
 }
 
 }  // namespace
