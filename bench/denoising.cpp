@@ -74,8 +74,11 @@ float beta_of(double sigma) { return static_cast<float>(1.0 / (sigma * sigma)); 
 std::vector<float> cooling(const Job& job) {
   const double factor = 1.0 - static_cast<double>(job.rate);
   std::vector<float> betas;
-  for (double sigma = job.hottest; sigma > static_cast<double>(job.coldest); sigma *= factor)
+  double sigma = job.hottest;
+  while (sigma > static_cast<double>(job.coldest)) {
     betas.push_back(beta_of(sigma));
+    sigma *= factor;
+  }
   betas.push_back(beta_of(job.coldest));
   return betas;
 }

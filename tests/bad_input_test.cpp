@@ -381,7 +381,7 @@ TEST_F(BadCallTest, ResultsOfTheWrongShape) {
     expect_refused(words);
   };
 
-  float* const states = part<float>(2);
+  auto* const states = part<float>(2);
   spoil([=](RelaxationView& r) { r.states = {states, 6, dimension}; }, {"states", "[6, 12]", "[5, 12]"});
   spoil([=](RelaxationView& r) { r.states = {states, query_count, 11, 12}; }, {"states", "[5, 11]", "[5, 12]"});
   spoil([=](RelaxationView& r) { r.states = {states, query_count, dimension, 11}; }, {"states", "stride", "11", "12"});
@@ -392,7 +392,7 @@ TEST_F(BadCallTest, ResultsOfTheWrongShape) {
   spoil([](RelaxationView& r) { r.energy_trace.rows = 4; }, {"trace", "[4, 3]", "[5, 3]"});
   spoil([](RelaxationView& r) { r.energy_trace.row_stride = 2; }, {"trace", "stride", "2", "3"});
   spoil([](RelaxationView& r) { r.energy_trace.data = nullptr; }, {"trace", "null"});
-  float* const contents = part<float>(7);
+  auto* const contents = part<float>(7);
   spoil([=](RelaxationView& r) { r.contents = {contents, query_count, 1, 2}; }, {"contents", "[5, 1]", "[5, 2]"});
   spoil([](RelaxationView& r) { r.contents = MatrixView<float>(nullptr, query_count, content_columns); },
         {"contents", "null"});

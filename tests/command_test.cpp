@@ -228,7 +228,7 @@ TEST_F(CommandTest, QueriesOfEveryType) {
   }
   for (const char* const name : {"doubles.npy", "bytes.npy", "bits.npy"}) {
     Words words = {"relax", path("m"), path(name), "-o", path("states.npy"), "--chunk", "1"};
-    if (std::string(name) == "bits.npy") words.push_back("--bits");
+    if (std::string(name) == "bits.npy") words.emplace_back("--bits");
     expect_success(words);
     EXPECT_TRUE(same_bits(read("states.npy"), expected.states)) << name;
   }
@@ -394,7 +394,7 @@ TEST_F(InterruptedCommandTest, ARunThatWasAnotherIsNotGoneOnWith) {
   fs::last_write_time(path("queries.npy"), fs::file_time_type::clock::now());
   expect_failure(words("states.npy"), 2, {"queries was", "--restart"});
   Words anew = words("states.npy");
-  anew.push_back("--restart");
+  anew.emplace_back("--restart");
   expect_success(anew);
   EXPECT_TRUE(same_bits(read("states.npy"), expected_));
 }

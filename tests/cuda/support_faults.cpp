@@ -85,9 +85,10 @@ bool must_fail(const char* call) {
   Books& all = books();
   const std::scoped_lock lock(all.mutex);
   all.made.insert(call);
-  if (all.left == 0 || all.call != call || --all.left > 0) return false;
-  all.struck = true;
-  return true;
+  if (all.left == 0 || all.call != call) return false;
+  --all.left;
+  all.struck = all.left == 0;
+  return all.struck;
 }
 
 cudaError_t fail(cudaError_t status) { return pending_error = status; }

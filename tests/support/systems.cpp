@@ -594,7 +594,8 @@ Vector content_bound(const Softmax& model, const System& system, const Matrix<fl
   double largest = 0.0;
   for (Index i = 0; i < contents.size(); ++i)
     largest = std::max(largest, std::abs(static_cast<double>(contents.data()[i])));
-  return Vector(static_cast<std::size_t>(contents.columns()), unit * largest);
+  Vector bound(static_cast<std::size_t>(contents.columns()), unit * largest);
+  return bound;
 }
 
 std::vector<SystemKind> linear_kinds(const std::string& suffix, Placement placement) {

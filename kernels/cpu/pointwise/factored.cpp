@@ -449,7 +449,10 @@ class FactoredKernel final : public FieldKernel {
     }
 
     HWY_INLINE void follow(Index neuron, const LaneBlock& change) const {
-      if (integers != nullptr) return integers->follow(neuron, change);
+      if (integers != nullptr) {
+        integers->follow(neuron, change);
+        return;
+      }
       for (Index pattern = 0; pattern < kernel.field_.factor.rows(); ++pattern) {
         const Vector entry = hn::Set(floats, entry_at(neuron, pattern));
         for (int v = 0; v < block_vectors; ++v) {
