@@ -130,6 +130,6 @@ int main(int count, char** words) {
     for (int j = 0; j < neurons; ++j) same = same && (states[i][j] > 0) == (stored[i % patterns][j] > 0);
     recovered += same;
   }
-  printf("%d of %d recovered; the first after %d steps\n", recovered, (int)queries, (int)steps[0]);
+  printf("%d of %d recovered; the first after %d steps\n", recovered, queries, (int)steps[0]);
   return recovered >= 9 * queries / 10 && attractor_abi_version() == 1 ? 0 : 1;
 }

@@ -91,7 +91,7 @@ def main():
     tracked = {root / name for name in git("ls-files", "--cached", "--others", "--exclude-standard").split("\n")}
     with open(pathlib.Path(build) / "compile_commands.json", encoding="utf-8") as commands:
         units = sorted({pathlib.Path(entry["file"]) for entry in json.load(commands)} & tracked)
-    units = [unit for unit in units if unit.suffix != ".cu"]  # clang-tidy can't follow nvcc.
+    units = [unit for unit in units if unit.suffix == ".cpp"]  # clang-tidy can't follow nvcc; the checks are for C++.
     changed = None
     if which == "changed":
         units = [unit for unit in units if unit.relative_to(root).parts[0] in ("core", "host", "kernels")]
