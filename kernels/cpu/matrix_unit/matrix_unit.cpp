@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include <attractor/export.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 #if defined(__x86_64__) && defined(__linux__)
 #define ATTRACTOR_HAS_AMX 1
 #include <cpuid.h>
-#include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #else
@@ -37,7 +40,7 @@ using RowSums = float[unit_rows];
 
 /// sums + Σ a·b as AMX makes them: two chains of multiply-adds, of even and of odd entries, whose sum is added. But for
 /// denormal numbers, which AMX takes and makes 0.
-[[gnu::always_inline]] inline void add_products(const std::uint16_t* row, const std::uint16_t* columns, RowSums& sums) {
+void add_products(const std::uint16_t* row, const std::uint16_t* columns, RowSums& sums) {
   RowSums even = {};
   RowSums odd = {};
   for (Index i = 0; i < unit_rows; ++i) {
@@ -46,45 +49,71 @@ using RowSums = float[unit_rows];
     const float first = widened(row[2 * i]);
     const float second = widened(row[2 * i + 1]);
     for (Index j = 0; j < unit_rows; ++j) {
-      even[j] = __builtin_fmaf(first, widened(pairs[j]), even[j]);
-      odd[j] = __builtin_fmaf(second, widened(pairs[j] >> 16U), odd[j]);
+      even[j] = std::fma(first, widened(pairs[j]), even[j]);
+      odd[j] = std::fma(second, widened(pairs[j] >> 16U), odd[j]);
     }
   }
   for (Index j = 0; j < unit_rows; ++j) sums[j] += even[j] + odd[j];
 }
 
-/// Those of row i.
-[[gnu::always_inline]] inline void emulate_row(const UnitProduct& product, Index i, Index column_block) {
+/// Those of row i; `add` is add_products or does the same.
+template <class Add>
+[[gnu::always_inline]] inline void emulate_row(const UnitProduct& product, Index i, Index column_block, Add add) {
   float* const to = product.to + i * product.stride + column_block * unit_rows;
   RowSums sums = {};
   if (product.adds) std::copy_n(to, unit_rows, sums);
   for (Index step = 0; step < product.steps; ++step)
     for (int part = float_parts - 1; part >= 0; --part)
-      add_products(
-          row_blocks_of(product, i / unit_span, step) + i % unit_span * unit_entries,
+      add(row_blocks_of(product, i / unit_span, step) + i % unit_span * unit_entries,
           column_blocks_of(product, column_block / unit_blocks, step, part) + column_block % unit_blocks * unit_block,
           sums);
   std::copy_n(sums, unit_rows, to);
 }
 
-[[gnu::always_inline]] inline void emulate(const UnitProduct& product) {
+template <class Add>
+[[gnu::always_inline]] inline void emulate(const UnitProduct& product, Add add) {
   for (Index i = 0; i < product.row_blocks * unit_rows; ++i)
     for (Index column_block = 0; column_block < product.column_blocks; ++column_block)
-      emulate_row(product, i, column_block);
+      emulate_row(product, i, column_block, add);
 }
 
 #if defined(__x86_64__)
-/// The same, where a multiply-add is an instruction.
-[[gnu::target("avx2,fma")]] void emulate_by_vectors(const UnitProduct& product) { emulate(product); }
+#define ATTRACTOR_AVX2 [[gnu::target("avx2,fma")]]
+
+/// By intrinsics: what compilers, and sanitizers above all, make of the loops takes them up to a hundred times as long.
+ATTRACTOR_AVX2 void add_products_by_vectors(const std::uint16_t* row, const std::uint16_t* columns, RowSums& sums) {
+  constexpr Index vector_rows = 8;
+  constexpr Index vectors = unit_rows / vector_rows;
+  const __m256 upper_halves = _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int>(0xFFFF0000U)));
+  __m256 even[vectors] = {};
+  __m256 odd[vectors] = {};
+  for (Index i = 0; i < unit_rows; ++i) {
+    const __m256 first = _mm256_set1_ps(widened(row[2 * i]));
+    const __m256 second = _mm256_set1_ps(widened(row[2 * i + 1]));
+    for (Index v = 0; v < vectors; ++v) {
+      const void* const from = columns + unit_entries * i + 2 * vector_rows * v;
+      const __m256 pairs = _mm256_loadu_ps(static_cast<const float*>(from));
+      const __m256 lower_halves = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pairs), 16));
+      even[v] = _mm256_fmadd_ps(first, lower_halves, even[v]);
+      odd[v] = _mm256_fmadd_ps(second, _mm256_and_ps(pairs, upper_halves), odd[v]);
+    }
+  }
+  for (Index v = 0; v < vectors; ++v) {
+    float* const to = sums + vector_rows * v;
+    _mm256_storeu_ps(to, _mm256_add_ps(_mm256_loadu_ps(to), _mm256_add_ps(even[v], odd[v])));
+  }
+}
+
+ATTRACTOR_AVX2 void emulate_by_vectors(const UnitProduct& product) { emulate(product, add_products_by_vectors); }
 
 void multiply_by_emulation(const UnitProduct& product) {
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
     emulate_by_vectors(product);
   else
-    emulate(product);
+    emulate(product, add_products);
 }
 #else
-void multiply_by_emulation(const UnitProduct& product) { emulate(product); }
+void multiply_by_emulation(const UnitProduct& product) { emulate(product, add_products); }
 #endif
 
 #if ATTRACTOR_HAS_AMX
