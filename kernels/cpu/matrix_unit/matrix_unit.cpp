@@ -7,16 +7,10 @@
 
 #include <attractor/export.h>
 
+#include "kernels/cpu/matrix_unit/tile_permission.hpp"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
-#endif
-#if defined(__x86_64__) && defined(__linux__)
-#define ATTRACTOR_HAS_AMX 1
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#else
-#define ATTRACTOR_HAS_AMX 0
 #endif
 
 namespace attractor::cpu {
@@ -120,16 +114,6 @@ void multiply_by_emulation(const UnitProduct& product) { emulate(product, add_pr
 
 #define ATTRACTOR_AMX [[gnu::target("amx-tile,amx-bf16,xsave")]]
 
-/// What LDTILECFG reads: the unit's eight registers, all of 16 rows of 64 bytes.
-struct alignas(64) UnitConfiguration {
-  std::uint8_t palette = 1;
-  std::uint8_t start_row = 0;
-  std::uint8_t reserved[14] = {};
-  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
-constexpr UnitConfiguration configuration;
 constexpr int row_stride = unit_entries * sizeof(std::uint16_t);
 
 /// Steps, and spans of rows, that are multiplied at a time: their columns stay in the first-level cache while these
@@ -258,7 +242,7 @@ ATTRACTOR_AMX void add_rows(const UnitProduct& product, Index row, Index row_blo
 
 /// All columns pass a few rows, which stay in the first-level cache, before the next do.
 ATTRACTOR_AMX void multiply_by_processor(const UnitProduct& product) {
-  _tile_loadconfig(&configuration);
+  _tile_loadconfig(&tile_configuration);
   for (Index first = 0; first < product.steps; first += chunk_steps) {
     const Steps steps{first, std::min(first + chunk_steps, product.steps)};
     for (Index row = 0; row * unit_blocks < product.row_blocks; row += chunk_spans) {
@@ -272,29 +256,7 @@ ATTRACTOR_AMX void multiply_by_processor(const UnitProduct& product) {
   _tile_release();
 }
 
-[[gnu::target("xsave")]] bool system_saves_registers() {
-  constexpr std::uint64_t registers = (1U << 17U) | (1U << 18U);
-  return (static_cast<std::uint64_t>(_xgetbv(0)) & registers) == registers;
-}
-
-/// Whether the processor has the unit and Linux lets this process use it, which has to be asked for once.
-bool processor_has_unit() {
-  unsigned a = 0;
-  unsigned b = 0;
-  unsigned c = 0;
-  unsigned d = 0;
-  constexpr unsigned saves_registers = 1U << 27U;
-  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & saves_registers) == 0) return false;
-  constexpr unsigned unit = (1U << 22U) | (1U << 24U);
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & unit) != unit || !system_saves_registers()) return false;
-  constexpr std::int64_t request_permission = 0x1023;
-  constexpr std::int64_t register_data = 18;
-  return syscall(SYS_arch_prctl, request_permission, register_data) == 0;
-}
-
 #else
-
-bool processor_has_unit() { return false; }
 
 void multiply_by_processor(const UnitProduct& product) { multiply_by_emulation(product); }
 
@@ -303,7 +265,7 @@ void multiply_by_processor(const UnitProduct& product) { multiply_by_emulation(p
 }  // namespace
 
 ATTRACTOR_EXPORT MatrixUnit& matrix_unit() {
-  static MatrixUnit unit = processor_has_unit() ? MatrixUnit::processor : MatrixUnit::none;
+  static MatrixUnit unit = may_use_tiles(tiles_of_bfloat16) ? MatrixUnit::processor : MatrixUnit::none;
   return unit;
 }
 

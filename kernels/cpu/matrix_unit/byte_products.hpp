@@ -1,0 +1,46 @@
+#pragma once
+
+/// Products of small matrices of bytes with sums in integers, which are exact: by AMX or AVX-512's VNNI, where the
+/// processor has them.
+
+#include <cstdint>
+
+#include <attractor/matrix.hpp>
+
+namespace attractor::cpu {
+
+/// What makes them: nothing (it doesn't pay), plain code, VNNI or AMX.
+enum class ByteUnit { none, plain, vectors, tiles };
+
+/// The fastest that this machine has; plain code is never chosen.
+ByteUnit best_byte_unit();
+
+/// The one in use. Only tests and benchmarks write it, while nothing runs.
+ByteUnit& byte_unit();
+
+/// Operands lie in blocks of so many rows or columns of so many bytes. Those of columns are words of four entries, the
+/// first of which are the lowest bits: the entries from 4k on of column j are word byte_rows · k + j.
+inline constexpr Index byte_rows = 16;
+inline constexpr Index byte_entries = 64;
+inline constexpr Index byte_block = byte_rows * byte_entries;
+inline constexpr Index word_block = byte_block / 4;
+
+/// Entries of which sums stay far from the ends of an integer's range.
+inline constexpr Index most_byte_entries = 32768;
+
+/// to[i · stride + j] = Σ_k row i's k-th entry times column j's, `steps` times byte_entries of them.
+struct ByteProduct {
+  const std::int8_t* rows;       ///< [row_blocks][steps] blocks
+  const std::int32_t* row_sums;  ///< of the entries of each row
+  const std::int32_t* columns;   ///< [column_blocks][steps] blocks
+  Index steps;
+  Index row_blocks;
+  Index column_blocks;
+  std::int32_t* to;
+  Index stride;
+};
+
+/// By the unit in use.
+void multiply(const ByteProduct& product);
+
+}  // namespace attractor::cpu
