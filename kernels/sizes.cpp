@@ -22,6 +22,8 @@ ATTRACTOR_EXPORT Sizes Sizes::tiny() {
           .least_unit_factor_rows = 1,
           .most_unit_factor_rows = 70,
           .unit_buffer = 2,
+          .rough_patterns = 1,
+          .rough_columns = 1,
           .screened_entries = 0,
           .exact_cost = 1e9F,
           .level_cost = 0.01F,

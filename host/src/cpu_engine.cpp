@@ -14,6 +14,7 @@
 #include "kernels/cpu/engine/recall.hpp"
 #include "kernels/cpu/engine/relax.hpp"
 #include "kernels/cpu/pointwise/bipolar.hpp"
+#include "kernels/cpu/softmax/rough_patterns.hpp"
 
 namespace attractor::detail {
 namespace {
@@ -105,6 +106,7 @@ void append(cpu::SoftmaxField& field, const SoftmaxForm& form) {
   field.resolution = std::move(resolution);
   field.potential_offset = form.potential_offset;
   field.energy_offset = form.energy_offset;
+  field.rough.outdate(first);
 }
 
 cpu::Field make_field(const SoftmaxForm& form) {
@@ -143,6 +145,7 @@ void remove(cpu::SoftmaxField& field, std::span<const Index> patterns) noexcept 
   const Index count = field.patterns.rows();
   const SoftmaxForm nothing{.patterns = {}, .contents = {}, .resolution = {}, .beta = field.beta};
   PatternArrays(nothing).write(field, count, count);
+  if (!patterns.empty()) field.rough.outdate(patterns.front());
 }
 
 cpu::Readout make_readout(const PointwiseForm& form) {
@@ -235,6 +238,7 @@ class CpuEngine final : public Engine {
 
   void relax(const RelaxerOptions& options, const QueryView& queries, const RelaxationView& results,
              const RelaxCall& call, const PatternTerms& terms) const override {
+    complete_field();
     complete_field(*options.update);
     const Schedule schedule = schedule_of(call.betas, options.max_steps);
     RelaxationView view = results;
@@ -252,6 +256,7 @@ class CpuEngine final : public Engine {
 
   void recall(const QueryView& queries, const PatternTerms& terms, const ResultView& contents,
               std::span<float> intensity, int threads) const override {
+    complete_field();
     cpu::recall(field_, readout_, {.states = queries, .terms = terms}, contents, intensity, threads);
   }
 
@@ -307,6 +312,14 @@ class CpuEngine final : public Engine {
   void set_diagonal(cpu::FactoredField& field) noexcept {
     for (std::size_t k = 0; k < squares_.size(); ++k)
       field.diagonal[static_cast<Index>(k)] = static_cast<float>(squares_[k]);
+  }
+
+  /// The same of what steps of softmax memories need to know of what has changed.
+  void complete_field() const {
+    auto* const softmax = std::get_if<cpu::SoftmaxField>(&field_);
+    if (softmax == nullptr) return;
+    const std::scoped_lock lock(mutex_);
+    cpu::update_rough_patterns(*softmax);
   }
 
   /// Finds what this update needs to know of a linear memory's patterns together, unless it is known: the first

@@ -2,6 +2,7 @@
 
 /// Memories as the CPU kernels read them. Immutable once made; shared by all threads.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <variant>
@@ -84,6 +85,27 @@ struct DenseField {
   float scale = 1.0F;
 };
 
+/// Patterns times the scales of their scores, rounded to bytes, for a first look at scores: rough ones, of which it is
+/// known how far they may be off.
+struct RoughPatterns {
+  Index steps = 0;                            ///< of byte_entries that a pattern has; 0: there are none
+  Index current_panels = 0;                   ///< that are those of the memory; later ones aren't made yet
+  AlignedArray<std::int8_t> bytes = {};       ///< [P/byte_rows][steps] blocks, see byte_products.hpp
+  AlignedArray<std::int32_t> sums = {};       ///< [P] of the bytes
+  AlignedFloats units = {};                   ///< [P/panel_rows] what the integer 1 stands for
+  AlignedFloats errors = {};                  ///< [P/panel_rows] norms of what rounding leaves, at most
+  AlignedFloats norms = {};                   ///< [P/panel_rows] of scaled patterns, at most
+  AlignedFloats offsets = {};                 ///< [P/panel_rows] |offset|, at most
+  AlignedFloats log_priors = {};              ///< [P/panel_rows] |log_prior| of those that aren't −∞, at most
+  AlignedArray<std::uint8_t> are_alike = {};  ///< [P/panel_rows] patterns in offset and log_prior, none −∞
+
+  /// Patterns from this one on aren't those that were there.
+  void outdate(Index first) { current_panels = std::min(current_panels, first / panel_rows); }
+
+  /// Whether they are there for so many patterns.
+  [[nodiscard]] bool cover(Index patterns) const { return steps > 0 && current_panels * panel_rows >= patterns; }
+};
+
 /// Normalised memory: u = c + pᵀA with the separation's p of the scores s, E = −(Ω*(s) + potential_offset)/β +
 /// ½‖x − c‖² + energy_offset, the middle term only if `quadratic`. Scores are scale_μ g(a_μ, x) + offset_μ +
 /// log_prior_μ, g as in SoftmaxForm; scales and offsets are in proportion to β.
@@ -100,6 +122,7 @@ struct SoftmaxField {
   bool quadratic = true;
   double potential_offset = 0.0;
   double energy_offset = 0.0;
+  RoughPatterns rough = {};
 };
 
 /// Weights of the ranks.

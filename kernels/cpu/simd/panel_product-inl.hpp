@@ -65,6 +65,22 @@ HWY_INLINE void multiply_panels(const float* panels, Index panel_step, Index col
   }
 }
 
+/// The same of panels that lie anywhere, for one query, whose entries lie `width` apart.
+template <std::size_t count>
+HWY_INLINE void multiply_listed(const float* const (&panels)[count], const float* query, Index width, Index columns,
+                                PanelScores (&scores)[count]) {
+  for (Index first = 0; first < columns; first += score_chunk) {
+    const Index end = std::min(first + score_chunk, columns);
+    PanelScores chunk[count] = {};
+    for (Index k = first; k < end; ++k) {
+      HWY_UNROLL(8)
+      for (std::size_t p = 0; p < count; ++p)
+        chunk[p].template add<Similarity::dot>(panels[p] + k * panel_rows, query[k * width]);
+    }
+    for (std::size_t p = 0; p < count; ++p) scores[p].add(chunk[p]);
+  }
+}
+
 }  // namespace attractor::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -53,15 +53,19 @@ class CandidateFinder {
   CandidateFinder(const typename Scorer::Field& field, const FinderSize& size)
       : scorer_(field), pattern_count_(field.patterns.rows()), room_(size.room), reach_(size.reach) {
     for (Index lane = 0; lane < size.width; lane += block_lanes()) candidates_.emplace_back(room_);
-    if constexpr (lists_lanes)
+    if constexpr (lists_lanes) {
       for (Index lane = 0; lane < std::min(size.width, detail::sizes().single_lanes); ++lane)
         lane_candidates_.emplace_back(room_);
+      if constexpr (can_screen_lanes<Scorer>) prepare_screen(field, size);
+    }
     if (size.best != nullptr && size.best->ranks > 1) best_.emplace(*size.best);
   }
 
   void start(const Tile& tile) {
     lanes_ = tile.lanes;
     scorer_.take(tile);
+    if constexpr (can_screen_lanes<Scorer>)
+      if (screen_) screen_->take();
     has_idle_ = false;
     for (std::size_t i = 0; i < most_lanes; ++i) {
       // No score exceeds an idle lane's maximum, so it keeps no candidate.
@@ -112,6 +116,8 @@ class CandidateFinder {
 
   /// Scores the patterns [first, end), whose candidates there is room for.
   void score(const Tile& tile, Index first, Index end) {
+    if constexpr (lists_lanes && can_screen_lanes<Scorer>)
+      if (screen_ && !tile.has_pattern_terms) return screen(tile, first, end);
     Index lane = 0;
     if constexpr (can_screen<Scorer>)
       if (!knows_best_)
@@ -121,10 +127,10 @@ class CandidateFinder {
     for (; first < end; first += group()) score_group(tile, first, std::min(first + group(), end), lane);
   }
 
-  /// Calls visit(lane, candidates) for all blocks of lanes in use, from the lane `from` on.
+  /// Calls visit(lane, candidates) for all blocks of lanes in use, from the lane `from` on and before `stop`.
   template <class Visit>
-  HWY_INLINE void for_each_block(const Visit& visit, Index from = 0) {
-    for (Index lane = from; lane < lanes_; lane += block_lanes())
+  HWY_INLINE void for_each_block(const Visit& visit, Index from = 0, Index stop = most_lanes) {
+    for (Index lane = from; lane < std::min(lanes_, stop); lane += block_lanes())
       visit(lane, candidates_[static_cast<std::size_t>(lane / block_lanes())]);
   }
 
@@ -163,6 +169,8 @@ class CandidateFinder {
   Scorer& scorer() { return scorer_; }
 
  private:
+  using Field = typename Scorer::Field;
+  using Screen = typename ListScreenOf<Scorer>::Type;
   static constexpr Index most_group = 4 * panel_rows;
 
   [[nodiscard]] Index room_left() const { return room_ - most_candidates(); }
@@ -172,7 +180,7 @@ class CandidateFinder {
 
   /// Scores the patterns [first, end), a group, and keeps those within reach of the largest score so far of some lane.
   /// Where few lanes are in use, each by itself, for a block of lanes would be scored as a whole.
-  void score_group(const Tile& tile, Index first, Index end, Index from = 0) {
+  void score_group(const Tile& tile, Index first, Index end, Index from = 0, Index stop = most_lanes) {
     if constexpr (has_panels<Scorer>)
       if (scores_singly<Scorer>(tile)) return score_lanes(tile, first, end);
     for_each_block(
@@ -180,7 +188,24 @@ class CandidateFinder {
           for (Index row = first; row < end; row += block_rows)
             score(tile, row, std::min(Index{block_rows}, end - row), lane, candidates);
         },
-        from);
+        from, stop);
+  }
+
+  /// Whether lanes keep what they want of a first look at rough scores.
+  void prepare_screen(const Field& field, const FinderSize& size) requires(can_screen_lanes<Scorer>) {
+    if (size.best != nullptr || !Screen::suits(field)) return;
+    screen_.emplace(field, room_);
+    while (static_cast<Index>(lane_candidates_.size()) < size.width)
+      lane_candidates_.emplace_back(Screen::most_kept(room_));
+  }
+
+  /// Looks through the patterns [first, end), and scores all for the lanes where that doesn't pay.
+  void screen(const Tile& tile, Index first, Index end) requires(lists_lanes&& can_screen_lanes<Scorer>) {
+    const auto screened = screen_->run(scorer_, tile, first, end, reach_, maximum_.data(), lane_candidates_);
+    for (; first < end; first += group())
+      for (std::size_t span = 0; span < screened.size(); ++span)
+        if (const Index lane = static_cast<Index>(span) * Screen::span_lanes; !screened[span] && lane < lanes_)
+          score_group(tile, first, std::min(first + group(), end), lane, lane + Screen::span_lanes);
   }
 
   /// Lanes that are weighed singly keep patterns of their own.
@@ -299,6 +324,7 @@ class CandidateFinder {
   }
 
   Scorer scorer_;
+  std::optional<Screen> screen_;
   Index pattern_count_;
   Index room_;
   float reach_;

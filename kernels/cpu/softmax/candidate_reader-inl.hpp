@@ -118,12 +118,20 @@ class CandidateReader {
     for (Finder& finder : finders_) finder.for_each_block(visit);
   }
 
+  /// Calls visit_block for all blocks of lanes, and visit_lane for all lanes, that have candidates of their own: those
+  /// of earlier patterns first.
+  template <class VisitBlock, class VisitLane>
+  HWY_INLINE void for_each_list(const VisitBlock& visit_block, const VisitLane& visit_lane) {
+    for (Finder& finder : finders_) {
+      finder.for_each_block(visit_block);
+      for_each_lane(finder, visit_lane);
+    }
+  }
+
   /// Calls visit(lane, candidates) for all lanes that have candidates of their own, in the same order.
   template <class Visit>
   HWY_INLINE void for_each_lane(const Visit& visit) {
-    for (Finder& finder : finders_)
-      for (std::size_t lane = 0; lane < finder.lane_candidates().size(); ++lane)
-        visit(static_cast<Index>(lane), finder.lane_candidates()[lane]);
+    for (Finder& finder : finders_) for_each_lane(finder, visit);
   }
 
   /// Patterns that are summed apart, and how many such blocks there are.
@@ -156,6 +164,12 @@ class CandidateReader {
   CandidateReadout readout_;
 
  private:
+  template <class Visit>
+  static HWY_INLINE void for_each_lane(Finder& finder, const Visit& visit) {
+    for (std::size_t lane = 0; lane < finder.lane_candidates().size(); ++lane)
+      visit(static_cast<Index>(lane), finder.lane_candidates()[lane]);
+  }
+
   CandidateReader(const Field& field, const PackedMatrix& contents, const KernelSize& size, float cutoff,
                   const RankingSize* best, const PatternBlocks& blocks)
       : contents_(contents),

@@ -40,6 +40,23 @@ inline constexpr bool can_screen = requires {
   &Scorer::screen;
 };
 
+/// Whether what may matter to single lanes can be found so, and how.
+template <class Scorer>
+inline constexpr bool can_screen_lanes = requires {
+  typename Scorer::ListScreen;
+};
+
+struct NoScreen {};
+template <class Scorer>
+struct ListScreenOf {
+  using Type = NoScreen;
+};
+template <class Scorer>
+requires can_screen_lanes<Scorer>
+struct ListScreenOf<Scorer> {
+  using Type = typename Scorer::ListScreen;
+};
+
 /// Patterns that could have weight in some lane of a block, in the order in which they are stored, with the lanes'
 /// scores, which become weights where they lie.
 class Candidates : public CandidatePatterns {

@@ -17,6 +17,7 @@
 #include "kernels/cpu/simd/panel_product-inl.hpp"
 #include "kernels/cpu/simd/product-inl.hpp"
 #include "kernels/cpu/softmax/normalised_kernel-inl.hpp"
+#include "kernels/cpu/softmax/pattern_screen-inl.hpp"
 #include "kernels/cpu/softmax/pattern_terms-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -25,6 +26,7 @@ namespace attractor::cpu::HWY_NAMESPACE {
 class PatternScorer {
  public:
   using Field = SoftmaxField;
+  using ListScreen = PatternScreen;
   explicit PatternScorer(const Field& field) : field_(field), panels_(field.patterns) {
     const bool adds_products = field.similarity == Similarity::dot || field.similarity == Similarity::cosine;
     if (adds_products && scores_by_unit(field.patterns)) unit_.emplace(field.patterns);
@@ -67,7 +69,60 @@ class PatternScorer {
       }
   }
 
+  /// Panels that score_listed takes at a time: sums enough to keep multiply-adds from waiting for one another.
+  static constexpr Index most_listed_panels = 8;
+
+  /// The same of panels from anywhere.
+  HWY_INLINE void score_listed(const Tile& tile, const std::int32_t* panels, Index count, Index lane, float* scores) {
+    while (count >= most_listed_panels / 2) {
+      const Index some = count == most_listed_panels ? most_listed_panels : most_listed_panels / 2;
+      if (some == most_listed_panels)
+        score_some<most_listed_panels>(tile, panels, lane, scores);
+      else
+        score_some<most_listed_panels / 2>(tile, panels, lane, scores);
+      panels += some;
+      scores += some * panel_rows;
+      count -= some;
+    }
+    for (; count > 0; --count, ++panels, scores += panel_rows) score_some<1>(tile, panels, lane, scores);
+  }
+
+  /// What similarities to a lane's state are multiplied by, beside the scales of the patterns.
+  [[nodiscard]] LaneArray<float> similarity_factors(const Tile& tile) const {
+    LaneArray<float> factors;
+    for (std::size_t i = 0; i < most_lanes; ++i)
+      factors[i] = (tile.has_betas ? factors_[i] : 1.0F) * (is_cosine() ? inverse_norms_[i] : 1.0F);
+    return factors;
+  }
+
+  /// The same of the offsets.
+  [[nodiscard]] HWY_INLINE Vector offset_factor(const Tile& tile, Index lane) const {
+    return tile.has_betas ? hn::Load(floats, factors_.data() + lane) : hn::Set(floats, 1.0F);
+  }
+
+  /// What a pattern's scores have beside its similarities to a vector of lanes.
+  [[nodiscard]] HWY_INLINE Vector shift(const Tile& tile, Index pattern, Index lane) const {
+    if (!tile.has_betas) return hn::Set(floats, field_.offset[pattern] + field_.log_prior[pattern]);
+    return hn::MulAdd(hn::Load(floats, factors_.data() + lane), hn::Set(floats, field_.offset[pattern]),
+                      hn::Set(floats, field_.log_prior[pattern]));
+  }
+
  private:
+  /// s of the patterns of these panels, which may lie anywhere, for one lane.
+  template <std::size_t count>
+  HWY_INLINE void score_some(const Tile& tile, const std::int32_t* panels, Index lane, float* scores) {
+    const float* from[count];
+    for (std::size_t p = 0; p < count; ++p) from[p] = field_.patterns.panel(panels[p]);
+    PanelScores similarities[count];
+    multiply_listed(from, tile.state.data() + lane, tile.width, field_.patterns.columns(), similarities);
+    for (std::size_t p = 0; p < count; ++p)
+      for (std::size_t v = 0; v < PanelScores::count; ++v) {
+        const auto at = static_cast<Index>(v * PanelScores::step);
+        hn::Store(finished(tile, Index{panels[p]} * panel_rows + at, lane, similarities[p].values[v]), PanelTag(),
+                  scores + static_cast<Index>(p) * panel_rows + at);
+      }
+  }
+
   [[nodiscard]] bool is_cosine() const { return field_.similarity == Similarity::cosine; }
 
   /// Similarities of a block.

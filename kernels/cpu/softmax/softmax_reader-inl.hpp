@@ -39,8 +39,8 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
     weighed_maximum_ = maximum_;
     this->score_segments(tile, [&]() HWY_ATTR {
       for (Index lane = 0; lane < tile.lanes; lane += vector_lanes()) rescale(lane);
-      this->for_each_block([&](Index lane, Candidates& candidates) HWY_ATTR { weigh(lane, candidates, watch); });
-      this->for_each_lane([&](Index lane, LaneCandidates& candidates) HWY_ATTR { weigh(lane, candidates); });
+      this->for_each_list([&](Index lane, Candidates& candidates) HWY_ATTR { weigh(lane, candidates, watch); },
+                          [&](Index lane, LaneCandidates& candidates) HWY_ATTR { weigh(lane, candidates); });
     });
   }
 
