@@ -131,7 +131,8 @@ class PanelRounding {
 void update_rough_patterns(SoftmaxField& field) {
   RoughPatterns& rough = field.rough;
   if (!may_pay(field)) {
-    rough = {};
+    // Others may be reading that there are none.
+    if (rough.steps > 0) rough = {};
     return;
   }
   const Index panels = field.patterns.padded_rows() / panel_rows;
