@@ -43,6 +43,7 @@ function(attractor_add_cuda target)
     kernels/cuda/adaptive/footprint.cu
     kernels/cuda/device/cublas.cpp
     kernels/cuda/device/error.cpp
+    kernels/cuda/device/graph.cpp
     kernels/cuda/device/pointer.cpp
     kernels/cuda/device/usable.cu
     kernels/cuda/engine/job.cpp
@@ -62,6 +63,7 @@ function(attractor_add_cuda target)
     kernels/cuda/softmax/stored_schedule.cu
     kernels/cuda/streamed/compaction.cu
     kernels/cuda/streamed/contents.cu
+    kernels/cuda/streamed/device_loop.cu
     kernels/cuda/streamed/ordered_product.cu
     kernels/cuda/streamed/separate.cu
     kernels/cuda/streamed/settle.cu

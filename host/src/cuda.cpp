@@ -38,7 +38,9 @@ std::size_t workspace_bytes(const Relaxer& relaxer, Index queries) {
   return memory.workspace_bytes(queries, sweeps(relaxer));
 }
 
-bool relaxes_in_one_launch(const Relaxer& relaxer) { return device_memory(relaxer).is_resident() && !sweeps(relaxer); }
+bool relaxes_in_one_launch(const Relaxer& relaxer) {
+  return cuda::relaxes_in_one_launch(device_memory(relaxer), sweeps(relaxer));
+}
 
 void relax_async(const Relaxer& relaxer, MatrixView<const float> queries, const RelaxationView& results,
                  const CudaCall& call) {

@@ -213,9 +213,7 @@ TEST_P(CudaAsyncTest, RefusesAMemoryThatIsNotOnOneCudaDevice) {
   }
 }
 
-TEST_P(CudaAsyncTest, ResidentMemoriesRelaxInOneLaunch) {
-  EXPECT_EQ(relaxes_in_one_launch(relaxer_), GetParam().resident);
-}
+TEST_P(CudaAsyncTest, RelaxesInOneLaunch) { EXPECT_TRUE(relaxes_in_one_launch(relaxer_)); }
 
 /// Each thread with streams and relaxers of its own and one relaxer of all.
 TEST_P(CudaAsyncTest, ManyThreadsWithManyRelaxersAtOnce) {
@@ -267,7 +265,6 @@ INSTANTIATE_TEST_SUITE_P(Kinds, CudaGraphTest, testing::ValuesIn(cuda_kinds()),
                          [](const auto& kind) { return kind.param.name; });
 
 TEST_P(CudaGraphTest, RelaxesTheQueriesOfEachLaunch) {
-  if (!GetParam().resident) GTEST_SKIP() << "needs the host at each step";
   const Scratch scratch(relaxer_, 70);
   const DeviceData data = device_data();
   const Graph graph = capture(stream_, [&] {
@@ -288,27 +285,7 @@ TEST_P(CudaGraphTest, RelaxesTheQueriesOfEachLaunch) {
   }
 }
 
-TEST_P(CudaGraphTest, RefusesStreamedMemoriesAndGoesOn) {
-  if (GetParam().resident) GTEST_SKIP() << "relaxes in a graph";
-  const Scratch scratch(relaxer_, 70);
-  const DeviceData data = device_data();
-
-  const Graph graph = capture(stream_, [&] {
-    for (const std::span<std::byte> workspace : {scratch.span(), std::span<std::byte>()})
-      EXPECT_THROW(relax_async(relaxer_, data.queries.view(), data.results.view(),
-                               {.stream = stream_.get(), .workspace = workspace}),
-                   NotSupported);
-    cuda::check(cudaMemsetAsync(scratch.span().data(), 0, scratch.span().size(), stream_.get()), "cudaMemsetAsync");
-  });
-
-  EXPECT_EQ(node_count(graph), 1U) << "the refused call is part of the graph";
-  relax_async(relaxer_, data.queries.view(), data.results.view(), {.stream = stream_.get()});
-  synchronise(stream_);
-  EXPECT_TRUE(same_results(data.results.read(), expected_));
-}
-
 TEST_P(CudaGraphTest, NeedsAWorkspace) {
-  if (!GetParam().resident) GTEST_SKIP() << "needs the host at each step";
   const DeviceData data = device_data();
 
   const Graph graph = capture(stream_, [&] {
@@ -327,7 +304,6 @@ TEST_P(CudaGraphTest, NeedsAWorkspace) {
 
 /// The memory must outlive the graph; any copy of it will do.
 TEST_P(CudaGraphTest, OutlivesItsRelaxer) {
-  if (!GetParam().resident) GTEST_SKIP() << "needs the host at each step";
   const Scratch scratch(relaxer_, 70);
   const DeviceData data = device_data();
   auto relaxer = std::make_unique<Relaxer>(GetParam().memory(Device::cuda()), relaxer_.options());
@@ -397,33 +373,32 @@ TEST_P(CudaGraphTest, SurvivesRefusedArguments) {
   EXPECT_EQ(node_count(graph), 0U);
 }
 
-/// They take the host for every sweep, also where the memory fits shared memory.
-TEST(CudaSweepsTest, RelaxOnStreamsButNotInGraphs) {
+/// One neuron after another, also where the memory fits shared memory.
+TEST(CudaSweepsTest, RelaxOnStreamsAndInGraphs) {
   Rng rng(91);
   const Matrix<float> patterns = random_bipolar(5, kind_dimension, rng);
   const Matrix<float> queries = kind_queries(70);
   const Memory memory = Memory::hebbian(Device::cuda(), patterns);
-  EXPECT_TRUE(relaxes_in_one_launch(Relaxer(memory)));
   for (const std::optional<std::uint64_t>& seed : {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(4)}) {
     const Relaxer relaxer(memory, {.update = asynchronous_sign_update(seed), .max_steps = 5, .energy_trace = true});
     const Relaxation expected = relaxer.relax(queries);
     const Scratch scratch(relaxer, 70);
-    const DeviceData data(queries, expected);
+    const DeviceData at_once(queries, expected);
+    const DeviceData captured(queries, expected);
     const cuda::Stream stream = cuda::make_stream();
+    const auto enqueue = [&](const DeviceData& data) {
+      relax_async(relaxer, data.queries.view(), data.results.view(),
+                  {.stream = stream.get(), .workspace = scratch.span()});
+    };
 
-    EXPECT_FALSE(relaxes_in_one_launch(relaxer));
-    relax_async(relaxer, data.queries.view(), data.results.view(),
-                {.stream = stream.get(), .workspace = scratch.span()});
+    EXPECT_TRUE(relaxes_in_one_launch(relaxer));
+    enqueue(at_once);
+    const Graph graph = capture(stream, [&] { enqueue(captured); });
+    cuda::check(cudaGraphLaunch(instantiate(graph).get(), stream.get()), "cudaGraphLaunch");
 
     synchronise(stream);
-    EXPECT_TRUE(same_results(data.results.read(), expected));
-    cuda::check(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-    EXPECT_THROW(relax_async(relaxer, data.queries.view(), data.results.view(),
-                             {.stream = stream.get(), .workspace = scratch.span()}),
-                 NotSupported);
-    cudaGraph_t graph = nullptr;
-    cuda::check(cudaStreamEndCapture(stream.get(), &graph), "cudaStreamEndCapture");
-    cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+    EXPECT_TRUE(same_results(at_once.results.read(), expected));
+    EXPECT_TRUE(same_results(captured.results.read(), expected));
   }
 }
 

@@ -14,6 +14,7 @@
 #include <attractor/error.hpp>
 
 #include "kernels/cuda/adaptive/footprint.hpp"
+#include "kernels/cuda/device/graph.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/engine/lane_buffers.hpp"
 #include "kernels/cuda/engine/recall.hpp"
@@ -126,6 +127,7 @@ constexpr int long_dimension = 2501;
 detail::Sizes small_chunks() {
   detail::Sizes sizes;
   sizes.softmax_chunk = 8;
+  sizes.least_slots = 24;  // So that a graph has loops for 9 slots and for 6.
   return sizes;
 }
 
@@ -156,17 +158,18 @@ const std::vector<Subject>& subjects() {
 }
 
 /// How a call gets its data.
-enum class Way : unsigned char { from_host, from_device, async };
+enum class Way : unsigned char { from_host, from_device, async, captured };
 
-constexpr Way all_ways[] = {Way::from_host, Way::from_device, Way::async};
+constexpr Way all_ways[] = {Way::from_host, Way::from_device, Way::async, Way::captured};
 
 std::string to_string(Way way) {
   switch (way) {
     case Way::from_host: return "from_host";
     case Way::from_device: return "from_device";
-    case Way::async: break;
+    case Way::async: return "async";
+    case Way::captured: break;
   }
-  return "async";
+  return "captured";
 }
 
 /// Room for what a relaxation of this subject gives.
@@ -197,10 +200,8 @@ class Calls {
         results_({place()}, empty_results(subject)) {}
 
   void relax(const cuda::DeviceMemory& memory, cudaStream_t stream = nullptr) const {
-    if (way_ == Way::async) {
-      cuda::relax_async(memory, subject_.options, queries_.view(), results_.view(), {.patterns = terms()}, {}, stream);
-      return;
-    }
+    if (way_ == Way::async) return enqueue(memory, {}, stream);
+    if (way_ == Way::captured) return relax_in_graph(memory);
     const cuda::DeviceMemory* const replica = &memory;
     cuda::relax({&replica, 1}, subject_.options, queries_.view(), results_.view(), {}, terms());
   }
@@ -212,6 +213,25 @@ class Calls {
   }
 
  private:
+  void enqueue(const cuda::DeviceMemory& memory, std::span<std::byte> workspace, cudaStream_t stream) const {
+    cuda::relax_async(memory, subject_.options, queries_.view(), results_.view(), {.patterns = terms()}, workspace,
+                      stream);
+  }
+
+  void relax_in_graph(const cuda::DeviceMemory& memory) const {
+    const cuda::DeviceScope scope(home());
+    const std::size_t bytes =
+        memory.workspace_bytes(subject_.queries.rows(), cuda::to_rule(*subject_.options.update).sweeps());
+    const std::shared_ptr<void> scratch = allocate(Place::device, bytes);
+    const cuda::Stream stream = cuda::make_stream();
+    const cuda::Graph graph = cuda::make_graph();
+    cuda::capture(stream.get(), graph.get(), [&](cudaStream_t captured) {
+      enqueue(memory, {static_cast<std::byte*>(scratch.get()), bytes}, captured);
+    });
+    cuda::check(cudaGraphLaunch(cuda::instantiate(graph).get(), stream.get()), "cudaGraphLaunch");
+    cuda::check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+  }
+
   [[nodiscard]] detail::PatternTerms terms() const { return terms_of(subject_, log_prior_.view()); }
   [[nodiscard]] Place place() const { return way_ == Way::from_host ? Place::pageable : Place::device; }
 
@@ -256,7 +276,9 @@ std::string words_for(std::string call) {
   return call;
 }
 
-bool allocates(const std::string& call) { return call.starts_with("cudaMalloc") || call == "cublasCreate_v2"; }
+bool allocates(const std::string& call) {
+  return call.starts_with("cudaMalloc") || call == "cublasCreate_v2" || call == "cudaGraphCreate";
+}
 
 /// Calls that destructors make, too, where a failure has no one to tell.
 bool may_fail_unheard(const std::string& call) { return call == "cudaStreamSynchronize" || call == "cudaSetDevice"; }
@@ -358,6 +380,42 @@ TEST_P(CudaCallFaultsTest, RelaxingSurvivesThem) {
   });
 }
 
+/// The host takes no part in the steps.
+TEST_P(CudaFaultsTest, AnAsynchronousCallIsOneLaunch) {
+  const Calls calls(subject_, Way::async);
+  const cuda::DeviceMemory memory = subject_.memory();
+  const bool resident = memory.is_resident() && !cuda::to_rule(*subject_.options.update).sweeps();
+  const CallRecord record;
+
+  calls.relax(memory);
+
+  std::map<std::string, int> counts = record.counts();
+  EXPECT_EQ(counts["cudaGraphLaunch"], resident ? 0 : 1);
+  for (const char* const call : {"cudaEventRecord", "cudaEventQuery", "cudaStreamSynchronize"})
+    EXPECT_EQ(counts[call], 0) << call;
+}
+
+/// A driver that knows no loops in graphs: the host drives the steps, and can't in a graph.
+TEST_P(CudaFaultsTest, OldDriversGiveTheSameBits) {
+  const Calls calls(subject_, Way::async);
+  const cuda::DeviceMemory memory = subject_.memory();
+  calls.relax(memory);
+  const Relaxation expected = calls.results();
+  const bool resident = memory.is_resident() && !cuda::to_rule(*subject_.options.update).sweeps();
+  const OldDriver driver(12030);
+  const CallRecord record;
+
+  calls.relax(memory);
+
+  EXPECT_TRUE(same_results(calls.results(), expected));
+  EXPECT_FALSE(record.counts().contains("cudaGraphLaunch"));
+  const Calls captured(subject_, Way::captured);
+  if (resident)
+    EXPECT_NO_THROW(captured.relax(memory));
+  else
+    EXPECT_THROW(captured.relax(memory), NotSupported);
+}
+
 /// A set of two chunks, one for each lane.
 class ManyChunks {
  public:
@@ -415,6 +473,7 @@ std::map<std::string, int> lasting_calls(const CallRecord& record) {
 }
 
 TEST_P(CudaCallFaultsTest, ASecondCallMakesAndReleasesNothing) {
+  if (std::get<1>(GetParam()) == Way::captured) GTEST_SKIP() << "makes what it needs for its graph";
   const Calls calls(subject_, std::get<1>(GetParam()));
   const cuda::DeviceMemory memory = subject_.memory();
   calls.relax(memory);

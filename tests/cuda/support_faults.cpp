@@ -27,6 +27,7 @@ struct Books {
   int lateness = 0;                       ///< queries of an event until it seems finished
   std::map<const void*, int> unfinished;  ///< queries left, by event
   std::size_t bytes_left = 0;             ///< 0: as many as there are
+  int driver_version = 0;                 ///< 0: what it is
   bool is_unloaded = false;
 };
 
@@ -100,6 +101,12 @@ bool succeeded(cublasStatus_t status) { return status == CUBLAS_STATUS_SUCCESS; 
 cudaError_t with_little_left(cudaError_t status, std::size_t* left) {
   const std::scoped_lock lock(books().mutex);
   if (books().bytes_left > 0) *left = books().bytes_left;
+  return status;
+}
+
+cudaError_t with_old_driver(cudaError_t status, int* version) {
+  const std::scoped_lock lock(books().mutex);
+  if (books().driver_version > 0) *version = books().driver_version;
   return status;
 }
 
@@ -202,6 +209,16 @@ LittleLeft::~LittleLeft() {
   books().bytes_left = 0;
 }
 
+OldDriver::OldDriver(int version) {
+  const std::scoped_lock lock(books().mutex);
+  books().driver_version = version;
+}
+
+OldDriver::~OldDriver() {
+  const std::scoped_lock lock(books().mutex);
+  books().driver_version = 0;
+}
+
 void unload_driver() {
   const std::scoped_lock lock(books().mutex);
   books().is_unloaded = true;
@@ -282,6 +299,11 @@ ATTRACTOR_FAULTY_MAKER(cudaStreamCreateWithFlags, cudaErrorUnknown, (cudaStream_
                        (resource, flags))
 ATTRACTOR_FAULTY_MAKER(cudaEventCreateWithFlags, cudaErrorUnknown, (cudaEvent_t * resource, unsigned flags),
                        (resource, flags))
+ATTRACTOR_FAULTY_MAKER(cudaGraphCreate, cudaErrorMemoryAllocation, (cudaGraph_t * resource, unsigned flags),
+                       (resource, flags))
+ATTRACTOR_FAULTY_MAKER(cudaGraphInstantiate, cudaErrorUnknown,
+                       (cudaGraphExec_t * resource, cudaGraph_t graph, unsigned long long flags),
+                       (resource, graph, flags))
 ATTRACTOR_FAULTY_MAKER(cublasCreate_v2, CUBLAS_STATUS_ALLOC_FAILED, (cublasHandle_t * resource), (resource))
 
 ATTRACTOR_RELEASE(cudaFree, cudaSuccess, (void* resource), (resource))
@@ -289,6 +311,8 @@ ATTRACTOR_RELEASE(cudaFreeHost, cudaSuccess, (void* resource), (resource))
 ATTRACTOR_RELEASE(cudaFreeAsync, cudaSuccess, (void* resource, cudaStream_t stream), (resource, stream))
 ATTRACTOR_RELEASE(cudaStreamDestroy, cudaSuccess, (cudaStream_t resource), (resource))
 ATTRACTOR_RELEASE(cudaEventDestroy, cudaSuccess, (cudaEvent_t resource), (resource))
+ATTRACTOR_RELEASE(cudaGraphDestroy, cudaSuccess, (cudaGraph_t resource), (resource))
+ATTRACTOR_RELEASE(cudaGraphExecDestroy, cudaSuccess, (cudaGraphExec_t resource), (resource))
 ATTRACTOR_RELEASE(cublasDestroy_v2, CUBLAS_STATUS_SUCCESS, (cublasHandle_t resource), (resource))
 
 ATTRACTOR_FAULTY(cudaGetDevice, cudaErrorUnknown, (int* device), (device))
@@ -316,6 +340,31 @@ ATTRACTOR_FAULTY_WORK(cudaMemsetAsync, cudaErrorUnknown, (void* to, int value, s
 ATTRACTOR_FAULTY_WORK(cudaStreamSynchronize, cudaErrorUnknown, (cudaStream_t stream), (stream))
 ATTRACTOR_FAULTY(cudaStreamIsCapturing, cudaErrorUnknown, (cudaStream_t stream, cudaStreamCaptureStatus* status),
                  (stream, status))
+ATTRACTOR_FAULTY(cudaStreamGetCaptureInfo, cudaErrorUnknown,
+                 (cudaStream_t stream, cudaStreamCaptureStatus* status, unsigned long long* id, cudaGraph_t* graph,
+                  const cudaGraphNode_t** nodes, const cudaGraphEdgeData** edges, std::size_t* count),
+                 (stream, status, id, graph, nodes, edges, count))
+ATTRACTOR_FAULTY(cudaStreamBeginCaptureToGraph, cudaErrorUnknown,
+                 (cudaStream_t stream, cudaGraph_t graph, const cudaGraphNode_t* nodes, const cudaGraphEdgeData* edges,
+                  std::size_t count, cudaStreamCaptureMode mode),
+                 (stream, graph, nodes, edges, count, mode))
+ATTRACTOR_FAULTY(cudaStreamUpdateCaptureDependencies, cudaErrorUnknown,
+                 (cudaStream_t stream, cudaGraphNode_t* nodes, const cudaGraphEdgeData* edges, std::size_t count,
+                  unsigned flags),
+                 (stream, nodes, edges, count, flags))
+ATTRACTOR_FAULTY(cudaStreamEndCapture, cudaErrorUnknown, (cudaStream_t stream, cudaGraph_t* graph), (stream, graph))
+ATTRACTOR_FAULTY(cudaGraphConditionalHandleCreate, cudaErrorUnknown,
+                 (cudaGraphConditionalHandle * handle, cudaGraph_t graph, unsigned value, unsigned flags),
+                 (handle, graph, value, flags))
+ATTRACTOR_FAULTY(cudaGraphAddNode, cudaErrorUnknown,
+                 (cudaGraphNode_t * node, cudaGraph_t graph, const cudaGraphNode_t* nodes,
+                  const cudaGraphEdgeData* edges, std::size_t count, cudaGraphNodeParams* parameters),
+                 (node, graph, nodes, edges, count, parameters))
+ATTRACTOR_FAULTY_WORK(cudaGraphLaunch, cudaErrorUnknown, (cudaGraphExec_t graph, cudaStream_t stream), (graph, stream))
+ATTRACTOR_FAULTY(cublasSetWorkspace_v2, CUBLAS_STATUS_NOT_INITIALIZED,
+                 (cublasHandle_t blas, void* workspace, std::size_t bytes), (blas, workspace, bytes))
+ATTRACTOR_FAULTY_NOTED(cudaDriverGetVersion, cudaErrorUnknown, (int* version), (version), static_cast<void>(0),
+                       with_old_driver(status, version))
 ATTRACTOR_FAULTY_NOTED(cudaLaunchKernelExC, cudaErrorLaunchOutOfResources,
                        (const cudaLaunchConfig_t* config, const void* kernel, void** arguments),
                        (config, kernel, arguments), note_default_stream("cudaLaunchKernelExC", config->stream), status)

@@ -65,6 +65,15 @@ class LittleLeft {
   ~LittleLeft();
 };
 
+/// While it lives, the driver says that it is of this version: 12030 is 12.3.
+class OldDriver {
+ public:
+  explicit OldDriver(int version);
+  OldDriver(const OldDriver&) = delete;
+  OldDriver& operator=(const OldDriver&) = delete;
+  ~OldDriver();
+};
+
 /// From here on CUDA says that its driver has gone, and a call to cuBLAS, which doesn't ask, ends the program.
 void unload_driver();
 

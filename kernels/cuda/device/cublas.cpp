@@ -78,6 +78,11 @@ cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
   return function(handle, stream);
 }
 
+cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void* workspace, std::size_t bytes) {
+  static const Loaded<decltype(cublasSetWorkspace_v2)> function("cublasSetWorkspace_v2");
+  return function(handle, workspace, bytes);
+}
+
 // NOLINTNEXTLINE(readability-identifier-naming): names as cuBLAS has them
 cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n,
                               int k, const float* alpha, const float* A, int lda, const float* B, int ldb,

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <span>
 
 #include "kernels/cuda/device/pool.hpp"
 #include "kernels/cuda/device/resources.hpp"
@@ -19,6 +20,8 @@ struct Toolbox {
   Blas blas;  ///< made for the first product
   PinnedArray<QueryCounts> counts{steps_ahead, "query counts"};
   std::array<Event, steps_ahead> arrived = {make_event(), make_event(), make_event(), make_event()};
+  Stream whole = make_stream();  ///< graphs are captured on these: of a call,
+  Stream parts = make_stream();  ///< and what its loops and branches execute
 
   [[nodiscard]] std::size_t bytes() const { return counts.bytes(); }
 };
@@ -28,12 +31,15 @@ using ToolboxPool = Pool<Toolbox>;
 /// The products of a call, on its stream. cuBLAS is loaded and asked for nothing before there is one.
 class Multiplier {
  public:
-  Multiplier(Toolbox& tools, cublasMath_t mode, cudaStream_t stream) : tools_(tools), mode_(mode), stream_(stream) {}
+  /// @param scratch cuBLAS's own, which it may not take itself where products are captured in a graph.
+  Multiplier(Toolbox& tools, cublasMath_t mode, std::span<std::byte> scratch, cudaStream_t stream)
+      : tools_(tools), mode_(mode), scratch_(scratch), stream_(stream) {}
 
   [[nodiscard]] cublasHandle_t blas() {
     if (is_ready_) return tools_.blas.get();
     if (tools_.blas.get() == nullptr) tools_.blas = make_blas();
     check(cublasSetStream(tools_.blas.get(), stream_), "cublasSetStream");
+    check(cublasSetWorkspace(tools_.blas.get(), scratch_.data(), scratch_.size()), "cublasSetWorkspace");
     check(cublasSetMathMode(tools_.blas.get(), mode_), "cublasSetMathMode");
     is_ready_ = true;
     return tools_.blas.get();
@@ -42,6 +48,7 @@ class Multiplier {
  private:
   Toolbox& tools_;
   cublasMath_t mode_;
+  std::span<std::byte> scratch_;
   cudaStream_t stream_;
   bool is_ready_ = false;
 };

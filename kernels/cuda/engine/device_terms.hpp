@@ -7,6 +7,7 @@
 #include <string>
 
 #include "kernels/cuda/device/resources.hpp"
+#include "kernels/cuda/device/workspace.hpp"
 #include "kernels/pattern_terms.hpp"
 
 namespace attractor::cuda {
@@ -20,12 +21,12 @@ inline Index term_row_bytes(const detail::PatternTerms& terms, Index pattern_cou
 class DeviceTerms {
  public:
   /// For batches of `most` queries at most.
-  DeviceTerms(const detail::PatternTerms& terms, Index most)
-      : valid_(elements(term_rows(terms.valid, most), terms.valid.columns), "valid patterns"),
-        log_prior_(elements(term_rows(terms.log_prior, most), terms.log_prior.columns), "log-priors") {}
+  DeviceTerms(const detail::PatternTerms& terms, Index most, Workspace& space)
+      : valid_(space.take<std::uint8_t>(elements(term_rows(terms.valid, most), terms.valid.columns))),
+        log_prior_(space.take<float>(elements(term_rows(terms.log_prior, most), terms.log_prior.columns))) {}
 
   /// Those of a batch, where they lie now.
-  detail::PatternTerms upload(const detail::PatternTerms& terms, cudaStream_t stream) {
+  [[nodiscard]] detail::PatternTerms upload(const detail::PatternTerms& terms, cudaStream_t stream) const {
     return {.valid = upload(terms.valid, valid_, stream, "valid patterns"),
             .log_prior = upload(terms.log_prior, log_prior_, stream, "log-priors")};
   }
@@ -38,18 +39,17 @@ class DeviceTerms {
   }
 
   template <class T>
-  static MatrixView<const T> upload(MatrixView<const T> terms, DeviceArray<T>& to, cudaStream_t stream,
-                                    const std::string& what) {
+  static MatrixView<const T> upload(MatrixView<const T> terms, T* to, cudaStream_t stream, const std::string& what) {
     if (terms.data == nullptr) return {};
     const Index rows = term_rows(terms, terms.rows);
-    copy_rows(MatrixView<T>(to.data(), rows, terms.columns),
+    copy_rows(MatrixView<T>(to, rows, terms.columns),
               MatrixView<const T>(terms.data, rows, terms.columns, std::max(terms.row_stride, terms.columns)),
               cudaMemcpyHostToDevice, stream, what);
-    return {to.data(), terms.rows, terms.columns, terms.row_stride == 0 ? 0 : terms.columns};
+    return {to, terms.rows, terms.columns, terms.row_stride == 0 ? 0 : terms.columns};
   }
 
-  DeviceArray<std::uint8_t> valid_;
-  DeviceArray<float> log_prior_;
+  std::uint8_t* valid_;
+  float* log_prior_;
 };
 
 }  // namespace attractor::cuda

@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/device/pool.hpp"
 #include "kernels/cuda/device/resources.hpp"
+#include "kernels/cuda/device/workspace.hpp"
 
 namespace attractor::cuda {
 
@@ -37,5 +38,34 @@ class LaneBuffers {
 };
 
 using LanePool = Pool<LaneBuffers>;
+
+/// A lane for the scope of a call. After a failure its stream may still be writing what belongs to the caller or the
+/// next call, so this waits for it.
+class LaneLoan {
+ public:
+  /// The pool's device is current.
+  explicit LaneLoan(LanePool& pool) : loan_(pool.take()) {}
+  LaneLoan(const LaneLoan&) = delete;
+  LaneLoan& operator=(const LaneLoan&) = delete;
+  ~LaneLoan() {
+    const CaptureExemption exemption;
+    discard(cudaStreamSynchronize(loan_->stream()));
+  }
+  LaneBuffers* operator->() const { return loan_.operator->(); }
+  LaneBuffers& operator*() const { return *loan_; }
+
+ private:
+  LanePool::Loan loan_;
+};
+
+/// What `make(space)` carves out of a lane's device memory, which has room for it then.
+template <class Make>
+auto carve(LaneBuffers& lane, Make&& make) {
+  Workspace needed;
+  static_cast<void>(make(needed));  // Measures.
+  lane.reserve(needed.used(), 0);
+  Workspace space(lane.device());
+  return make(space);
+}
 
 }  // namespace attractor::cuda

@@ -76,6 +76,7 @@ struct DeviceMemory::Relax {
   Products products;
   void* workspace;
   ToolboxPool& tools;
+  Driver driver;
   cudaStream_t stream;
 
   void operator()(const Resident& form) const { launch_resident(form.memory, job, workspace, stream); }
@@ -85,14 +86,14 @@ struct DeviceMemory::Relax {
   template <class Linear>
   void operator()(const Linear& memory) const {
     const ToolboxPool::Loan loan = tools.take();
-    cuda::relax(memory, job, workspace, *loan, products, stream);
+    cuda::relax(memory, job, workspace, *loan, products, driver, stream);
   }
 
  private:
   template <class Streamed>
   void relax_exactly(const Streamed& memory) const {
     const ToolboxPool::Loan loan = tools.take();
-    cuda::relax(memory, job, workspace, *loan, stream);
+    cuda::relax(memory, job, workspace, *loan, driver, stream);
   }
 };
 
@@ -112,6 +113,7 @@ struct DeviceMemory::Sweep {
   const Job& job;
   void* workspace;
   ToolboxPool& tools;
+  Driver driver;
   cudaStream_t stream;
 
   void operator()(const Resident& form) const { std::visit(*this, form.swept); }
@@ -120,7 +122,7 @@ struct DeviceMemory::Sweep {
   template <class Swept>
   void operator()(const Swept& memory) const {
     const ToolboxPool::Loan loan = tools.take();
-    relax_by_sweeps(memory, job, workspace, *loan, stream);
+    relax_by_sweeps(memory, job, workspace, *loan, driver, stream);
   }
 };
 
@@ -155,12 +157,13 @@ struct DeviceMemory::Retrieve {
   MatrixView<Index> patterns;
   MatrixView<float> posteriors;
   const detail::Schedule& schedule;
+  LanePool& lanes;
 
   void operator()(const StreamedSoftmax& memory) const {
-    cuda::retrieve(memory, queries, terms, schedule, patterns, posteriors);
+    cuda::retrieve(memory, queries, terms, schedule, lanes, patterns, posteriors);
   }
   void operator()(const StreamedAdaptive& memory) const {
-    cuda::retrieve(memory, queries, terms, patterns, posteriors);
+    cuda::retrieve(memory, queries, terms, lanes, patterns, posteriors);
   }
   template <class Pointwise>
   void operator()(const Pointwise& /*memory*/) const {
@@ -279,11 +282,11 @@ std::size_t DeviceMemory::workspace_bytes(Index queries, bool sweeps) const {
   return sweeps ? std::visit(SweepBytes{queries}, form_) : std::visit(WorkspaceBytes{queries}, form_);
 }
 
-void DeviceMemory::relax(const Job& job, Products products, void* workspace, cudaStream_t stream) const {
+void DeviceMemory::relax(const Job& job, Products products, void* workspace, Driver driver, cudaStream_t stream) const {
   if (job.update.sweeps())
-    std::visit(Sweep{job, workspace, *tools_, stream}, form_);
+    std::visit(Sweep{job, workspace, *tools_, driver, stream}, form_);
   else
-    std::visit(Relax{job, products, workspace, *tools_, stream}, form_);
+    std::visit(Relax{job, products, workspace, *tools_, driver, stream}, form_);
 }
 
 std::size_t DeviceMemory::recall_workspace_bytes(Index states) const { return std::visit(RecallBytes{states}, form_); }
@@ -297,7 +300,7 @@ void DeviceMemory::retrieve(MatrixView<const float> queries, const detail::Patte
                             MatrixView<Index> patterns, MatrixView<float> posteriors,
                             const detail::Schedule& schedule) const {
   const DeviceScope scope(device_);
-  std::visit(Retrieve{queries, terms, patterns, posteriors, schedule}, form_);
+  std::visit(Retrieve{queries, terms, patterns, posteriors, schedule, *lanes_}, form_);
 }
 
 }  // namespace attractor::cuda

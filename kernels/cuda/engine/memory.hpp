@@ -66,8 +66,8 @@ class DeviceMemory {
 
   [[nodiscard]] int device() const { return device_; }
 
-  /// Whether a relaxation is one launch, which never waits for the host.
-  /// Asynchronous updates never are.
+  /// Whether a relaxation is one launch, whoever drives those that aren't: all but asynchronous updates of a memory in
+  /// shared memory are.
   [[nodiscard]] bool is_resident() const { return std::holds_alternative<Resident>(form_); }
 
   /// Whether a result may depend on how many others are relaxed with it, since library products round as they like.
@@ -85,9 +85,8 @@ class DeviceMemory {
   /// Scratch of `recall` alone, contents or not.
   [[nodiscard]] std::size_t recall_workspace_bytes(Index states) const;
 
-  /// Enqueues the relaxation of all queries. Its device is current. Resident memories return at once, others when the
-  /// last step has been handed to the stream.
-  void relax(const Job& job, Products products, void* workspace, cudaStream_t stream) const;
+  /// Enqueues the relaxation of all queries. Its device is current. `driver` is for what isn't resident.
+  void relax(const Job& job, Products products, void* workspace, Driver driver, cudaStream_t stream) const;
 
   /// contents_i = Cᵀp with the weights p of state_i, for every row, or what patterns read out where there are no
   /// contents; and intensity_i = Σp unless that is null: it is for pointwise memories.

@@ -13,6 +13,7 @@
 
 #include <attractor/error.hpp>
 
+#include "kernels/cuda/device/graph.hpp"
 #include "kernels/cuda/device/workspace.hpp"
 #include "kernels/cuda/engine/lane_buffers.hpp"
 #include "kernels/cuda/engine/staging.hpp"
@@ -207,17 +208,10 @@ class Lane {
  public:
   /// The memory's device is current.
   Lane(const DeviceMemory& memory, Call& call)
-      : call_(call),
-        memory_(memory),
-        buffers_(memory.lanes().take()),
-        staging_(make_staging(memory, call, *buffers_)) {}
+      : call_(call), memory_(memory), buffers_(memory.lanes()), staging_(make_staging(memory, call, *buffers_)) {}
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
-  ~Lane() {
-    // After a failure the stream may still be writing what belongs to the caller or the next call.
-    const CaptureExemption exemption;
-    discard(cudaStreamSynchronize(buffers_->stream()));
-  }
+  ~Lane() = default;
 
   /// Relaxes chunks until none are left, or none are wanted. A failure ends the other lanes too.
   void run() {
@@ -247,7 +241,7 @@ class Lane {
     staging_.log_prior.upload(first, count, stream);
     staging_.betas.upload(first, count, stream);
     const Job job = make_chunk_job(first, count);
-    memory_.relax(job, products(call_.options), staging_.scratch, stream);
+    memory_.relax(job, products(call_.options), staging_.scratch, Driver::host, stream);
     const MatrixView<float> contents = staging_.contents.on_device(first, count);
     if (contents.data != nullptr)
       memory_.recall(job.states, terms_of(job), contents, nullptr, staging_.scratch, stream);
@@ -279,7 +273,7 @@ class Lane {
 
   Call& call_;
   const DeviceMemory& memory_;
-  LanePool::Loan buffers_;
+  LaneLoan buffers_;
   Staging staging_;
   std::exception_ptr failure_;
 };
@@ -422,6 +416,12 @@ class AsyncSchedule {
   PooledScratch steps_;
 };
 
+/// Of an asynchronous call.
+Driver driver_for(bool is_captured) {
+  if (is_captured) return Driver::captured_device;
+  return device_decides() ? Driver::device : Driver::host;
+}
+
 }  // namespace
 
 void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options,
@@ -443,6 +443,10 @@ void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& 
   meter.finish();
 }
 
+bool relaxes_in_one_launch(const DeviceMemory& memory, bool sweeps) {
+  return (memory.is_resident() && !sweeps) || device_decides();
+}
+
 void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, MatrixView<const float> queries,
                  const RelaxationView& results, const CallInputs& inputs, std::span<std::byte> workspace,
                  cudaStream_t stream) {
@@ -452,12 +456,13 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, Matr
   if (!on_host.empty())
     throw InvalidArgument("an asynchronous relaxation takes data on the memory's device; " + on_host +
                           " are on the host");
-  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
-  check(cudaStreamIsCapturing(stream, &capture), "cudaStreamIsCapturing");
   const bool sweeps = to_rule(*options.update).sweeps();
-  if (capture != cudaStreamCaptureStatusNone && (!memory.is_resident() || sweeps))
-    throw NotSupported("only synchronous updates of memories that fit into shared memory relax within a CUDA graph");
-  if (capture != cudaStreamCaptureStatusNone && workspace.empty())
+  const bool is_captured = is_capturing(stream);
+  if (is_captured && !relaxes_in_one_launch(memory, sweeps))
+    throw NotSupported(
+        "only synchronous updates of memories that fit into shared memory relax within a CUDA graph: the NVIDIA driver "
+        "is older than CUDA 12.4");
+  if (is_captured && workspace.empty())
     throw InvalidArgument("a relaxation within a CUDA graph needs a workspace of " +
                           std::to_string(memory.workspace_bytes(queries.rows, sweeps)) +
                           " bytes, which each launch of the graph uses");
@@ -468,7 +473,7 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, Matr
   const AsyncSchedule schedule(inputs.schedule, queries.rows, results, stream);
   Job job = make_job(options, queries, inputs, results);
   schedule.enter(job);
-  memory.relax(job, products(options), scratch, stream);
+  memory.relax(job, products(options), scratch, driver_for(is_captured), stream);
   if (!results.contents.empty())
     memory.recall(job.states, terms_of(job), *results.contents.floats(), nullptr, scratch, stream);
 }

@@ -33,11 +33,14 @@ void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& 
            MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
            const detail::PatternTerms& terms = {});
 
+/// Whether `relax_async` is one launch, which never waits for the host and may be captured in a graph.
+bool relaxes_in_one_launch(const DeviceMemory& memory, bool sweeps);
+
 /// As above for data on the memory's device, but for the schedule, which is on the host and taken at once; only
 /// enqueues. Without workspace, takes some from the device's pool; for a schedule always.
 ///
 /// @throws InvalidArgument data on the host; too small a workspace, or none while the stream is being captured.
-/// @throws NotSupported the stream is being captured and the memory isn't resident, or the update asynchronous.
+/// @throws NotSupported the stream is being captured and this isn't one launch.
 void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, MatrixView<const float> queries,
                  const RelaxationView& results, const CallInputs& inputs, std::span<std::byte> workspace,
                  cudaStream_t stream);

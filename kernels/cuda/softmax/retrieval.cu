@@ -9,6 +9,7 @@
 #include "kernels/cuda/device/quad.cuh"
 #include "kernels/cuda/engine/device_terms.hpp"
 #include "kernels/cuda/softmax/softmax_chunks.hpp"
+#include "kernels/cuda/softmax/stored_schedule.hpp"
 #include "kernels/cuda/streamed/settle.hpp"
 
 namespace attractor::cuda {
@@ -67,28 +68,28 @@ struct Call {
 
 /// What a batch of queries needs on the device.
 struct Batch {
-  Batch(int most, const DeviceMatrix& stored, const Call& call, int row_scores)
-      : states(elements(most, stored.stride), "queries"),
+  Batch(int most, const DeviceMatrix& stored, const Call& call, int row_scores, Workspace& space)
+      : states(space.take<float>(elements(most, stored.stride))),
         score_stride(row_scores),
-        scores(elements(most, row_scores), "scores"),
-        maxima(elements(most), "maxima"),
-        sums(elements(most), "sums of weights"),
-        potentials(call.keeps_scores ? elements(most) : 0, "potentials"),
-        patterns(elements(most, call.ranks), "retrieved patterns"),
-        shares(elements(most, call.ranks), "posteriors"),
-        terms(call.terms, most),
-        betas(upload(std::span(call.schedule.betas, static_cast<std::size_t>(call.schedule.count)), "betas")) {}
+        scores(space.take<float>(elements(most, row_scores))),
+        maxima(space.take<float>(elements(most))),
+        sums(space.take<double>(elements(most))),
+        potentials(call.keeps_scores ? space.take<double>(elements(most)) : nullptr),
+        patterns(space.take<Index>(elements(most, call.ranks))),
+        shares(space.take<float>(elements(most, call.ranks))),
+        terms(call.terms, most, space),
+        betas(space.take<float>(elements(call.schedule.count))) {}
 
-  DeviceArray<float> states;  ///< columns from the dimension to the stride are zero
+  float* states;  ///< columns from the dimension to the stride are zero
   int score_stride;
-  DeviceArray<float> scores;
-  DeviceArray<float> maxima;
-  DeviceArray<double> sums;
-  DeviceArray<double> potentials;
-  DeviceArray<Index> patterns;
-  DeviceArray<float> shares;
+  float* scores;
+  float* maxima;
+  double* sums;
+  double* potentials;
+  Index* patterns;
+  float* shares;
   DeviceTerms terms;
-  DeviceArray<float> betas;
+  float* betas;
 };
 
 template <class Memory>
@@ -97,9 +98,9 @@ void launch_softmax_batch(const Memory& memory, const Batch& batch, int rows, co
   const SoftmaxChunks chunks{.rows = rows,
                              .pattern_count = memory.patterns.rows,
                              .chunk = chunk_patterns(),
-                             .scores = batch.scores.data(),
-                             .maxima = batch.maxima.data(),
-                             .sums = batch.sums.data(),
+                             .scores = batch.scores,
+                             .maxima = batch.maxima,
+                             .sums = batch.sums,
                              .readouts = nullptr,
                              .remainders = nullptr,
                              .chunk_readouts = nullptr,
@@ -107,13 +108,13 @@ void launch_softmax_batch(const Memory& memory, const Batch& batch, int rows, co
   launch_softmax_chunks(
       chunks,
       [&](int begin, int count) {
-        launch_scores(memory, {batch.states.data(), rows, terms, begin, count, chunks.scores, chunks.chunk}, stream);
+        launch_scores(memory, {batch.states, rows, terms, begin, count, chunks.scores, chunks.chunk}, stream);
         launch_kernel("pick_kernel", pick_kernel, {blocks(rows, pick_warps), pick_warps * warp_size}, stream, chunks,
-                      begin, count, batch.patterns.data());
+                      begin, count, batch.patterns);
       },
       {}, stream);
   launch_kernel("share_kernel", share_kernel, {blocks(rows, pick_warps * warp_size), pick_warps * warp_size}, stream,
-                batch.sums.data(), rows, batch.patterns.data(), batch.shares.data());
+                batch.sums, rows, batch.patterns, batch.shares);
 }
 
 NormalisedSeparation separation_of(const StreamedSoftmax& memory) { return memory.terms.separation; }
@@ -122,20 +123,18 @@ NormalisedSeparation separation_of(const StreamedAdaptive& /*memory*/) { return 
 template <class Memory>
 void launch_settled_batch(const Memory& memory, const Batch& batch, int rows, int ranks, const RowTerms& terms,
                           cudaStream_t stream) {
-  launch_scores(memory,
-                {batch.states.data(), rows, terms, 0, memory.patterns.rows, batch.scores.data(), batch.score_stride},
-                stream);
+  launch_scores(memory, {batch.states, rows, terms, 0, memory.patterns.rows, batch.scores, batch.score_stride}, stream);
   launch_settle(separation_of(memory),
                 {.rows = rows,
                  .patterns = memory.patterns.rows,
-                 .scores = batch.scores.data(),
+                 .scores = batch.scores,
                  .stride = batch.score_stride,
-                 .origins = batch.maxima.data(),
-                 .sums = batch.sums.data(),
-                 .potentials = batch.potentials.data(),
+                 .origins = batch.maxima,
+                 .sums = batch.sums,
+                 .potentials = batch.potentials,
                  .ranks = ranks,
-                 .best = batch.patterns.data(),
-                 .shares = batch.shares.data()},
+                 .best = batch.patterns,
+                 .shares = batch.shares},
                 stream);
 }
 
@@ -153,28 +152,32 @@ Index batch_rows(const Call& call, Index pattern_count, int scores) {
 }
 
 template <class Memory>
-void retrieve_all(const Memory& memory, const Call& call, MatrixView<Index> patterns, MatrixView<float> posteriors) {
+void retrieve_all(const Memory& memory, const Call& call, LanePool& lanes, MatrixView<Index> patterns,
+                  MatrixView<float> posteriors) {
   const DeviceMatrix& stored = memory.patterns;
   const int scores = row_scores(stored, call.keeps_scores);
   const auto most = static_cast<int>(std::min(batch_rows(call, stored.rows, scores), call.queries.rows));
-  Batch batch(most, stored, call, scores);
-  const Stream stream = make_stream();
-  check(cudaMemsetAsync(batch.states.data(), 0, batch.states.bytes(), stream.get()), "cudaMemsetAsync of queries");
+  const LaneLoan lane(lanes);
+  const Batch batch = carve(*lane, [&](Workspace& space) { return Batch(most, stored, call, scores, space); });
+  cudaStream_t stream = lane->stream();
+  check(cudaMemsetAsync(batch.states, 0, bytes_of<float>(Index{most} * stored.stride), stream),
+        "cudaMemsetAsync of queries");
+  launch_store(call.schedule, batch.betas, stream);
   for (Index first = 0; first < call.queries.rows; first += most) {
     const auto rows = static_cast<int>(std::min<Index>(most, call.queries.rows - first));
-    copy_rows(MatrixView<float>(batch.states.data(), rows, call.queries.columns, stored.stride),
-              call.queries.slice(first, rows), cudaMemcpyHostToDevice, stream.get(), "queries");
-    const RowTerms terms{.patterns = batch.terms.upload(call.terms.slice(first, rows), stream.get()),
-                         .schedule = {batch.betas.data(), call.schedule.count}};
+    copy_rows(MatrixView<float>(batch.states, rows, call.queries.columns, stored.stride),
+              call.queries.slice(first, rows), cudaMemcpyHostToDevice, stream, "queries");
+    const RowTerms terms{.patterns = batch.terms.upload(call.terms.slice(first, rows), stream),
+                         .schedule = {batch.betas, call.schedule.count}};
     if (call.keeps_scores)
-      launch_settled_batch(memory, batch, rows, call.ranks, terms, stream.get());
+      launch_settled_batch(memory, batch, rows, call.ranks, terms, stream);
     else
-      launch_softmax_batch(memory, batch, rows, terms, stream.get());
-    copy_rows(patterns.slice(first, rows), MatrixView<const Index>(batch.patterns.data(), rows, call.ranks),
-              cudaMemcpyDeviceToHost, stream.get(), "retrieved patterns");
-    copy_rows(posteriors.slice(first, rows), MatrixView<const float>(batch.shares.data(), rows, call.ranks),
-              cudaMemcpyDeviceToHost, stream.get(), "posteriors");
-    check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize after retrieval");
+      launch_softmax_batch(memory, batch, rows, terms, stream);
+    copy_rows(patterns.slice(first, rows), MatrixView<const Index>(batch.patterns, rows, call.ranks),
+              cudaMemcpyDeviceToHost, stream, "retrieved patterns");
+    copy_rows(posteriors.slice(first, rows), MatrixView<const float>(batch.shares, rows, call.ranks),
+              cudaMemcpyDeviceToHost, stream, "posteriors");
+    check(cudaStreamSynchronize(stream), "cudaStreamSynchronize after retrieval");
     // A share that is no number is of a query with scores that are none.
     for (Index i = first; i < first + rows; ++i)
       for (Index r = 0; r < call.ranks; ++r)
@@ -185,14 +188,16 @@ void retrieve_all(const Memory& memory, const Call& call, MatrixView<Index> patt
 }  // namespace
 
 void retrieve(const StreamedSoftmax& memory, MatrixView<const float> queries, const detail::PatternTerms& terms,
-              const detail::Schedule& schedule, MatrixView<Index> patterns, MatrixView<float> posteriors) {
+              const detail::Schedule& schedule, LanePool& lanes, MatrixView<Index> patterns,
+              MatrixView<float> posteriors) {
   const auto ranks = static_cast<int>(patterns.columns);
-  retrieve_all(memory, {queries, terms, ranks, ranks > 1 || !is_softmax(memory), schedule}, patterns, posteriors);
+  retrieve_all(memory, {queries, terms, ranks, ranks > 1 || !is_softmax(memory), schedule}, lanes, patterns,
+               posteriors);
 }
 void retrieve(const StreamedAdaptive& memory, MatrixView<const float> queries, const detail::PatternTerms& terms,
-              MatrixView<Index> patterns, MatrixView<float> posteriors) {
+              LanePool& lanes, MatrixView<Index> patterns, MatrixView<float> posteriors) {
   const auto ranks = static_cast<int>(patterns.columns);
-  retrieve_all(memory, {queries, terms, ranks, ranks > 1}, patterns, posteriors);
+  retrieve_all(memory, {queries, terms, ranks, ranks > 1}, lanes, patterns, posteriors);
 }
 
 }  // namespace attractor::cuda

@@ -9,18 +9,17 @@
 
 namespace attractor::cuda {
 
-/// Scratch of a compaction, and the second copy of the slots that it moves to.
+/// Scratch of a compaction.
 struct CompactionScratch {
-  Slot* slot;   ///< [rows]
-  int* chosen;  ///< [rows] the rows in flight, in order
-  int* count;   ///< how many
+  int* from;   ///< [rows] the rows that leave, in order
+  int* to;     ///< [rows] the idle rows that they may go to, in order
+  int* count;  ///< how many leave
 };
 
 CompactionScratch take_compaction_scratch(Workspace& workspace, int rows);
 
-/// Moves the queries in flight of the first `rows` slots to the first `room` slots, of which the rest become idle.
-/// There must be room. Afterwards `slots` and `scratch` have exchanged their arrays. What `slots.next` has, the states
-/// before, moves along by way of `passage` [room × stride] unless that is null.
-void compact(Slots& slots, CompactionScratch& scratch, int rows, int room, float* passage, cudaStream_t stream);
+/// Moves the queries in flight from the first `rows` slots into idle ones among the first `room`, where there must be
+/// room; the others stay where they are. A query's state before its last step moves along.
+void compact(const Slots& slots, const CompactionScratch& scratch, int rows, int room, cudaStream_t stream);
 
 }  // namespace attractor::cuda

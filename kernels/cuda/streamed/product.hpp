@@ -4,11 +4,21 @@
 
 #include <cublas_v2.h>
 
+#include <cstddef>
 #include <string>
 
 #include "kernels/cuda/device/error.hpp"
 
 namespace attractor::cuda {
+
+/// What cuBLAS asks for as scratch, by device.
+inline std::size_t product_scratch_bytes() {
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  int major = 0;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute");
+  return std::size_t{major >= 9 ? 32U : 4U} << 20U;
+}
 
 inline std::string product_name(int rows, int columns, int inner) {
   return "cublasSgemm of [" + std::to_string(rows) + " × " + std::to_string(inner) + "] with " +

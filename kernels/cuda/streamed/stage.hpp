@@ -5,17 +5,21 @@
 ///
 /// A stage is what a step does before the step kernel, by form of the memory. It offers `rows(memory, queries)`, the
 /// slots that its scratch allows; a constructor that takes its part of the workspace; `launch(states, rows, terms,
-/// blas, stream)`, which enqueues its work and returns a readout of readout.cuh; and `passage()`, scratch of a row of
-/// floats for each slot that is free between steps; and, if it wants to know the job, `start(job, stream)`.
+/// blas, stream)`, which enqueues its work and returns a readout of readout.cuh; `product_bytes()`, cuBLAS's scratch,
+/// if it uses that; and, if it wants to know the job, `start(job, stream)`.
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <utility>
 
 #include "kernels/cuda/device/toolbox.hpp"
 #include "kernels/cuda/device/workspace.hpp"
 #include "kernels/cuda/streamed/compaction.hpp"
 #include "kernels/cuda/streamed/count_follower.hpp"
+#include "kernels/cuda/streamed/device_loop.hpp"
+#include "kernels/cuda/streamed/ladder.hpp"
+#include "kernels/cuda/streamed/product.hpp"
 #include "kernels/cuda/streamed/step.hpp"
 #include "kernels/cuda/streamed/streamed.hpp"
 #include "kernels/sizes.hpp"
@@ -49,13 +53,18 @@ struct Bench {
     slots.stride = stride;
     slots.reserved = rows;
     slots.counts = workspace.take<QueryCounts>(1);
+    progress = workspace.take<LoopProgress>(1);
     compaction = take_compaction_scratch(workspace, rows);
+    if constexpr (requires { Stage::product_bytes(); })
+      products = {workspace.take<std::byte>(Stage::product_bytes()), Stage::product_bytes()};
   }
 
   int rows;
   Stage stage;
   Slots slots = {};
+  LoopProgress* progress = nullptr;
   CompactionScratch compaction = {};
+  std::span<std::byte> products;
 };
 
 template <class Stage, class Memory>
@@ -65,32 +74,96 @@ std::size_t measure(const Memory& memory, Index stride, Index queries) {
   return workspace.used();
 }
 
+/// One job's steps, whoever drives them.
+template <class Stage, class Memory>
+class Course {
+ public:
+  Course(const Memory& memory, Index stride, const Job& job, void* block, Toolbox& tools, Products products)
+      : workspace_(block),
+        bench_(memory, stride, job.queries.rows, workspace_),
+        ladder_(make_ladder(bench_.rows)),
+        job_(job),
+        tools_(tools),
+        mode_(products == Products::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH) {}
+
+  /// The host drives, seldom more than a few steps ahead of the device.
+  void run_from_host(cudaStream_t stream) {
+    start(stream);
+    Multiplier multiplier(tools_, mode_, bench_.products, stream);
+    CountFollower follower(tools_, bench_.slots.counts, stream);
+    int rows = bench_.rows;
+    for (;;) {
+      for (const Parity parity : {Parity::odd, Parity::even}) {
+        take_step(parity, rows, multiplier, stream);
+        follower.follow();
+        if (follower.latest() == job_.queries.rows) return;
+      }
+      const int next = ladder_.rows[ladder_.lowest(job_.queries.rows - follower.settled())];
+      if (next < rows) compact(bench_.slots, bench_.compaction, rows, next, stream);
+      rows = next;
+    }
+  }
+
+  /// The device drives, in a graph that `stream` is being captured in.
+  void record(cudaStream_t stream) {
+    start(stream);
+    const cudaStream_t parts = tools_.parts.get();
+    Multiplier multiplier(tools_, mode_, bench_.products, parts);
+    const auto step = [&](Parity parity) {
+      return [&, parity](int rows, cudaStream_t within) { take_step(parity, rows, multiplier, within); };
+    };
+    record_loop(
+        {.ladder = ladder_,
+         .queries = job_.queries.rows,
+         .counts = bench_.slots.counts,
+         .progress = bench_.progress,
+         .first_step = step(Parity::odd),
+         .second_step = step(Parity::even),
+         .compact = [&](int room,
+                        cudaStream_t within) { compact(bench_.slots, bench_.compaction, bench_.rows, room, within); }},
+        stream, parts);
+  }
+
+  /// As `record`, all of it one launch on a stream that isn't being captured.
+  void run_from_device(cudaStream_t stream) {
+    const Graph graph = make_graph();
+    capture(tools_.whole.get(), graph.get(), [&](cudaStream_t whole) { record(whole); });
+    check(cudaGraphLaunch(instantiate(graph).get(), stream), "cudaGraphLaunch");
+  }
+
+ private:
+  /// Of a step's number: it decides which of the two state matrices is read and which is written.
+  enum class Parity : unsigned char { odd, even };
+
+  void start(cudaStream_t stream) {
+    check(cudaMemsetAsync(bench_.slots.counts, 0, sizeof(QueryCounts), stream), "cudaMemsetAsync of the query counts");
+    if constexpr (requires { bench_.stage.start(job_, stream); }) bench_.stage.start(job_, stream);
+    launch_start(job_, bench_.slots, bench_.rows, stream);
+  }
+
+  void take_step(Parity parity, int rows, Multiplier& multiplier, cudaStream_t stream) const {
+    Slots slots = bench_.slots;
+    if (parity == Parity::even) std::swap(slots.states, slots.next);
+    const RowTerms terms{.patterns = job_.patterns, .slots = slots.slot, .schedule = job_.schedule};
+    launch_step(bench_.stage.launch(slots.states, rows, terms, multiplier, stream), job_, slots, rows, stream);
+  }
+
+  Workspace workspace_;
+  Bench<Stage, Memory> bench_;
+  Ladder ladder_;
+  const Job& job_;
+  Toolbox& tools_;
+  cublasMath_t mode_;
+};
+
 template <class Stage, class Memory>
 void relax_streamed(const Memory& memory, Index stride, const Job& job, void* block, Toolbox& tools, Products products,
-                    cudaStream_t stream) {
-  Workspace workspace(block);
-  Bench<Stage, Memory> bench(memory, stride, job.queries.rows, workspace);
-  Multiplier multiplier(tools, products == Products::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH, stream);
-  check(cudaMemsetAsync(bench.slots.counts, 0, sizeof(QueryCounts), stream), "cudaMemsetAsync of the query counts");
-  int rows = bench.rows;
-  if constexpr (requires { bench.stage.start(job, stream); }) bench.stage.start(job, stream);
-  launch_start(job, bench.slots, rows, stream);
-  CountFollower follower(tools, bench.slots.counts, stream);
-  for (;;) {
-    const RowTerms terms{.patterns = job.patterns, .slots = bench.slots.slot, .schedule = job.schedule};
-    launch_step(bench.stage.launch(bench.slots.states, rows, terms, multiplier, stream), job, bench.slots, rows,
-                stream);
-    std::swap(bench.slots.states, bench.slots.next);
-    follower.follow();
-    if (follower.latest() == job.queries.rows) return;
-    const Index left = job.queries.rows - follower.settled();
-    // Fewer left than slots: none are waiting. Moving them costs about as much as reading them once more. Products may
-    // round otherwise for another number of rows, which therefore must not depend on how fast the host is.
-    if (4 * left <= 3 * Index{rows}) {
-      compact(bench.slots, bench.compaction, rows, static_cast<int>(left),
-              job.detects_cycles() ? bench.stage.passage() : nullptr, stream);
-      rows = static_cast<int>(left);
-    }
+                    Driver driver, cudaStream_t stream) {
+  Course<Stage, Memory> course(memory, stride, job, block, tools, products);
+  switch (driver) {
+    case Driver::host: return course.run_from_host(stream);
+    case Driver::device: return course.run_from_device(stream);
+    case Driver::captured_device: return course.record(stream);
   }
 }
 

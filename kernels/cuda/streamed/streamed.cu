@@ -25,6 +25,7 @@ class FactoredStage {
   static int rows(const StreamedFactored& memory, Index queries) {
     return slot_count(queries, Index{3} * memory.factor.stride + padded(memory.factor.rows));
   }
+  static std::size_t product_bytes() { return product_scratch_bytes(); }
   FactoredStage(const StreamedFactored& memory, Workspace& workspace, int rows)
       : memory_(memory),
         scores_(workspace.take<float>(elements(rows, padded(memory.factor.rows)))),
@@ -49,8 +50,6 @@ class FactoredStage {
             .scale = memory_.scale};
   }
 
-  [[nodiscard]] float* passage() const { return products_; }
-
  private:
   const StreamedFactored& memory_;
   float* scores_;
@@ -62,6 +61,7 @@ class DenseStage {
   static int rows(const StreamedDense& memory, Index queries) {
     return slot_count(queries, Index{3} * memory.weights.stride);
   }
+  static std::size_t product_bytes() { return product_scratch_bytes(); }
   DenseStage(const StreamedDense& memory, Workspace& workspace, int rows)
       : memory_(memory), products_(workspace.take<float>(elements(rows, memory.weights.stride))) {}
 
@@ -76,8 +76,6 @@ class DenseStage {
             .thresholds = memory_.thresholds.data(),
             .scale = memory_.scale};
   }
-
-  [[nodiscard]] float* passage() const { return products_; }
 
  private:
   const StreamedDense& memory_;
@@ -116,8 +114,6 @@ class PointwiseStage {
             .resolution = memory_.resolution.data(),
             .energy_scale = memory_.energy_scale};
   }
-
-  [[nodiscard]] float* passage() const { return products_; }
 
  private:
   static bool several(const StreamedPointwise& memory) { return memory.patterns.rows > chunk_patterns(); }
@@ -176,8 +172,6 @@ class ChunkScratch {
         remainders_(workspace.take<float>(several(pattern_count) ? elements(rows, readout_stride) : 0)),
         chunk_readouts_(workspace.take<float>(several(pattern_count) ? elements(rows, readout_stride) : 0)),
         scores_(workspace.take<float>(elements(rows, chunk_patterns()))) {}
-
-  [[nodiscard]] float* readouts() const { return readouts_; }
 
   [[nodiscard]] SoftmaxChunks chunks(int rows, int readout_stride) const {
     return {.rows = rows,
@@ -275,8 +269,6 @@ class ScanScratch {
     if (takes_runs(memory)) remainders_ = workspace.take<float>(size);
   }
 
-  [[nodiscard]] float* readouts() const { return readouts_; }
-
   SoftmaxReadout launch(const StreamedSoftmax& memory, const DeviceMatrix& contents, const float* states, int rows,
                         const RowTerms& terms, cudaStream_t stream) const {
     const DeviceMatrix& patterns = memory.patterns;
@@ -353,8 +345,6 @@ class SoftmaxStage {
     return readout;
   }
 
-  [[nodiscard]] float* passage() const { return scan_ ? scan_->readouts() : chunks_->readouts(); }
-
   /// Readouts of `contents`, which has a row for every pattern.
   SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
                           Multiplier& multiplier, cudaStream_t stream) const {
@@ -420,8 +410,6 @@ class SettledStage {
     readout.terms = terms;
     return readout;
   }
-
-  [[nodiscard]] float* passage() const { return readouts_; }
 
   /// Readouts of `contents`, which has a row for every pattern.
   SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
@@ -494,8 +482,6 @@ class AdaptiveStage {
     return read_out(memory_.patterns, states, rows, terms, multiplier, stream);
   }
 
-  [[nodiscard]] float* passage() const { return chunks_.readouts(); }
-
   /// Readouts of `contents`, which has a row for every pattern.
   SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
                           Multiplier& /*multiplier*/, cudaStream_t stream) const {
@@ -538,7 +524,7 @@ void recall_streamed(const Memory& memory, MatrixView<const float> states, const
   const int stride = memory.patterns.stride;
   Workspace workspace(block);
   Bench<Stage, Memory> bench(memory, stride, states.rows, workspace);
-  Multiplier multiplier(tools, CUBLAS_DEFAULT_MATH, stream);
+  Multiplier multiplier(tools, CUBLAS_DEFAULT_MATH, bench.products, stream);
   float* const batch = bench.slots.states;
   check(cudaMemsetAsync(batch, 0, elements(bench.rows, stride) * sizeof(float), stream), "cudaMemsetAsync of states");
   for (Index first = 0; first < states.rows; first += bench.rows) {
@@ -660,27 +646,31 @@ std::size_t workspace_bytes(const StreamedAdaptive& memory, Index queries) {
 }
 
 void relax(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
-           cudaStream_t stream) {
-  relax_streamed<FactoredStage>(memory, memory.factor.stride, job, workspace, tools, products, stream);
+           Driver driver, cudaStream_t stream) {
+  relax_streamed<FactoredStage>(memory, memory.factor.stride, job, workspace, tools, products, driver, stream);
 }
 void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
+           Driver driver, cudaStream_t stream) {
+  relax_streamed<DenseStage>(memory, memory.weights.stride, job, workspace, tools, products, driver, stream);
+}
+void relax(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
            cudaStream_t stream) {
-  relax_streamed<DenseStage>(memory, memory.weights.stride, job, workspace, tools, products, stream);
+  relax_streamed<PointwiseStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, driver,
+                                 stream);
 }
-void relax(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
-  relax_streamed<PointwiseStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
-}
-void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
+void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
+           cudaStream_t stream) {
   const Index stride = memory.patterns.stride;
   if (is_softmax(memory))
-    relax_streamed<SoftmaxStage>(memory, stride, job, workspace, tools, Products::exact, stream);
+    relax_streamed<SoftmaxStage>(memory, stride, job, workspace, tools, Products::exact, driver, stream);
   else if (std::holds_alternative<EpanechnikovSeparation>(memory.terms.separation))
-    relax_streamed<KeepingStage>(memory, stride, job, workspace, tools, Products::exact, stream);
+    relax_streamed<KeepingStage>(memory, stride, job, workspace, tools, Products::exact, driver, stream);
   else
-    relax_streamed<SettledStage>(memory, stride, job, workspace, tools, Products::exact, stream);
+    relax_streamed<SettledStage>(memory, stride, job, workspace, tools, Products::exact, driver, stream);
 }
-void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
-  relax_streamed<AdaptiveStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, stream);
+void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
+           cudaStream_t stream) {
+  relax_streamed<AdaptiveStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, driver, stream);
 }
 
 void recall(const StreamedSoftmax& memory, MatrixView<const float> states, const RowTerms& terms,

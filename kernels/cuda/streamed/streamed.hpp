@@ -1,8 +1,8 @@
 #pragma once
 
 /// The streamed tier: memories of any size in device memory. Each step is a product or two over all queries in flight
-/// and one kernel for the rest; the host drives the steps, seldom more than a few ahead of the device, and never waits
-/// for one.
+/// and one kernel for the rest. The device drives the steps, as part of a graph, or the host, seldom more than a few
+/// ahead of the device; the bits of the results are the same.
 
 #include <cstddef>
 #include <span>
@@ -154,24 +154,35 @@ std::size_t workspace_bytes(const StreamedPointwise& memory, Index queries);
 std::size_t workspace_bytes(const StreamedSoftmax& memory, Index queries);
 std::size_t workspace_bytes(const StreamedAdaptive& memory, Index queries);
 
-/// Relaxes the whole job. Returns when the last step has been handed to the stream.
+/// Who decides after each step whether there is another.
+enum class Driver : unsigned char {
+  host,             ///< a call returns when the last step has been handed to the stream
+  device,           ///< a call is one launch; where `device_decides()`
+  captured_device,  ///< the same as part of the graph that the stream is being captured in
+};
+
+/// Relaxes the whole job.
 void relax(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
-           cudaStream_t stream);
+           Driver driver, cudaStream_t stream);
 void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
-           cudaStream_t stream);
+           Driver driver, cudaStream_t stream);
 /// Of these the bits of a result depend on its query and the memory alone.
-void relax(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
-void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
-void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
+void relax(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
+           cudaStream_t stream);
+void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
+           cudaStream_t stream);
+void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
+           cudaStream_t stream);
 
 /// The same for asynchronous updates, which alone these take.
 std::size_t sweep_workspace_bytes(const StreamedFactored& memory, Index queries);
 std::size_t sweep_workspace_bytes(const StreamedDense& memory, Index queries);
 std::size_t sweep_workspace_bytes(const StreamedPointwise& memory, Index queries);
-void relax_by_sweeps(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools,
+void relax_by_sweeps(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
                      cudaStream_t stream);
-void relax_by_sweeps(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream);
-void relax_by_sweeps(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools,
+void relax_by_sweeps(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
+                     cudaStream_t stream);
+void relax_by_sweeps(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
                      cudaStream_t stream);
 
 /// contents_i = pᵀC for every row, or pᵀA where there are none, `terms` being what the call says of patterns and

@@ -106,8 +106,6 @@ class SweptStage {
             .energy_scale = Swept::energy_scale(memory_)};
   }
 
-  [[nodiscard]] float* passage() const { return swept_; }
-
  private:
   const Memory& memory_;
   const Job* job_ = nullptr;
@@ -123,9 +121,10 @@ std::size_t measure_sweeps(const Memory& memory, Index queries) {
 }
 
 template <class Memory>
-void run_sweeps(const Memory& memory, const Job& job, void* workspace, Toolbox& tools, cudaStream_t stream) {
+void run_sweeps(const Memory& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
+                cudaStream_t stream) {
   relax_streamed<SweptStage<Memory>>(memory, Swept::matrix(memory).stride, job, workspace, tools, Products::exact,
-                                     stream);
+                                     driver, stream);
 }
 
 }  // namespace
@@ -140,17 +139,17 @@ std::size_t sweep_workspace_bytes(const StreamedPointwise& memory, Index queries
   return measure_sweeps(memory, queries);
 }
 
-void relax_by_sweeps(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools,
+void relax_by_sweeps(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
                      cudaStream_t stream) {
-  run_sweeps(memory, job, workspace, tools, stream);
+  run_sweeps(memory, job, workspace, tools, driver, stream);
 }
-void relax_by_sweeps(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools,
+void relax_by_sweeps(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
                      cudaStream_t stream) {
-  run_sweeps(memory, job, workspace, tools, stream);
+  run_sweeps(memory, job, workspace, tools, driver, stream);
 }
-void relax_by_sweeps(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools,
+void relax_by_sweeps(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
                      cudaStream_t stream) {
-  run_sweeps(memory, job, workspace, tools, stream);
+  run_sweeps(memory, job, workspace, tools, driver, stream);
 }
 
 }  // namespace attractor::cuda
