@@ -46,10 +46,11 @@ struct CudaCall {
 /// empty.
 ATTRACTOR_EXPORT std::size_t workspace_bytes(const Relaxer& relaxer, Index queries);
 
-/// Whether `relax_async` is a single launch (one for every 2²⁴ queries, and some that read contents out) that can be
-/// captured in a CUDA graph: the memory fits into a multiprocessor's shared memory, and the update is none of one
-/// neuron after another. Otherwise the host takes part in every step, and the call returns when the last one is on the
-/// stream.
+/// Whether `relax_async` is a single launch (and some that read contents out) that can be captured in a CUDA graph: of
+/// a kernel (one for every 2²⁴ queries) where the memory fits into a multiprocessor's shared memory and the update is
+/// none of one neuron after another; else of a graph with loops whose ends the device decides on, which takes a driver
+/// made for CUDA 12.4 or later. With an older one the host takes part in every step, and the call returns when the last
+/// one is on the stream. The bits of the results are the same.
 ///
 /// @throws NotSupported the relaxer's memory isn't on one CUDA device, or empty.
 ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
@@ -59,13 +60,18 @@ ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
 /// copy of either until then.
 ///
 /// A captured call needs a workspace. The graph refers to the data, the workspace and the memory, and keeps none of
-/// them alive: all must outlive its last launch. The relaxer need not; its options are part of the graph.
+/// them alive: all must outlive its last launch. The relaxer need not; its options are part of the graph. With loops in
+/// it the graph can be neither cloned nor made part of another, as CUDA has it, and a capture in which this failed is
+/// of no use.
+///
+/// A call in a workspace that is like the last one on this memory, the same arrays, sizes and options, launches the
+/// same graph again; to make another takes the host longer.
 ///
 /// @throws InvalidArgument as Relaxer::relax; data on the host or on another device; a workspace
 ///         too small, misaligned, on the host, or missing while the stream is being captured.
-/// @throws NotSupported the memory isn't on one CUDA device, or empty; the stream is being captured and the memory, or
-/// an asynchronous update, needs the host; valid patterns or log-priors on a memory whose weights aren't normalised, or
-/// betas on one without a beta; results that aren't floats.
+/// @throws NotSupported the memory isn't on one CUDA device, or empty; the stream is being captured and this isn't a
+/// single launch; valid patterns or log-priors on a memory whose weights aren't normalised, or betas on one without a
+/// beta; results that aren't floats.
 /// @throws DeviceError a CUDA or cuBLAS call failed; the relaxer stays usable.
 ATTRACTOR_EXPORT void relax_async(const Relaxer& relaxer, MatrixView<const float> queries,
                                   const RelaxationView& results, const CudaCall& call = {});

@@ -1,5 +1,7 @@
 #include "kernels/cuda/engine/job.hpp"
 
+#include <tuple>
+
 namespace attractor::cuda {
 namespace {
 
@@ -25,7 +27,24 @@ T* slice_of(T* vector, Index first) {
   return vector == nullptr ? nullptr : vector + first;
 }
 
+template <class T>
+auto parts(MatrixView<T> matrix) {
+  return std::tuple(matrix.data, matrix.rows, matrix.columns, matrix.row_stride);
+}
+
+auto parts(const Halting& halting) {
+  return std::tuple(halting.watch, halting.absolute, halting.relative, halting.patience);
+}
+
+auto parts(const Job& job) {
+  return std::tuple(parts(job.queries), parts(job.clamped), parts(job.patterns.valid), parts(job.patterns.log_prior),
+                    job.schedule.betas, job.schedule.count, parts(job.states), job.steps, job.energies, job.status,
+                    parts(job.energy_trace), parts(job.halting), job.update, job.max_steps, job.wants_energy);
+}
+
 }  // namespace
+
+bool Job::operator==(const Job& other) const { return parts(*this) == parts(other); }
 
 UpdateRule to_rule(const Update& update) { return std::visit(ToRule{}, update); }
 

@@ -27,6 +27,8 @@ struct UpdateRule {
 
   /// Neurons are updated one after another.
   [[nodiscard]] bool sweeps() const { return kind == Kind::asynchronous_sign; }
+
+  [[nodiscard]] bool operator==(const UpdateRule&) const = default;
 };
 
 UpdateRule to_rule(const Update& update);
@@ -46,6 +48,9 @@ struct Job {
   UpdateRule update;
   int max_steps = 1;
   bool wants_energy = false;  ///< energies are asked for, or halting watches them
+
+  /// The same data and the same rules, whatever the data are by now.
+  [[nodiscard]] bool operator==(const Job& other) const;
 
   /// The job of queries [first, first + count).
   [[nodiscard]] Job slice(Index first, Index count) const;

@@ -29,6 +29,9 @@ namespace {
 constexpr Index share_of_left = 8;
 constexpr Index share_of_total = 32;
 
+/// A set with no more than this share of a chunk is one, without a look at what its device has left.
+constexpr Index share_of_chunk = 8;
+
 /// Of a set that is cut only so that the caller hears of progress or can stop.
 constexpr Index progress_chunks = 16;
 
@@ -370,7 +373,8 @@ Index chunk_rows(const Arrays& arrays, const RelaxCall& call, std::span<const De
   const Index total = arrays.queries.matrix.rows;
   const Index row_bytes = arrays.staged_row_bytes();
   const Index least_chunk = detail::sizes().least_chunk;
-  Index rows = row_bytes == 0 ? total : std::max<Index>(chunk_budget(replicas) / row_bytes, 1);
+  const bool is_small = row_bytes * total <= detail::sizes().chunk_bytes / share_of_chunk;
+  Index rows = is_small ? total : std::max<Index>(chunk_budget(replicas) / row_bytes, 1);
   if (call.progress || call.stop.stop_possible()) rows = std::min(rows, std::max(total / progress_chunks, least_chunk));
   if (devices > 1)
     rows = std::min(rows, std::max(total / (devices * lanes_per_device * 2),

@@ -13,6 +13,7 @@
 #include <span>
 #include <utility>
 
+#include "kernels/cuda/device/capacity.hpp"
 #include "kernels/cuda/device/toolbox.hpp"
 #include "kernels/cuda/device/workspace.hpp"
 #include "kernels/cuda/streamed/compaction.hpp"
@@ -32,12 +33,9 @@ inline constexpr std::size_t scratch_share = 16;
 /// Slots of a job whose every row takes about `row_floats` floats of scratch; at least `least`, even if those take more
 /// than they should.
 inline int slot_count(Index queries, Index row_floats, Index least = detail::sizes().least_slots) {
-  std::size_t left = 0;
-  std::size_t total = 0;
-  check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
   const detail::Sizes& sizes = detail::sizes();
   // What is left may differ when the scratch is used; the total doesn't.
-  const std::size_t budget = std::min(static_cast<std::size_t>(sizes.scratch_bytes), total / scratch_share);
+  const std::size_t budget = std::min(static_cast<std::size_t>(sizes.scratch_bytes), memory_capacity() / scratch_share);
   const auto affordable = static_cast<Index>(budget / (sizeof(float) * static_cast<std::size_t>(row_floats)));
   return static_cast<int>(std::clamp<Index>(queries, 1, std::clamp(affordable, least, sizes.most_slots)));
 }
@@ -79,7 +77,8 @@ template <class Stage, class Memory>
 class Course {
  public:
   Course(const Memory& memory, Index stride, const Job& job, void* block, Toolbox& tools, Products products)
-      : workspace_(block),
+      : block_(block),
+        workspace_(block),
         bench_(memory, stride, job.queries.rows, workspace_),
         ladder_(make_ladder(bench_.rows)),
         job_(job),
@@ -124,11 +123,18 @@ class Course {
         stream, parts);
   }
 
-  /// As `record`, all of it one launch on a stream that isn't being captured.
+  /// As `record`, all of it one launch on a stream that isn't being captured. A call like the last one launches the
+  /// graph of that.
   void run_from_device(cudaStream_t stream) {
-    const Graph graph = make_graph();
-    capture(tools_.whole.get(), graph.get(), [&](cudaStream_t whole) { record(whole); });
-    check(cudaGraphLaunch(instantiate(graph).get(), stream), "cudaGraphLaunch");
+    const LoopKey key{.job = job_, .block = block_, .bytes = workspace_.used(), .mode = mode_};
+    if (tools_.loop.key != key) {
+      tools_.loop.key.reset();  // A failure leaves none.
+      const Graph graph = make_graph();
+      capture(tools_.whole.get(), graph.get(), [&](cudaStream_t whole) { record(whole); });
+      tools_.loop.graph = instantiate(graph);
+      tools_.loop.key = key;
+    }
+    check(cudaGraphLaunch(tools_.loop.graph.get(), stream), "cudaGraphLaunch");
   }
 
  private:
@@ -148,6 +154,7 @@ class Course {
     launch_step(bench_.stage.launch(slots.states, rows, terms, multiplier, stream), job_, slots, rows, stream);
   }
 
+  void* block_;
   Workspace workspace_;
   Bench<Stage, Memory> bench_;
   Ladder ladder_;

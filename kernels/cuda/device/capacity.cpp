@@ -1,0 +1,26 @@
+#include "kernels/cuda/device/capacity.hpp"
+
+#include <cuda_runtime_api.h>
+
+#include <map>
+#include <mutex>
+
+#include "kernels/cuda/device/error.hpp"
+
+namespace attractor::cuda {
+
+std::size_t memory_capacity() {
+  static std::mutex mutex;
+  static std::map<int, std::size_t> known;
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  const std::scoped_lock lock(mutex);
+  if (const auto found = known.find(device); found != known.end()) return found->second;
+  std::size_t left = 0;
+  std::size_t total = 0;
+  check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
+  known[device] = total;
+  return total;
+}
+
+}  // namespace attractor::cuda
