@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,8 @@ struct Stepped {
   std::string name;
   std::function<Memory(MatrixView<const float> patterns)> memory;
 };
+
+std::ostream& operator<<(std::ostream& out, const Stepped& stepped) { return out << stepped.name; }
 
 Stepped linear(const std::string& name, Evaluation evaluation) {
   return {name, [=](MatrixView<const float> patterns) {

@@ -5,6 +5,17 @@ namespace {
 
 constexpr int first_version_with_conditions = 12040;
 
+// What knows of edges had names of its own before CUDA 13.
+#if CUDART_VERSION >= 13000
+constexpr auto* get_capture_info = cudaStreamGetCaptureInfo;
+constexpr auto* add_node = cudaGraphAddNode;
+constexpr auto* update_dependencies = cudaStreamUpdateCaptureDependencies;
+#else
+constexpr auto* get_capture_info = cudaStreamGetCaptureInfo_v3;
+constexpr auto* add_node = cudaGraphAddNode_v2;
+constexpr auto* update_dependencies = cudaStreamUpdateCaptureDependencies_v2;
+#endif
+
 /// Of a stream that is being captured: what comes next in its graph depends on this.
 struct Front {
   cudaGraph_t graph = nullptr;
@@ -16,7 +27,7 @@ struct Front {
 Front front_of(cudaStream_t stream) {
   Front front;
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  check(cudaStreamGetCaptureInfo(stream, &status, nullptr, &front.graph, &front.nodes, &front.edges, &front.count),
+  check(get_capture_info(stream, &status, nullptr, &front.graph, &front.nodes, &front.edges, &front.count),
         "cudaStreamGetCaptureInfo");
   if (status != cudaStreamCaptureStatusActive) check(cudaErrorStreamCaptureInvalidated, "cudaStreamGetCaptureInfo");
   return front;
@@ -42,15 +53,16 @@ cudaGraph_t add_conditional(cudaStream_t stream, cudaGraphConditionalHandle hand
   const Front front = front_of(stream);
   cudaGraphNodeParams parameters = {};
   parameters.type = cudaGraphNodeTypeConditional;
-  parameters.conditional.handle = handle;
-  parameters.conditional.type = type;
-  parameters.conditional.size = 1;
+  auto& conditional = parameters.conditional;  // NOLINT(cppcoreguidelines-pro-type-union-access): by the type
+  conditional.handle = handle;
+  conditional.type = type;
+  conditional.size = 1;
   cudaGraphNode_t node = nullptr;
-  check(cudaGraphAddNode(&node, front.graph, front.nodes, front.edges, front.count, &parameters),
+  check(add_node(&node, front.graph, front.nodes, front.edges, front.count, &parameters),
         "cudaGraphAddNode of a conditional node");
-  check(cudaStreamUpdateCaptureDependencies(stream, &node, nullptr, 1, cudaStreamSetCaptureDependencies),
+  check(update_dependencies(stream, &node, nullptr, 1, cudaStreamSetCaptureDependencies),
         "cudaStreamUpdateCaptureDependencies");
-  return parameters.conditional.phGraph_out[0];
+  return conditional.phGraph_out[0];
 }
 
 cudaGraphConditionalHandle make_condition(cudaGraph_t graph, bool value) {
