@@ -2,6 +2,7 @@
 /// whose products round otherwise for another number of rows.
 
 #include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -15,6 +16,7 @@
 #include <attractor/cuda.hpp>
 
 #include "kernels/cuda/device/graph.hpp"
+#include "kernels/cuda/engine/job.hpp"
 #include "tests/cuda/support_data.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/results.hpp"
@@ -206,6 +208,51 @@ TEST(CudaDriversOfBetasTest, QueriesFollowTheSchedule) {
         Relaxer(Memory::modern_hopfield(Device::cuda(), patterns, {.beta = 0.3F, .separation = separation}),
                 {.max_steps = 20, .energy_trace = true}),
         queries, {.betas = betas});
+}
+
+/// A graph is launched again only for the same job.
+TEST(CudaJobTest, IsAnotherWhereAnyPartIs) {
+  float number = 0.0F;
+  std::uint8_t mark = 0;
+  std::int32_t count = 0;
+  Status status = Status::converged;
+  const MatrixView<float> numbers(&number, 1, 1);
+  const std::vector<std::function<void(cuda::Job&)>> changes = {
+      [&](cuda::Job& job) { job.queries = numbers; },
+      [&](cuda::Job& job) {
+        job.clamped = {&mark, 1, 1};
+      },
+      [&](cuda::Job& job) {
+        job.patterns.valid = {&mark, 1, 1};
+      },
+      [&](cuda::Job& job) { job.patterns.log_prior = numbers; },
+      [&](cuda::Job& job) { job.schedule.betas = &number; },
+      [&](cuda::Job& job) { job.schedule.count = 1; },
+      [&](cuda::Job& job) { job.states = numbers; },
+      [&](cuda::Job& job) { job.steps = &count; },
+      [&](cuda::Job& job) { job.energies = &number; },
+      [&](cuda::Job& job) { job.status = &status; },
+      [&](cuda::Job& job) { job.energy_trace = numbers; },
+      [&](cuda::Job& job) { job.halting.watch = Halting::Watch::state; },
+      [&](cuda::Job& job) { job.halting.absolute = 0.5F; },
+      [&](cuda::Job& job) { job.halting.relative = 0.5F; },
+      [&](cuda::Job& job) { job.halting.patience = 2; },
+      [&](cuda::Job& job) { job.update.kind = cuda::UpdateRule::Kind::tanh; },
+      [&](cuda::Job& job) { job.update.parameter = 0.5F; },
+      [&](cuda::Job& job) { job.update.at_zero = AtZero::zero; },
+      [&](cuda::Job& job) { job.update.seed = 0; },
+      [&](cuda::Job& job) { job.max_steps = 2; },
+      [&](cuda::Job& job) { job.wants_energy = true; },
+      [&](cuda::Job& job) { job.states.rows = 1; },
+      [&](cuda::Job& job) { job.states.columns = 1; },
+      [&](cuda::Job& job) { job.states.row_stride = 1; },
+  };
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    cuda::Job job = {};
+    changes[i](job);
+    EXPECT_FALSE(job == cuda::Job{}) << "change " << i;
+    EXPECT_TRUE(job == cuda::Job(job)) << "change " << i;
+  }
 }
 
 }  // namespace
