@@ -10,7 +10,6 @@
 #include <functional>
 
 #include "kernels/cuda/device/graph.hpp"
-#include "kernels/cuda/device/workspace.hpp"
 #include "kernels/cuda/engine/slots.hpp"
 #include "kernels/cuda/streamed/ladder.hpp"
 
