@@ -1,20 +1,17 @@
 #include "kernels/cuda/device/graph.hpp"
 
+// What knows of edges has names of its own before CUDA 13.
+#if CUDART_VERSION < 13000
+#undef cudaStreamGetCaptureInfo
+#define cudaStreamGetCaptureInfo cudaStreamGetCaptureInfo_v3
+#define cudaGraphAddNode cudaGraphAddNode_v2
+#define cudaStreamUpdateCaptureDependencies cudaStreamUpdateCaptureDependencies_v2
+#endif
+
 namespace attractor::cuda {
 namespace {
 
 constexpr int first_version_with_conditions = 12040;
-
-// What knows of edges had names of its own before CUDA 13.
-#if CUDART_VERSION >= 13000
-constexpr auto* get_capture_info = cudaStreamGetCaptureInfo;
-constexpr auto* add_node = cudaGraphAddNode;
-constexpr auto* update_dependencies = cudaStreamUpdateCaptureDependencies;
-#else
-constexpr auto* get_capture_info = cudaStreamGetCaptureInfo_v3;
-constexpr auto* add_node = cudaGraphAddNode_v2;
-constexpr auto* update_dependencies = cudaStreamUpdateCaptureDependencies_v2;
-#endif
 
 /// Of a stream that is being captured: what comes next in its graph depends on this.
 struct Front {
@@ -27,7 +24,7 @@ struct Front {
 Front front_of(cudaStream_t stream) {
   Front front;
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  check(get_capture_info(stream, &status, nullptr, &front.graph, &front.nodes, &front.edges, &front.count),
+  check(cudaStreamGetCaptureInfo(stream, &status, nullptr, &front.graph, &front.nodes, &front.edges, &front.count),
         "cudaStreamGetCaptureInfo");
   if (status != cudaStreamCaptureStatusActive) check(cudaErrorStreamCaptureInvalidated, "cudaStreamGetCaptureInfo");
   return front;
@@ -58,9 +55,9 @@ cudaGraph_t add_conditional(cudaStream_t stream, cudaGraphConditionalHandle hand
   conditional.type = type;
   conditional.size = 1;
   cudaGraphNode_t node = nullptr;
-  check(add_node(&node, front.graph, front.nodes, front.edges, front.count, &parameters),
+  check(cudaGraphAddNode(&node, front.graph, front.nodes, front.edges, front.count, &parameters),
         "cudaGraphAddNode of a conditional node");
-  check(update_dependencies(stream, &node, nullptr, 1, cudaStreamSetCaptureDependencies),
+  check(cudaStreamUpdateCaptureDependencies(stream, &node, nullptr, 1, cudaStreamSetCaptureDependencies),
         "cudaStreamUpdateCaptureDependencies");
   return conditional.phGraph_out[0];
 }
