@@ -203,7 +203,7 @@ TEST(CudaDriversOfBetasTest, QueriesFollowTheSchedule) {
   const Matrix<float> queries = noisy_copies(patterns, query_count, 0.3F, 1.0F, rng);
   const std::vector<float> betas = {0.05F, 0.1F, 0.4F, 0.2F, 0.9F};
   const SizesScope scope(few_slots(13));
-  for (const NormalisedSeparation& separation : {NormalisedSeparation(softmax()), NormalisedSeparation(entmax())})
+  for (const NormalisedSeparation& separation : {softmax(), entmax()})
     expect_same_bits(
         Relaxer(Memory::modern_hopfield(Device::cuda(), patterns, {.beta = 0.3F, .separation = separation}),
                 {.max_steps = 20, .energy_trace = true}),
