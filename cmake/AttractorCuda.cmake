@@ -57,11 +57,13 @@ function(attractor_add_cuda target)
     kernels/cuda/fit/softmax_loss.cu
     kernels/cuda/resident/resident.cu
     kernels/cuda/resident/resident_fit.cpp
+    kernels/cuda/softmax/half_matrix.cpp
     kernels/cuda/softmax/retrieval.cu
     kernels/cuda/softmax/score_terms.cu
     kernels/cuda/softmax/softmax_chunks.cu
     kernels/cuda/softmax/softmax_scan.cu
     kernels/cuda/softmax/stored_schedule.cu
+    kernels/cuda/softmax/tensor_scan.cu
     kernels/cuda/streamed/compaction.cu
     kernels/cuda/streamed/contents.cu
     kernels/cuda/streamed/device_loop.cu

@@ -7,6 +7,7 @@
 #include <attractor/error.hpp>
 
 #include "kernels/cuda/softmax/retrieval.hpp"
+#include "kernels/cuda/softmax/tensor_scan.hpp"
 #include "kernels/log_prior.hpp"
 
 namespace attractor::cuda {
@@ -35,6 +36,14 @@ DeviceContents upload_contents(const ContentViews& contents, const DeviceMatrix&
           .diagonal = contents.diagonal.empty()
                           ? DeviceArray<float>()
                           : upload_neurons(contents.diagonal, rows, "the diagonal of the memory's weights")};
+}
+
+/// For the scan of scores that are dot products.
+HalfMatrix upload_halves(MatrixView<const float> matrix, const SoftmaxTerms& terms, Index dimension,
+                         const std::string& purpose) {
+  const bool scanned =
+      terms.similarity == Similarity::dot && std::holds_alternative<SoftmaxSeparation>(terms.separation);
+  return scanned && has_tensor_scan(dimension) ? HalfMatrix(matrix, purpose) : HalfMatrix();
 }
 
 /// Scratch for contents at the end of a relaxation of a pointwise memory.
@@ -244,11 +253,15 @@ DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns,
   DeviceArray<float> centres;
   if (std::any_of(vectors.centre.begin(), vectors.centre.end(), [](float value) { return value != 0.0F; }))
     centres = upload_neurons(vectors.centre, matrix, "the memory's centre");
+  HalfMatrix pattern_halves = upload_halves(patterns, terms, patterns.columns, "the memory's patterns in halves");
+  HalfMatrix content_halves = upload_halves(contents, terms, patterns.columns, "the memory's contents in halves");
   return {device, StreamedSoftmax{.patterns = std::move(matrix),
                                   .scale = upload(vectors.scale, "the memory's scales of scores"),
                                   .offset = upload(vectors.offset, "the memory's offsets of scores"),
                                   .log_prior = upload(vectors.log_prior, "the memory's log-priors"),
                                   .contents = DeviceMatrix(contents, "the memory's contents"),
+                                  .pattern_halves = std::move(pattern_halves),
+                                  .content_halves = std::move(content_halves),
                                   .centre = std::move(centres),
                                   .resolution = std::move(resolutions),
                                   .terms = terms}};

@@ -10,6 +10,7 @@
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/softmax/softmax_scan.hpp"
 #include "kernels/cuda/softmax/softmax_scan_block.cuh"
+#include "kernels/cuda/softmax/tensor_scan.hpp"
 #include "kernels/negligible.hpp"
 
 namespace attractor::cuda {
@@ -104,6 +105,7 @@ bool softmax_scan_fits(int dimension) {
 
 void launch_softmax_scan(const SoftmaxScan& scan, cudaStream_t stream) {
   if (scan.rows == 0) return;
+  if (tensor_scan_fits(scan, shared_memory_limit())) return launch_tensor_scan(scan, shared_memory_limit(), stream);
   const Kernel& kernel = choose_kernel(scan);
   const Layout layout = layout_of(kernel, scan.dimension, scan.content_columns, reads_one_matrix(scan));
   const auto bytes = kernel.bytes(layout);

@@ -10,6 +10,7 @@
 
 #include <attractor/matrix_view.hpp>
 
+#include "kernels/cuda/softmax/half_matrix.hpp"
 #include "kernels/cuda/softmax/score_terms.hpp"
 
 namespace attractor::cuda {
@@ -26,6 +27,8 @@ struct SoftmaxScan {
   Index pattern_stride = 0;
   const float* contents = nullptr;  ///< [pattern_count × content_columns]; the patterns themselves are read once
   Index content_stride = 0;
+  HalfMatrixView pattern_halves = {};  ///< the same for tensor cores; where there are none, floats are multiplied
+  HalfMatrixView content_halves = {};
   Index pattern_count = 0;
   int dimension = 0;
   int content_columns = 0;

@@ -272,6 +272,7 @@ class ScanScratch {
   SoftmaxReadout launch(const StreamedSoftmax& memory, const DeviceMatrix& contents, const float* states, int rows,
                         const RowTerms& terms, cudaStream_t stream) const {
     const DeviceMatrix& patterns = memory.patterns;
+    const HalfMatrix& content_halves = &contents == &patterns ? memory.pattern_halves : memory.content_halves;
     launch_softmax_scan({.states = states,
                          .state_stride = patterns.stride,
                          .rows = rows,
@@ -279,6 +280,8 @@ class ScanScratch {
                          .pattern_stride = patterns.stride,
                          .contents = contents.data.data(),
                          .content_stride = contents.stride,
+                         .pattern_halves = memory.pattern_halves.view(),
+                         .content_halves = content_halves.view(),
                          .pattern_count = patterns.rows,
                          .dimension = patterns.columns,
                          .content_columns = contents.columns,

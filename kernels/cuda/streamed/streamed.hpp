@@ -16,6 +16,7 @@
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/device/toolbox.hpp"
 #include "kernels/cuda/engine/job.hpp"
+#include "kernels/cuda/softmax/half_matrix.hpp"
 #include "kernels/cuda/softmax/score_terms.hpp"
 
 namespace attractor::cuda {
@@ -85,11 +86,13 @@ struct SoftmaxTerms {
 };
 
 struct StreamedSoftmax {
-  DeviceMatrix patterns;          ///< [P × D], less the centre
-  DeviceArray<float> scale;       ///< [P] or empty: β
-  DeviceArray<float> offset;      ///< [P] or empty: 0; in proportion to β
-  DeviceArray<float> log_prior;   ///< [P] or empty: 0
-  DeviceMatrix contents;          ///< [P × M]; no rows where the memory is auto-associative
+  DeviceMatrix patterns;         ///< [P × D], less the centre
+  DeviceArray<float> scale;      ///< [P] or empty: β
+  DeviceArray<float> offset;     ///< [P] or empty: 0; in proportion to β
+  DeviceArray<float> log_prior;  ///< [P] or empty: 0
+  DeviceMatrix contents;         ///< [P × M]; no rows where the memory is auto-associative
+  HalfMatrix pattern_halves;     ///< where tensor cores scan them
+  HalfMatrix content_halves;
   DeviceArray<float> centre;      ///< [stride] or empty: 0
   DeviceArray<float> resolution;  ///< [stride] the rounding of readouts
   SoftmaxTerms terms;
