@@ -20,15 +20,19 @@ OUTCOME_SECTORS = 2  # the steps and the status of a query, scattered: a sector 
 
 
 class Case:
-    def __init__(self, name, form, dimension, patterns, queries, noise, extra_energy, streamed=False):
+    def __init__(self, name, form, dimension, patterns, queries, noise, extra_energy, streamed=False,
+                 noisy_patterns=False):
         # extra_energy: c of the halting efficiency, the share of a step that the last energy costs.
         self.name, self.form, self.dimension, self.patterns = name, form, dimension, patterns
         self.queries, self.noise, self.extra_energy, self.streamed = queries, noise, extra_energy, streamed
+        self.noisy_patterns = noisy_patterns
 
     def arguments(self):
         words = ["--form", self.form, "--dimension", self.dimension, "--patterns", self.patterns]
         words += ["--queries", self.queries, "--least-noise", self.noise[0], "--most-noise", self.noise[1]]
-        return [str(word) for word in words] + (["--streamed"] if self.streamed else [])
+        words += ["--streamed"] if self.streamed else []
+        words += ["--noisy-patterns"] if self.noisy_patterns else []
+        return [str(word) for word in words]
 
     def memory_floats(self):
         rows = self.dimension if self.form == "dense" else self.patterns
@@ -46,8 +50,12 @@ STREAMED = [
     Case("N = 512, dense", "dense", 512, 64, 24576, (0.2, 0.8), 1.0, True),
 ]
 SOFTMAX = [
-    Case("D = 64, P = 4096", "softmax", 64, 4096, 256, (0.4, 1.6), 1.0),
-    Case("D = 256, P = 4096", "softmax", 256, 4096, 128, (0.4, 1.6), 1.0),
+    Case("D = 64, P = 4096, ±1", "softmax", 64, 4096, 256, (0.4, 1.6), 1.0),
+    Case("D = 64, P = 4096", "softmax", 64, 4096, 256, (0.4, 1.6), 1.0, noisy_patterns=True),
+    Case("D = 128, P = 4096, ±1", "softmax", 128, 4096, 128, (0.4, 1.6), 1.0),
+    Case("D = 128, P = 4096", "softmax", 128, 4096, 128, (0.4, 1.6), 1.0, noisy_patterns=True),
+    Case("D = 256, P = 4096, ±1", "softmax", 256, 4096, 128, (0.4, 1.6), 1.0),
+    Case("D = 256, P = 4096", "softmax", 256, 4096, 128, (0.4, 1.6), 1.0, noisy_patterns=True),
 ]
 
 ADAPTIVE = [
@@ -137,13 +145,14 @@ def print_streamed(options):
 
 
 def print_softmax(options):
-    print("\n| memory | instructions per multiply-add | lanes active | bank conflicts |")
-    print("|---|---|---|---|")
+    print("\n| memory | instructions per multiply-add | tensor multiply-adds | lanes active | bank conflicts |")
+    print("|---|---|---|---|---|")
     for case in SOFTMAX:
         work, kernels = run(options, case, 3)
         kernels = [kernel for kernel in kernels if "scan" in kernel["name"] and "cub::" not in kernel["name"]]
         print(f"| {case.name} "
-              f"| {total(kernels, 'thread_instructions') / work['multiply_adds']:.2f} | {100 * lanes(kernels):.1f} % "
+              f"| {total(kernels, 'thread_instructions') / work['multiply_adds']:.3f} "
+              f"| {total(kernels, 'tensor_flops') / 2 / work['multiply_adds']:.2f} | {100 * lanes(kernels):.1f} % "
               f"| {bank_conflicts(kernels)} |", flush=True)
 
 

@@ -25,6 +25,7 @@ struct Job {
   float least_noise = 0.4F;
   float most_noise = 1.6F;
   bool streamed = false;
+  bool noisy_patterns = false;
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
@@ -36,6 +37,7 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add("--fixed-steps", job.fixed_steps, "this many steps for all; 0: halt by energy");
   options.add("--least-noise", job.least_noise, "smallest standard deviation of the noise");
   options.add("--most-noise", job.most_noise, "largest");
+  options.add_flag("--noisy-patterns", job.noisy_patterns, "patterns that aren't ±1, which fp16 has exactly");
   options.add_flag("--streamed", job.streamed, "keep a linear memory out of shared memory");
   return options.parse(argc, argv);
 }
@@ -87,7 +89,8 @@ void run_gradient(const Job& job) {
 
 void run_relaxation(const Job& job) {
   Random random(1);
-  const Matrix<float> patterns = random_patterns(job.patterns, job.dimension, random);
+  Matrix<float> patterns = random_patterns(job.patterns, job.dimension, random);
+  if (job.noisy_patterns) patterns = noisy_queries(patterns, job.patterns, 1.0, random).queries;
   const Memory memory = make_memory(job, patterns);
   const Matrix<float> queries = make_queries(job, patterns, random);
   RelaxerOptions options{.max_steps = 60};

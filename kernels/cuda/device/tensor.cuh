@@ -18,14 +18,16 @@ struct TensorRows {
   unsigned pairs[4];
 };
 
-/// sums += a·b, of 16 × 8: rows g, g, g + 8, g + 8 at columns 2t, 2t + 1, 2t, 2t + 1.
-__device__ __forceinline__ void multiply_add(float (&sums)[4], const TensorRows& a, unsigned b0, unsigned b1) {
+/// sums = a·b + before, of 16 × 8: rows g, g, g + 8, g + 8 at columns 2t, 2t + 1, 2t, 2t + 1.
+__device__ __forceinline__ void multiply_add(float (&sums)[4], const TensorRows& a, unsigned b0, unsigned b1,
+                                             const float (&before)[4]) {
 #if __CUDA_ARCH__ >= 800
   asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, "
-      "%3};"
-      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
-      : "r"(a.pairs[0]), "r"(a.pairs[1]), "r"(a.pairs[2]), "r"(a.pairs[3]), "r"(b0), "r"(b1));
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, "
+      "%13};"
+      : "=f"(sums[0]), "=f"(sums[1]), "=f"(sums[2]), "=f"(sums[3])
+      : "r"(a.pairs[0]), "r"(a.pairs[1]), "r"(a.pairs[2]), "r"(a.pairs[3]), "r"(b0), "r"(b1), "f"(before[0]),
+        "f"(before[1]), "f"(before[2]), "f"(before[3]));
 #endif
 }
 

@@ -41,14 +41,14 @@ constexpr Kernel kernel_of() {
 
 using Kernels = std::array<Kernel, 4>;
 
-constexpr Kernels plain_kernels = {
-    kernel_of<TensorScheme<2, 2, 4, true>, false>(), kernel_of<TensorScheme<4, 2, 4, true>, false>(),
-    kernel_of<TensorScheme<8, 1, 4, true>, false>(), kernel_of<TensorScheme<16, 1, 8, false>, false>()};
+constexpr Kernels plain_kernels = {kernel_of<TensorScheme<2, 2, 4>, false>(), kernel_of<TensorScheme<4, 2, 4>, false>(),
+                                   kernel_of<TensorScheme<8, 1, 4>, false>(),
+                                   kernel_of<TensorScheme<16, 1, 8>, false>()};
 
 /// What is added to scores takes the registers of half the states.
-constexpr Kernels shifted_kernels = {
-    kernel_of<TensorScheme<2, 1, 4, true>, true>(), kernel_of<TensorScheme<4, 1, 4, true>, true>(),
-    kernel_of<TensorScheme<8, 1, 4, true>, true>(), kernel_of<TensorScheme<16, 1, 8, false>, true>()};
+constexpr Kernels shifted_kernels = {kernel_of<TensorScheme<2, 1, 4>, true>(), kernel_of<TensorScheme<4, 1, 4>, true>(),
+                                     kernel_of<TensorScheme<8, 1, 4>, true>(),
+                                     kernel_of<TensorScheme<16, 1, 8>, true>()};
 
 /// How a scan is launched.
 struct Plan {

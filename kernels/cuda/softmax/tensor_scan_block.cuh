@@ -4,19 +4,21 @@
 /// time, from a tile in shared memory that it shares with the block's other warps: scores, online softmax, readout. The
 /// scores' sums lie in registers as the readout's left operand does, so that weights don't leave their thread.
 ///
-/// Floats are products of fp16 with two terms each. A state's row is scaled by a power of two so that its largest
+/// Floats are multiplied as sums of two fp16 terms each. A state's row is scaled by a power of two so that its largest
 /// magnitude is 2¹⁴ to 2¹⁵, weights by 2¹⁵, matrices as in half_matrix.hpp; x = high + low + e, |low| ≤ 2⁻¹¹|x|,
-/// |e| ≤ 2⁻²³|x|. Of the four products of terms low·low is left out.
+/// |e| ≤ 2⁻²³|x| or, at fp16's floor, 2⁻³⁹ of the largest. Of the four products of terms low·low is left out.
 ///
-/// What a score errs by, with u = 2⁻²⁴ and on devices that align what they add to the largest of it, drop all below
-/// float's last place, and do so again with the sum: a step of 16 columns adds 17 terms of at most ‖x'‖‖a'‖, x' and a'
-/// being what the step sees of the state and the pattern, and so errs by at most 2u·18·‖x'‖‖a'‖; in two steps of 8, by
-/// 2u·20. Sums of steps are added up as floats, for which ‖x'‖‖a'‖ add up to at most ‖x‖‖a‖: 40u of that, and u for
-/// each step of D columns. The low terms, 2⁻¹¹ of the high ones, add less than u; e of both, and low·low, 8u. So
-///   |error| ≤ (49 + D/16) u ‖x‖‖a‖,
-/// whose first part, for D below 16, is 2u(D + 4) + 9u, where a chain of float multiply-adds has D u. Readouts are sums
-/// of two steps over the 32 patterns of a tile, then added up as floats, P/32 of them a run: 80u + 9u + uP/32 of
-/// Σ w|c|.
+/// What a score errs by, with u = 2⁻²⁴, on devices that align what they add to the largest of it, drop all below
+/// float's last place, and do so again with the sum: a step of 16 columns adds 17 values of at most ‖x'‖‖a'‖, x' and a'
+/// being what the step sees of the state and the pattern, and so errs by at most 2u·18·‖x'‖‖a'‖; where it is done in
+/// two times 8, by 2u·20. Each step begins with 0, and steps are added up as floats; their ‖x'‖‖a'‖ add up to at most
+/// ‖x‖‖a‖. So that is 40u, and u for each step. Products with low terms, 2⁻¹¹ of the others, add less than u; e and
+/// low·low 8u; the floor √D u/8, since no row of patterns is below 2⁻¹² of the largest. In all
+///   |error| ≤ (49 + D/16 + √D/8) u ‖x‖‖a‖,
+/// and below 16 columns 2(D + 4) in place of 40, where a chain of float multiply-adds errs by up to D u.
+///
+/// Of readouts, a tile's 32 patterns are two steps, then added up as floats: 89u and u for each tile of a run, of
+/// Σ w|c|; and P·2⁻¹⁶u of the largest c for the floor of weights, 2⁻⁴⁰ of the largest.
 ///
 /// What happens to a state depends on that state alone. A warp skips what all its states agree to skip, and that would
 /// have multiplied by 1 or added 0.
@@ -35,7 +37,7 @@ namespace attractor::cuda::softmax {
 inline constexpr int tensor_tile = 32;  ///< patterns
 
 /// How a block's threads share the work.
-template <int steps_, int row_tiles_, int most_warps_, bool states_in_registers_>
+template <int steps_, int row_tiles_, int most_warps_>
 struct TensorScheme {
   /// States and contents have up to 16·steps columns.
   static constexpr int steps = steps_;
@@ -43,14 +45,13 @@ struct TensorScheme {
   static constexpr int row_tiles = row_tiles_;  ///< of 16 states, a warp's
   static constexpr int warp_states = tensor_rows * row_tiles;
   static constexpr int most_warps = most_warps_;
-  static constexpr bool states_in_registers = states_in_registers_;
 
   /// Of a tile's rows, in units of 16 bytes: odd, so that 8 rows meet no bank twice.
   static constexpr int row_chunks = columns / 8;
   static constexpr int pitch = row_chunks + 1;
   static constexpr int plane = tensor_tile * pitch;
   /// What each lane keeps for itself.
-  static constexpr int state_chunks = states_in_registers ? 0 : 2 * row_tiles * steps;
+  static constexpr int state_chunks = 2 * row_tiles * steps;
   static constexpr int row_chunks_of_lane = 2 * row_tiles;
   static constexpr int warp_chunks = warp_size * (state_chunks + row_chunks_of_lane);
 
@@ -218,24 +219,15 @@ class TensorScanner {
   /// Neither 0, which times −∞ is NaN, nor ∞, which times 0 is.
   __device__ static float clamped(double unit) { return static_cast<float>(fmin(fmax(unit, 0x1p-126), 0x1p127)); }
 
-  __device__ __forceinline__ void keep_state(int m, int k, const TensorRows& high, const TensorRows& low) {
-    if constexpr (S::states_in_registers) {
-      states_[m][k][0] = high;
-      states_[m][k][1] = low;
-    } else {
-      uint4* const to = kept_states_ + 2 * (m * S::steps + k) * warp_size;
-      to[0] = {high.pairs[0], high.pairs[1], high.pairs[2], high.pairs[3]};
-      to[warp_size] = {low.pairs[0], low.pairs[1], low.pairs[2], low.pairs[3]};
-    }
+  __device__ __forceinline__ void keep_state(int m, int k, const TensorRows& high, const TensorRows& low) const {
+    uint4* const to = kept_states_ + 2 * (m * S::steps + k) * warp_size;
+    to[0] = {high.pairs[0], high.pairs[1], high.pairs[2], high.pairs[3]};
+    to[warp_size] = {low.pairs[0], low.pairs[1], low.pairs[2], low.pairs[3]};
   }
 
   __device__ __forceinline__ TensorRows state(int m, int k, int term) const {
-    if constexpr (S::states_in_registers) {
-      return states_[m][k][term];
-    } else {
-      const uint4 pairs = kept_states_[(2 * (m * S::steps + k) + term) * warp_size];
-      return {{pairs.x, pairs.y, pairs.z, pairs.w}};
-    }
+    const uint4 pairs = kept_states_[(2 * (m * S::steps + k) + term) * warp_size];
+    return {{pairs.x, pairs.y, pairs.z, pairs.w}};
   }
 
   // Scores, weights, readouts.
@@ -271,8 +263,8 @@ class TensorScanner {
         const unsigned at = address + sizeof(uint4) * (tensor_depth * pair * S::pitch + 2 * k);
         unsigned high[4];
         load_matrices(high, at);
-        float sums[S::row_tiles][2][4] = {};
-        add_products(sums, x, 1, high);
+        float sums[S::row_tiles][2][4];
+        add_products<true>(sums, x, 1, high);
         if constexpr (planes == 2) {
           unsigned low[4];
           load_matrices(low, at + sizeof(uint4) * S::plane);
@@ -293,13 +285,21 @@ class TensorScanner {
   }
 
   /// Of one term of the left operands with 16 × 16 of the right.
+  /// @tparam first nothing is there yet
+  template <bool first = false>
   __device__ __forceinline__ static void add_products(float (&sums)[S::row_tiles][2][4],
                                                       const TensorRows (&left)[S::row_tiles][2], int term,
                                                       const unsigned (&right)[4]) {
 #pragma unroll
     for (int n = 0; n < 2; ++n)
 #pragma unroll
-      for (int m = 0; m < S::row_tiles; ++m) multiply_add(sums[m][n], left[m][term], right[2 * n], right[2 * n + 1]);
+      for (int m = 0; m < S::row_tiles; ++m) {
+        const unsigned* const pair = right + 2 * n;
+        if constexpr (first)
+          multiply_add(sums[m][n], left[m][term], pair[0], pair[1], {0.0F, 0.0F, 0.0F, 0.0F});
+        else
+          multiply_add(sums[m][n], left[m][term], pair[0], pair[1], sums[m][n]);
+      }
   }
 
   /// Of the tile, that of a lane's score.
@@ -437,12 +437,15 @@ class TensorScanner {
 #pragma unroll
     for (int pair = 0; pair < S::steps; ++pair) {
       unsigned high[pattern_steps][4];
-      float sums[S::row_tiles][2][4] = {};
+      float sums[S::row_tiles][2][4];
 #pragma unroll
       for (int step = 0; step < pattern_steps; ++step) {
         const unsigned at = address + sizeof(uint4) * (tensor_depth * step * S::pitch + 2 * pair);
         load_transposed_matrices(high[step], at);
-        add_products(sums, weights[step], 1, high[step]);
+        if (step == 0)
+          add_products<true>(sums, weights[step], 1, high[step]);
+        else
+          add_products(sums, weights[step], 1, high[step]);
         if constexpr (planes == 2) {
           unsigned low[4];
           load_transposed_matrices(low, at + sizeof(uint4) * S::plane);
@@ -579,7 +582,6 @@ class TensorScanner {
   float maxima_[S::row_tiles][2];
   bool has_runs_ = false;  ///< there are such sums
 
-  TensorRows states_[S::row_tiles][S::states_in_registers ? S::steps : 1][2];
   float scores_[S::row_tiles][patterns_of_lane][4];
   float readouts_[S::row_tiles][2 * S::steps][4] = {};
 };
