@@ -77,7 +77,7 @@ class TensorScanner {
         first_column_(static_cast<int>(blockIdx.z) * S::columns),
         tiles_(shared),
         kept_states_(shared + 2 * stage_chunks() + threadIdx.x / warp_size * S::warp_chunks + lane_),
-        kept_rows_(reinterpret_cast<KeptRow*>(kept_states_ + warp_size * S::state_chunks)) {}
+        kept_rows_(reinterpret_cast<float*>(kept_states_ - lane_ + warp_size * S::state_chunks) + lane_) {}
 
   __device__ void run() {
     const Index tiles = (scan_.pattern_count + tensor_tile - 1) / tensor_tile;
@@ -141,14 +141,22 @@ class TensorScanner {
   }
 
   /// What a lane has of a row beside what it needs all the time.
-  struct KeptRow {
-    float score_unit;    ///< of sums of products, in nats
-    float run_maximum;   ///< what the sums of the runs before are relative to
-    CompensatedSum sum;  ///< of this lane's weights
+  enum Kept {
+    score_unit,   ///< of sums of products, in nats
+    run_maximum,  ///< what the sums of the runs before are relative to
+    sum_high,     ///< the sum of this lane's weights
+    sum_low,
+    kept_count
   };
-  static_assert(sizeof(KeptRow) == sizeof(uint4));
 
-  __device__ KeptRow& kept(int m, int half) const { return kept_rows_[(2 * m + half) * warp_size]; }
+  __device__ float& kept(int m, int half, Kept what) const {
+    return kept_rows_[((2 * m + half) * kept_count + what) * warp_size];
+  }
+  __device__ CompensatedSum sum(int m, int half) const { return {kept(m, half, sum_high), kept(m, half, sum_low)}; }
+  __device__ void keep_sum(int m, int half, const CompensatedSum& sum) const {
+    kept(m, half, sum_high) = sum.high;
+    kept(m, half, sum_low) = sum.low;
+  }
 
   // States.
 
@@ -211,7 +219,9 @@ class TensorScanner {
     const double beta = scheduled ? scan_.terms.beta(first_row_ + row) : scan_.beta;
     const float inverse = power_of_two(254 - static_cast<int>(__float_as_uint(scale) >> 23));
     const double unit = beta * static_cast<double>(scan_.pattern_halves.unit) * static_cast<double>(inverse);
-    kept(m, half) = {.score_unit = clamped(unit), .run_maximum = -INFINITY, .sum = {}};
+    kept(m, half, score_unit) = clamped(unit);
+    kept(m, half, run_maximum) = -INFINITY;
+    keep_sum(m, half, {});
     exponents_[m][half] = shifted_scores ? log2_e : clamped(unit * 1.4426950408889634);
     maxima_[m][half] = row < rows_left_ ? -INFINITY : INFINITY;
   }
@@ -337,7 +347,7 @@ class TensorScanner {
       const Index row = first_row_ + row_of(m, i / 2);
       if (pattern >= scan_.pattern_count || row >= scan_.rows) return;
       const float factor = scan_.terms.schedule.empty() ? 1.0F : scan_.terms.beta(row) / scan_.beta;
-      float score = scores_[m][n][i] * kept(m, i / 2).score_unit;
+      float score = scores_[m][n][i] * kept(m, i / 2, score_unit);
       if (!scan_.offsets.empty()) score = shifted(score, scan_.offsets.of(pattern, factor));
       if (!scan_.terms.patterns.empty()) score = shifted(score, scan_.terms.of(row, pattern));
       scores_[m][n][i] = score;
@@ -383,10 +393,9 @@ class TensorScanner {
     const float before = maxima_[m][half];
     if (largest > before) maxima_[m][half] = largest;
     const float correction = before == maxima_[m][half] ? 1.0F : weight(before, maxima_[m][half], m, half);
-    CompensatedSum& sum = kept(m, half).sum;
-    const float scaled = __fmul_rn(sum.high, correction);
-    sum.low = fmaf(sum.low, correction, fmaf(sum.high, correction, -scaled));
-    sum.high = scaled;
+    const CompensatedSum before_sum = sum(m, half);
+    const float scaled = __fmul_rn(before_sum.high, correction);
+    keep_sum(m, half, {scaled, fmaf(before_sum.low, correction, fmaf(before_sum.high, correction, -scaled))});
 #pragma unroll
     for (int n = 0; n < 2 * S::steps; ++n)
 #pragma unroll
@@ -427,7 +436,11 @@ class TensorScanner {
           split(first, second, terms_of_step[0].pairs[pair], terms_of_step[1].pairs[pair]);
         }
 #pragma unroll
-      for (int half = 0; half < 2; ++half) kept(m, half).sum.add(tile_sums[half]);
+      for (int half = 0; half < 2; ++half) {
+        CompensatedSum weights_of_lane = sum(m, half);
+        weights_of_lane.add(tile_sums[half]);
+        keep_sum(m, half, weights_of_lane);
+      }
     }
   }
 
@@ -480,10 +493,10 @@ class TensorScanner {
   __device__ __forceinline__ void add_run(bool last) {
     for_rows([&](int m, int half) {
       if (row_of(m, half) < rows_left_) {
-        const float correction = has_runs_ ? weight(kept(m, half).run_maximum, maxima_[m][half], m, half) : 0.0F;
+        const float correction = has_runs_ ? weight(kept(m, half, run_maximum), maxima_[m][half], m, half) : 0.0F;
         for_columns(m, half, [&](Index at, float2 readout) { add_pair(at, readout, correction, last, m, half); });
       }
-      kept(m, half).run_maximum = maxima_[m][half];
+      kept(m, half, run_maximum) = maxima_[m][half];
     });
     has_runs_ = true;
   }
@@ -532,7 +545,7 @@ class TensorScanner {
 
   /// The largest score.
   __device__ float maximum_of(int m, int half) const {
-    return shifted_scores ? maxima_[m][half] : maxima_[m][half] * kept(m, half).score_unit;
+    return shifted_scores ? maxima_[m][half] : maxima_[m][half] * kept(m, half, score_unit);
   }
 
   /// What a sum comes to where the largest score is beyond floats: NaN above, and 0 below, where no weight counts. −0
@@ -556,11 +569,11 @@ class TensorScanner {
       });
     if (blockIdx.z > 0) return;
     for_rows([&](int m, int half) {
-      double sum = kept(m, half).sum.value();
-      sum += __shfl_xor_sync(all_lanes, sum, 1);
-      sum += __shfl_xor_sync(all_lanes, sum, 2);
+      double total = sum(m, half).value();
+      total += __shfl_xor_sync(all_lanes, total, 1);
+      total += __shfl_xor_sync(all_lanes, total, 2);
       if (lane_ % 4 > 0 || row_of(m, half) >= rows_left_) return;
-      scan_.sums[result_of(m, half)] = settled(sum / weight_scale, m, half);
+      scan_.sums[result_of(m, half)] = settled(total / weight_scale, m, half);
       scan_.maxima[result_of(m, half)] = maximum_of(m, half);
     });
   }
@@ -575,7 +588,7 @@ class TensorScanner {
 
   uint4* tiles_;
   uint4* kept_states_;  ///< [row tile][step][term][lane], of this lane
-  KeptRow* kept_rows_;  ///< [row tile][half][lane], of this lane
+  float* kept_rows_;    ///< [row tile][half][Kept][lane], of this lane
 
   // Of the rows that this lane shares with three more.
   float exponents_[S::row_tiles][2];  ///< log₂ of a weight over differences of scores
