@@ -542,6 +542,22 @@ TEST_P(CudaSoftmaxScanTest, NoScoreAboveMinusInfinityIsNoWeight) {
   }
 }
 
+TEST_P(CudaSoftmaxScanTest, ScoreOfInfinityIsNotANumber) {
+  SoftmaxMemory memory;
+  memory.products = GetParam();
+  memory.patterns = filled(70, 1, -3e38F);
+  memory.patterns(5, 0) = 3e38F;
+  memory.splits = 2;
+
+  const Scan result = scan(memory, matrix({{3.0F}, {1e-30F}}));
+
+  EXPECT_TRUE(std::isnan(result.sums[result.at(0, 0)]));
+  EXPECT_TRUE(std::isnan(result.readout(0, 0)[0]));
+  EXPECT_EQ(result.sums[result.at(1, 0)], 0.0);
+  EXPECT_EQ(result.sums[result.at(0, 1)], 1.0);
+  EXPECT_EQ(result.readout(0, 1)[0], 3e38F);
+}
+
 /// Offsets, log-priors of −∞ among them, masks and temperatures, all at once and each alone.
 TEST_P(CudaSoftmaxScanTest, ShiftedScoresAgreeWithDoublePrecision) {
   Rng rng(10);
