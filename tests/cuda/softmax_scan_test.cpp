@@ -306,7 +306,6 @@ struct Shape {
 SoftmaxMemory random_memory(const Shape& shape, Rng& rng, Products products) {
   SoftmaxMemory memory;
   memory.products = products;
-
   memory.patterns = random_gaussian(shape.patterns, shape.dimension, rng);
   if (shape.content_columns > 0) memory.contents = random_gaussian(shape.patterns, shape.content_columns, rng);
   memory.beta = shape.beta;

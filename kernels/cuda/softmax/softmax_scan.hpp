@@ -27,7 +27,8 @@ struct SoftmaxScan {
   Index pattern_stride = 0;
   const float* contents = nullptr;  ///< [pattern_count × content_columns]; the patterns themselves are read once
   Index content_stride = 0;
-  HalfMatrixView pattern_halves = {};  ///< the same for tensor cores; where there are none, floats are multiplied
+  /// The same for tensor cores, which take them where the device and the dimension let them; β is positive then.
+  HalfMatrixView pattern_halves = {};
   HalfMatrixView content_halves = {};
   Index pattern_count = 0;
   int dimension = 0;
@@ -56,8 +57,8 @@ bool softmax_scan_takes_runs(Index pattern_count, int splits, Index run_patterns
 bool softmax_scan_fits(int dimension);
 
 /// Enqueues one kernel. Weights that together are less than half an ulp of l count as 0. The bits of a row's results
-/// depend on the row, the memory, `splits` and the device's shared memory alone: not on other rows, its place, `rows`
-/// or `capacity`. A state that has a score of +∞ or NaN has an l and an r of NaN there.
+/// depend on the row, the memory, `splits` and the device's compute capability and shared memory alone: not on other
+/// rows, its place, `rows` or `capacity`. A state that has a score of +∞ or NaN has an l and an r of NaN there.
 void launch_softmax_scan(const SoftmaxScan& scan, cudaStream_t stream);
 
 }  // namespace attractor::cuda
