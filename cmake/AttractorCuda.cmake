@@ -41,6 +41,7 @@ function(attractor_add_cuda target)
   add_library(attractor_cuda OBJECT
     kernels/cuda/adaptive/adaptive_scores.cu
     kernels/cuda/adaptive/footprint.cu
+    kernels/cuda/adaptive/levels.cpp
     kernels/cuda/device/capacity.cpp
     kernels/cuda/device/cublas.cpp
     kernels/cuda/device/error.cpp

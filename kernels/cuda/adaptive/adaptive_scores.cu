@@ -9,6 +9,7 @@
 
 #include "kernels/cuda/adaptive/adaptive_lanes.cuh"
 #include "kernels/cuda/adaptive/adaptive_tile.cuh"
+#include "kernels/cuda/adaptive/level_scores.cuh"
 #include "kernels/cuda/device/launch.hpp"
 
 namespace attractor::cuda {
@@ -48,6 +49,32 @@ void launch_lanes(const AdaptiveScores& job, cudaStream_t stream) {
   launch_kernel("adaptive_scores", kernel, {static_cast<unsigned>(blocks), lane_threads}, stream, job, lanes);
 }
 
+template <int words>
+int level_parts(const AdaptiveScores& job) {
+  using Scorer = adaptive::LevelScorer<words>;
+  return quotient_up(job.levels.first % Scorer::warp_patterns + job.pairs.pattern_count, Scorer::block_patterns);
+}
+
+template <int words>
+void launch_levels(const AdaptiveScores& job, cudaStream_t stream) {
+  const int parts = level_parts<words>(job);
+  launch_kernel("adaptive_scores", adaptive::score_levels<words>,
+                {static_cast<unsigned>(job.pairs.rows * parts), adaptive::level_threads,
+                 adaptive::LevelScorer<words>::shared_bytes(job)},
+                stream, job, parts);
+}
+
+/// Lanes take several patterns, which share the look at a loss, unless that leaves most of the device idle.
+void launch_levels(const AdaptiveScores& job, cudaStream_t stream) {
+  constexpr int words = level_patterns / warp_size;
+  const Index blocks = resident_blocks(reinterpret_cast<const void*>(adaptive::score_levels<words>),
+                                       adaptive::level_threads, adaptive::LevelScorer<words>::shared_bytes(job));
+  if (Index{job.pairs.rows} * level_parts<words>(job) < blocks / 4)
+    launch_levels<1>(job, stream);
+  else
+    launch_levels<words>(job, stream);
+}
+
 using Launch = void (*)(const AdaptiveScores&, cudaStream_t);
 constexpr std::array<Launch, tile_ranks / 8> tile_launches = {launch_tiles<8>,  launch_tiles<16>, launch_tiles<24>,
                                                               launch_tiles<32>, launch_tiles<40>, launch_tiles<48>,
@@ -71,6 +98,7 @@ int padded_ranks(int ranks) {
 
 void launch_adaptive_scores(const AdaptiveScores& job, cudaStream_t stream) {
   if (job.pairs.rows == 0) return;
+  if (job.levels.count > 0) return launch_levels(job, stream);
   const int ranks = job.pairs.ranks();
   if (ranks <= tile_ranks)
     tile_launches[static_cast<std::size_t>(padded_ranks(ranks) / 8 - 1)](job, stream);

@@ -1,12 +1,14 @@
 #pragma once
 
-/// Adaptive scores of a batch of states x with patterns ξ: the terms of each pair are sorted in registers and weighed;
-/// no footprint is stored. core/attractor/similarity.hpp defines them.
+/// Adaptive scores of a batch of states x with patterns ξ: the terms of each pair are sorted in registers and weighed,
+/// or where patterns take few values those of a state for all patterns; no footprint is stored.
+/// core/attractor/similarity.hpp defines them.
 
 #include <cuda_runtime_api.h>
 
 #include <attractor/matrix_view.hpp>
 
+#include "kernels/cuda/adaptive/levels.hpp"
 #include "kernels/cuda/adaptive/pair_batch.hpp"
 #include "kernels/cuda/adaptive/rank_layout.hpp"
 
@@ -34,12 +36,14 @@ struct AdaptiveScores {
   RankWeights squared_distance;
   RankWeights dot;
   const float* log_prior = nullptr;  ///< [pattern_count]; null: all 0
+  PatternLevels levels = {};         ///< where they are known, there is one group and weights are shared
 
   float* scores = nullptr;  ///< [rows × pattern_count]
   Index score_stride = 0;
 };
 
-/// Enqueues one kernel. The bits of a score depend on its state and its pattern, on `groups` and on the weights alone.
+/// Enqueues one kernel. The bits of a score depend on its state and its pattern, on `groups`, on the weights and on
+/// which levels there are alone.
 /// The scores of a state that isn't finite are NaN. A pair with a term outside ±2¹²⁶ may get NaN or any value; patterns
 /// are finite.
 void launch_adaptive_scores(const AdaptiveScores& scores, cudaStream_t stream);

@@ -278,6 +278,7 @@ DeviceMemory DeviceMemory::adaptive(int device, MatrixView<const float> patterns
   DeviceMatrix matrix(patterns, "the memory's patterns");
   DeviceArray<float> resolutions = upload_neurons(resolution, matrix, "the memory's resolution");
   const std::vector<float> log_prior = detail::relative_log_prior(similarity.log_prior);
+  DeviceLevels levels(patterns, similarity);
   return {device,
           StreamedAdaptive{
               .patterns = std::move(matrix),
@@ -288,7 +289,8 @@ DeviceMemory DeviceMemory::adaptive(int device, MatrixView<const float> patterns
               .log_prior = upload(std::span<const float>(log_prior), "the memory's log-priors"),
               .resolution = std::move(resolutions),
               .energy_offset = -detail::largest_log_prior(similarity.log_prior),
-              .groups = static_cast<int>(similarity.groups)}};
+              .groups = static_cast<int>(similarity.groups),
+              .levels = std::move(levels)}};
 }
 
 std::size_t DeviceMemory::workspace_bytes(Index queries, bool sweeps) const {

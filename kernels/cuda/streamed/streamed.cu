@@ -597,6 +597,7 @@ void launch_scores(const StreamedAdaptive& memory, const ScoreJob& job, cudaStre
                           .squared_distance = memory.squared_distance.view().from(job.begin),
                           .dot = memory.dot.view().from(job.begin),
                           .log_prior = memory.log_prior.size() == 0 ? nullptr : memory.log_prior.data() + job.begin,
+                          .levels = memory.levels.from(job.begin),
                           .scores = job.scores,
                           .score_stride = job.score_stride},
                          stream);

@@ -135,6 +135,7 @@ struct StreamedAdaptive {
   DeviceArray<float> resolution;  ///< [stride] the rounding of readouts
   double energy_offset = 0.0;     ///< less the largest log-prior
   int groups = 1;
+  DeviceLevels levels;
 };
 
 /// What a memory has for each neuron, with zeros up to the stride of its rows.
