@@ -64,6 +64,11 @@ ADAPTIVE = [
     Case("D = 256, P = 128", "adaptive", 256, 128, 32, (0.4, 1.6), 1.0),
     Case("D = 784, P = 32", "adaptive", 784, 32, 16, (0.4, 1.6), 1.0),
 ]
+LEVELS = [
+    Case("D = 64, P = 1024", "levels", 64, 1024, 256, (0.4, 1.6), 1.0),
+    Case("D = 256, P = 1024", "levels", 256, 1024, 64, (0.4, 1.6), 1.0),
+    Case("D = 784, P = 1024", "levels", 784, 1024, 16, (0.4, 1.6), 1.0),
+]
 STATES = 64  # of a block that scores up to 64 ranks
 GRADIENT = [
     Case("D = 64, P = 1024", "gradient", 64, 1024, 256, (0.4, 1.6), 1.0),
@@ -193,6 +198,22 @@ def print_adaptive(options):
               f"| {moved / least:.2f} |", flush=True)
 
 
+def print_levels(options):
+    print("\n| bipolar patterns | instructions per pair | per level | lanes active | bank conflicts | local accesses"
+          " | bytes per 1000 instructions |")
+    print("|---|---|---|---|---|---|---|")
+    for case in LEVELS:
+        work, kernels = run(options, case, 1)
+        kernels = [kernel for kernel in kernels if "adaptive::score_levels" in kernel["name"]]
+        pairs = work["queries"] * case.patterns * total(kernels, "launches")
+        instructions = total(kernels, "thread_instructions")
+        levels = 2 * 2 * case.dimension  # ±1 at each entry, for two bases
+        print(f"| {case.name} | {instructions / pairs:.0f} | {instructions / pairs / levels:.2f} "
+              f"| {100 * lanes(kernels):.1f} % | {bank_conflicts(kernels)} "
+              f"| {local_accesses(kernels):.0f} "
+              f"| {1000 * SECTOR * sectors(kernels) / instructions:.1f} |", flush=True)
+
+
 def print_gradient(options):
     print("\n| patterns | instructions per pair | per comparator | lanes active | bank conflicts | local accesses"
           " | sectors over the least | bytes per 1000 instructions |")
@@ -213,15 +234,17 @@ def print_gradient(options):
               f"| {moved / least:.2f} | {1000 * moved / instructions:.1f} |", flush=True)
 
 
+TABLES = {"resident": print_resident, "streamed": print_streamed, "softmax": print_softmax, "adaptive": print_adaptive,
+          "levels": print_levels, "gradient": print_gradient}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gpu-work", required=True, help="the program of that name")
-    parser.add_argument("--only", choices=["resident", "streamed", "softmax", "adaptive", "gradient"], help="one of the tables")
+    parser.add_argument("--only", choices=list(TABLES), help="one of the tables")
     parser.add_argument("--launcher", required=True, help="a command that runs its arguments, with {report} in it")
     options = parser.parse_args()
-    tables = {"resident": print_resident, "streamed": print_streamed, "softmax": print_softmax,
-              "adaptive": print_adaptive, "gradient": print_gradient}
-    for name, table in tables.items():
+    for name, table in TABLES.items():
         if options.only in (None, name):
             table(options)
 

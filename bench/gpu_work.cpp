@@ -30,7 +30,10 @@ struct Job {
 
 bool parse(int argc, const char* const* argv, Job& job) {
   Options options("One relaxation on the first CUDA device, for a profiler. Prints its useful work.");
-  options.add("--form", job.form, "factored, dense, softmax or adaptive; gradient: of a fit's loss, in its place");
+  options.add(
+      "--form", job.form,
+      "factored, dense, softmax, adaptive or levels, the same of bipolar patterns; gradient: of a fit's loss, in its "
+      "place");
   options.add("--dimension", job.dimension, "N");
   options.add("--patterns", job.patterns, "P");
   options.add("--queries", job.queries, "noisy copies of the patterns");
@@ -42,7 +45,8 @@ bool parse(int argc, const char* const* argv, Job& job) {
   return options.parse(argc, argv);
 }
 
-bool is_softmax(const Job& job) { return job.form == "softmax" || job.form == "adaptive"; }
+bool is_adaptive(const Job& job) { return job.form == "adaptive" || job.form == "levels"; }
+bool is_softmax(const Job& job) { return job.form == "softmax" || is_adaptive(job); }
 
 /// Both bases, each with weights that fall with the rank.
 AdaptiveSimilarity make_similarity(Index dimension) {
@@ -54,11 +58,18 @@ AdaptiveSimilarity make_similarity(Index dimension) {
 Memory make_memory(const Job& job, MatrixView<const float> patterns) {
   const Device device = Device::cuda();
   if (job.form == "softmax") return Memory::modern_hopfield(device, patterns, {.beta = 0.5F});
-  if (job.form == "adaptive") return Memory::adaptive(device, patterns, make_similarity(job.dimension));
+  if (is_adaptive(job)) return Memory::adaptive(device, patterns, make_similarity(job.dimension));
   if (job.form != "factored" && job.form != "dense") throw UsageError("--form: '" + job.form + "' is unknown");
   return Memory::hebbian(device, patterns,
                          {.evaluation = job.form == "dense" ? Evaluation::dense : Evaluation::factored,
                           .placement = job.streamed ? Placement::streamed : Placement::automatic});
+}
+
+/// Bipolar ones, but where others are asked for or scores are to be sorted pair by pair.
+Matrix<float> make_patterns(const Job& job, Random& random) {
+  Matrix<float> patterns = random_patterns(job.patterns, job.dimension, random);
+  if (!job.noisy_patterns && job.form != "adaptive") return patterns;
+  return noisy_queries(patterns, job.patterns, 1.0, random).queries;
 }
 
 /// Copies of the patterns in random order, their noise spread evenly between its bounds.
@@ -89,8 +100,7 @@ void run_gradient(const Job& job) {
 
 void run_relaxation(const Job& job) {
   Random random(1);
-  Matrix<float> patterns = random_patterns(job.patterns, job.dimension, random);
-  if (job.noisy_patterns) patterns = noisy_queries(patterns, job.patterns, 1.0, random).queries;
+  const Matrix<float> patterns = make_patterns(job, random);
   const Memory memory = make_memory(job, patterns);
   const Matrix<float> queries = make_queries(job, patterns, random);
   RelaxerOptions options{.max_steps = 60};

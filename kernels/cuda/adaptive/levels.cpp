@@ -19,13 +19,13 @@ double network_cost(double ranks) {
   return (ranks <= tile_ranks ? 0.6 : 1.0) * padded * std::pow(std::log2(padded), 2.0);
 }
 
-/// The same by levels: five for each, and the comparators of its state's sort, which the patterns of a chunk share.
+/// The same by levels: seven for each, and the comparators of its state's sort, which the patterns of a chunk share.
 double level_cost(std::size_t levels, Index patterns) {
   const std::size_t padded = std::bit_ceil(levels);
   const double merges = std::log2(static_cast<double>(padded));
   const double comparators = static_cast<double>(padded) / 4.0 * merges * (merges + 1.0);
   const Index sharing = std::min(patterns, detail::sizes().softmax_chunk);
-  return 5.0 * static_cast<double>(levels) + 18.0 * comparators / static_cast<double>(sharing);
+  return 7.0 * static_cast<double>(levels) + 24.0 * comparators / static_cast<double>(sharing);
 }
 
 /// The values that entries have, ascending.
