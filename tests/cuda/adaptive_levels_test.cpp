@@ -229,6 +229,17 @@ TEST(CudaAdaptiveLevelsTest, LargeTermsKeepTheirRanks) {
   expect_agreement(similarity, patterns, states, 0, 3);
 }
 
+/// A large term and so many small ones that none of their runs would change a plain sum.
+TEST(CudaAdaptiveLevelsTest, SumsAreCompensated) {
+  const Index dimension = 2000;
+  std::vector<float> weights(size(dimension), 0.05625F);
+  weights[0] = 1.0F;
+  Matrix<float> state = filled(1, dimension, 1.0F);
+  state(0, 7) = 0x1p24F;
+  const Matrix<float> scores = DeviceSide(filled(1, dimension, 1.0F), {.dot = weights}).scores(state, 0, 1);
+  EXPECT_NEAR(scores(0, 0), 0x1p24 + 1999 * 0.05625, 4.0);
+}
+
 /// A term of −∞ has its rank, and so its weight; other pairs don't notice.
 TEST(CudaAdaptiveLevelsTest, TermsThatOverflowAreInfinite) {
   for (const Index dimension : {1, 8, 16, 60, 130}) {

@@ -11,12 +11,17 @@ namespace attractor::cuda::adaptive {
 inline constexpr int lane_warps = 4;
 inline constexpr int lane_threads = lane_warps * warp_size;
 
-/// What this lane's part of a pair's terms adds to the score.
-template <FootprintBase base, bool grouped, int count>
-__device__ __forceinline__ float lane_score(const RankWeights& weights, Index pattern, const PairEntries& entries,
-                                            const PairLane& pair) {
+/// What this lane's part of a pair's terms adds to the score; 0 where the base isn't used.
+template <bool grouped, int count>
+__device__ __forceinline__ float lane_score(const AdaptiveScores& job, FootprintBase base, Index pattern,
+                                            const PairEntries& entries, const PairLane& pair) {
+  const RankWeights& weights = base == FootprintBase::dot ? job.dot : job.squared_distance;
+  if (weights.values == nullptr) return 0.0F;
   float losses[count];
-  const float finite = load_ranked<base, grouped>(entries, pair, losses);
+  const float finite = base == FootprintBase::dot
+                           ? load_losses<FootprintBase::dot, grouped>(entries, pair, losses)
+                           : load_losses<FootprintBase::squared_distance, grouped>(entries, pair, losses);
+  rank_losses<grouped>(entries, pair, losses);
   const float* const values = weights.values + pattern * weights.stride + pair.lane * count;
   return finite - weighted_sum(losses, reinterpret_cast<const float4*>(values));
 }
@@ -37,10 +42,11 @@ __global__ void __launch_bounds__(lane_threads) score_pairs(AdaptiveScores job, 
   PairEntries entries = first_entries(pairs, row, pattern);
   float sum = pair.lane == 0 && job.log_prior != nullptr ? job.log_prior[pattern] : 0.0F;
   for (; entries.group < pairs.groups; ++entries.group) {
-    if (job.squared_distance.values != nullptr)
-      sum += lane_score<FootprintBase::squared_distance, grouped, count>(job.squared_distance, pattern, entries, pair);
-    if (job.dot.values != nullptr)
-      sum += lane_score<FootprintBase::dot, grouped, count>(job.dot, pattern, entries, pair);
+    // One copy of the network serves both bases.
+#pragma unroll 1
+    for (int i = 0; i < 2; ++i)
+      sum += lane_score<grouped, count>(job, i == 0 ? FootprintBase::squared_distance : FootprintBase::dot, pattern,
+                                        entries, pair);
   }
   for (int distance = lanes / 2; distance > 0; distance /= 2) sum += __shfl_xor_sync(all_lanes, sum, distance);
   if (pair.lane == 0 && own < pairs.pattern_count) job.scores[row * job.score_stride + pattern] = sum;

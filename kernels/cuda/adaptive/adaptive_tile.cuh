@@ -92,22 +92,29 @@ class TileScorer {
     if (exists && group > 0) sum += *score;
     if (exists && group == 0 && job_.log_prior != nullptr) sum += job_.log_prior[pattern];
     const int terms = group_terms(pairs_.dimension, group, pairs_.groups);
-    if (squared_distance_rows_ > 0)
-      sum -= loss_sum<FootprintBase::squared_distance>(row, terms, squared_distance_weights_, squared_distance_rows_);
-    if (dot_rows_ > 0) sum -= loss_sum<FootprintBase::dot>(row, terms, dot_weights_, dot_rows_);
+    // One copy of the network serves both bases.
+#pragma unroll 1
+    for (int i = 0; i < 2; ++i)
+      sum -= loss_sum(i == 0 ? FootprintBase::squared_distance : FootprintBase::dot, row, terms);
     if (exists) *score = sum;
   }
 
-  /// Of this warp's row with each lane's pattern, weighed.
-  template <FootprintBase base>
-  __device__ __forceinline__ float loss_sum(int row, int terms, const float4* weights, int weight_rows) const {
+  /// Of this warp's row with each lane's pattern, weighed; 0 where the base isn't used.
+  __device__ __forceinline__ float loss_sum(FootprintBase base, int row, int terms) const {
+    const bool dot = base == FootprintBase::dot;
+    const int rows = dot ? dot_rows_ : squared_distance_rows_;
+    if (rows == 0) return 0.0F;
     float losses[size];
     const int lane = anew(lane_);
-    tile_.template load_losses<base>(row, lane, losses);
+    if (dot)
+      tile_.template load_losses<FootprintBase::dot>(row, lane, losses);
+    else
+      tile_.template load_losses<FootprintBase::squared_distance>(row, lane, losses);
     sort(losses);
     // Those of entries that the group lacks come last, and are infinite.
     clear_past<size - 8>(losses, anew(terms));
-    return weighted_sum(losses, weights + (weight_rows == 1 ? 0 : lane * Tile::pitch));
+    return weighted_sum(losses,
+                        (dot ? dot_weights_ : squared_distance_weights_) + (rows == 1 ? 0 : lane * Tile::pitch));
   }
 
   const AdaptiveScores& job_;

@@ -123,15 +123,12 @@ inline int pair_lanes(int values, int count) {
   return lanes;
 }
 
-/// This lane's share of a group's losses in ascending order, zeros in the place of entries that the group lacks.
-/// Returns what load_losses does.
-template <FootprintBase base, bool grouped, int count>
-__device__ __forceinline__ float load_ranked(const PairEntries& entries, const PairLane& pair, float (&losses)[count]) {
-  const float finite = load_losses<base, grouped>(entries, pair, losses);
+/// Sorts the losses of a group: zeros in the place of entries that it lacks.
+template <bool grouped, int count>
+__device__ __forceinline__ void rank_losses(const PairEntries& entries, const PairLane& pair, float (&losses)[count]) {
   const int terms = group_terms(entries.dimension, entries.group, entries.groups);
   sort(pair, terms, losses);
   if constexpr (grouped) clear_past(losses, terms - pair.lane * count);
-  return finite;
 }
 
 }  // namespace attractor::cuda

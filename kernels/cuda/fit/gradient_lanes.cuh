@@ -89,7 +89,8 @@ class LaneGradient {
     PairEntries entries = first_entries(pairs_, row, min(own, pairs_.pattern_count - 1));
     for (; entries.group < pairs_.groups; ++entries.group) {
       float losses[count];
-      load_ranked<base, grouped>(entries, pair, losses);
+      load_losses<base, grouped>(entries, pair, losses);
+      rank_losses<grouped>(entries, pair, losses);
       // What has no weight adds nothing, however far away it is.
       if (residual != 0.0F) add_terms(losses, -residual, sums_ + thread);
     }
