@@ -353,6 +353,9 @@ TEST(CudaDeviceLevelsTest, OfOneGroupAndSharedWeights) {
   similarity.squared_distance.clear();
   EXPECT_EQ(level_count(patterns, similarity), 0);
   EXPECT_EQ(level_count(patterns, {.dot = std::vector<float>(10, 1.0F), .groups = 2}), 0);
+  // As many weights as entries, of two patterns.
+  const Matrix<float> two = few_valued(2, 20, 2, rng);
+  EXPECT_EQ(level_count(two, {.dot = std::vector<float>(20, 1.0F), .groups = 2}), 0);
 }
 
 /// By levels and by networks memories do the same, up to rounding, also where they learn, forget and are masked.
