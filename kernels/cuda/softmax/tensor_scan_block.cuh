@@ -63,7 +63,7 @@ struct TensorScheme {
 
 /// One block's work. Methods are called by all lanes of a warp.
 /// @tparam planes 2: patterns or contents have low terms; 1: neither has
-/// @tparam shifted_scores there is more to scores than products; they are in nats then
+/// @tparam shifted_scores there is more to scores than products
 template <class S, int planes, bool shifted_scores>
 class TensorScanner {
  public:
@@ -222,7 +222,6 @@ class TensorScanner {
     kept(m, half, score_unit) = clamped(unit);
     kept(m, half, run_maximum) = -INFINITY;
     keep_sum(m, half, {});
-    exponents_[m][half] = shifted_scores ? log2_e : clamped(unit * 1.4426950408889634);
     maxima_[m][half] = row < rows_left_ ? -INFINITY : INFINITY;
   }
 
@@ -245,6 +244,7 @@ class TensorScanner {
   __device__ __forceinline__ void pass(int tile) {
     score(pattern_tile(tile));
     if (patterns_left(tile) < tensor_tile) drop_patterns(patterns_left(tile));
+    scale_scores();
     if constexpr (shifted_scores) shift_scores(tile);
     if (!raise_maxima()) return;
     TensorRows weights[pattern_steps][S::row_tiles][2];
@@ -341,13 +341,24 @@ class TensorScanner {
     });
   }
 
+  /// To nats, whether something is added then or not: a prior of 0 must not show.
+  __device__ __forceinline__ void scale_scores() {
+    for_rows([&](int m, int half) {
+      const float unit = kept(m, half, score_unit);
+#pragma unroll
+      for (int n = 0; n < patterns_of_lane; ++n)
+#pragma unroll
+        for (int i = 0; i < 2; ++i) scores_[m][n][2 * half + i] *= unit;
+    });
+  }
+
   __device__ __forceinline__ void shift_scores(int tile) {
     for_scores([&](int m, int n, int i) {
       const Index pattern = Index{tile} * tensor_tile + pattern_of(n, i);
       const Index row = first_row_ + row_of(m, i / 2);
       if (pattern >= scan_.pattern_count || row >= scan_.rows) return;
       const float factor = scan_.terms.schedule.empty() ? 1.0F : scan_.terms.beta(row) / scan_.beta;
-      float score = scores_[m][n][i] * kept(m, i / 2, score_unit);
+      float score = scores_[m][n][i];
       if (!scan_.offsets.empty()) score = shifted(score, scan_.offsets.of(pattern, factor));
       if (!scan_.terms.patterns.empty()) score = shifted(score, scan_.terms.of(row, pattern));
       scores_[m][n][i] = score;
@@ -370,7 +381,7 @@ class TensorScanner {
     });
     if (__any_sync(all_lanes, rises)) for_rows([&](int m, int half) { raise_maximum(m, half, largest[m][half]); });
     bool weighted = false;
-    for_rows([&](int m, int half) { weighted |= !(exponent(largest[m][half], maxima_[m][half], m, half) < -cutoff_); });
+    for_rows([&](int m, int half) { weighted |= !(exponent(largest[m][half], maxima_[m][half]) < -cutoff_); });
     return __any_sync(all_lanes, weighted);
   }
 
@@ -392,7 +403,7 @@ class TensorScanner {
   __device__ __forceinline__ void raise_maximum(int m, int half, float largest) {
     const float before = maxima_[m][half];
     if (largest > before) maxima_[m][half] = largest;
-    const float correction = before == maxima_[m][half] ? 1.0F : weight(before, maxima_[m][half], m, half);
+    const float correction = before == maxima_[m][half] ? 1.0F : weight(before, maxima_[m][half]);
     const CompensatedSum before_sum = sum(m, half);
     const float scaled = __fmul_rn(before_sum.high, correction);
     keep_sum(m, half, {scaled, fmaf(before_sum.low, correction, fmaf(before_sum.high, correction, -scaled))});
@@ -403,8 +414,8 @@ class TensorScanner {
   }
 
   /// log₂ of a weight.
-  __device__ __forceinline__ float exponent(float score, float maximum, int m, int half) const {
-    return (score - finite_or_above(maximum)) * exponents_[m][half];
+  __device__ __forceinline__ float exponent(float score, float maximum) const {
+    return (score - finite_or_above(maximum)) * log2_e;
   }
 
   /// 2 to the exponent, and 0 below the cutoff. NaN passes through.
@@ -412,8 +423,8 @@ class TensorScanner {
   /// With d the difference of a score and the maximum, in nats: the factor, the difference and the product are rounded,
   /// each to du of a weight, and ex2.approx to 4u (PTX ISA). Since d·e⁻ᵈ < 0.37 these are less than 6u of the largest
   /// weight, whatever the scores.
-  __device__ __forceinline__ float weight(float score, float maximum, int m, int half) const {
-    const float t = exponent(score, maximum, m, half);
+  __device__ __forceinline__ float weight(float score, float maximum) const {
+    const float t = exponent(score, maximum);
     float power;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(t < -cutoff_ ? -INFINITY : t));
     return power;
@@ -428,8 +439,8 @@ class TensorScanner {
       for (int n = 0; n < patterns_of_lane; ++n)
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-          const float first = weight(scores_[m][n][2 * half], maxima_[m][half], m, half) * weight_scale;
-          const float second = weight(scores_[m][n][2 * half + 1], maxima_[m][half], m, half) * weight_scale;
+          const float first = weight(scores_[m][n][2 * half], maxima_[m][half]) * weight_scale;
+          const float second = weight(scores_[m][n][2 * half + 1], maxima_[m][half]) * weight_scale;
           tile_sums[half] += first + second;
           TensorRows(&terms_of_step)[2] = weights[n / 2][m];
           const int pair = half + 2 * (n % 2);
@@ -493,7 +504,7 @@ class TensorScanner {
   __device__ __forceinline__ void add_run(bool last) {
     for_rows([&](int m, int half) {
       if (row_of(m, half) < rows_left_) {
-        const float correction = has_runs_ ? weight(kept(m, half, run_maximum), maxima_[m][half], m, half) : 0.0F;
+        const float correction = has_runs_ ? weight(kept(m, half, run_maximum), maxima_[m][half]) : 0.0F;
         for_columns(m, half, [&](Index at, float2 readout) { add_pair(at, readout, correction, last, m, half); });
       }
       kept(m, half, run_maximum) = maxima_[m][half];
@@ -543,18 +554,11 @@ class TensorScanner {
     return static_cast<Index>(blockIdx.y) * scan_.capacity + first_row_ + row_of(m, half);
   }
 
-  /// The largest score.
-  __device__ float maximum_of(int m, int half) const {
-    return shifted_scores ? maxima_[m][half] : maxima_[m][half] * kept(m, half, score_unit);
-  }
-
-  /// What a sum comes to where the largest score is beyond floats: NaN above, and 0 below, where no weight counts. −0
-  /// becomes 0: whether a zero product was added or skipped must not show.
+  /// What a sum comes to where the largest score is beyond floats. −0 becomes 0: whether a zero product was added or
+  /// skipped must not show.
   template <class T>
   __device__ __forceinline__ T settled(T value, int m, int half) const {
-    const float maximum = maximum_of(m, half);
-    if (maximum == INFINITY) return static_cast<T>(NAN);
-    return maximum == -INFINITY && maxima_[m][half] != -INFINITY ? T{0} : value + T{0};
+    return maxima_[m][half] == INFINITY ? static_cast<T>(NAN) : value + T{0};
   }
 
   __device__ __forceinline__ void store() {
@@ -574,7 +578,7 @@ class TensorScanner {
       total += __shfl_xor_sync(all_lanes, total, 2);
       if (lane_ % 4 > 0 || row_of(m, half) >= rows_left_) return;
       scan_.sums[result_of(m, half)] = settled(total / weight_scale, m, half);
-      scan_.maxima[result_of(m, half)] = maximum_of(m, half);
+      scan_.maxima[result_of(m, half)] = maxima_[m][half];
     });
   }
 
@@ -591,7 +595,6 @@ class TensorScanner {
   float* kept_rows_;    ///< [row tile][half][Kept][lane], of this lane
 
   // Of the rows that this lane shares with three more.
-  float exponents_[S::row_tiles][2];  ///< log₂ of a weight over differences of scores
   float maxima_[S::row_tiles][2];
   bool has_runs_ = false;  ///< there are such sums
 
