@@ -5,6 +5,7 @@
 #include <functional>
 #include <iosfwd>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -128,7 +129,7 @@ class ChangesTest : public testing::TestWithParam<Kind> {
     }
     model.patterns = select(model.patterns, kept);
     model.contents = select(model.contents, kept);
-    model.identifiers = identifiers;
+    model.identifiers = std::move(identifiers);
   }
 
   void replace(Memory& memory, Model& model, const std::vector<Index>& indices) {

@@ -24,8 +24,9 @@ constexpr Index query_count = 4;
 /// Two pages, the second of which no one may touch.
 class Pages {
  public:
-  Pages() : size_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))) {
-    start_ = mmap(nullptr, 2 * size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  Pages()
+      : size_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))),
+        start_(mmap(nullptr, 2 * size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
     if (start_ == MAP_FAILED || mprotect(second(), size_, PROT_NONE) != 0) throw std::bad_alloc();
   }
   Pages(const Pages&) = delete;
@@ -36,7 +37,7 @@ class Pages {
 
  private:
   std::size_t size_;
-  void* start_ = nullptr;
+  void* start_;
 };
 
 class HostMemoryTest : public testing::Test {

@@ -16,7 +16,7 @@ bool attempt(const std::function<bool()>& work) {
   try {
     return work();
   } catch (const std::exception& error) {
-    std::cerr << "in the child: " << error.what() << std::endl;
+    std::cerr << "in the child: " << error.what() << '\n' << std::flush;
     return false;
   }
 }

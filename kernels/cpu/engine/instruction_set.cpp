@@ -24,7 +24,7 @@ const char* instruction_set() { return HWY_DYNAMIC_DISPATCH(this_instruction_set
 
 bool sorts_integers_faster() {
 #if HWY_ARCH_X86
-  return static_cast<bool>(__builtin_cpu_is("amd"));
+  return static_cast<bool>(__builtin_cpu_is("amd"));  // NOLINT(readability-redundant-casting): GCC has an int.
 #else
   return false;
 #endif
