@@ -71,8 +71,7 @@ int column_blocks(const Kernel& kernel, int content_columns) {
 }
 
 /// The kernel with the fewest blocks of columns, since each computes the scores anew.
-const Kernel& choose_kernel(const SoftmaxScan& scan) {
-  const std::size_t limit = shared_memory_limit();
+const Kernel& choose_kernel(const SoftmaxScan& scan, std::size_t limit) {
   const bool one_matrix = reads_one_matrix(scan);
   const Kernel* best = nullptr;
   for (const Kernel& kernel : kernels) {
@@ -105,13 +104,13 @@ bool softmax_scan_fits(int dimension) {
 
 void launch_softmax_scan(const SoftmaxScan& scan, cudaStream_t stream) {
   if (scan.rows == 0) return;
-  if (tensor_scan_fits(scan, shared_memory_limit())) return launch_tensor_scan(scan, shared_memory_limit(), stream);
-  const Kernel& kernel = choose_kernel(scan);
+  const std::size_t limit = shared_memory_limit();
+  if (tensor_scan_fits(scan, limit)) return launch_tensor_scan(scan, limit, stream);
+  const Kernel& kernel = choose_kernel(scan, limit);
   const Layout layout = layout_of(kernel, scan.dimension, scan.content_columns, reads_one_matrix(scan));
   const auto bytes = kernel.bytes(layout);
   // The limit and not what this launch needs: another thread may launch the same kernel with more at the same time.
-  check(cudaFuncSetAttribute(kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(shared_memory_limit())),
+  check(cudaFuncSetAttribute(kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(limit)),
         "cudaFuncSetAttribute of the softmax scan's shared memory");
   const dim3 grid(static_cast<unsigned>((scan.rows + kernel.states - 1) / kernel.states),
                   static_cast<unsigned>(scan.splits),
