@@ -13,12 +13,17 @@ require_packages() {
     echo "These packages are missing; install them as root: apt-get install ${missing[*]}" >&2
     exit 1
   fi
+  # One at a time: jobs may run side by side.
+  local lock
+  exec {lock}</var/lib/dpkg
+  flock "$lock"
   export DEBIAN_FRONTEND=noninteractive
   if [[ -z ${package_lists_updated:-} ]]; then
     apt-get update
     package_lists_updated=yes
   fi
   apt-get install -y --no-install-recommends "${missing[@]}"
+  exec {lock}<&-
 }
 
 # What the library itself and its command need.
