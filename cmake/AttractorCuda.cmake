@@ -48,10 +48,12 @@ function(attractor_add_cuda target)
     kernels/cuda/device/graph.cpp
     kernels/cuda/device/pointer.cpp
     kernels/cuda/device/usable.cu
+    kernels/cuda/engine/call_scratch.cpp
     kernels/cuda/engine/job.cpp
     kernels/cuda/engine/memory.cpp
     kernels/cuda/engine/recall.cpp
     kernels/cuda/engine/relax.cpp
+    kernels/cuda/engine/retrieve.cpp
     kernels/cuda/fit/column_sums.cu
     kernels/cuda/fit/cross_entropy.cpp
     kernels/cuda/fit/rank_gradient.cu

@@ -1,20 +1,24 @@
 #pragma once
 
-/// Relaxation within an application's own CUDA work: on its stream, in its memory. Installed by builds with CUDA only.
-/// Light, for CUDA sources: what makes a Relaxer, <attractor/relaxer.hpp>, takes nvcc several times longer to read.
+/// Relaxation and retrieval within an application's own CUDA work: on its stream, in its memory. Installed by builds
+/// with CUDA only. Light, for CUDA sources: what makes a Relaxer, <attractor/relaxer.hpp>, takes nvcc several times
+/// longer to read.
 
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include <attractor/export.h>
 #include <attractor/matrix_view.hpp>
 #include <attractor/relaxation_view.hpp>
+#include <attractor/retrieval_view.hpp>
 
 namespace attractor {
 
+class Memory;   // <attractor/memory.hpp>
 class Relaxer;  // <attractor/relaxer.hpp>
 
 /// How one asynchronous call runs.
@@ -75,5 +79,50 @@ ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
 /// @throws DeviceError a CUDA or cuBLAS call failed; the relaxer stays usable.
 ATTRACTOR_EXPORT void relax_async(const Relaxer& relaxer, MatrixView<const float> queries,
                                   const RelaxationView& results, const CudaCall& call = {});
+
+/// How one asynchronous retrieval runs.
+struct CudaRetrieval {
+  /// As CudaCall's.
+#ifdef CUDA_API_PER_THREAD_DEFAULT_STREAM
+  cudaStream_t stream = cudaStreamPerThread;
+#else
+  cudaStream_t stream = nullptr;
+#endif
+  /// As CudaCall's, of at least `retrieval_workspace_bytes`.
+  std::span<std::byte> workspace = {};
+  /// Patterns that take part, [1 × P] or [B × P] on the device, and what is added to their scores: as in RelaxCall.
+  MatrixView<const std::uint8_t> valid_patterns = {};
+  MatrixView<const float> log_prior = {};
+  /// Inverse temperature of the scores in place of the memory's own, as in RetrievalOptions. A graph keeps it.
+  std::optional<float> beta = std::nullopt;
+};
+
+/// Scratch that `retrieve_async` needs for so many queries and `count` patterns of each, in bytes. Bounded however many
+/// queries there are; for one pattern of softmax and adaptive memories also whatever P is, else with room for all
+/// scores of at least one query. None for an empty memory.
+///
+/// @throws InvalidArgument a negative number of queries, a count outside [1, P]. @throws NotSupported the memory isn't
+/// on a CUDA device, or is linear or dense associative.
+ATTRACTOR_EXPORT std::size_t retrieval_workspace_bytes(const Memory& memory, Index queries, Index count = 1);
+
+/// The patterns with the largest scores of every row of `queries` [B × D], and their weights, in stream order: what
+/// `retrieve` gives, with the same bits, but that all data are on the memory's device (or managed), and stay untouched
+/// until the stream has come past this call. So does the memory: keep it or a copy of it until then. A query that isn't
+/// finite has −1 and NaN, and disturbs no other; so have all queries of an empty memory.
+///
+/// Never waits for the device, and with a workspace makes nothing there. A captured call needs one. The graph refers to
+/// the data, the workspace and the memory, and keeps none of them alive: all must outlive its last launch.
+///
+/// @throws InvalidArgument null data, other than D columns, a stride below D or k, results of another number of rows,
+///         k outside [1, P], results that overlap something; valid patterns or log-priors that are neither [1 × P] nor
+///         [B × P]; a beta that isn't finite and positive; data on the host or on another device; a workspace too
+///         small, misaligned, on the host, or missing while the stream is being captured. Nothing has been enqueued
+///         then.
+/// @throws NotSupported the memory isn't on a CUDA device, or is linear or dense associative: its weights are no
+///         probabilities; a beta for an adaptive memory.
+/// @throws DeviceError a CUDA call failed; the memory stays usable.
+/// Complexity: as `retrieve`.
+ATTRACTOR_EXPORT void retrieve_async(const Memory& memory, MatrixView<const float> queries,
+                                     const RetrievalView& results, const CudaRetrieval& call = {});
 
 }  // namespace attractor

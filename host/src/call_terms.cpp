@@ -18,6 +18,12 @@ PatternTerms call_terms(const MemoryState& memory, Index query_count, const Rela
   return terms;
 }
 
+void check_retrieves(const MemoryState& memory) {
+  if (!is_normalised(memory.rule))
+    throw NotSupported("the weights of a " + std::string(name_of(memory.rule)) +
+                       " memory are no probabilities; only memories whose weights sum to 1 retrieve patterns");
+}
+
 void check_call_betas(const MemoryState& memory, std::span<const float> betas) {
   if (betas.empty()) return;
   const std::string name(name_of(memory.rule));

@@ -16,6 +16,11 @@ namespace attractor::detail {
 /// @throws InvalidArgument their shapes don't fit. @throws NotSupported the memory's weights aren't normalised.
 PatternTerms call_terms(const MemoryState& memory, Index query_count, const RelaxCall& call);
 
+/// Whether patterns can be retrieved of a memory.
+///
+/// @throws NotSupported its weights aren't normalised.
+void check_retrieves(const MemoryState& memory);
+
 /// Whether a memory can take these inverse temperatures in place of its own.
 ///
 /// @throws InvalidArgument one isn't finite and positive, or they are on a device. @throws NotSupported the memory has

@@ -92,11 +92,11 @@ void CudaEngine::recall(const QueryView& queries, const PatternTerms& terms, con
 
 void CudaEngine::retrieve(const QueryView& queries, const PatternTerms& terms, const Schedule& schedule,
                           MatrixView<Index> patterns, MatrixView<float> posteriors, int /*threads*/) const {
-  // The kernels write them all the same.
-  std::vector<float> unwanted(
-      static_cast<std::size_t>(posteriors.data == nullptr ? patterns.rows * patterns.columns : 0));
-  if (posteriors.data == nullptr) posteriors.data = unwanted.data();
-  memory_.retrieve(*queries.floats(), terms, patterns, posteriors, schedule);
+  memory_.retrieve({.queries = *queries.floats(),
+                    .terms = terms,
+                    .schedule = schedule,
+                    .patterns = patterns,
+                    .posteriors = posteriors});
 }
 
 int cuda_device_count() { return cuda::device_count(); }

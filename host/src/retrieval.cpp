@@ -1,7 +1,5 @@
 #include <attractor/retrieval.hpp>
 
-#include <attractor/error.hpp>
-
 #include "host/src/access.hpp"
 #include "host/src/call_terms.hpp"
 #include "host/src/host_memory.hpp"
@@ -12,9 +10,7 @@ namespace attractor {
 
 Retrieval retrieve(const Memory& memory, const QueryView& queries, const RetrievalOptions& options) {
   const detail::MemoryState& state = detail::Access::state(memory);
-  if (!detail::is_normalised(state.rule))
-    throw NotSupported("the weights of a " + std::string(detail::name_of(state.rule)) +
-                       " memory are no probabilities; only memories whose weights sum to 1 retrieve patterns");
+  detail::check_retrieves(state);
   detail::check_queries(queries, memory.dimension());
   detail::check_on_host(queries, "queries");
   if (!detail::works_on_host(memory)) detail::check_floats(queries, "queries", memory.device());

@@ -501,4 +501,18 @@ void check_results(const RelaxationView& results, const QueryView& queries, cons
        region("status", results.status), region("energy traces", results.energy_trace), region("contents", contents)});
 }
 
+void check_results(const RetrievalView& results, const QueryView& queries, const PatternTerms& terms,
+                   Index pattern_count) {
+  const MatrixView<Index> found = results.pattern;
+  check_layout(found, "retrieved patterns");
+  if (found.rows != queries.rows())
+    throw InvalidArgument("retrieved patterns have the shape " + shape(found.rows, found.columns) + "; this call has " +
+                          std::to_string(queries.rows()) + " queries");
+  check_retrieval_count(found.columns, pattern_count);
+  check_result(MatrixView<const float>(results.posterior), "posteriors", found.rows, found.columns, true, "");
+  check_apart(
+      {region("queries", queries), region("valid patterns", terms.valid), region("log-priors", terms.log_prior)},
+      {region("retrieved patterns", found), region("posteriors", results.posterior)});
+}
+
 }  // namespace attractor::detail

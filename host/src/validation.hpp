@@ -11,6 +11,7 @@
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
 #include <attractor/relaxation.hpp>
+#include <attractor/retrieval_view.hpp>
 #include <attractor/variants.hpp>
 
 #include "kernels/pattern_terms.hpp"
@@ -101,5 +102,9 @@ void check_on_host(const QueryView& queries, const RelaxationView& results, cons
 /// whatever becomes of such queries.
 void check_results(const RelaxationView& results, const QueryView& queries, const RelaxCall& call,
                    const RelaxerOptions& options, Index content_columns);
+
+/// Results of a retrieval have a row for each query, as many columns as patterns can be asked for, and overlap nothing.
+void check_results(const RetrievalView& results, const QueryView& queries, const PatternTerms& terms,
+                   Index pattern_count);
 
 }  // namespace attractor::detail

@@ -19,6 +19,7 @@
 #include "kernels/cuda/engine/lane_buffers.hpp"
 #include "kernels/cuda/engine/recall.hpp"
 #include "kernels/cuda/engine/relax.hpp"
+#include "kernels/cuda/engine/retrieve.hpp"
 #include "kernels/cuda/fit/cross_entropy.hpp"
 #include "kernels/cuda/softmax/softmax_scan.hpp"
 #include "tests/cuda/support_data.hpp"
@@ -265,9 +266,56 @@ void retrieve(const cuda::DeviceMemory& memory, const Subject& subject, std::vec
   const Index rows = subject.queries.rows();
   patterns.resize(static_cast<std::size_t>(rows * count));
   posteriors.resize(patterns.size());
-  memory.retrieve(subject.queries, terms_of(subject, subject.log_prior.view()), {patterns.data(), rows, count},
-                  {posteriors.data(), rows, count});
+  memory.retrieve({.queries = subject.queries,
+                   .terms = terms_of(subject, subject.log_prior.view()),
+                   .patterns = {patterns.data(), rows, count},
+                   .posteriors = {posteriors.data(), rows, count}});
 }
+
+/// The same of queries on the device, in the caller's stream: at once, or by a graph.
+class DeviceRetrieval {
+ public:
+  DeviceRetrieval(const Subject& subject, Index count, const cuda::DeviceScope& /*home*/ = cuda::DeviceScope(home()))
+      : queries_(Place::device, subject.queries.view()),
+        log_prior_(subject.log_prior.empty() ? PlacedRows<float>()
+                                             : PlacedRows<float>(Place::device, subject.log_prior.view())),
+        patterns_(Place::device, subject.queries.rows(), count),
+        posteriors_(Place::device, subject.queries.rows(), count),
+        job_{.queries = queries_.view(),
+             .terms = terms_of(subject, log_prior_.view()),
+             .patterns = patterns_.view(),
+             .posteriors = posteriors_.view()} {}
+
+  [[nodiscard]] CallWorkspace make_workspace(const cuda::DeviceMemory& memory) const {
+    return CallWorkspace(memory.retrieval_workspace_bytes(job_.queries.rows, job_.patterns.columns));
+  }
+  /// Without workspace it takes its own.
+  void enqueue(const cuda::DeviceMemory& memory, std::span<std::byte> workspace, cudaStream_t stream = nullptr) const {
+    cuda::retrieve_async(memory, job_, workspace, stream);
+  }
+  void retrieve_in_graph(const cuda::DeviceMemory& memory, std::span<std::byte> workspace) const {
+    const cuda::DeviceScope scope(home());
+    const cuda::Stream stream = cuda::make_stream();
+    const cuda::Graph graph = cuda::make_graph();
+    cuda::capture(stream.get(), graph.get(), [&](cudaStream_t captured) { enqueue(memory, workspace, captured); });
+    cuda::check(cudaGraphLaunch(cuda::instantiate(graph).get(), stream.get()), "cudaGraphLaunch");
+    cuda::check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+  }
+
+  /// Waits, too.
+  [[nodiscard]] std::vector<Index> patterns() const {
+    const cuda::DeviceScope scope(home());
+    const Matrix<Index> found = patterns_.read();
+    return {found.data(), found.data() + found.size()};
+  }
+
+ private:
+  PlacedRows<float> queries_;
+  PlacedRows<float> log_prior_;
+  PlacedRows<Index> patterns_;
+  PlacedRows<float> posteriors_;
+  cuda::RetrievalJob job_;
+};
 
 /// What a subject's queries read out.
 struct Echoes {
@@ -523,6 +571,24 @@ TEST_P(CudaCallFaultsTest, ASecondCallMakesAndReleasesNothing) {
   EXPECT_TRUE(same_results(calls.results(), expected));
 }
 
+/// With a workspace not even the first one does, nor does it wait or take from the device's pool.
+TEST_P(CudaFaultsTest, ARetrievalOnTheDeviceMakesAndReleasesNothing) {
+  if (!subject_.normalised) GTEST_SKIP() << "its weights are no probabilities";
+  const cuda::DeviceMemory memory = subject_.memory();
+  for (const Index count : {1, 2}) {
+    const DeviceRetrieval retrieval(subject_, count);
+    const CallWorkspace workspace = retrieval.make_workspace(memory);
+    const CallRecord record;
+
+    retrieval.enqueue(memory, workspace.span());
+
+    EXPECT_EQ(lasting_calls(record), (std::map<std::string, int>()));
+    std::map<std::string, int> counts = record.counts();
+    for (const char* const call : {"cudaStreamSynchronize", "cudaEventQuery", "cudaMallocAsync", "cudaFreeAsync"})
+      EXPECT_EQ(counts[call], 0) << call;
+  }
+}
+
 TEST_P(CudaFaultsTest, ASecondRecallOrRetrievalMakesAndReleasesNothing) {
   const cuda::DeviceMemory memory = subject_.memory();
   Echoes echoes(subject_);
@@ -649,6 +715,7 @@ INSTANTIATE_TEST_SUITE_P(Subjects, CudaCaptureTest, testing::Range(std::size_t{0
 TEST_P(CudaCaptureTest, OfAnotherThreadIsNotSpoiled) {
   const Calls calls(subject_, Way::from_host);
   const Calls device_calls(subject_, Way::async);
+  const DeviceRetrieval device_retrieval(subject_, 2);
   const cuda::Stream stream = [] {
     const cuda::DeviceScope scope(home());
     return cuda::make_stream();
@@ -660,7 +727,10 @@ TEST_P(CudaCaptureTest, OfAnotherThreadIsNotSpoiled) {
     device_calls.relax(memory, stream.get());
     std::vector<Index> patterns;
     std::vector<float> posteriors;
-    if (subject_.normalised) retrieve(memory, subject_, patterns, posteriors);
+    if (subject_.normalised) {
+      retrieve(memory, subject_, patterns, posteriors);
+      device_retrieval.enqueue(memory, {}, stream.get());
+    }
     Echoes(subject_).recall(memory);
   }
 
@@ -792,6 +862,26 @@ TEST(CudaRetrievalFaultsTest, RetrievingSurvivesThem) {
       find();
       const std::vector<Index> expected = patterns;
       expect_survival(find, [&] { EXPECT_EQ(patterns, expected); });
+    }
+  }
+}
+
+TEST(CudaRetrievalFaultsTest, RetrievingOnTheDeviceSurvivesThem) {
+  const SizesScope sizes(small_chunks());
+  for (const Subject& subject : subjects()) {
+    if (!subject.normalised) continue;
+    SCOPED_TRACE(subject.name);
+    const cuda::DeviceMemory memory = subject.memory();
+    for (const Index count : {1, 2}) {
+      std::vector<Index> expected;
+      std::vector<float> posteriors;
+      retrieve(memory, subject, expected, posteriors, count);
+      const DeviceRetrieval retrieval(subject, count);
+      const CallWorkspace workspace = retrieval.make_workspace(memory);
+      const auto check = [&] { EXPECT_EQ(retrieval.patterns(), expected); };
+      expect_survival([&] { retrieval.enqueue(memory, workspace.span()); }, check);
+      expect_survival([&] { retrieval.enqueue(memory, {}); }, check);
+      expect_survival([&] { retrieval.retrieve_in_graph(memory, workspace.span()); }, check);
     }
   }
 }

@@ -70,7 +70,9 @@ struct Found {
 Found retrieve(const cuda::DeviceMemory& memory, MatrixView<const float> queries) {
   Found found{.pattern = std::vector<Index>(Results::size(queries.rows)),
               .posterior = std::vector<float>(Results::size(queries.rows))};
-  memory.retrieve(queries, {}, {found.pattern.data(), queries.rows, 1}, {found.posterior.data(), queries.rows, 1});
+  memory.retrieve({.queries = queries,
+                   .patterns = {found.pattern.data(), queries.rows, 1},
+                   .posteriors = {found.posterior.data(), queries.rows, 1}});
   return found;
 }
 

@@ -6,7 +6,6 @@
 
 #include <attractor/error.hpp>
 
-#include "kernels/cuda/softmax/retrieval.hpp"
 #include "kernels/cuda/softmax/tensor_scan.hpp"
 #include "kernels/log_prior.hpp"
 
@@ -160,23 +159,42 @@ struct DeviceMemory::Recall {
   }
 };
 
+// The weights of pointwise memories are no probabilities: of them nothing is retrieved.
+
 struct DeviceMemory::Retrieve {
-  MatrixView<const float> queries;
-  const detail::PatternTerms& terms;
-  MatrixView<Index> patterns;
-  MatrixView<float> posteriors;
-  const detail::Schedule& schedule;
+  const RetrievalJob& job;
   LanePool& lanes;
 
-  void operator()(const StreamedSoftmax& memory) const {
-    cuda::retrieve(memory, queries, terms, schedule, lanes, patterns, posteriors);
+  void operator()(const StreamedSoftmax& memory) const { cuda::retrieve(memory, job, lanes); }
+  void operator()(const StreamedAdaptive& memory) const { cuda::retrieve(memory, job, lanes); }
+  template <class Pointwise>
+  void operator()(const Pointwise& /*memory*/) const {}
+};
+
+struct DeviceMemory::LaunchRetrieval {
+  const RetrievalJob& job;
+  void* workspace;
+  cudaStream_t stream;
+
+  void operator()(const StreamedSoftmax& memory) const { cuda::launch_retrieval(memory, job, workspace, stream); }
+  void operator()(const StreamedAdaptive& memory) const { cuda::launch_retrieval(memory, job, workspace, stream); }
+  template <class Pointwise>
+  void operator()(const Pointwise& /*memory*/) const {}
+};
+
+struct DeviceMemory::RetrievalBytes {
+  Index queries;
+  Index count;
+
+  std::size_t operator()(const StreamedSoftmax& memory) const {
+    return cuda::retrieval_workspace_bytes(memory, queries, count);
   }
-  void operator()(const StreamedAdaptive& memory) const {
-    cuda::retrieve(memory, queries, terms, lanes, patterns, posteriors);
+  std::size_t operator()(const StreamedAdaptive& memory) const {
+    return cuda::retrieval_workspace_bytes(memory, queries, count);
   }
   template <class Pointwise>
-  void operator()(const Pointwise& /*memory*/) const {
-    // The weights of pointwise memories are no probabilities.
+  std::size_t operator()(const Pointwise& /*memory*/) const {
+    return 0;
   }
 };
 
@@ -311,11 +329,17 @@ void DeviceMemory::recall(MatrixView<const float> states, const RowTerms& terms,
   std::visit(Recall{states, terms, contents, intensity, workspace, *tools_, stream}, form_);
 }
 
-void DeviceMemory::retrieve(MatrixView<const float> queries, const detail::PatternTerms& terms,
-                            MatrixView<Index> patterns, MatrixView<float> posteriors,
-                            const detail::Schedule& schedule) const {
+void DeviceMemory::retrieve(const RetrievalJob& job) const {
   const DeviceScope scope(device_);
-  std::visit(Retrieve{queries, terms, patterns, posteriors, schedule, *lanes_}, form_);
+  std::visit(Retrieve{job, *lanes_}, form_);
+}
+
+void DeviceMemory::launch_retrieval(const RetrievalJob& job, void* workspace, cudaStream_t stream) const {
+  std::visit(LaunchRetrieval{job, workspace, stream}, form_);
+}
+
+std::size_t DeviceMemory::retrieval_workspace_bytes(Index queries, Index count) const {
+  return std::visit(RetrievalBytes{queries, count}, form_);
 }
 
 }  // namespace attractor::cuda

@@ -12,6 +12,7 @@
 #include "kernels/cuda/engine/job.hpp"
 #include "kernels/cuda/engine/lane_buffers.hpp"
 #include "kernels/cuda/resident/resident.hpp"
+#include "kernels/cuda/softmax/retrieval.hpp"
 #include "kernels/cuda/streamed/streamed.hpp"
 
 namespace attractor::cuda {
@@ -94,10 +95,14 @@ class DeviceMemory {
               void* workspace, cudaStream_t stream) const;
 
   /// The patterns with the largest scores of each query, as many as there are columns, and their weights, from host
-  /// memory to host memory; −1 and NaN where scores aren't finite. For memories whose weights are normalised; at the
-  /// schedule's first temperature, where there is one, on the host.
-  void retrieve(MatrixView<const float> queries, const detail::PatternTerms& terms, MatrixView<Index> patterns,
-                MatrixView<float> posteriors, const detail::Schedule& schedule = {}) const;
+  /// memory to host memory; −1 and NaN where scores aren't finite. For memories whose weights are normalised.
+  void retrieve(const RetrievalJob& job) const;
+
+  /// Enqueues the same from device memory to device memory. Its device is current.
+  void launch_retrieval(const RetrievalJob& job, void* workspace, cudaStream_t stream) const;
+
+  /// Scratch of that, for so many queries and patterns of each.
+  [[nodiscard]] std::size_t retrieval_workspace_bytes(Index queries, Index count) const;
 
  private:
   /// Asynchronous updates are streamed.
@@ -115,6 +120,8 @@ class DeviceMemory {
   struct Sweep;
   struct Recall;
   struct Retrieve;
+  struct LaunchRetrieval;
+  struct RetrievalBytes;
 
   DeviceMemory(int device, Form form);
 

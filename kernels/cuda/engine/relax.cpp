@@ -15,6 +15,7 @@
 
 #include "kernels/cuda/device/graph.hpp"
 #include "kernels/cuda/device/workspace.hpp"
+#include "kernels/cuda/engine/call_scratch.hpp"
 #include "kernels/cuda/engine/lane_buffers.hpp"
 #include "kernels/cuda/engine/staging.hpp"
 #include "kernels/cuda/softmax/stored_schedule.hpp"
@@ -382,18 +383,6 @@ Index chunk_rows(const Arrays& arrays, const RelaxCall& call, std::span<const De
   return std::min(rows, total);
 }
 
-/// The caller's scratch must be what kernels and libraries can use.
-void check_workspace(std::span<std::byte> workspace, std::size_t needed, int device) {
-  if (workspace.size() < needed)
-    throw InvalidArgument("the workspace has " + std::to_string(workspace.size()) + " bytes; this call needs " +
-                          std::to_string(needed));
-  if (locate(workspace.data(), device, "the bytes of the workspace") != Location::device)
-    throw InvalidArgument("the workspace is on the host; it must be on the memory's device");
-  if (reinterpret_cast<std::uintptr_t>(workspace.data()) % Workspace::alignment != 0)  // NOLINT: the address matters
-    throw InvalidArgument("the workspace starts at an address that is no multiple of " +
-                          std::to_string(Workspace::alignment));
-}
-
 /// The temperatures of an asynchronous call on the device, and steps of its own where contents need them and the caller
 /// doesn't want any; from the stream's present on until it gets to where this ends.
 class AsyncSchedule {
@@ -466,20 +455,14 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, Matr
     throw NotSupported(
         "only synchronous updates of memories that fit into shared memory relax within a CUDA graph: the NVIDIA driver "
         "is older than CUDA 12.4");
-  if (is_captured && workspace.empty())
-    throw InvalidArgument("a relaxation within a CUDA graph needs a workspace of " +
-                          std::to_string(memory.workspace_bytes(queries.rows, sweeps)) +
-                          " bytes, which each launch of the graph uses");
-  const std::size_t needed = memory.workspace_bytes(queries.rows, sweeps);
-  if (!workspace.empty()) check_workspace(workspace, needed, memory.device());
-  const PooledScratch own(workspace.empty() ? needed : 0, stream);
-  void* const scratch = workspace.empty() ? own.data() : workspace.data();
+  const CallScratch scratch("a relaxation", workspace, memory.workspace_bytes(queries.rows, sweeps), memory.device(),
+                            stream);
   const AsyncSchedule schedule(inputs.schedule, queries.rows, results, stream);
   Job job = make_job(options, queries, inputs, results);
   schedule.enter(job);
-  memory.relax(job, products(options), scratch, driver_for(is_captured), stream);
+  memory.relax(job, products(options), scratch.data(), driver_for(is_captured), stream);
   if (!results.contents.empty())
-    memory.recall(job.states, terms_of(job), *results.contents.floats(), nullptr, scratch, stream);
+    memory.recall(job.states, terms_of(job), *results.contents.floats(), nullptr, scratch.data(), stream);
 }
 
 }  // namespace attractor::cuda

@@ -20,7 +20,7 @@ constexpr int pick_warps = 4;
 
 /// Notes the first pattern with the largest score of a chunk where that is larger than in all chunks before.
 __global__ void __launch_bounds__(pick_warps* warp_size)
-    pick_kernel(SoftmaxChunks chunks, int begin, int count, Index* patterns) {
+    pick_kernel(SoftmaxChunks chunks, int begin, int count, MatrixView<Index> patterns) {
   const Index row = Index{blockIdx.x} * pick_warps + threadIdx.x / warp_size;
   const int lane = static_cast<int>(threadIdx.x % warp_size);
   if (row >= chunks.rows) return;
@@ -40,45 +40,56 @@ __global__ void __launch_bounds__(pick_warps* warp_size)
       first = other_first;
     }
   }
-  if (lane == 0 && (begin == 0 || largest > chunks.maxima[row])) patterns[row] = begin + first;
+  if (lane == 0 && (begin == 0 || largest > chunks.maxima[row])) patterns(row, 0) = begin + first;
 }
 
 /// The winner's share of the softmax is 1/Σ exp(s − max). 0: no score is above −∞. NaN: the largest is +∞, or one is
 /// NaN.
 __global__ void __launch_bounds__(pick_warps* warp_size)
-    share_kernel(const double* sums, int rows, Index* patterns, float* shares) {
+    share_kernel(const double* sums, int rows, MatrixView<Index> patterns, MatrixView<float> shares) {
   const Index row = Index{blockIdx.x} * (pick_warps * warp_size) + threadIdx.x;
   if (row >= rows) return;
   const double sum = sums[row];
   const bool scored = isfinite(sum) && sum > 0.0;
-  if (!scored) patterns[row] = -1;
-  shares[row] = scored ? static_cast<float>(1.0 / sum) : NAN;
+  if (!scored) patterns(row, 0) = -1;
+  if (shares.data != nullptr) shares(row, 0) = scored ? static_cast<float>(1.0 / sum) : NAN;
 }
 
 unsigned blocks(int rows, int block_rows) { return static_cast<unsigned>((rows + block_rows - 1) / block_rows); }
 
-/// A call, and whether all scores of its queries are kept.
-struct Call {
-  MatrixView<const float> queries;
-  const detail::PatternTerms& terms;  ///< on the host
-  int ranks;
-  bool keeps_scores;
-  detail::Schedule schedule = {};  ///< on the host
-};
+NormalisedSeparation separation_of(const StreamedSoftmax& memory) { return memory.terms.separation; }
+NormalisedSeparation separation_of(const StreamedAdaptive& /*memory*/) { return SoftmaxSeparation{}; }
 
-/// What a batch of queries needs on the device.
-struct Batch {
-  Batch(int most, const DeviceMatrix& stored, const Call& call, int row_scores, Workspace& space)
-      : states(space.take<float>(elements(most, stored.stride))),
-        score_stride(row_scores),
-        scores(space.take<float>(elements(most, row_scores))),
+/// Whether all scores of a query are kept.
+bool keeps_scores(const StreamedSoftmax& memory, Index count) { return count > 1 || !is_softmax(memory); }
+bool keeps_scores(const StreamedAdaptive& /*memory*/, Index count) { return count > 1; }
+
+/// Scores of a query that are kept at a time.
+template <class Memory>
+int row_scores(const Memory& memory, Index count) {
+  return keeps_scores(memory, count) ? padded(memory.patterns.rows) : chunk_patterns();
+}
+
+/// Queries whose scores, and so much else for each, take no more than the scratch of a relaxation.
+template <class Memory>
+int batch_rows(const Memory& memory, Index queries, Index count, Index other_bytes) {
+  const detail::Sizes& sizes = detail::sizes();
+  const Index row_bytes = static_cast<Index>(sizeof(float)) * row_scores(memory, count) + other_bytes;
+  return static_cast<int>(
+      std::min(std::clamp<Index>(sizes.scratch_bytes / row_bytes, 1, sizes.retrieval_rows), queries));
+}
+
+/// What a batch of queries is scored in.
+struct Scratch {
+  template <class Memory>
+  Scratch(const Memory& memory, int most, Index count, Workspace& space)
+      : states(space.take<float>(elements(most, memory.patterns.stride))),
+        score_stride(row_scores(memory, count)),
+        scores(space.take<float>(elements(most, score_stride))),
         maxima(space.take<float>(elements(most))),
         sums(space.take<double>(elements(most))),
-        potentials(call.keeps_scores ? space.take<double>(elements(most)) : nullptr),
-        patterns(space.take<Index>(elements(most, call.ranks))),
-        shares(space.take<float>(elements(most, call.ranks))),
-        terms(call.terms, most, space),
-        betas(space.take<float>(elements(call.schedule.count))) {}
+        potentials(keeps_scores(memory, count) ? space.take<double>(elements(most)) : nullptr),
+        beta(space.take<float>(1)) {}
 
   float* states;  ///< columns from the dimension to the stride are zero
   int score_stride;
@@ -86,21 +97,25 @@ struct Batch {
   float* maxima;
   double* sums;
   double* potentials;
-  Index* patterns;
-  float* shares;
-  DeviceTerms terms;
-  float* betas;
+  float* beta;
+};
+
+/// Results of a batch on the device.
+struct Found {
+  MatrixView<Index> patterns;
+  MatrixView<float> shares;
 };
 
 template <class Memory>
-void launch_softmax_batch(const Memory& memory, const Batch& batch, int rows, const RowTerms& terms,
+void launch_softmax_batch(const Memory& memory, const Scratch& scratch, const RowTerms& terms, const Found& found,
                           cudaStream_t stream) {
+  const auto rows = static_cast<int>(found.patterns.rows);
   const SoftmaxChunks chunks{.rows = rows,
                              .pattern_count = memory.patterns.rows,
                              .chunk = chunk_patterns(),
-                             .scores = batch.scores,
-                             .maxima = batch.maxima,
-                             .sums = batch.sums,
+                             .scores = scratch.scores,
+                             .maxima = scratch.maxima,
+                             .sums = scratch.sums,
                              .readouts = nullptr,
                              .remainders = nullptr,
                              .chunk_readouts = nullptr,
@@ -108,96 +123,148 @@ void launch_softmax_batch(const Memory& memory, const Batch& batch, int rows, co
   launch_softmax_chunks(
       chunks,
       [&](int begin, int count) {
-        launch_scores(memory, {batch.states, rows, terms, begin, count, chunks.scores, chunks.chunk}, stream);
+        launch_scores(memory, {scratch.states, rows, terms, begin, count, chunks.scores, chunks.chunk}, stream);
         launch_kernel("pick_kernel", pick_kernel, {blocks(rows, pick_warps), pick_warps * warp_size}, stream, chunks,
-                      begin, count, batch.patterns);
+                      begin, count, found.patterns);
       },
       {}, stream);
   launch_kernel("share_kernel", share_kernel, {blocks(rows, pick_warps * warp_size), pick_warps * warp_size}, stream,
-                batch.sums, rows, batch.patterns, batch.shares);
+                scratch.sums, rows, found.patterns, found.shares);
 }
 
-NormalisedSeparation separation_of(const StreamedSoftmax& memory) { return memory.terms.separation; }
-NormalisedSeparation separation_of(const StreamedAdaptive& /*memory*/) { return SoftmaxSeparation{}; }
-
 template <class Memory>
-void launch_settled_batch(const Memory& memory, const Batch& batch, int rows, int ranks, const RowTerms& terms,
+void launch_settled_batch(const Memory& memory, const Scratch& scratch, const RowTerms& terms, const Found& found,
                           cudaStream_t stream) {
-  launch_scores(memory, {batch.states, rows, terms, 0, memory.patterns.rows, batch.scores, batch.score_stride}, stream);
+  const auto rows = static_cast<int>(found.patterns.rows);
+  launch_scores(memory, {scratch.states, rows, terms, 0, memory.patterns.rows, scratch.scores, scratch.score_stride},
+                stream);
   launch_settle(separation_of(memory),
                 {.rows = rows,
                  .patterns = memory.patterns.rows,
-                 .scores = batch.scores,
-                 .stride = batch.score_stride,
-                 .origins = batch.maxima,
-                 .sums = batch.sums,
-                 .potentials = batch.potentials,
-                 .ranks = ranks,
-                 .best = batch.patterns,
-                 .shares = batch.shares},
+                 .scores = scratch.scores,
+                 .stride = scratch.score_stride,
+                 .origins = scratch.maxima,
+                 .sums = scratch.sums,
+                 .potentials = scratch.potentials,
+                 .best = found.patterns,
+                 .shares = found.shares},
                 stream);
 }
 
-/// Scores of a query that are kept at a time.
-int row_scores(const DeviceMatrix& patterns, bool keeps_scores) {
-  return keeps_scores ? padded(patterns.rows) : chunk_patterns();
+/// A call's batches of queries, one after another in the same scratch.
+template <class Memory>
+class Batches {
+ public:
+  Batches(const Memory& memory, const RetrievalJob& job, const Scratch& scratch, int most, cudaStream_t stream)
+      : memory_(memory), job_(job), scratch_(scratch), stream_(stream) {
+    check(cudaMemsetAsync(scratch.states, 0, bytes_of<float>(Index{most} * memory.patterns.stride), stream),
+          "cudaMemsetAsync of queries");
+    launch_store(job.schedule, scratch.beta, stream);
+  }
+
+  /// Enqueues that of queries [first, first + as many as there is room for), which lie as `kind` says.
+  void launch(Index first, cudaMemcpyKind kind, const detail::PatternTerms& terms, const Found& found) const {
+    const MatrixView<const float> queries = job_.queries.slice(first, found.patterns.rows);
+    copy_rows(MatrixView<float>(scratch_.states, queries.rows, queries.columns, memory_.patterns.stride), queries, kind,
+              stream_, "queries");
+    const RowTerms row_terms{.patterns = terms, .schedule = {scratch_.beta, job_.schedule.count}};
+    if (keeps_scores(memory_, job_.patterns.columns))
+      launch_settled_batch(memory_, scratch_, row_terms, found, stream_);
+    else
+      launch_softmax_batch(memory_, scratch_, row_terms, found, stream_);
+  }
+
+ private:
+  const Memory& memory_;
+  const RetrievalJob& job_;
+  const Scratch& scratch_;
+  cudaStream_t stream_;
+};
+
+MatrixView<float> slice_if_any(MatrixView<float> matrix, Index first, Index rows) {
+  return matrix.data == nullptr ? matrix : matrix.slice(first, rows);
 }
 
-/// Queries whose scores and terms take no more than the scratch of a relaxation.
-Index batch_rows(const Call& call, Index pattern_count, int scores) {
-  const detail::Sizes& sizes = detail::sizes();
-  const Index row_bytes = static_cast<Index>(sizeof(float)) * scores + term_row_bytes(call.terms, pattern_count) +
-                          static_cast<Index>(sizeof(Index) + sizeof(float)) * call.ranks;
-  return std::clamp<Index>(sizes.scratch_bytes / row_bytes, 1, sizes.retrieval_rows);
+/// What a batch of a call on the host's data needs on the device.
+struct Staging {
+  template <class Memory>
+  Staging(const Memory& memory, const RetrievalJob& job, int most, Workspace& space)
+      : scratch(memory, most, job.patterns.columns, space),
+        patterns(space.take<Index>(elements(most, job.patterns.columns))),
+        shares(job.posteriors.data == nullptr ? nullptr : space.take<float>(elements(most, job.patterns.columns))),
+        terms(job.terms, most, space) {}
+
+  [[nodiscard]] Found found(Index rows, Index count) const { return {{patterns, rows, count}, {shares, rows, count}}; }
+
+  Scratch scratch;
+  Index* patterns;
+  float* shares;
+  DeviceTerms terms;
+};
+
+template <class Memory>
+void retrieve_all(const Memory& memory, const RetrievalJob& job, LanePool& lanes) {
+  const Index count = job.patterns.columns;
+  const Index staged_bytes =
+      term_row_bytes(job.terms, memory.patterns.rows) + static_cast<Index>(sizeof(Index) + sizeof(float)) * count;
+  const int most = batch_rows(memory, job.queries.rows, count, staged_bytes);
+  const LaneLoan lane(lanes);
+  const Staging staging = carve(*lane, [&](Workspace& space) { return Staging(memory, job, most, space); });
+  cudaStream_t stream = lane->stream();
+  const Batches<Memory> batches(memory, job, staging.scratch, most, stream);
+  for (Index first = 0; first < job.queries.rows; first += most) {
+    const Index rows = std::min<Index>(most, job.queries.rows - first);
+    const Found found = staging.found(rows, count);
+    batches.launch(first, cudaMemcpyHostToDevice, staging.terms.upload(job.terms.slice(first, rows), stream), found);
+    copy_rows(job.patterns.slice(first, rows), found.patterns, cudaMemcpyDeviceToHost, stream, "retrieved patterns");
+    if (found.shares.data != nullptr)
+      copy_rows(job.posteriors.slice(first, rows), found.shares, cudaMemcpyDeviceToHost, stream, "posteriors");
+    check(cudaStreamSynchronize(stream), "cudaStreamSynchronize after retrieval");
+  }
 }
 
 template <class Memory>
-void retrieve_all(const Memory& memory, const Call& call, LanePool& lanes, MatrixView<Index> patterns,
-                  MatrixView<float> posteriors) {
-  const DeviceMatrix& stored = memory.patterns;
-  const int scores = row_scores(stored, call.keeps_scores);
-  const auto most = static_cast<int>(std::min(batch_rows(call, stored.rows, scores), call.queries.rows));
-  const LaneLoan lane(lanes);
-  const Batch batch = carve(*lane, [&](Workspace& space) { return Batch(most, stored, call, scores, space); });
-  cudaStream_t stream = lane->stream();
-  check(cudaMemsetAsync(batch.states, 0, bytes_of<float>(Index{most} * stored.stride), stream),
-        "cudaMemsetAsync of queries");
-  launch_store(call.schedule, batch.betas, stream);
-  for (Index first = 0; first < call.queries.rows; first += most) {
-    const auto rows = static_cast<int>(std::min<Index>(most, call.queries.rows - first));
-    copy_rows(MatrixView<float>(batch.states, rows, call.queries.columns, stored.stride),
-              call.queries.slice(first, rows), cudaMemcpyHostToDevice, stream, "queries");
-    const RowTerms terms{.patterns = batch.terms.upload(call.terms.slice(first, rows), stream),
-                         .schedule = {batch.betas, call.schedule.count}};
-    if (call.keeps_scores)
-      launch_settled_batch(memory, batch, rows, call.ranks, terms, stream);
-    else
-      launch_softmax_batch(memory, batch, rows, terms, stream);
-    copy_rows(patterns.slice(first, rows), MatrixView<const Index>(batch.patterns, rows, call.ranks),
-              cudaMemcpyDeviceToHost, stream, "retrieved patterns");
-    copy_rows(posteriors.slice(first, rows), MatrixView<const float>(batch.shares, rows, call.ranks),
-              cudaMemcpyDeviceToHost, stream, "posteriors");
-    check(cudaStreamSynchronize(stream), "cudaStreamSynchronize after retrieval");
-    // A share that is no number is of a query with scores that are none.
-    for (Index i = first; i < first + rows; ++i)
-      for (Index r = 0; r < call.ranks; ++r)
-        if (!std::isfinite(posteriors(i, r))) patterns(i, r) = -1;
+std::size_t workspace_bytes_of(const Memory& memory, Index queries, Index count) {
+  Workspace space;
+  static_cast<void>(Scratch(memory, batch_rows(memory, queries, count, 0), count, space));
+  return space.used();
+}
+
+template <class Memory>
+void launch_all(const Memory& memory, const RetrievalJob& job, void* workspace, cudaStream_t stream) {
+  const Index count = job.patterns.columns;
+  const int most = batch_rows(memory, job.queries.rows, count, 0);
+  Workspace space(workspace);
+  const Scratch scratch(memory, most, count, space);
+  const Batches<Memory> batches(memory, job, scratch, most, stream);
+  for (Index first = 0; first < job.queries.rows; first += most) {
+    const Index rows = std::min<Index>(most, job.queries.rows - first);
+    batches.launch(first, cudaMemcpyDeviceToDevice, job.terms.slice(first, rows),
+                   {job.patterns.slice(first, rows), slice_if_any(job.posteriors, first, rows)});
   }
 }
 
 }  // namespace
 
-void retrieve(const StreamedSoftmax& memory, MatrixView<const float> queries, const detail::PatternTerms& terms,
-              const detail::Schedule& schedule, LanePool& lanes, MatrixView<Index> patterns,
-              MatrixView<float> posteriors) {
-  const auto ranks = static_cast<int>(patterns.columns);
-  retrieve_all(memory, {queries, terms, ranks, ranks > 1 || !is_softmax(memory), schedule}, lanes, patterns,
-               posteriors);
+void retrieve(const StreamedSoftmax& memory, const RetrievalJob& job, LanePool& lanes) {
+  retrieve_all(memory, job, lanes);
 }
-void retrieve(const StreamedAdaptive& memory, MatrixView<const float> queries, const detail::PatternTerms& terms,
-              LanePool& lanes, MatrixView<Index> patterns, MatrixView<float> posteriors) {
-  const auto ranks = static_cast<int>(patterns.columns);
-  retrieve_all(memory, {queries, terms, ranks, ranks > 1}, lanes, patterns, posteriors);
+void retrieve(const StreamedAdaptive& memory, const RetrievalJob& job, LanePool& lanes) {
+  retrieve_all(memory, job, lanes);
+}
+
+std::size_t retrieval_workspace_bytes(const StreamedSoftmax& memory, Index queries, Index count) {
+  return workspace_bytes_of(memory, queries, count);
+}
+std::size_t retrieval_workspace_bytes(const StreamedAdaptive& memory, Index queries, Index count) {
+  return workspace_bytes_of(memory, queries, count);
+}
+
+void launch_retrieval(const StreamedSoftmax& memory, const RetrievalJob& job, void* workspace, cudaStream_t stream) {
+  launch_all(memory, job, workspace, stream);
+}
+void launch_retrieval(const StreamedAdaptive& memory, const RetrievalJob& job, void* workspace, cudaStream_t stream) {
+  launch_all(memory, job, workspace, stream);
 }
 
 }  // namespace attractor::cuda

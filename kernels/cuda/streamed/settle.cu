@@ -207,7 +207,7 @@ template <class Settled>
 __device__ void rank(const SettledRows& rows, const Row& row, const Settled& settled, double total) {
   using Key = unsigned long long;  // NOLINT(google-runtime-int): as above
   Key last = ~Key{0};              // Above all: no key has all bits.
-  for (int r = 0; r < rows.ranks; ++r) {
+  for (Index r = 0; r < rows.best.columns; ++r) {
     Key best = 0;
     row.for_each([&](int i) {
       const Key own = rank_key(row.score(i), i);
@@ -215,10 +215,10 @@ __device__ void rank(const SettledRows& rows, const Row& row, const Settled& set
     });
     last = reduce_block<threads>(best, [](Key a, Key b) { return a > b ? a : b; });
     if (threadIdx.x != 0) continue;
-    const Index at = Index{blockIdx.x} * rows.ranks + r;
     const int pattern = last_pattern - static_cast<int>(last & 0xffffffffU);
-    rows.best[at] = last == 0 ? -1 : pattern;
-    rows.shares[at] = last == 0 ? NAN : static_cast<float>(static_cast<double>(settled.weight(row, pattern)) / total);
+    const float share = last == 0 ? NAN : static_cast<float>(static_cast<double>(settled.weight(row, pattern)) / total);
+    rows.best(blockIdx.x, r) = isfinite(share) ? pattern : -1;
+    if (rows.shares.data != nullptr) rows.shares(blockIdx.x, r) = share;
   }
 }
 
