@@ -44,6 +44,7 @@ function(attractor_add_cuda target)
     kernels/cuda/adaptive/levels.cpp
     kernels/cuda/device/capacity.cpp
     kernels/cuda/device/cublas.cpp
+    kernels/cuda/device/default_streams.cpp
     kernels/cuda/device/error.cpp
     kernels/cuda/device/graph.cpp
     kernels/cuda/device/pointer.cpp

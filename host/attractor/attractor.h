@@ -234,7 +234,7 @@ typedef struct attractor_call {
 ATTRACTOR_EXPORT attractor_result attractor_relax(const attractor_relaxer* relaxer, const attractor_tensor* queries,
                                                   const attractor_relaxation* results, const attractor_call* call);
 
-/// The k patterns that queries most likely come from: retrieve.
+/// The k patterns that queries most likely come from: retrieve. Tensors are each on the host or the memory's device.
 ///
 /// @param memory one whose weights sum to 1. @param queries [B × D], as for attractor_relax
 /// @param patterns int64 [B × k], −1 where there is none. @param posteriors float32 [B × k], or null

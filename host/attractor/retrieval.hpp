@@ -10,6 +10,7 @@
 #include <attractor/matrix.hpp>
 #include <attractor/memory.hpp>
 #include <attractor/query_view.hpp>
+#include <attractor/retrieval_view.hpp>
 
 namespace attractor {
 
@@ -41,7 +42,9 @@ struct Retrieval {
 /// The patterns of the largest scores for each query, and their weights among all. With fitted log-priors this is
 /// maximum a posteriori retrieval.
 ///
-/// @param queries [B × D] of any format, on the host, as what the options say of patterns.
+/// @param queries [B × D] of any format, on the host or, for a memory on a CUDA device, on that, where the options'
+/// valid
+///        patterns and log-priors may be, too.
 /// @param memory scores them. @param options see RetrievalOptions.
 /// @throws InvalidArgument null data, other than D columns, a stride below D, a count outside [1, P]; valid patterns or
 ///         log-priors that are neither [1 × P] nor [B × P]; a beta that isn't finite and positive.
@@ -54,5 +57,14 @@ struct Retrieval {
 /// and k > 1 keep all scores of a query.
 ATTRACTOR_EXPORT Retrieval retrieve(const Memory& memory, const QueryView& queries,
                                     const RetrievalOptions& options = {});
+
+/// The same into arrays of the caller's, each on the host or, for a memory on a CUDA device, on that: as many patterns
+/// for each query as `results` have columns, and posteriors where they have room for some, whatever the options say of
+/// either. Returns when all are there. What is on a device may still be on its way there on the default stream, not on
+/// others; <attractor/cuda.hpp> has `retrieve_async`, which doesn't wait.
+///
+/// @throws as above; InvalidArgument also results of another number of rows, of null data, or that overlap something.
+ATTRACTOR_EXPORT void retrieve(const Memory& memory, const QueryView& queries, const RetrievalView& results,
+                               const RetrievalOptions& options = {});
 
 }  // namespace attractor

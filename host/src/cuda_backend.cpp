@@ -13,6 +13,7 @@
 #include "kernels/cuda/device/usable.hpp"
 #include "kernels/cuda/engine/recall.hpp"
 #include "kernels/cuda/engine/relax.hpp"
+#include "kernels/cuda/engine/retrieve.hpp"
 #include "kernels/cuda/fit/cross_entropy.hpp"
 
 namespace attractor::detail {
@@ -92,11 +93,11 @@ void CudaEngine::recall(const QueryView& queries, const PatternTerms& terms, con
 
 void CudaEngine::retrieve(const QueryView& queries, const PatternTerms& terms, const Schedule& schedule,
                           MatrixView<Index> patterns, MatrixView<float> posteriors, int /*threads*/) const {
-  memory_.retrieve({.queries = *queries.floats(),
-                    .terms = terms,
-                    .schedule = schedule,
-                    .patterns = patterns,
-                    .posteriors = posteriors});
+  cuda::retrieve(memory_, {.queries = *queries.floats(),
+                           .terms = terms,
+                           .schedule = schedule,
+                           .patterns = patterns,
+                           .posteriors = posteriors});
 }
 
 int cuda_device_count() { return cuda::device_count(); }

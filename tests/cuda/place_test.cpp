@@ -141,8 +141,23 @@ TEST_P(CudaPlaceTest, PatternsOnADeviceMakeAMemoryThereOnly) {
   expect_off_host("patterns", [&] { on_cpu.imprint(patterns.view()); });
 }
 
+TEST(CudaPlaceOfRetrievalTest, AMemoryOnTheCpuNamesWhatIsOnADevice) {
+  const Matrix<float> host_queries = kind_queries(query_count);
+  const PlacedRows<float> queries = on_device(host_queries);
+  const Matrix<float> host_patterns = kind_queries(3);
+  const Memory memory = Memory::modern_hopfield(Device::cpu(), host_patterns);
+  const PlacedRows<Index> found(Place::device, query_count, 1);
+  const PlacedRows<float> posteriors(Place::device, query_count, 1);
+  std::vector<Index> patterns(query_count);
+  const MatrixView<Index> pattern_rows(patterns.data(), query_count, 1);
+  expect_off_host("queries", [&] { static_cast<void>(retrieve(memory, queries.view())); });
+  expect_off_host("retrieved patterns", [&] { retrieve(memory, host_queries, {.pattern = found.view()}); });
+  expect_off_host("posteriors",
+                  [&] { retrieve(memory, host_queries, {.pattern = pattern_rows, .posterior = posteriors.view()}); });
+}
+
 /// On either device these take data on the host.
-TEST(CudaPlaceOfFitsTest, RetrievalFitsFootprintsAndVariantsNameWhatIsOnADevice) {
+TEST(CudaPlaceOfFitsTest, RecallFitsFootprintsAndVariantsNameWhatIsOnADevice) {
   const Matrix<float> host_queries = kind_queries(query_count);
   const Matrix<float> host_patterns = kind_queries(3);
   const std::vector<Index> origins(query_count, 0);
@@ -152,7 +167,6 @@ TEST(CudaPlaceOfFitsTest, RetrievalFitsFootprintsAndVariantsNameWhatIsOnADevice)
   for (const Device& device : {Device::cpu(), Device::cuda()}) {
     SCOPED_TRACE(device.description());
     const Memory memory = Memory::adaptive(device, host_patterns, similarity);
-    expect_off_host("queries", [&] { static_cast<void>(retrieve(memory, queries.view())); });
     expect_off_host("queries", [&] { static_cast<void>(recall(memory, queries.view())); });
     expect_off_host("patterns", [&] { cross_entropy(device, patterns.view(), similarity, host_queries, origins); });
     expect_off_host("queries", [&] { cross_entropy(device, host_patterns, similarity, queries.view(), origins); });

@@ -1,7 +1,12 @@
 /// Retrieval on the caller's streams, of data on the device: the bits of a waiting call, its refusals, CUDA graphs.
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdint>
+#include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -10,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include <attractor/attractor.h>
 #include <attractor/attractor.hpp>
 #include <attractor/cuda.hpp>
 #include <attractor/error.hpp>
@@ -222,6 +228,52 @@ TEST_P(CudaRetrievalTest, MayBeAskedForPatternsAlone) {
     EXPECT_TRUE(expected.posterior.empty());
     EXPECT_EQ(expected.pattern, retrieve(stored, queries_, {.count = count}).pattern);
   }
+}
+
+/// Each array at a place of its own.
+TEST_P(CudaRetrievalTest, AWaitingCallTakesDataWhereverTheyAre) {
+  const Memory stored = memory(patterns_);
+  const Matrix<std::uint8_t> valid = random_mask(17, 21, 0.6, rng_);
+  const Matrix<float> log_prior = random_gaussian(1, 21, rng_);
+  detail::Sizes sizes;
+  sizes.retrieval_rows = 5;
+  const SizesScope scope(sizes);
+  for (const Index count : {1, 3}) {
+    const Retrieval expected =
+        retrieve(stored, queries_, {.count = count, .valid_patterns = valid, .log_prior = log_prior});
+    for (std::size_t turn = 0; turn < std::size(all_places); ++turn) {
+      const auto place = [&](std::size_t array) { return all_places[(turn + array) % std::size(all_places)]; };
+      const PlacedRows<float> asked(place(0), queries_.view(), {.gap = 3});
+      const PlacedRows<std::uint8_t> placed_valid(place(1), valid.view(), {.gap = 1, .offset = 1});
+      const PlacedRows<float> placed_prior(place(2), log_prior.view());
+      const PlacedRows<Index> patterns(place(3), 17, count, {.gap = 1});
+      const PlacedRows<float> posteriors(place(turn), 17, count, {.gap = 2, .offset = 1});
+      const RetrievalOptions options{.valid_patterns = placed_valid.view(), .log_prior = placed_prior.view()};
+
+      retrieve(stored, asked.view(), {.pattern = patterns.view(), .posterior = posteriors.view()}, options);
+
+      EXPECT_TRUE(same_patterns(patterns.read(), expected.pattern));
+      const Matrix<float> read = posteriors.read();
+      EXPECT_TRUE(same_bits({read.data(), expected.posterior.size()}, expected.posterior));
+      EXPECT_TRUE(patterns.margins_are_untouched() && posteriors.margins_are_untouched());
+    }
+    const PlacedRows<float> asked(Place::device, queries_.view());
+    EXPECT_EQ(retrieve(stored, asked.view(), {.count = count}).pattern,
+              retrieve(stored, queries_, {.count = count}).pattern);
+  }
+}
+
+/// Whatever makes the queries may still be on the default stream.
+TEST_P(CudaRetrievalTest, AWaitingCallComesAfterTheDefaultStream) {
+  const Memory stored = memory(patterns_);
+  const PlacedRows<float> asked(Place::device, 17, 10);
+  const PlacedRows<float> source(Place::pinned, queries_.view());
+  cuda::check(cudaMemcpyAsync(asked.view().data, source.view().data, 170 * sizeof(float), cudaMemcpyDefault, nullptr),
+              "cudaMemcpyAsync");
+
+  const std::vector<Index> found = retrieve(stored, asked.view()).pattern;
+
+  EXPECT_EQ(found, retrieve(stored, queries_).pattern);
 }
 
 /// Queries that aren't finite, or whose scores aren't, are answered with nothing, and the others as without them.
@@ -468,6 +520,42 @@ TEST_P(CudaRetrievalTest, RefusesAMemoryOnTheCpu) {
   const std::string words = "this one is on " + Device::cpu().description();
   expect_refused<NotSupported>(words, [&] { retrieve_async(stored, asked.view(), found.view()); });
   expect_refused<NotSupported>(words, [&] { static_cast<void>(retrieval_workspace_bytes(stored, 1)); });
+}
+
+/// The library for C, which has tensors where they are.
+TEST(CudaRetrievalOfOthersTest, TheLibraryForCTakesTensorsOnTheDevice) {
+  Rng rng(903);
+  Matrix<float> patterns = random_gaussian(9, 12, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 7, 0.1F, 2.0F, rng);
+  const PlacedRows<float> asked(Place::device, queries.view());
+  const Found found(7, 3);
+  const auto tensor = [](void* data, std::int32_t device_type, std::uint8_t code, std::uint8_t bits,
+                         std::array<std::int64_t, 2>& shape) {
+    return attractor_tensor{.data = data,
+                            .device_type = device_type,
+                            .device_id = 0,
+                            .ndim = 2,
+                            .type_code = code,
+                            .type_bits = bits,
+                            .type_lanes = 1,
+                            .shape = shape.data(),
+                            .strides = nullptr,
+                            .byte_offset = 0};
+  };
+  std::array<std::int64_t, 2> pattern_shape = {9, 12};
+  std::array<std::int64_t, 2> query_shape = {7, 12};
+  std::array<std::int64_t, 2> found_shape = {7, 3};
+  const attractor_tensor stored = tensor(patterns.data(), 1, 2, 32, pattern_shape);
+  const attractor_tensor query_tensor = tensor(asked.view().data, 2, 2, 32, query_shape);
+  const attractor_tensor best = tensor(found.patterns.view().data, 2, 0, 64, found_shape);
+  const attractor_tensor shares = tensor(found.posteriors.view().data, 2, 2, 32, found_shape);
+  attractor_memory* memory = nullptr;
+  ASSERT_EQ(attractor_memory_make("cuda:0", "modern_hopfield", &stored, nullptr, &memory), ATTRACTOR_OK);
+
+  EXPECT_EQ(attractor_retrieve(memory, &query_tensor, &best, &shares, 0.5F, 0), ATTRACTOR_OK) << attractor_last_error();
+
+  expect_same(found, retrieve(Memory::modern_hopfield(Device::cuda(), patterns), queries, {.count = 3, .beta = 0.5F}));
+  attractor_memory_free(memory);
 }
 
 TEST(CudaRetrievalOfOthersTest, RefusesMemoriesWhoseWeightsAreNoProbabilities) {

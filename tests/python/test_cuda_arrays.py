@@ -86,11 +86,16 @@ class Current:
         Current.device = None
 
 
-@pytest.mark.parametrize("kind", [TorchTensor, CupyArray])
-def test_results_are_on_the_device_where_queries_are(rng, relaxer, kind, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(float32="f4", int32="i4", uint8="u1"))
+@pytest.fixture
+def libraries(monkeypatch):
+    """What PyTorch and CuPy have of types and room."""
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(float32="f4", int32="i4", int64="i8", uint8="u1"))
     monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(
         empty=lambda shape, dtype: CupyArray(np.full(shape, 77, dtype), device=Current.device)))
+
+
+@pytest.mark.parametrize("kind", [TorchTensor, CupyArray])
+def test_results_are_on_the_device_where_queries_are(rng, relaxer, kind, libraries):
     queries = floats(rng, 7, 12)
     expected = results_of(relaxer, queries, lambda zeros: zeros)
     result = relaxer.relax(kind(queries))
@@ -102,6 +107,28 @@ def test_results_are_on_the_device_where_queries_are(rng, relaxer, kind, monkeyp
     result = plain.relax(kind(queries))
     assert type(result.states) is kind
     assert result.energies is None and result.energy_trace is None and result.contents is None
+
+
+@pytest.mark.parametrize("kind", [TorchTensor, CupyArray])
+def test_retrieval_is_on_the_device_where_queries_are(rng, relaxer, kind, libraries):
+    queries, log_prior = floats(rng, 7, 12), floats(rng, 7, 9)
+    valid = rng.random((1, 9)) < 0.7
+    expected = attractor.retrieve(relaxer.memory, queries, count=3, valid_patterns=valid, log_prior=log_prior)
+    found = attractor.retrieve(relaxer.memory, kind(queries), count=3, valid_patterns=kind(valid),
+                               log_prior=kind(log_prior))
+    assert type(found.pattern) is kind and type(found.posterior) is kind
+    np.testing.assert_array_equal(found.pattern.numpy(), expected.pattern)
+    np.testing.assert_array_equal(found.posterior.numpy(), expected.posterior)
+    found = attractor.retrieve(relaxer.memory, kind(queries), posteriors=False)
+    np.testing.assert_array_equal(found.pattern.numpy(), attractor.retrieve(relaxer.memory, queries).pattern)
+    assert found.posterior is None
+
+
+def test_retrieval_of_other_libraries_queries_is_on_the_host(rng, relaxer):
+    queries = floats(rng, 7, 12)
+    found = attractor.retrieve(relaxer.memory, DeviceArray(queries))
+    assert isinstance(found.pattern, np.ndarray) and isinstance(found.posterior, np.ndarray)
+    np.testing.assert_array_equal(found.pattern, attractor.retrieve(relaxer.memory, queries).pattern)
 
 
 def test_results_of_other_libraries_queries_are_on_the_host(rng, relaxer):
@@ -174,7 +201,7 @@ def test_calls_that_work_on_the_host(rng, relaxer, device):
     on_host = attractor.Memory.modern_hopfield(patterns, device=attractor.Device.cpu())
     for call in (lambda: attractor.Relaxer(on_host).relax(queries),
                  lambda: attractor.Memory.hebbian(queries, device=attractor.Device.cpu()),
-                 lambda: attractor.retrieve(relaxer.memory, queries), lambda: attractor.recall(relaxer.memory, queries),
+                 lambda: attractor.retrieve(on_host, queries), lambda: attractor.recall(relaxer.memory, queries),
                  lambda: attractor.nearest(relaxer.memory, queries)):
         with pytest.raises(attractor.NotSupported, match="are not in host memory; copy them there"):
             call()

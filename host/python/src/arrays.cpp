@@ -322,6 +322,7 @@ array: uint8 [B, ceil(columns / 8)] with contiguous rows, of any library; kept, 
 
 template class Buffer<float>;
 template class Buffer<std::int32_t>;
+template class Buffer<Index>;
 template class Buffer<Status>;
 
 std::vector<float> read_floats(nb::handle values, const std::string& what) { return read_vector<float>(values, what); }

@@ -33,22 +33,49 @@ struct NearestArrays {
   Result overlap;
 };
 
+/// Room beside queries on a device for what they retrieve; nothing where their library has no arrays to be written.
+std::optional<RetrievalArrays> make_room(const Array& queries, Index rows, Index count, bool posteriors) {
+  const nb::object make = nb::module_::import_("attractor.room").attr("beside");
+  const auto array = [&](const char* type) {
+    return nb::borrow<Result>(make(queries, nb::make_tuple(rows, count), type));
+  };
+  RetrievalArrays room{.pattern = array("int64")};
+  if (room.pattern.is_none()) return std::nullopt;
+  if (posteriors) room.posterior = array("float32");
+  return room;
+}
+
+void retrieve_into(const RetrievalArrays& room, const Memory& memory, const QueryView& queries,
+                   const RetrievalOptions& options) {
+  const auto as_array = [](const Result& result) { return nb::borrow<Array>(result); };
+  const Buffer<Index> patterns(as_array(room.pattern), "retrieved patterns", 2, Place::device);
+  const Buffer<float> posteriors(room.posterior ? MaybeArray(as_array(*room.posterior)) : MaybeArray(), "posteriors", 2,
+                                 Place::device);
+  const RetrievalView results{.pattern = patterns.rows(), .posterior = posteriors.rows()};
+  unlocked([&] { retrieve(memory, queries, results, options); });
+}
+
 RetrievalArrays retrieve_arrays(const SharedMemory& shared, const Array& queries, Index count,
                                 const MaybeArray& valid_patterns, const MaybeArray& log_prior,
                                 std::optional<float> beta, bool posteriors, int threads) {
   const Memory memory = shared.now();
-  const QueryMatrix rows(queries, "queries", memory.device());
-  const MarkMatrix valid(valid_patterns, "valid patterns");
-  const FloatMatrix priors(log_prior, "log-priors");
-  Retrieval found = unlocked([&] {
-    return retrieve(memory, rows.view(),
-                    {.count = count,
-                     .valid_patterns = valid.view(),
-                     .log_prior = priors.view(),
-                     .beta = beta,
-                     .posteriors = posteriors,
-                     .threads = threads});
-  });
+  const Place place = place_of(memory.device());
+  const QueryMatrix rows(queries, "queries", memory.device(), place);
+  const MarkMatrix valid(valid_patterns, "valid patterns", place);
+  const FloatMatrix priors(log_prior, "log-priors", place);
+  const RetrievalOptions options{.count = count,
+                                 .valid_patterns = valid.view(),
+                                 .log_prior = priors.view(),
+                                 .beta = beta,
+                                 .posteriors = posteriors,
+                                 .threads = threads};
+  if (rows.is_on_device()) {
+    if (std::optional<RetrievalArrays> room = make_room(queries, rows.view().rows(), count, posteriors)) {
+      retrieve_into(*room, memory, rows.view(), options);
+      return *std::move(room);
+    }
+  }
+  Retrieval found = unlocked([&] { return retrieve(memory, rows.view(), options); });
   const Library library = library_of(queries);
   RetrievalArrays arrays{.pattern = give(library, std::move(found.pattern), count)};
   if (posteriors) arrays.posterior = give(library, std::move(found.posterior), count);
@@ -105,7 +132,9 @@ void bind_retrieval(nb::module_& module) {
 to 1.
 
 valid_patterns, log_prior: [1, P] or [B, P], as in Relaxer.relax. beta: in place of the memory's own.
-posteriors: False where the patterns are all that is asked for, which adaptive memories then find in half of the time.)");
+posteriors: False where the patterns are all that is asked for, which adaptive memories then find in half of the time.
+
+With a memory on a CUDA device each array may be there; results of PyTorch's or CuPy's queries are there then, too.)");
   module.def(
       "recall", &recall_arrays, nb::arg("memory"), nb::arg("queries"), nb::kw_only(),
       nb::arg("valid_patterns") = nb::none(), nb::arg("log_prior") = nb::none(), nb::arg("threads") = 0,

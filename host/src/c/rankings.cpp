@@ -59,12 +59,13 @@ attractor_result attractor_retrieve(const attractor_memory* memory, const attrac
   return guarded([&] {
     const attractor::Memory& used = there(memory, "memory").value;
     const attractor::QueryView rows = attractor::c::queries(there(queries, "queries"), used.dimension(), "queries");
-    const Ranks ranks(patterns, posteriors, "posteriors", rows.rows());
-    attractor::RetrievalOptions options = {
-        .count = ranks.count(), .posteriors = posteriors != nullptr, .threads = threads};
+    const attractor::RetrievalView results{
+        .pattern = index_matrix(there(patterns, "patterns"), "patterns"),
+        .posterior = optional_float_matrix(posteriors, "posteriors"),
+    };
+    attractor::RetrievalOptions options = {.threads = threads};
     if (beta != 0.0F) options.beta = beta;
-    const attractor::Retrieval found = attractor::retrieve(used, rows, options);
-    ranks.write(found.pattern, found.posterior);
+    attractor::retrieve(used, rows, results, options);
   });
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-/// What a call says of patterns, on the host, brought to the device for one batch of queries after another.
+/// What a call says of patterns, wherever it is, brought to scratch on the device for one batch of queries after
+/// another.
 
 #include <algorithm>
 #include <cstdint>
@@ -44,7 +45,7 @@ class DeviceTerms {
     const Index rows = term_rows(terms, terms.rows);
     copy_rows(MatrixView<T>(to, rows, terms.columns),
               MatrixView<const T>(terms.data, rows, terms.columns, std::max(terms.row_stride, terms.columns)),
-              cudaMemcpyHostToDevice, stream, what);
+              cudaMemcpyDefault, stream, what);
     return {to, terms.rows, terms.columns, terms.row_stride == 0 ? 0 : terms.columns};
   }
 

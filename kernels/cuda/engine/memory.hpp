@@ -94,8 +94,9 @@ class DeviceMemory {
   void recall(MatrixView<const float> states, const RowTerms& terms, MatrixView<float> contents, float* intensity,
               void* workspace, cudaStream_t stream) const;
 
-  /// The patterns with the largest scores of each query, as many as there are columns, and their weights, from host
-  /// memory to host memory; −1 and NaN where scores aren't finite. For memories whose weights are normalised.
+  /// The patterns with the largest scores of each query, as many as there are columns, and their weights, from
+  /// and to the host's memory or the device's; −1 and NaN where scores aren't finite. For memories whose weights are
+  /// normalised. Waits for the results.
   void retrieve(const RetrievalJob& job) const;
 
   /// Enqueues the same from device memory to device memory. Its device is current.

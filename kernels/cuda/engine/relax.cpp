@@ -13,6 +13,7 @@
 
 #include <attractor/error.hpp>
 
+#include "kernels/cuda/device/default_streams.hpp"
 #include "kernels/cuda/device/graph.hpp"
 #include "kernels/cuda/device/workspace.hpp"
 #include "kernels/cuda/engine/call_scratch.hpp"
@@ -307,25 +308,6 @@ void run_all(const Lanes& lanes) {
   } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
   }
   lanes.front()->run();
-}
-
-void finish_default_stream(cudaStream_t stream) {
-  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
-  const cudaError_t status = cudaStreamIsCapturing(stream, &capture);
-  discard(status);
-  if (status == cudaErrorStreamCaptureImplicit || capture != cudaStreamCaptureStatusNone)
-    throw NotSupported(
-        "data on a device can't be waited for while a default stream, or one that waits for it, is being captured; "
-        "capture a stream made with cudaStreamNonBlocking");
-  check(status, "cudaStreamIsCapturing of a default stream");
-  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize of a default stream");
-}
-
-/// The caller may just have enqueued what makes its queries, and the lanes don't wait for default streams: the one of
-/// all threads, and this thread's own, which is what an application compiled for those means by it.
-void finish_default_streams(int device) {
-  const DeviceScope scope(device);
-  for (cudaStream_t stream : {cudaStreamLegacy, cudaStreamPerThread}) finish_default_stream(stream);
 }
 
 /// Sets every byte of the entries from `first` on.

@@ -4,6 +4,7 @@
 
 #include <attractor/error.hpp>
 
+#include "kernels/cuda/device/default_streams.hpp"
 #include "kernels/cuda/device/pointer.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/engine/call_scratch.hpp"
@@ -11,18 +12,31 @@
 namespace attractor::cuda {
 namespace {
 
-template <class T>
-void check_on_device(MatrixView<T> matrix, int device, const std::string& name) {
-  if (matrix.data != nullptr && locate(matrix.data, device, name) != Location::device)
-    throw InvalidArgument("an asynchronous retrieval takes data on the memory's device; " + name + " are on the host");
+/// Calls visit(name, whether it is on the device) for all data that there are.
+template <class Visit>
+void for_each_place(const RetrievalJob& job, int device, const Visit& visit) {
+  const auto visit_present = [&](const auto& matrix, const std::string& name) {
+    if (matrix.data != nullptr) visit(name, locate(matrix.data, device, name) == Location::device);
+  };
+  visit_present(job.queries, "the queries");
+  visit_present(job.terms.valid, "the valid patterns");
+  visit_present(job.terms.log_prior, "the log-priors");
+  visit_present(job.patterns, "the retrieved patterns");
+  visit_present(job.posteriors, "the posteriors");
 }
 
 void check_on_device(const RetrievalJob& job, int device) {
-  check_on_device(job.queries, device, "the queries");
-  check_on_device(job.terms.valid, device, "the valid patterns");
-  check_on_device(job.terms.log_prior, device, "the log-priors");
-  check_on_device(job.patterns, device, "the retrieved patterns");
-  check_on_device(job.posteriors, device, "the posteriors");
+  for_each_place(job, device, [](const std::string& name, bool on_device) {
+    if (!on_device)
+      throw InvalidArgument("an asynchronous retrieval takes data on the memory's device; " + name +
+                            " are on the host");
+  });
+}
+
+bool is_any_on_device(const RetrievalJob& job, int device) {
+  bool any = false;
+  for_each_place(job, device, [&](const std::string& /*name*/, bool on_device) { any = any || on_device; });
+  return any;
 }
 
 /// Of integers −1, of floats NaN.
@@ -35,6 +49,12 @@ void set_all_bits(MatrixView<T> matrix, cudaStream_t stream, const std::string& 
 }
 
 }  // namespace
+
+void retrieve(const DeviceMemory& memory, const RetrievalJob& job) {
+  const DeviceScope scope(memory.device());
+  if (is_any_on_device(job, memory.device())) finish_default_streams(memory.device());
+  memory.retrieve(job);
+}
 
 void retrieve_async(const DeviceMemory& memory, const RetrievalJob& job, std::span<std::byte> workspace,
                     cudaStream_t stream) {

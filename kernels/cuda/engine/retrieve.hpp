@@ -1,6 +1,6 @@
 #pragma once
 
-/// Retrieval in a caller's stream.
+/// Retrieval from and to wherever the caller's data are.
 
 #include <cstddef>
 #include <span>
@@ -8,6 +8,13 @@
 #include "kernels/cuda/engine/memory.hpp"
 
 namespace attractor::cuda {
+
+/// Arguments are valid but for where their data are: each on the host or the memory's device. Returns when all results
+/// are there. What is on the device may still be on its way there on the default stream, not on others.
+///
+/// @throws InvalidArgument data on another device. @throws NotSupported data on the device while a stream that waits
+/// for the default stream is being captured. @throws DeviceError
+void retrieve(const DeviceMemory& memory, const RetrievalJob& job);
 
 /// Enqueues a retrieval whose data are on the memory's device, but for the schedule, which is on the host and taken at
 /// once. Arguments are valid but for where their data are. Without workspace, takes some from the device's pool.

@@ -185,7 +185,7 @@ MatrixView<float> slice_if_any(MatrixView<float> matrix, Index first, Index rows
   return matrix.data == nullptr ? matrix : matrix.slice(first, rows);
 }
 
-/// What a batch of a call on the host's data needs on the device.
+/// What a batch of a waiting call needs on the device, wherever its data are.
 struct Staging {
   template <class Memory>
   Staging(const Memory& memory, const RetrievalJob& job, int most, Workspace& space)
@@ -215,10 +215,10 @@ void retrieve_all(const Memory& memory, const RetrievalJob& job, LanePool& lanes
   for (Index first = 0; first < job.queries.rows; first += most) {
     const Index rows = std::min<Index>(most, job.queries.rows - first);
     const Found found = staging.found(rows, count);
-    batches.launch(first, cudaMemcpyHostToDevice, staging.terms.upload(job.terms.slice(first, rows), stream), found);
-    copy_rows(job.patterns.slice(first, rows), found.patterns, cudaMemcpyDeviceToHost, stream, "retrieved patterns");
+    batches.launch(first, cudaMemcpyDefault, staging.terms.upload(job.terms.slice(first, rows), stream), found);
+    copy_rows(job.patterns.slice(first, rows), found.patterns, cudaMemcpyDefault, stream, "retrieved patterns");
     if (found.shares.data != nullptr)
-      copy_rows(job.posteriors.slice(first, rows), found.shares, cudaMemcpyDeviceToHost, stream, "posteriors");
+      copy_rows(job.posteriors.slice(first, rows), found.shares, cudaMemcpyDefault, stream, "posteriors");
     check(cudaStreamSynchronize(stream), "cudaStreamSynchronize after retrieval");
   }
 }
