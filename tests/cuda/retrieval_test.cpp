@@ -166,7 +166,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, CudaRetrievalTest, testing::ValuesIn(kinds()),
                          [](const auto& kind) { return kind.param.name; });
 
 TEST_P(CudaRetrievalTest, GivesTheBitsOfAWaitingCall) {
-  const std::pair<Index, Index> shapes[] = {{1, 1}, {2, 3}, {9, 16}, {33, 7}, {70, 12}};
+  const std::pair<Index, Index> shapes[] = {{1, 1}, {2, 3}, {9, 16}, {33, 7}, {70, 12}, {20, 70}, {5, 131}};
   for (const auto& [pattern_count, dimension] : shapes) {
     const Matrix<float> patterns = random_gaussian(pattern_count, dimension, rng_);
     const Matrix<float> queries = noisy_copies(patterns, 13, 0.1F, 2.0F, rng_);
