@@ -43,10 +43,10 @@ function(attractor_add_cuda target)
     kernels/cuda/adaptive/footprint.cu
     kernels/cuda/adaptive/levels.cpp
     kernels/cuda/device/capacity.cpp
-    kernels/cuda/device/cublas.cpp
     kernels/cuda/device/default_streams.cpp
     kernels/cuda/device/error.cpp
     kernels/cuda/device/graph.cpp
+    kernels/cuda/device/half_matrix.cpp
     kernels/cuda/device/pointer.cpp
     kernels/cuda/device/usable.cu
     kernels/cuda/engine/call_scratch.cpp
@@ -61,7 +61,6 @@ function(attractor_add_cuda target)
     kernels/cuda/fit/softmax_loss.cu
     kernels/cuda/resident/resident.cu
     kernels/cuda/resident/resident_fit.cpp
-    kernels/cuda/softmax/half_matrix.cpp
     kernels/cuda/softmax/retrieval.cu
     kernels/cuda/softmax/score_terms.cu
     kernels/cuda/softmax/softmax_chunks.cu
@@ -78,13 +77,14 @@ function(attractor_add_cuda target)
     kernels/cuda/streamed/streamed.cu
     kernels/cuda/streamed/sweep.cu
     kernels/cuda/streamed/swept.cu
+    kernels/cuda/streamed/tensor_product.cu
   )
   target_compile_features(attractor_cuda PUBLIC cxx_std_20)
   target_include_directories(attractor_cuda
     PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/core ${PROJECT_SOURCE_DIR}/host)
   target_include_directories(attractor_cuda SYSTEM PUBLIC ${CUDAToolkit_INCLUDE_DIRS})
-  # The runtime library is the one that CMAKE_CUDA_RUNTIME_LIBRARY names; cuBLAS is loaded when it is needed, from where
-  # libraries are installed or, before installation, from the toolkit.
+  # The runtime library is the one that CMAKE_CUDA_RUNTIME_LIBRARY names, from where libraries are installed or, before
+  # installation, from the toolkit.
   target_link_libraries(attractor_cuda PUBLIC ${CMAKE_DL_LIBS})
   target_link_options(attractor_cuda INTERFACE LINKER:-rpath,${CUDAToolkit_LIBRARY_DIR})
   set_target_properties(attractor_cuda PROPERTIES

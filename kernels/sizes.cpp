@@ -36,6 +36,8 @@ ATTRACTOR_EXPORT Sizes Sizes::tiny() {
           .scratch_bytes = 8192,
           .most_slots = 11,
           .least_slots = 7,
+          .part_terms = 32,
+          .product_blocks = 1,
           .softmax_chunk = 8,
           .split_patterns = 8,
           .run_patterns = 32,

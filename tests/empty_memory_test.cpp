@@ -101,7 +101,7 @@ TEST_P(EmptyKindTest, IsWhatForgettingAllLeaves) {
   EXPECT_TRUE(same_answers(memory, make(patterns_)));
 }
 
-INSTANTIATE_TEST_SUITE_P(, EmptyKindTest, testing::ValuesIn(batch_invariant_systems()),
+INSTANTIATE_TEST_SUITE_P(, EmptyKindTest, testing::ValuesIn(systems_with_rounding()),
                          [](const auto& test) { return test.param.name; });
 
 class EmptyMemoryTest : public testing::Test {

@@ -192,7 +192,7 @@ TEST_P(HaltingReferenceTest, HaltsWhereItsOwnChangesSay) {
 
 INSTANTIATE_TEST_SUITE_P(
     , HaltingReferenceTest,
-    testing::Combine(testing::ValuesIn(batch_invariant_systems()),
+    testing::Combine(testing::ValuesIn(systems_with_rounding()),
                      testing::Values(NamedHalting{"relative", energy_stable({.relative = 1e-2F})},
                                      NamedHalting{"absolute", energy_stable({.absolute = 0.5F, .relative = 0.0F})},
                                      NamedHalting{"patient", energy_stable({.relative = 3e-2F, .patience = 3})},

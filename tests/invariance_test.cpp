@@ -42,7 +42,7 @@ std::vector<Job> jobs() {
   const std::vector<Halting> rules = {energy_stable(), state_stable(0.01F),
                                       energy_stable({.relative = 1e-3F, .patience = 2})};
   std::vector<Job> result;
-  for (const SystemKind& kind : batch_invariant_systems())
+  for (const SystemKind& kind : systems_with_rounding())
     for (const NamedUpdate& update : all_updates()) {
       if (!kind.bears(update.update)) continue;
       const bool traced = result.size() % 2 == 0;

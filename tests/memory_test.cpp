@@ -191,7 +191,7 @@ TEST_P(MemoryTest, ARelaxerKeepsTheMemoryItWasMadeWith) {
   EXPECT_TRUE(same_results(relaxer.relax(queries), before));
 }
 
-INSTANTIATE_TEST_SUITE_P(, MemoryTest, testing::ValuesIn(batch_invariant_systems()),
+INSTANTIATE_TEST_SUITE_P(, MemoryTest, testing::ValuesIn(systems_with_rounding()),
                          [](const auto& test) { return test.param.name; });
 
 TEST(ImprintTest, TakesAViewOfTheMemorysOwnPatterns) {

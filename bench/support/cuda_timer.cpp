@@ -1,8 +1,8 @@
 #include <attractor/cuda.hpp>
 
+#include "bench/support/cublas.hpp"
 #include "bench/support/relaxation_timer.hpp"
 #include "kernels/cuda/device/resources.hpp"
-#include "kernels/cuda/streamed/product.hpp"
 
 namespace attractor::bench {
 namespace {
@@ -108,11 +108,10 @@ struct CudaProduct::State {
         inner(static_cast<int>(k)),
         stream(cuda::make_stream()),
         timer(stream.get()),
-        blas(cuda::make_blas()),
+        blas(make_blas(stream.get())),
         a(static_cast<std::size_t>(m * k), "a factor"),
         b(static_cast<std::size_t>(n * k), "a factor"),
         c(static_cast<std::size_t>(m * n), "a product") {
-    check(cublasSetStream(blas.get(), stream.get()), "cublasSetStream");
     check(cudaMemset(a.data(), 0, a.bytes()), "cudaMemset");
     check(cudaMemset(b.data(), 0, b.bytes()), "cudaMemset");
   }
@@ -123,7 +122,7 @@ struct CudaProduct::State {
   int inner;
   cuda::Stream stream;
   EventTimer timer;
-  cuda::Blas blas;
+  Blas blas;
   DeviceArray<float> a;
   DeviceArray<float> b;
   DeviceArray<float> c;
@@ -137,10 +136,8 @@ CudaProduct& CudaProduct::operator=(CudaProduct&& other) noexcept = default;
 
 double CudaProduct::seconds() {
   State& s = *state_;
-  return s.timer.seconds([&] {
-    cuda::multiply(s.blas.get(), s.rows, s.columns, s.inner, s.a.data(), s.inner, s.b.data(), s.columns, 0.0F,
-                   s.c.data(), s.columns);
-  });
+  return s.timer.seconds(
+      [&] { multiply(s.blas.get(), s.rows, s.columns, s.inner, s.a.data(), s.b.data(), s.c.data()); });
 }
 
 }  // namespace attractor::bench

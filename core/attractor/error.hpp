@@ -47,7 +47,7 @@ class FileError : public Error {
 class DeviceError : public Error {
  public:
   DeviceError(const std::string& message, int code) : Error(message), code_(code) {}
-  [[nodiscard]] int code() const { return code_; }  ///< the cudaError_t or cublasStatus_t
+  [[nodiscard]] int code() const { return code_; }  ///< the cudaError_t
 
  private:
   int code_;

@@ -38,8 +38,8 @@ struct RelaxerOptions {
   /// processors that this thread may run on and its control group has time on. Where the system refuses threads, fewer
   /// do the same. Results don't depend on it.
   int threads = 0;
-  /// CUDA: linear memories too large for shared memory may round the operands of their products to TF32, 10 bits of
-  /// mantissa, which tensor cores multiply several times faster. Bipolar patterns and states keep all their digits, and
+  /// CUDA: linear memories too large for shared memory may round the operands of their products to 10 bits of mantissa,
+  /// as TF32 has them: tensor cores have half or a third to do. Bipolar patterns and states keep all their digits, and
   /// so do scores and weights, sums of ±1, up to 2048 terms, or 4096 if their number is even: the dimension of a
   /// factored memory, the patterns of a dense one.
   bool tf32 = false;

@@ -76,7 +76,7 @@ ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
 /// @throws NotSupported the memory isn't on one CUDA device, or empty; the stream is being captured and this isn't a
 /// single launch; valid patterns or log-priors on a memory whose weights aren't normalised, or betas on one without a
 /// beta; results that aren't floats.
-/// @throws DeviceError a CUDA or cuBLAS call failed; the relaxer stays usable.
+/// @throws DeviceError a CUDA call failed; the relaxer stays usable.
 ATTRACTOR_EXPORT void relax_async(const Relaxer& relaxer, MatrixView<const float> queries,
                                   const RelaxationView& results, const CudaCall& call = {});
 

@@ -38,7 +38,7 @@ enum class Placement : unsigned char {
   automatic,  ///< resident where it fits
   resident,   ///< the shared memory of each multiprocessor: a call is one launch; what asynchronous updates read is
               ///< kept in device memory beside. Not with thresholds
-  streamed,   ///< device memory, through products by cuBLAS: any size
+  streamed,   ///< device memory: any size
 };
 
 struct HebbianOptions {

@@ -26,8 +26,7 @@ struct PatternTerms;
 ///
 /// x_0 is the query; for t = 1, 2, …: x_t = g(x_{t−1}, u(x_{t−1})), E_t = E(x_t). Two promises hold, bit for bit: a
 /// query's result does not depend on the other queries of its batch, on its position or on the number of threads; and
-/// halting returns what relaxing the query alone for as many steps returns. (On CUDA devices linear memories too large
-/// for shared memory promise this up to the rounding of cuBLAS, whose order of summation may depend on the batch.)
+/// halting returns what relaxing the query alone for as many steps returns.
 class ATTRACTOR_EXPORT Relaxer {
   /// Has no values: a list of it is empty.
   struct Empty {

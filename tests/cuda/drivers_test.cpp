@@ -1,5 +1,4 @@
-/// Whoever drives the steps of a relaxation, the host or the device, the results are the same bits: also of memories
-/// whose products round otherwise for another number of rows.
+/// Whoever drives the steps of a relaxation, the host or the device, the results are the same bits.
 
 #include <algorithm>
 #include <cstdint>

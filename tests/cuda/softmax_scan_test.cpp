@@ -17,8 +17,8 @@
 #include <attractor/error.hpp>
 #include <attractor/narrow_floats.hpp>
 
+#include "kernels/cuda/device/half_matrix.hpp"
 #include "kernels/cuda/device/resources.hpp"
-#include "kernels/cuda/softmax/half_matrix.hpp"
 #include "kernels/cuda/softmax/softmax_scan.hpp"
 #include "kernels/cuda/softmax/tensor_scan.hpp"
 #include "tests/support/data.hpp"

@@ -1,6 +1,5 @@
 #include "tests/cuda/support_faults.hpp"
 
-#include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 
 #include <cstdio>
@@ -22,7 +21,6 @@ struct Books {
 
   std::map<std::string, int> counts;
   std::set<std::string> spoilers;
-  std::vector<int> product_rows;
 
   int lateness = 0;                       ///< queries of an event until it seems finished
   std::map<const void*, int> unfinished;  ///< queries left, by event
@@ -50,9 +48,8 @@ thread_local cudaStreamCaptureMode capture_mode =  // NOLINT(cppcoreguidelines-a
 
 /// What CUDA calls potentially unsafe.
 bool needs_exemption(const std::string& call) {
-  static const std::set<std::string> calls = {"cudaMalloc",      "cudaMallocHost",  "cudaFree",
-                                              "cudaFreeHost",    "cudaEventQuery",  "cudaMemcpy",
-                                              "cublasCreate_v2", "cublasDestroy_v2"};
+  static const std::set<std::string> calls = {"cudaMalloc",   "cudaMallocHost", "cudaFree",
+                                              "cudaFreeHost", "cudaEventQuery", "cudaMemcpy"};
   return calls.contains(call);
 }
 
@@ -76,10 +73,6 @@ bool is_unloaded() {
 }
 
 cudaError_t unloaded(cudaError_t /*kind*/) { return cudaErrorCudartUnloading; }
-cublasStatus_t unloaded(cublasStatus_t /*kind*/) {
-  std::fputs("cuBLAS was called after the driver had gone\n", stderr);
-  std::abort();
-}
 
 bool must_fail(const char* call) {
   note_call(call);
@@ -93,10 +86,8 @@ bool must_fail(const char* call) {
 }
 
 cudaError_t fail(cudaError_t status) { return pending_error = status; }
-cublasStatus_t fail(cublasStatus_t status) { return status; }
 
 bool succeeded(cudaError_t status) { return status == cudaSuccess; }
-bool succeeded(cublasStatus_t status) { return status == CUBLAS_STATUS_SUCCESS; }
 
 cudaError_t with_little_left(cudaError_t status, std::size_t* left) {
   const std::scoped_lock lock(books().mutex);
@@ -121,11 +112,6 @@ bool seems_finished(const void* event) {
   if (left == 0) return true;
   --left;
   return false;
-}
-
-void note_product(int rows) {
-  const std::scoped_lock lock(books().mutex);
-  books().product_rows.push_back(rows);
 }
 
 void note_made(const void* resource) {
@@ -170,7 +156,6 @@ CallRecord::CallRecord() {
   const std::scoped_lock lock(books().mutex);
   books().counts.clear();
   books().spoilers.clear();
-  books().product_rows.clear();
 }
 
 std::map<std::string, int> CallRecord::counts() const {
@@ -181,11 +166,6 @@ std::map<std::string, int> CallRecord::counts() const {
 std::set<std::string> CallRecord::spoilers() const {
   const std::scoped_lock lock(books().mutex);
   return books().spoilers;
-}
-
-std::vector<int> CallRecord::product_rows() const {
-  const std::scoped_lock lock(books().mutex);
-  return books().product_rows;
 }
 
 LateEvents::LateEvents(int queries) {
@@ -304,7 +284,6 @@ ATTRACTOR_FAULTY_MAKER(cudaGraphCreate, cudaErrorMemoryAllocation, (cudaGraph_t 
 ATTRACTOR_FAULTY_MAKER(cudaGraphInstantiate, cudaErrorUnknown,
                        (cudaGraphExec_t * resource, cudaGraph_t graph, unsigned long long flags),
                        (resource, graph, flags))
-ATTRACTOR_FAULTY_MAKER(cublasCreate_v2, CUBLAS_STATUS_ALLOC_FAILED, (cublasHandle_t * resource), (resource))
 
 ATTRACTOR_RELEASE(cudaFree, cudaSuccess, (void* resource), (resource))
 ATTRACTOR_RELEASE(cudaFreeHost, cudaSuccess, (void* resource), (resource))
@@ -313,7 +292,6 @@ ATTRACTOR_RELEASE(cudaStreamDestroy, cudaSuccess, (cudaStream_t resource), (reso
 ATTRACTOR_RELEASE(cudaEventDestroy, cudaSuccess, (cudaEvent_t resource), (resource))
 ATTRACTOR_RELEASE(cudaGraphDestroy, cudaSuccess, (cudaGraph_t resource), (resource))
 ATTRACTOR_RELEASE(cudaGraphExecDestroy, cudaSuccess, (cudaGraphExec_t resource), (resource))
-ATTRACTOR_RELEASE(cublasDestroy_v2, CUBLAS_STATUS_SUCCESS, (cublasHandle_t resource), (resource))
 
 ATTRACTOR_FAULTY(cudaGetDevice, cudaErrorUnknown, (int* device), (device))
 ATTRACTOR_FAULTY(cudaSetDevice, cudaErrorUnknown, (int device), (device))
@@ -361,29 +339,17 @@ ATTRACTOR_FAULTY(cudaGraphAddNode, cudaErrorUnknown,
                   const cudaGraphEdgeData* edges, std::size_t count, cudaGraphNodeParams* parameters),
                  (node, graph, nodes, edges, count, parameters))
 ATTRACTOR_FAULTY_WORK(cudaGraphLaunch, cudaErrorUnknown, (cudaGraphExec_t graph, cudaStream_t stream), (graph, stream))
-ATTRACTOR_FAULTY(cublasSetWorkspace_v2, CUBLAS_STATUS_NOT_INITIALIZED,
-                 (cublasHandle_t blas, void* workspace, std::size_t bytes), (blas, workspace, bytes))
 ATTRACTOR_FAULTY_NOTED(cudaDriverGetVersion, cudaErrorUnknown, (int* version), (version), static_cast<void>(0),
                        with_old_driver(status, version))
 ATTRACTOR_FAULTY_NOTED(cudaLaunchKernelExC, cudaErrorLaunchOutOfResources,
                        (const cudaLaunchConfig_t* config, const void* kernel, void** arguments),
                        (config, kernel, arguments), note_default_stream("cudaLaunchKernelExC", config->stream), status)
-ATTRACTOR_FAULTY(cublasSetStream_v2, CUBLAS_STATUS_NOT_INITIALIZED, (cublasHandle_t blas, cudaStream_t stream),
-                 (blas, stream))
-ATTRACTOR_FAULTY(cublasSetMathMode, CUBLAS_STATUS_NOT_INITIALIZED, (cublasHandle_t blas, cublasMath_t mode),
-                 (blas, mode))
 ATTRACTOR_FAULTY_NOTED(cudaMemGetInfo, cudaErrorUnknown, (std::size_t * left, std::size_t* total), (left, total),
                        static_cast<void>(0), with_little_left(status, left))
 ATTRACTOR_FAULTY_NOTED(cudaEventRecord, cudaErrorUnknown, (cudaEvent_t event, cudaStream_t stream), (event, stream),
                        note_recorded(event), status)
 ATTRACTOR_FAULTY_NOTED(cudaEventQuery, cudaErrorUnknown, (cudaEvent_t event), (event), static_cast<void>(0),
                        seems_finished(event) ? status : cudaErrorNotReady)
-ATTRACTOR_FAULTY_NOTED(cublasSgemm_v2, CUBLAS_STATUS_EXECUTION_FAILED,
-                       (cublasHandle_t blas, cublasOperation_t a_form, cublasOperation_t b_form, int m, int n, int k,
-                        const float* alpha, const float* a, int a_stride, const float* b, int b_stride,
-                        const float* beta, float* c, int c_stride),
-                       (blas, a_form, b_form, m, n, k, alpha, a, a_stride, b, b_stride, beta, c, c_stride),
-                       note_product(n), status)
 
 extern "C" cudaError_t __real_cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode);
 extern "C" cudaError_t __wrap_cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {

@@ -1,6 +1,6 @@
 #pragma once
 
-/// Makes calls to CUDA and cuBLAS fail, and keeps the books of what they give out. For programs linked with --wrap for
+/// Makes calls to CUDA fail, and keeps the books of what they give out. For programs linked with --wrap for
 /// each of these calls.
 
 #include <cstddef>
@@ -42,9 +42,6 @@ class CallRecord {
   /// Calls that spoil the capture of a graph by another thread: those that a thread which isn't exempt must not make,
   /// and those that use the default stream.
   [[nodiscard]] std::set<std::string> spoilers() const;
-
-  /// Rows of the states in each product of cuBLAS, in order.
-  [[nodiscard]] std::vector<int> product_rows() const;
 };
 
 /// While it lives, an event seems unfinished the first `queries` times that it is asked for.
@@ -74,7 +71,7 @@ class OldDriver {
   ~OldDriver();
 };
 
-/// From here on CUDA says that its driver has gone, and a call to cuBLAS, which doesn't ask, ends the program.
+/// From here on CUDA says that its driver has gone.
 void unload_driver();
 
 /// Allocations, streams, events and handles that were made and not yet given back. To give one back twice ends the

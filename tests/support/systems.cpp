@@ -99,11 +99,7 @@ SystemKind hebbian_kind(const std::string& name, const HebbianOptions& options) 
                           reference::hebbian_contents(patterns, either(given, patterns)),
                           diagonal(reference::hebbian(patterns, true)));
   };
-  return {.name = "hebbian_" + name,
-          .batch_invariant = options.placement != Placement::streamed,
-          .memory = memory,
-          .system = system,
-          .contents = contents};
+  return {.name = "hebbian_" + name, .memory = memory, .system = system, .contents = contents};
 }
 
 SystemKind projection_kind(const std::string& name, const ProjectionOptions& options) {
@@ -125,7 +121,6 @@ SystemKind projection_kind(const std::string& name, const ProjectionOptions& opt
   };
   return {.name = "projection_" + name,
           .independent_patterns = options.ridge == 0.0F,
-          .batch_invariant = options.placement != Placement::streamed,
           .memory = memory,
           .system = system,
           .contents = contents};
@@ -165,11 +160,7 @@ SystemKind fading_kind(const std::string& name, HebbianOptions options) {
                           reference::hebbian_contents(patterns, either(given, patterns), rate, decay),
                           diagonal(reference::fading_hebbian(patterns, rate, decay, true)));
   };
-  return {.name = "hebbian_fading_thresholds_" + name,
-          .batch_invariant = test_device().kind() == Device::Kind::cpu,
-          .memory = memory,
-          .system = system,
-          .contents = contents};
+  return {.name = "hebbian_fading_thresholds_" + name, .memory = memory, .system = system, .contents = contents};
 }
 
 /// The largest weight of each row: none is larger than the roots of those of its row and of its column, as those of a
@@ -194,11 +185,7 @@ SystemKind bidirectional_kind(const std::string& name, Placement placement) {
     Vector largest = largest_weights(model);
     return {memory(pairs), std::move(model), std::move(largest)};
   };
-  return {.name = name,
-          .least_dimension = 2,
-          .batch_invariant = placement != Placement::streamed,
-          .memory = memory,
-          .system = system};
+  return {.name = name, .least_dimension = 2, .memory = memory, .system = system};
 }
 
 SystemKind storkey_kind(const std::string& name, Placement placement) {
@@ -210,7 +197,7 @@ SystemKind storkey_kind(const std::string& name, Placement placement) {
     Vector largest = largest_weights(model);
     return {memory(patterns), std::move(model), std::move(largest)};
   };
-  return {.name = name, .batch_invariant = placement != Placement::streamed, .memory = memory, .system = system};
+  return {.name = name, .memory = memory, .system = system};
 }
 
 SystemKind dense_associative_kind(const std::string& name, const DenseAssociativeOptions& options) {
@@ -667,9 +654,8 @@ const std::vector<SystemKind>& all_systems() {
   return kinds;
 }
 
-std::vector<SystemKind> batch_invariant_systems() {
+std::vector<SystemKind> systems_with_rounding() {
   std::vector<SystemKind> kinds = all_systems();
-  std::erase_if(kinds, [](const SystemKind& kind) { return !kind.batch_invariant; });
   if (test_device().kind() == Device::Kind::cuda) return kinds;  // Which doesn't round terms.
   kinds.push_back(adaptive_kind("bits16", [](Index dimension) {
     return ranked_similarity(dimension, std::min<Index>(dimension, 2), TermPrecision::bits16);

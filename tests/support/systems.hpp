@@ -40,8 +40,6 @@ struct SystemKind {
   bool independent_patterns = false;  ///< the patterns must be linearly independent
   Index least_dimension = 1;          ///< of patterns
   bool bounded_updates = false;       ///< readouts may leave the range of float unless an update bounds the states
-  /// The bits of a result depend on its query alone; streamed linear memories promise less.
-  bool batch_invariant = true;
   std::function<Memory(MatrixView<const float> patterns)> memory;
   std::function<System(MatrixView<const float> patterns)> system;  ///< slow: the oracle is
   /// Contents may be empty: the memory has none, and reads its patterns out. Null where it can't.
@@ -65,9 +63,8 @@ std::vector<SystemKind> content_systems();
 /// Every rule in every form: factored and dense, with and without self-coupling; several β.
 const std::vector<SystemKind>& all_systems();
 
-/// Those of them that promise batch invariance, and adaptive memories that round terms, which follow the oracle's
-/// scores but not its path.
-std::vector<SystemKind> batch_invariant_systems();
+/// These, and on the CPU adaptive memories that round terms, which follow the oracle's scores but not its path.
+std::vector<SystemKind> systems_with_rounding();
 
 /// Every update, several parameters.
 const std::vector<NamedUpdate>& all_updates();

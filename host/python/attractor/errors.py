@@ -22,7 +22,7 @@ class FileError(Error, OSError):
 
 
 class DeviceError(Error, RuntimeError):
-    """A call to a device failed; `code` is the cudaError_t or cublasStatus_t."""
+    """A call to a device failed; `code` is the cudaError_t."""
 
     def __init__(self, message: str, code: int = 0) -> None:
         super().__init__(message)

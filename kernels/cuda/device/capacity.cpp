@@ -8,6 +8,17 @@
 #include "kernels/cuda/device/error.hpp"
 
 namespace attractor::cuda {
+namespace {
+
+int attribute(cudaDeviceAttr which) {
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  int value = 0;
+  check(cudaDeviceGetAttribute(&value, which, device), "cudaDeviceGetAttribute");
+  return value;
+}
+
+}  // namespace
 
 std::size_t memory_capacity() {
   static std::mutex mutex;
@@ -22,5 +33,11 @@ std::size_t memory_capacity() {
   known[device] = total;
   return total;
 }
+
+std::size_t shared_memory_limit() {
+  return static_cast<std::size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
+}
+
+bool has_tensor_cores() { return attribute(cudaDevAttrComputeCapabilityMajor) >= 8; }
 
 }  // namespace attractor::cuda

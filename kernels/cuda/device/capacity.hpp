@@ -1,12 +1,18 @@
 #pragma once
 
-/// How much memory devices have.
+/// What the current device has.
 
 #include <cstddef>
 
 namespace attractor::cuda {
 
-/// Bytes of the current device's memory, used or not. It is asked once: the answer waits for what the device does.
+/// Bytes of memory, used or not. It is asked once: the answer waits for what the device does.
 std::size_t memory_capacity();
+
+/// Bytes of shared memory that a block may ask for.
+std::size_t shared_memory_limit();
+
+/// Whether it has those that device/tensor.cuh is for.
+bool has_tensor_cores();
 
 }  // namespace attractor::cuda

@@ -24,22 +24,9 @@ void check(cudaError_t status, const std::string& what) {
   throw DeviceError(message, status);
 }
 
-void check(cublasStatus_t status, const std::string& what) {
-  if (status == CUBLAS_STATUS_SUCCESS) return;
-  discard(status);
-  const std::string message = what + ": " + cublasGetStatusName(status) + current_device();
-  if (status == CUBLAS_STATUS_ALLOC_FAILED) throw OutOfDeviceMemory(message, status);
-  throw DeviceError(message, status);
-}
-
 void discard(cudaError_t status) {
   // An error that doesn't stick would otherwise be seen by whoever asks next.
   if (status != cudaSuccess) static_cast<void>(cudaGetLastError());
-}
-
-void discard(cublasStatus_t status) {
-  // What failed may have been a CUDA call within cuBLAS.
-  if (status != CUBLAS_STATUS_SUCCESS) static_cast<void>(cudaGetLastError());
 }
 
 }  // namespace attractor::cuda

@@ -1,8 +1,7 @@
 #pragma once
 
-/// CUDA and cuBLAS statuses as exceptions.
+/// CUDA's statuses as exceptions.
 
-#include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 
 #include <string>
@@ -12,10 +11,8 @@ namespace attractor::cuda {
 /// Throws DeviceError where a status says so: `what` names the call and its sizes, "cudaMalloc of 4096 bytes for
 /// states"; the message adds the current device.
 void check(cudaError_t status, const std::string& what);
-void check(cublasStatus_t status, const std::string& what);
 
 /// For destructors, which have no one to tell: takes the error, so that a later call doesn't report it.
 void discard(cudaError_t status);
-void discard(cublasStatus_t status);
 
 }  // namespace attractor::cuda

@@ -87,18 +87,8 @@ class Owner {
   Handle handle_ = nullptr;
 };
 
-/// Statics may outlive the driver. CUDA's own calls then say so and do no harm; cuBLAS doesn't ask.
-inline cublasStatus_t destroy_blas(cublasHandle_t handle) {
-  std::size_t left = 0;
-  std::size_t total = 0;
-  const cudaError_t status = cudaMemGetInfo(&left, &total);
-  discard(status);
-  return status == cudaErrorCudartUnloading ? CUBLAS_STATUS_SUCCESS : cublasDestroy(handle);
-}
-
 using Stream = Owner<cudaStream_t, cudaStreamDestroy>;
 using Event = Owner<cudaEvent_t, cudaEventDestroy>;
-using Blas = Owner<cublasHandle_t, destroy_blas>;
 
 /// A stream that doesn't wait for the default stream.
 inline Stream make_stream() {
@@ -112,12 +102,6 @@ inline Event make_event() {
   cudaEvent_t event = nullptr;
   check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
   return Event(event);
-}
-
-inline Blas make_blas() {
-  cublasHandle_t handle = nullptr;
-  check(cublasCreate(&handle), "cublasCreate");
-  return Blas(handle);
 }
 
 /// Device memory, uninitialised. `purpose` is for the message of a failure: "states".

@@ -62,4 +62,25 @@ __device__ __forceinline__ void split(float first, float second, unsigned& high,
   low = pair_bits(__floats2half2_rn(first - rounded.x, second - rounded.y));
 }
 
+/// By the bits of its exponent.
+__device__ __forceinline__ float power_of_two(int exponent) {
+  return __uint_as_float(static_cast<unsigned>(exponent) << 23);
+}
+
+/// The power of two that brings the largest magnitude to 2¹⁴ to 2¹⁵, or 2¹²⁶.
+__device__ __forceinline__ float split_scale(float largest) {
+  const int exponent = static_cast<int>(__float_as_uint(largest) >> 23);
+  return power_of_two(min(268 - exponent, 253));
+}
+
+/// 1/scale, of such a scale.
+__device__ __forceinline__ float split_unit(float scale) {
+  return power_of_two(254 - static_cast<int>(__float_as_uint(scale) >> 23));
+}
+
+/// Of shared memory, as load_matrices takes it.
+__device__ __forceinline__ unsigned address_of(const uint4* chunk) {
+  return static_cast<unsigned>(__cvta_generic_to_shared(chunk));
+}
+
 }  // namespace attractor::cuda

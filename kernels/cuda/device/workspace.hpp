@@ -8,7 +8,7 @@ namespace attractor::cuda {
 
 class Workspace {
  public:
-  /// Where every array starts: what cuBLAS and vector loads like best.
+  /// Where every array starts: what vector loads like best.
   static constexpr std::size_t alignment = 256;
 
   explicit Workspace(void* block = nullptr) : block_(static_cast<std::byte*>(block)) {}

@@ -39,7 +39,8 @@ auto parts(const Halting& halting) {
 auto parts(const Job& job) {
   return std::tuple(parts(job.queries), parts(job.clamped), parts(job.patterns.valid), parts(job.patterns.log_prior),
                     job.schedule.betas, job.schedule.count, parts(job.states), job.steps, job.energies, job.status,
-                    parts(job.energy_trace), parts(job.halting), job.update, job.max_steps, job.wants_energy);
+                    parts(job.energy_trace), parts(job.halting), job.update, job.max_steps, job.wants_energy,
+                    job.products);
 }
 
 }  // namespace

@@ -33,6 +33,9 @@ struct UpdateRule {
 
 UpdateRule to_rule(const Update& update);
 
+/// Whether products of linear memories may round their operands to 11 bits, as TF32 has them.
+enum class Products : unsigned char { exact, rounded };
+
 /// Arguments are valid: host/ has checked them.
 struct Job {
   MatrixView<const float> queries;         ///< [B × D]
@@ -48,6 +51,7 @@ struct Job {
   UpdateRule update;
   int max_steps = 1;
   bool wants_energy = false;  ///< energies are asked for, or halting watches them
+  Products products = Products::exact;
 
   /// The same data and the same rules, whatever the data are by now.
   [[nodiscard]] bool operator==(const Job& other) const;

@@ -6,6 +6,8 @@
 
 #include <attractor/error.hpp>
 
+#include "kernels/cuda/device/capacity.hpp"
+#include "kernels/cuda/softmax/softmax_scan.hpp"
 #include "kernels/cuda/softmax/tensor_scan.hpp"
 #include "kernels/log_prior.hpp"
 
@@ -37,12 +39,18 @@ DeviceContents upload_contents(const ContentViews& contents, const DeviceMatrix&
                           : upload_neurons(contents.diagonal, rows, "the diagonal of the memory's weights")};
 }
 
-/// For the scan of scores that are dot products.
-HalfMatrix upload_halves(MatrixView<const float> matrix, const SoftmaxTerms& terms, Index dimension,
+/// For the products of linear memories, but those that are in shared memory.
+HalfMatrix upload_halves(MatrixView<const float> matrix, bool is_resident, const std::string& purpose) {
+  return !is_resident && has_tensor_cores() ? HalfMatrix(matrix, purpose) : HalfMatrix();
+}
+
+/// For scores that are dot products: of states that tensor cores scan, or that no scan takes.
+HalfMatrix upload_halves(MatrixView<const float> matrix, const SoftmaxTerms& terms, int dimension,
                          const std::string& purpose) {
-  const bool scanned =
+  const bool by_products =
       terms.similarity == Similarity::dot && std::holds_alternative<SoftmaxSeparation>(terms.separation);
-  return scanned && has_tensor_scan(dimension) ? HalfMatrix(matrix, purpose) : HalfMatrix();
+  const bool by_tensors = has_tensor_scan(dimension) || (has_tensor_cores() && !softmax_scan_fits(dimension));
+  return by_products && by_tensors ? HalfMatrix(matrix, purpose) : HalfMatrix();
 }
 
 /// Scratch for contents at the end of a relaxation of a pointwise memory.
@@ -81,25 +89,14 @@ struct DeviceMemory::RecallBytes {
 
 struct DeviceMemory::Relax {
   const Job& job;
-  Products products;
   void* workspace;
   ToolboxPool& tools;
   Driver driver;
   cudaStream_t stream;
 
   void operator()(const Resident& form) const { launch_resident(form.memory, job, workspace, stream); }
-  void operator()(const StreamedPointwise& memory) const { relax_exactly(memory); }
-  void operator()(const StreamedSoftmax& memory) const { relax_exactly(memory); }
-  void operator()(const StreamedAdaptive& memory) const { relax_exactly(memory); }
-  template <class Linear>
-  void operator()(const Linear& memory) const {
-    const ToolboxPool::Loan loan = tools.take();
-    cuda::relax(memory, job, workspace, *loan, products, driver, stream);
-  }
-
- private:
   template <class Streamed>
-  void relax_exactly(const Streamed& memory) const {
+  void operator()(const Streamed& memory) const {
     const ToolboxPool::Loan loan = tools.take();
     cuda::relax(memory, job, workspace, *loan, driver, stream);
   }
@@ -213,11 +210,13 @@ DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, 
   if (tier != Tier::streamed) resident = make_resident_factored(factor, diagonal, vectors.resolution, scale);
   if (tier == Tier::resident && !resident) refuse_residence(device, factor, why_not_resident_factored(factor));
   DeviceMatrix matrix(factor, "the memory's factor");
+  HalfMatrix halves = upload_halves(factor, resident.has_value(), "the memory's factor in halves");
   DeviceArray<float> diagonals = upload_neurons(diagonal, matrix, "the memory's diagonal");
   DeviceArray<float> resolutions = upload_neurons(vectors.resolution, matrix, "the memory's resolution");
   DeviceArray<float> thresholds = upload_thresholds(vectors.thresholds, matrix);
   DeviceContents read_out = upload_contents(contents, matrix, false);
   StreamedFactored streamed{.factor = std::move(matrix),
+                            .factor_halves = std::move(halves),
                             .diagonal = std::move(diagonals),
                             .resolution = std::move(resolutions),
                             .thresholds = std::move(thresholds),
@@ -235,10 +234,12 @@ DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, co
   if (tier != Tier::streamed) resident = make_resident_dense(weights, vectors.resolution, scale);
   if (tier == Tier::resident && !resident) refuse_residence(device, weights, why_not_resident_dense(weights));
   DeviceMatrix matrix(weights, "the memory's weights");
+  HalfMatrix halves = upload_halves(weights, resident.has_value(), "the memory's weights in halves");
   DeviceArray<float> resolutions = upload_neurons(vectors.resolution, matrix, "the memory's resolution");
   DeviceArray<float> thresholds = upload_thresholds(vectors.thresholds, matrix);
   DeviceContents read_out = upload_contents(contents, matrix, true);
   StreamedDense streamed{.weights = std::move(matrix),
+                         .weight_halves = std::move(halves),
                          .resolution = std::move(resolutions),
                          .thresholds = std::move(thresholds),
                          .scale = scale,
@@ -271,8 +272,9 @@ DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns,
   DeviceArray<float> centres;
   if (std::any_of(vectors.centre.begin(), vectors.centre.end(), [](float value) { return value != 0.0F; }))
     centres = upload_neurons(vectors.centre, matrix, "the memory's centre");
-  HalfMatrix pattern_halves = upload_halves(patterns, terms, patterns.columns, "the memory's patterns in halves");
-  HalfMatrix content_halves = upload_halves(contents, terms, patterns.columns, "the memory's contents in halves");
+  const int dimension = matrix.columns;
+  HalfMatrix pattern_halves = upload_halves(patterns, terms, dimension, "the memory's patterns in halves");
+  HalfMatrix content_halves = upload_halves(contents, terms, dimension, "the memory's contents in halves");
   return {device, StreamedSoftmax{.patterns = std::move(matrix),
                                   .scale = upload(vectors.scale, "the memory's scales of scores"),
                                   .offset = upload(vectors.offset, "the memory's offsets of scores"),
@@ -315,11 +317,11 @@ std::size_t DeviceMemory::workspace_bytes(Index queries, bool sweeps) const {
   return sweeps ? std::visit(SweepBytes{queries}, form_) : std::visit(WorkspaceBytes{queries}, form_);
 }
 
-void DeviceMemory::relax(const Job& job, Products products, void* workspace, Driver driver, cudaStream_t stream) const {
+void DeviceMemory::relax(const Job& job, void* workspace, Driver driver, cudaStream_t stream) const {
   if (job.update.sweeps())
     std::visit(Sweep{job, workspace, *tools_, driver, stream}, form_);
   else
-    std::visit(Relax{job, products, workspace, *tools_, driver, stream}, form_);
+    std::visit(Relax{job, workspace, *tools_, driver, stream}, form_);
 }
 
 std::size_t DeviceMemory::recall_workspace_bytes(Index states) const { return std::visit(RecallBytes{states}, form_); }

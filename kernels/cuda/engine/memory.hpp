@@ -71,11 +71,6 @@ class DeviceMemory {
   /// shared memory are.
   [[nodiscard]] bool is_resident() const { return std::holds_alternative<Resident>(form_); }
 
-  /// Whether a result may depend on how many others are relaxed with it, since library products round as they like.
-  [[nodiscard]] bool depends_on_batch() const {
-    return std::holds_alternative<StreamedFactored>(form_) || std::holds_alternative<StreamedDense>(form_);
-  }
-
   /// Streams and buffers of waiting calls, for the next ones.
   [[nodiscard]] LanePool& lanes() const { return *lanes_; }
 
@@ -87,7 +82,7 @@ class DeviceMemory {
   [[nodiscard]] std::size_t recall_workspace_bytes(Index states) const;
 
   /// Enqueues the relaxation of all queries. Its device is current. `driver` is for what isn't resident.
-  void relax(const Job& job, Products products, void* workspace, Driver driver, cudaStream_t stream) const;
+  void relax(const Job& job, void* workspace, Driver driver, cudaStream_t stream) const;
 
   /// contents_i = Cᵀp with the weights p of state_i, for every row, or what patterns read out where there are no
   /// contents; and intensity_i = Σp unless that is null: it is for pointwise memories.

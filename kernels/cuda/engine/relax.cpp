@@ -27,9 +27,8 @@
 namespace attractor::cuda {
 namespace {
 
-/// A chunk's share of the memory that its device has left, or has: two of them and the scratch fit well.
+/// A chunk's share of the memory that its device has left: two of them and the scratch fit well.
 constexpr Index share_of_left = 8;
-constexpr Index share_of_total = 32;
 
 /// A set with no more than this share of a chunk is one, without a look at what its device has left.
 constexpr Index share_of_chunk = 8;
@@ -43,8 +42,6 @@ constexpr int lanes_per_device = 2;
 bool wants_energy(const RelaxerOptions& options) {
   return options.halting->watch == Halting::Watch::energy || options.energies || options.energy_trace;
 }
-
-Products products(const RelaxerOptions& options) { return options.tf32 ? Products::tf32 : Products::exact; }
 
 template <class T>
 MatrixView<T> column(std::span<T> values) {
@@ -137,7 +134,8 @@ Job make_job(const RelaxerOptions& options, MatrixView<const float> queries, con
           .halting = *options.halting,
           .update = to_rule(*options.update),
           .max_steps = options.max_steps,
-          .wants_energy = wants_energy(options)};
+          .wants_energy = wants_energy(options),
+          .products = options.tf32 ? Products::rounded : Products::exact};
 }
 
 /// How the states that a job has left are scored.
@@ -246,7 +244,7 @@ class Lane {
     staging_.log_prior.upload(first, count, stream);
     staging_.betas.upload(first, count, stream);
     const Job job = make_chunk_job(first, count);
-    memory_.relax(job, products(call_.options), staging_.scratch, Driver::host, stream);
+    memory_.relax(job, staging_.scratch, Driver::host, stream);
     const MatrixView<float> contents = staging_.contents.on_device(first, count);
     if (contents.data != nullptr)
       memory_.recall(job.states, terms_of(job), contents, nullptr, staging_.scratch, stream);
@@ -333,15 +331,13 @@ void cancel_untaken(const Arrays& arrays, Index first, int device) {
   fill(arrays.status, first, static_cast<unsigned char>(Status::cancelled), device);
 }
 
-/// Bytes for a chunk on one device. Where bits may depend on the chunk, it doesn't depend on what else is there.
+/// Bytes for a chunk on one device.
 Index chunk_budget(const DeviceMemory& memory) {
   const DeviceScope scope(memory.device());
   std::size_t left = 0;
   std::size_t total = 0;
   check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
-  const Index share =
-      memory.depends_on_batch() ? static_cast<Index>(total) / share_of_total : static_cast<Index>(left) / share_of_left;
-  return std::min(detail::sizes().chunk_bytes, share);
+  return std::min(detail::sizes().chunk_bytes, static_cast<Index>(left) / share_of_left);
 }
 
 /// That of the device that has least to give.
@@ -442,7 +438,7 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, Matr
   const AsyncSchedule schedule(inputs.schedule, queries.rows, results, stream);
   Job job = make_job(options, queries, inputs, results);
   schedule.enter(job);
-  memory.relax(job, products(options), scratch.data(), driver_for(is_captured), stream);
+  memory.relax(job, scratch.data(), driver_for(is_captured), stream);
   if (!results.contents.empty())
     memory.recall(job.states, terms_of(job), *results.contents.floats(), nullptr, scratch.data(), stream);
 }

@@ -7,6 +7,7 @@
 
 #include <attractor/error.hpp>
 
+#include "kernels/cuda/device/capacity.hpp"
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/softmax/softmax_scan.hpp"
 #include "kernels/cuda/softmax/softmax_scan_block.cuh"
@@ -42,14 +43,6 @@ constexpr Kernel kernel_of() {
 /// The best first. The last is for states too long for 64 of them.
 constexpr std::array kernels = {kernel_of<Scheme<64, 4, 1>>(), kernel_of<Scheme<64, 4, 2>>(),
                                 kernel_of<Scheme<64, 8, 2>>(), kernel_of<Scheme<32, 4, 2>>()};
-
-std::size_t shared_memory_limit() {
-  int device = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  int bytes = 0;
-  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute");
-  return static_cast<std::size_t>(bytes);
-}
 
 bool reads_one_matrix(const SoftmaxScan& scan) {
   return scan.contents == scan.patterns && scan.content_stride == scan.pattern_stride &&

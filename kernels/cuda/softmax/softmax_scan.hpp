@@ -10,7 +10,7 @@
 
 #include <attractor/matrix_view.hpp>
 
-#include "kernels/cuda/softmax/half_matrix.hpp"
+#include "kernels/cuda/device/half_matrix.hpp"
 #include "kernels/cuda/softmax/score_terms.hpp"
 
 namespace attractor::cuda {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kernels/cuda/device/capacity.hpp"
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/softmax/tensor_scan_block.cuh"
 #include "kernels/negligible.hpp"
@@ -88,14 +89,6 @@ Plan make_plan(const SoftmaxScan& scan, std::size_t shared_bytes) {
     if (kernel.columns >= scan.content_columns) break;
   }
   return plan;
-}
-
-bool has_tensor_cores() {
-  int device = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  int major = 0;
-  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute");
-  return major >= 8;
 }
 
 }  // namespace

@@ -176,7 +176,7 @@ class TensorScanner {
       float scales[2];
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        scales[half] = state_scale(largest_of_quad(largest[half]));
+        scales[half] = split_scale(largest_of_quad(largest[half]));
         begin_row(m, half, scales[half]);
       }
 #pragma unroll
@@ -203,22 +203,12 @@ class TensorScanner {
     return *reinterpret_cast<const float2*>(from);
   }
 
-  /// The power of two that brings the largest magnitude to 2¹⁴ to 2¹⁵, or 2¹²⁶.
-  __device__ static float state_scale(float largest) {
-    const int exponent = static_cast<int>(__float_as_uint(largest) >> 23);
-    return power_of_two(min(268 - exponent, 253));
-  }
-
-  /// By the bits of its exponent.
-  __device__ static float power_of_two(int exponent) { return __uint_as_float(static_cast<unsigned>(exponent) << 23); }
-
   /// A row that isn't there has a maximum that no score exceeds, so it has no weights.
   __device__ __forceinline__ void begin_row(int m, int half, float scale) {
     const int row = row_of(m, half);
     const bool scheduled = row < rows_left_ && !scan_.terms.schedule.empty();
     const double beta = scheduled ? scan_.terms.beta(first_row_ + row) : scan_.beta;
-    const float inverse = power_of_two(254 - static_cast<int>(__float_as_uint(scale) >> 23));
-    const double unit = beta * static_cast<double>(scan_.pattern_halves.unit) * static_cast<double>(inverse);
+    const double unit = beta * static_cast<double>(scan_.pattern_halves.unit) * static_cast<double>(split_unit(scale));
     kept(m, half, score_unit) = clamped(unit);
     kept(m, half, run_maximum) = -INFINITY;
     keep_sum(m, half, {});
@@ -250,10 +240,6 @@ class TensorScanner {
     TensorRows weights[pattern_steps][S::row_tiles][2];
     weigh(weights);
     read_out(weights, content_tile(tile));
-  }
-
-  __device__ static unsigned address_of(const uint4* chunk) {
-    return static_cast<unsigned>(__cvta_generic_to_shared(chunk));
   }
 
   /// a·x in units of the row, 16 columns at a time.

@@ -11,8 +11,7 @@
 
 namespace attractor::cuda {
 
-/// Numbers of slots, from all of them down. Products may round otherwise for another number of rows, so these depend on
-/// nothing but the first, and who drives the steps, the host or the device, comes to each after the same step.
+/// Numbers of slots, from all of them down.
 struct Ladder {
   static constexpr int most_rungs = 32;
 

@@ -1,46 +1,51 @@
 #pragma once
 
-/// Products of row-major matrices by cuBLAS, which thinks in columns.
+/// Products with a memory's matrix: by tensor cores where it is there as halves, else by floats. Either way a row's
+/// bits don't depend on how many rows there are.
 
-#include <cublas_v2.h>
-
-#include <cstddef>
-#include <string>
-
-#include "kernels/cuda/device/error.hpp"
+#include "kernels/cuda/streamed/ordered_product.hpp"
+#include "kernels/cuda/streamed/tensor_product.hpp"
 
 namespace attractor::cuda {
 
-/// What cuBLAS asks for as scratch, by device.
-inline std::size_t product_scratch_bytes() {
-  int device = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  int major = 0;
-  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute");
-  return std::size_t{major >= 9 ? 32U : 4U} << 20U;
+/// What is the same of a product, by whatever it is made, and its matrix b as floats and perhaps as halves.
+struct MemoryProduct {
+  OrderedProduct floats;
+  HalfMatrixView halves;
+  Products precision = Products::exact;  ///< of halves
+  int parts = 1;                         ///< of halves, see TensorProduct
+  float* part_results = nullptr;
+
+  [[nodiscard]] bool is_halves() const { return halves.high != nullptr; }
+  [[nodiscard]] TensorProduct on_tensor_cores() const {
+    return {.rows = floats.rows,
+            .columns = floats.columns,
+            .inner = floats.inner,
+            .factor = floats.factor,
+            .a = floats.a,
+            .a_stride = floats.a_stride,
+            .b = halves,
+            .result = floats.result,
+            .result_stride = floats.result_stride,
+            .parts = parts,
+            .part_results = part_results};
+  }
+};
+
+/// result = factor·ab. Columns are a multiple of 4.
+inline void multiply(const MemoryProduct& product, cudaStream_t stream) {
+  if (product.is_halves())
+    launch_tensor_product(product.on_tensor_cores(), product.precision, stream);
+  else
+    launch_ordered_product(product.floats, stream);
 }
 
-inline std::string product_name(int rows, int columns, int inner) {
-  return "cublasSgemm of [" + std::to_string(rows) + " × " + std::to_string(inner) + "] with " +
-         std::to_string(columns) + " columns";
-}
-
-/// result [rows × columns] = factor · a [rows × inner] · bᵀ, b [columns × inner].
-inline void multiply_transposed(cublasHandle_t blas, int rows, int columns, int inner, float factor, const float* a,
-                                int a_stride, const float* b, int b_stride, float* result, int result_stride) {
-  constexpr float zero = 0.0F;
-  check(cublasSgemm(blas, CUBLAS_OP_T, CUBLAS_OP_N, columns, rows, inner, &factor, b, b_stride, a, a_stride, &zero,
-                    result, result_stride),
-        product_name(rows, columns, inner));
-}
-
-/// result [rows × columns] = a [rows × inner] · b [inner × columns] + keep · result.
-inline void multiply(cublasHandle_t blas, int rows, int columns, int inner, const float* a, int a_stride,
-                     const float* b, int b_stride, float keep, float* result, int result_stride) {
-  constexpr float one = 1.0F;
-  check(cublasSgemm(blas, CUBLAS_OP_N, CUBLAS_OP_N, columns, rows, inner, &one, b, b_stride, a, a_stride, &keep, result,
-                    result_stride),
-        product_name(rows, columns, inner));
+/// result = factor·abᵀ.
+inline void multiply_transposed(const MemoryProduct& product, cudaStream_t stream) {
+  if (product.is_halves())
+    launch_transposed_tensor_product(product.on_tensor_cores(), product.precision, stream);
+  else
+    launch_transposed_ordered_product(product.floats, stream);
 }
 
 }  // namespace attractor::cuda

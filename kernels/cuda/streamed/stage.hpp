@@ -5,12 +5,11 @@
 ///
 /// A stage is what a step does before the step kernel, by form of the memory. It offers `rows(memory, queries)`, the
 /// slots that its scratch allows; a constructor that takes its part of the workspace; `launch(states, rows, terms,
-/// blas, stream)`, which enqueues its work and returns a readout of readout.cuh; `product_bytes()`, cuBLAS's scratch,
-/// if it uses that; and, if it wants to know the job, `start(job, stream)`.
+/// stream)`, which enqueues its work and returns a readout of readout.cuh; and, if it wants to know the job,
+/// `start(job, stream)`.
 
 #include <algorithm>
 #include <cstddef>
-#include <span>
 #include <utility>
 
 #include "kernels/cuda/device/capacity.hpp"
@@ -20,7 +19,6 @@
 #include "kernels/cuda/streamed/count_follower.hpp"
 #include "kernels/cuda/streamed/device_loop.hpp"
 #include "kernels/cuda/streamed/ladder.hpp"
-#include "kernels/cuda/streamed/product.hpp"
 #include "kernels/cuda/streamed/step.hpp"
 #include "kernels/cuda/streamed/streamed.hpp"
 #include "kernels/sizes.hpp"
@@ -53,8 +51,6 @@ struct Bench {
     slots.counts = workspace.take<QueryCounts>(1);
     progress = workspace.take<LoopProgress>(1);
     compaction = take_compaction_scratch(workspace, rows);
-    if constexpr (requires { Stage::product_bytes(); })
-      products = {workspace.take<std::byte>(Stage::product_bytes()), Stage::product_bytes()};
   }
 
   int rows;
@@ -62,7 +58,6 @@ struct Bench {
   Slots slots = {};
   LoopProgress* progress = nullptr;
   CompactionScratch compaction = {};
-  std::span<std::byte> products;
 };
 
 template <class Stage, class Memory>
@@ -76,24 +71,22 @@ std::size_t measure(const Memory& memory, Index stride, Index queries) {
 template <class Stage, class Memory>
 class Course {
  public:
-  Course(const Memory& memory, Index stride, const Job& job, void* block, Toolbox& tools, Products products)
+  Course(const Memory& memory, Index stride, const Job& job, void* block, Toolbox& tools)
       : block_(block),
         workspace_(block),
         bench_(memory, stride, job.queries.rows, workspace_),
         ladder_(make_ladder(bench_.rows)),
         job_(job),
-        tools_(tools),
-        mode_(products == Products::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH) {}
+        tools_(tools) {}
 
   /// The host drives, seldom more than a few steps ahead of the device.
   void run_from_host(cudaStream_t stream) {
     start(stream);
-    Multiplier multiplier(tools_, mode_, bench_.products, stream);
     CountFollower follower(tools_, bench_.slots.counts, stream);
     int rows = bench_.rows;
     for (;;) {
       for (const Parity parity : {Parity::odd, Parity::even}) {
-        take_step(parity, rows, multiplier, stream);
+        take_step(parity, rows, stream);
         follower.follow();
         if (follower.latest() == job_.queries.rows) return;
       }
@@ -107,9 +100,8 @@ class Course {
   void record(cudaStream_t stream) {
     start(stream);
     const cudaStream_t parts = tools_.parts.get();
-    Multiplier multiplier(tools_, mode_, bench_.products, parts);
     const auto step = [&](Parity parity) {
-      return [&, parity](int rows, cudaStream_t within) { take_step(parity, rows, multiplier, within); };
+      return [&, parity](int rows, cudaStream_t within) { take_step(parity, rows, within); };
     };
     record_loop(
         {.ladder = ladder_,
@@ -126,7 +118,7 @@ class Course {
   /// As `record`, all of it one launch on a stream that isn't being captured. A call like the last one launches the
   /// graph of that.
   void run_from_device(cudaStream_t stream) {
-    const LoopKey key{.job = job_, .block = block_, .bytes = workspace_.used(), .mode = mode_};
+    const LoopKey key{.job = job_, .block = block_, .bytes = workspace_.used()};
     if (tools_.loop.key != key) {
       tools_.loop.key.reset();  // A failure leaves none.
       const Graph graph = make_graph();
@@ -147,11 +139,11 @@ class Course {
     launch_start(job_, bench_.slots, bench_.rows, stream);
   }
 
-  void take_step(Parity parity, int rows, Multiplier& multiplier, cudaStream_t stream) const {
+  void take_step(Parity parity, int rows, cudaStream_t stream) const {
     Slots slots = bench_.slots;
     if (parity == Parity::even) std::swap(slots.states, slots.next);
     const RowTerms terms{.patterns = job_.patterns, .slots = slots.slot, .schedule = job_.schedule};
-    launch_step(bench_.stage.launch(slots.states, rows, terms, multiplier, stream), job_, slots, rows, stream);
+    launch_step(bench_.stage.launch(slots.states, rows, terms, stream), job_, slots, rows, stream);
   }
 
   void* block_;
@@ -160,13 +152,12 @@ class Course {
   Ladder ladder_;
   const Job& job_;
   Toolbox& tools_;
-  cublasMath_t mode_;
 };
 
 template <class Stage, class Memory>
-void relax_streamed(const Memory& memory, Index stride, const Job& job, void* block, Toolbox& tools, Products products,
-                    Driver driver, cudaStream_t stream) {
-  Course<Stage, Memory> course(memory, stride, job, block, tools, products);
+void relax_streamed(const Memory& memory, Index stride, const Job& job, void* block, Toolbox& tools, Driver driver,
+                    cudaStream_t stream) {
+  Course<Stage, Memory> course(memory, stride, job, block, tools);
   switch (driver) {
     case Driver::host: return course.run_from_host(stream);
     case Driver::device: return course.run_from_device(stream);

@@ -19,26 +19,72 @@
 namespace attractor::cuda {
 namespace {
 
+/// Of a chunk of patterns, whose weights are there.
+OrderedProduct chunk_readout(const float* weights, Index weight_stride, int rows, const DeviceMatrix& contents,
+                             int begin, int count, float* readouts) {
+  return {.rows = rows,
+          .columns = contents.stride,
+          .inner = count,
+          .factor = 1.0F,
+          .a = weights,
+          .a_stride = weight_stride,
+          .b = contents.row(begin),
+          .b_stride = contents.stride,
+          .result = readouts,
+          .result_stride = contents.stride};
+}
+
 /// The products of a step, by form: what each takes of the workspace, and how it launches them.
 class FactoredStage {
  public:
   static int rows(const StreamedFactored& memory, Index queries) {
-    return slot_count(queries, Index{3} * memory.factor.stride + padded(memory.factor.rows));
+    const int parts = part_count(memory);
+    return slot_count(queries,
+                      Index{3} * memory.factor.stride + Index{parts > 1 ? 1 + parts : 1} * padded(memory.factor.rows));
   }
-  static std::size_t product_bytes() { return product_scratch_bytes(); }
   FactoredStage(const StreamedFactored& memory, Workspace& workspace, int rows)
       : memory_(memory),
+        parts_(part_count(memory)),
         scores_(workspace.take<float>(elements(rows, padded(memory.factor.rows)))),
+        part_scores_(
+            workspace.take<float>(parts_ > 1 ? elements(Index{parts_} * rows, padded(memory.factor.rows)) : 0)),
         products_(workspace.take<float>(elements(rows, memory.factor.stride))) {}
 
-  FactoredReadout launch(const float* states, int rows, const RowTerms& /*terms*/, Multiplier& multiplier,
-                         cudaStream_t /*stream*/) const {
+  /// Before the first step.
+  void start(const Job& job, cudaStream_t /*stream*/) { precision_ = job.products; }
+
+  FactoredReadout launch(const float* states, int rows, const RowTerms& /*terms*/, cudaStream_t stream) const {
     const DeviceMatrix& factor = memory_.factor;
     const int score_stride = padded(factor.rows);
-    multiply_transposed(multiplier.blas(), rows, factor.rows, factor.stride, 1.0F, states, factor.stride,
-                        factor.data.data(), factor.stride, scores_, score_stride);
-    multiply(multiplier.blas(), rows, factor.stride, factor.rows, scores_, score_stride, factor.data.data(),
-             factor.stride, 0.0F, products_, factor.stride);
+    const HalfMatrixView halves = memory_.factor_halves.view();
+    multiply_transposed({.floats = {.rows = rows,
+                                    .columns = factor.rows,
+                                    .inner = factor.columns,
+                                    .factor = 1.0F,
+                                    .a = states,
+                                    .a_stride = factor.stride,
+                                    .b = factor.data.data(),
+                                    .b_stride = factor.stride,
+                                    .result = scores_,
+                                    .result_stride = score_stride},
+                         .halves = halves,
+                         .precision = precision_,
+                         .parts = parts_,
+                         .part_results = part_scores_},
+                        stream);
+    multiply({.floats = {.rows = rows,
+                         .columns = factor.stride,
+                         .inner = factor.rows,
+                         .factor = 1.0F,
+                         .a = scores_,
+                         .a_stride = score_stride,
+                         .b = factor.data.data(),
+                         .b_stride = factor.stride,
+                         .result = products_,
+                         .result_stride = factor.stride},
+              .halves = halves,
+              .precision = precision_},
+             stream);
     return {.products = products_,
             .stride = factor.stride,
             .scores = scores_,
@@ -51,9 +97,16 @@ class FactoredStage {
   }
 
  private:
+  static int part_count(const StreamedFactored& memory) {
+    return memory.factor_halves.view().high == nullptr ? 1 : product_parts(memory.factor.columns);
+  }
+
   const StreamedFactored& memory_;
+  int parts_;
   float* scores_;
+  float* part_scores_;
   float* products_;
+  Products precision_ = Products::exact;
 };
 
 class DenseStage {
@@ -61,15 +114,27 @@ class DenseStage {
   static int rows(const StreamedDense& memory, Index queries) {
     return slot_count(queries, Index{3} * memory.weights.stride);
   }
-  static std::size_t product_bytes() { return product_scratch_bytes(); }
   DenseStage(const StreamedDense& memory, Workspace& workspace, int rows)
       : memory_(memory), products_(workspace.take<float>(elements(rows, memory.weights.stride))) {}
 
-  DenseReadout launch(const float* states, int rows, const RowTerms& /*terms*/, Multiplier& multiplier,
-                      cudaStream_t /*stream*/) const {
+  /// Before the first step.
+  void start(const Job& job, cudaStream_t /*stream*/) { precision_ = job.products; }
+
+  DenseReadout launch(const float* states, int rows, const RowTerms& /*terms*/, cudaStream_t stream) const {
     const DeviceMatrix& weights = memory_.weights;
-    multiply(multiplier.blas(), rows, weights.stride, weights.rows, states, weights.stride, weights.data.data(),
-             weights.stride, 0.0F, products_, weights.stride);
+    multiply({.floats = {.rows = rows,
+                         .columns = weights.stride,
+                         .inner = weights.rows,
+                         .factor = 1.0F,
+                         .a = states,
+                         .a_stride = weights.stride,
+                         .b = weights.data.data(),
+                         .b_stride = weights.stride,
+                         .result = products_,
+                         .result_stride = weights.stride},
+              .halves = memory_.weight_halves.view(),
+              .precision = precision_},
+             stream);
     return {.products = products_,
             .stride = weights.stride,
             .resolution = memory_.resolution.data(),
@@ -80,6 +145,7 @@ class DenseStage {
  private:
   const StreamedDense& memory_;
   float* products_;
+  Products precision_ = Products::exact;
 };
 
 /// One chunk of patterns after another: scores, their weights, and what those read out.
@@ -102,8 +168,7 @@ class PointwiseStage {
   /// Before the first step.
   void start(const Job& job, cudaStream_t /*stream*/) { wants_signs_ = job.update.kind == UpdateRule::Kind::sign; }
 
-  PointwiseReadout launch(const float* states, int rows, const RowTerms& /*terms*/, Multiplier& /*multiplier*/,
-                          cudaStream_t stream) const {
+  PointwiseReadout launch(const float* states, int rows, const RowTerms& /*terms*/, cudaStream_t stream) const {
     for (int begin = 0; begin < memory_.patterns.rows; begin += chunk_patterns())
       read_out_chunk(begin, std::min(chunk_patterns(), memory_.patterns.rows - begin), states, rows, stream);
     return {.products = products_,
@@ -233,6 +298,10 @@ bool is_scanned(const StreamedSoftmax& memory) {
   return takes_plain_products(memory) && softmax_scan_fits(memory.patterns.columns);
 }
 
+HalfMatrixView halves_of(const StreamedSoftmax& memory, const DeviceMatrix& contents) {
+  return (&contents == &memory.patterns ? memory.pattern_halves : memory.content_halves).view();
+}
+
 ScoreOffsets offsets_of(const StreamedSoftmax& memory) { return {memory.offset.data(), memory.log_prior.data()}; }
 
 /// Of scores that are products or distances so far.
@@ -272,7 +341,6 @@ class ScanScratch {
   SoftmaxReadout launch(const StreamedSoftmax& memory, const DeviceMatrix& contents, const float* states, int rows,
                         const RowTerms& terms, cudaStream_t stream) const {
     const DeviceMatrix& patterns = memory.patterns;
-    const HalfMatrix& content_halves = &contents == &patterns ? memory.pattern_halves : memory.content_halves;
     launch_softmax_scan({.states = states,
                          .state_stride = patterns.stride,
                          .rows = rows,
@@ -281,7 +349,7 @@ class ScanScratch {
                          .contents = contents.data.data(),
                          .content_stride = contents.stride,
                          .pattern_halves = memory.pattern_halves.view(),
-                         .content_halves = content_halves.view(),
+                         .content_halves = halves_of(memory, contents),
                          .pattern_count = patterns.rows,
                          .dimension = patterns.columns,
                          .content_columns = contents.columns,
@@ -340,9 +408,8 @@ class SoftmaxStage {
       chunks_.emplace(workspace, rows, memory.patterns.rows, largest_stride(memory));
   }
 
-  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, Multiplier& multiplier,
-                        cudaStream_t stream) const {
-    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, terms, multiplier, stream);
+  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, cudaStream_t stream) const {
+    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, terms, stream);
     readout.centre = memory_.centre.data();
     readout.terms = terms;
     return readout;
@@ -350,34 +417,27 @@ class SoftmaxStage {
 
   /// Readouts of `contents`, which has a row for every pattern.
   SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
-                          Multiplier& multiplier, cudaStream_t stream) const {
+                          cudaStream_t stream) const {
     SoftmaxReadout readout = scan_ ? scan_->launch(memory_, contents, states, rows, terms, stream)
-                                   : read_out_chunks(contents, states, rows, terms, multiplier, stream);
+                                   : read_out_chunks(contents, states, rows, terms, stream);
     add_terms(memory_, readout);
     return readout;
   }
 
  private:
-  /// Products by cuBLAS where scores come from such.
   SoftmaxReadout read_out_chunks(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
-                                 Multiplier& multiplier, cudaStream_t stream) const {
-    const DeviceMatrix& patterns = memory_.patterns;
+                                 cudaStream_t stream) const {
     const SoftmaxChunks chunks = chunks_->chunks(rows, contents.stride);
-    const bool by_library = takes_plain_products(memory_);
+    const HalfMatrixView halves = halves_of(memory_, contents);
     launch_softmax_chunks(
         chunks,
         [&](int begin, int count) {
-          const ScoreJob job{states, rows, terms, begin, count, chunks.scores, chunks.chunk};
-          if (!by_library) return launch_scores(memory_, job, stream);
-          multiply_transposed(multiplier.blas(), rows, count, patterns.stride, memory_.terms.beta, states,
-                              patterns.stride, patterns.row(begin), patterns.stride, chunks.scores, chunks.chunk);
-          launch_memory_terms(memory_, job, stream);
+          launch_scores(memory_, {states, rows, terms, begin, count, chunks.scores, chunks.chunk}, stream);
         },
         [&](int begin, int count, float* readouts) {
-          if (!by_library)
-            return launch_chunk_readout(chunks.scores, chunks.chunk, rows, contents, begin, count, readouts, stream);
-          multiply(multiplier.blas(), rows, contents.stride, count, chunks.scores, chunks.chunk, contents.row(begin),
-                   contents.stride, 0.0F, readouts, contents.stride);
+          multiply({.floats = chunk_readout(chunks.scores, chunks.chunk, rows, contents, begin, count, readouts),
+                    .halves = halves.from(begin)},
+                   stream);
         },
         stream);
     return chunks_->readout(contents.stride);
@@ -406,9 +466,8 @@ class SettledStage {
         readouts_(workspace.take<float>(elements(rows, largest_stride(memory)))),
         chunk_readouts_(workspace.take<float>(several(memory) ? elements(rows, largest_stride(memory)) : 0)) {}
 
-  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, Multiplier& multiplier,
-                        cudaStream_t stream) const {
-    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, terms, multiplier, stream);
+  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, cudaStream_t stream) const {
+    SoftmaxReadout readout = read_out(memory_.patterns, states, rows, terms, stream);
     readout.centre = memory_.centre.data();
     readout.terms = terms;
     return readout;
@@ -416,7 +475,7 @@ class SettledStage {
 
   /// Readouts of `contents`, which has a row for every pattern.
   SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
-                          Multiplier& /*multiplier*/, cudaStream_t stream) const {
+                          cudaStream_t stream) const {
     const int patterns = memory_.patterns.rows;
     launch_scores(memory_, {states, rows, terms, 0, patterns, scores_, score_stride(memory_)}, stream);
     launch_settle(memory_.terms.separation,
@@ -465,9 +524,8 @@ class KeepingStage : public SettledStage {
  public:
   using SettledStage::SettledStage;
 
-  KeepingReadout launch(const float* states, int rows, const RowTerms& terms, Multiplier& multiplier,
-                        cudaStream_t stream) const {
-    return {SettledStage::launch(states, rows, terms, multiplier, stream)};
+  KeepingReadout launch(const float* states, int rows, const RowTerms& terms, cudaStream_t stream) const {
+    return {SettledStage::launch(states, rows, terms, stream)};
   }
 };
 
@@ -480,14 +538,13 @@ class AdaptiveStage {
   AdaptiveStage(const StreamedAdaptive& memory, Workspace& workspace, int rows)
       : memory_(memory), chunks_(workspace, rows, memory.patterns.rows, largest_stride(memory)) {}
 
-  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, Multiplier& multiplier,
-                        cudaStream_t stream) const {
-    return read_out(memory_.patterns, states, rows, terms, multiplier, stream);
+  SoftmaxReadout launch(const float* states, int rows, const RowTerms& terms, cudaStream_t stream) const {
+    return read_out(memory_.patterns, states, rows, terms, stream);
   }
 
   /// Readouts of `contents`, which has a row for every pattern.
   SoftmaxReadout read_out(const DeviceMatrix& contents, const float* states, int rows, const RowTerms& terms,
-                          Multiplier& /*multiplier*/, cudaStream_t stream) const {
+                          cudaStream_t stream) const {
     const SoftmaxChunks chunks = chunks_.chunks(rows, contents.stride);
     launch_softmax_chunks(
         chunks,
@@ -527,7 +584,6 @@ void recall_streamed(const Memory& memory, MatrixView<const float> states, const
   const int stride = memory.patterns.stride;
   Workspace workspace(block);
   Bench<Stage, Memory> bench(memory, stride, states.rows, workspace);
-  Multiplier multiplier(tools, CUBLAS_DEFAULT_MATH, bench.products, stream);
   float* const batch = bench.slots.states;
   check(cudaMemsetAsync(batch, 0, elements(bench.rows, stride) * sizeof(float), stream), "cudaMemsetAsync of states");
   for (Index first = 0; first < states.rows; first += bench.rows) {
@@ -535,9 +591,9 @@ void recall_streamed(const Memory& memory, MatrixView<const float> states, const
     copy_rows(MatrixView<float>(batch, rows, states.columns, stride), states.slice(first, rows),
               cudaMemcpyDeviceToDevice, stream, "states");
     const RowTerms row_terms = terms.slice(first, rows);
-    const SoftmaxReadout readout =
-        memory.contents.rows > 0 ? bench.stage.read_out(memory.contents, batch, rows, row_terms, multiplier, stream)
-                                 : bench.stage.launch(batch, rows, row_terms, multiplier, stream);
+    const SoftmaxReadout readout = memory.contents.rows > 0
+                                       ? bench.stage.read_out(memory.contents, batch, rows, row_terms, stream)
+                                       : bench.stage.launch(batch, rows, row_terms, stream);
     launch_kernel("normalise_kernel", normalise_kernel, {static_cast<unsigned>(rows), step_threads}, stream, readout,
                   contents.slice(first, rows));
   }
@@ -571,17 +627,7 @@ DeviceRankWeights::DeviceRankWeights(std::span<const float> weights, float beta,
 
 void launch_chunk_readout(const float* weights, Index weight_stride, int rows, const DeviceMatrix& contents, int begin,
                           int count, float* readouts, cudaStream_t stream) {
-  launch_ordered_product({.rows = rows,
-                          .columns = contents.stride,
-                          .inner = count,
-                          .factor = 1.0F,
-                          .a = weights,
-                          .a_stride = weight_stride,
-                          .b = contents.row(begin),
-                          .b_stride = contents.stride,
-                          .result = readouts,
-                          .result_stride = contents.stride},
-                         stream);
+  launch_ordered_product(chunk_readout(weights, weight_stride, rows, contents, begin, count, readouts), stream);
 }
 
 void launch_scores(const StreamedAdaptive& memory, const ScoreJob& job, cudaStream_t stream) {
@@ -627,7 +673,7 @@ void launch_scores(const StreamedSoftmax& memory, const ScoreJob& job, cudaStrea
   else if (memory.terms.similarity == Similarity::squared_distance)
     launch_ordered_squares(product, stream);
   else
-    launch_transposed_ordered_product(product, stream);
+    multiply_transposed({.floats = product, .halves = memory.pattern_halves.view().from(job.begin)}, stream);
   launch_memory_terms(memory, job, stream);
 }
 
@@ -649,32 +695,31 @@ std::size_t workspace_bytes(const StreamedAdaptive& memory, Index queries) {
   return measure<AdaptiveStage>(memory, memory.patterns.stride, queries);
 }
 
-void relax(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
-           Driver driver, cudaStream_t stream) {
-  relax_streamed<FactoredStage>(memory, memory.factor.stride, job, workspace, tools, products, driver, stream);
+void relax(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
+           cudaStream_t stream) {
+  relax_streamed<FactoredStage>(memory, memory.factor.stride, job, workspace, tools, driver, stream);
 }
-void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
-           Driver driver, cudaStream_t stream) {
-  relax_streamed<DenseStage>(memory, memory.weights.stride, job, workspace, tools, products, driver, stream);
+void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
+           cudaStream_t stream) {
+  relax_streamed<DenseStage>(memory, memory.weights.stride, job, workspace, tools, driver, stream);
 }
 void relax(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
            cudaStream_t stream) {
-  relax_streamed<PointwiseStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, driver,
-                                 stream);
+  relax_streamed<PointwiseStage>(memory, memory.patterns.stride, job, workspace, tools, driver, stream);
 }
 void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
            cudaStream_t stream) {
   const Index stride = memory.patterns.stride;
   if (is_softmax(memory))
-    relax_streamed<SoftmaxStage>(memory, stride, job, workspace, tools, Products::exact, driver, stream);
+    relax_streamed<SoftmaxStage>(memory, stride, job, workspace, tools, driver, stream);
   else if (std::holds_alternative<EpanechnikovSeparation>(memory.terms.separation))
-    relax_streamed<KeepingStage>(memory, stride, job, workspace, tools, Products::exact, driver, stream);
+    relax_streamed<KeepingStage>(memory, stride, job, workspace, tools, driver, stream);
   else
-    relax_streamed<SettledStage>(memory, stride, job, workspace, tools, Products::exact, driver, stream);
+    relax_streamed<SettledStage>(memory, stride, job, workspace, tools, driver, stream);
 }
 void relax(const StreamedAdaptive& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
            cudaStream_t stream) {
-  relax_streamed<AdaptiveStage>(memory, memory.patterns.stride, job, workspace, tools, Products::exact, driver, stream);
+  relax_streamed<AdaptiveStage>(memory, memory.patterns.stride, job, workspace, tools, driver, stream);
 }
 
 void recall(const StreamedSoftmax& memory, MatrixView<const float> states, const RowTerms& terms,

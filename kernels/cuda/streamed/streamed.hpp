@@ -13,10 +13,10 @@
 #include <attractor/similarity.hpp>
 
 #include "kernels/cuda/adaptive/adaptive_scores.hpp"
+#include "kernels/cuda/device/half_matrix.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/device/toolbox.hpp"
 #include "kernels/cuda/engine/job.hpp"
-#include "kernels/cuda/softmax/half_matrix.hpp"
 #include "kernels/cuda/softmax/score_terms.hpp"
 
 namespace attractor::cuda {
@@ -47,6 +47,7 @@ struct DeviceContents {
 /// u = Wx − θ, W = scale·FᵀF less its diagonal; `diagonal` is that of FᵀF where it is taken out, else 0.
 struct StreamedFactored {
   DeviceMatrix factor;            ///< [P × D]
+  HalfMatrix factor_halves;       ///< where tensor cores multiply by it
   DeviceArray<float> diagonal;    ///< [stride]
   DeviceArray<float> resolution;  ///< [stride] the rounding of fields, for states of magnitude 1
   DeviceArray<float> thresholds;  ///< θ [stride] or empty: 0
@@ -57,6 +58,7 @@ struct StreamedFactored {
 /// u = Wx − θ.
 struct StreamedDense {
   DeviceMatrix weights;           ///< W/scale [D × D], symmetric
+  HalfMatrix weight_halves;       ///< where tensor cores multiply by them
   DeviceArray<float> resolution;  ///< [stride] the rounding of fields, for states of magnitude 1
   DeviceArray<float> thresholds;  ///< θ [stride] or empty: 0
   float scale = 1.0F;
@@ -91,7 +93,7 @@ struct StreamedSoftmax {
   DeviceArray<float> offset;     ///< [P] or empty: 0; in proportion to β
   DeviceArray<float> log_prior;  ///< [P] or empty: 0
   DeviceMatrix contents;         ///< [P × M]; no rows where the memory is auto-associative
-  HalfMatrix pattern_halves;     ///< where tensor cores scan them
+  HalfMatrix pattern_halves;     ///< where tensor cores multiply by them
   HalfMatrix content_halves;
   DeviceArray<float> centre;      ///< [stride] or empty: 0
   DeviceArray<float> resolution;  ///< [stride] the rounding of readouts
@@ -141,9 +143,6 @@ struct StreamedAdaptive {
 /// What a memory has for each neuron, with zeros up to the stride of its rows.
 DeviceArray<float> upload_neurons(std::span<const float> values, const DeviceMatrix& rows, const std::string& purpose);
 
-/// Products of linear memories may round their operands to TF32.
-enum class Products : unsigned char { exact, tf32 };
-
 void launch_scores(const StreamedAdaptive& memory, const ScoreJob& job, cudaStream_t stream);
 
 /// readouts [rows × contents.stride] = the weights of the `count` patterns from `begin` on, in rows of
@@ -165,12 +164,11 @@ enum class Driver : unsigned char {
   captured_device,  ///< the same as part of the graph that the stream is being captured in
 };
 
-/// Relaxes the whole job.
-void relax(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
-           Driver driver, cudaStream_t stream);
-void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Products products,
-           Driver driver, cudaStream_t stream);
-/// Of these the bits of a result depend on its query and the memory alone.
+/// Relaxes the whole job. The bits of a result depend on its query, the memory and what the call says of it alone.
+void relax(const StreamedFactored& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
+           cudaStream_t stream);
+void relax(const StreamedDense& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
+           cudaStream_t stream);
 void relax(const StreamedPointwise& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
            cudaStream_t stream);
 void relax(const StreamedSoftmax& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,

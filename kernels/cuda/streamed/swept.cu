@@ -74,8 +74,7 @@ class SweptStage {
     if (job.update.seed) launch_sweep_order(*job.update.seed, order_, Swept::matrix(memory_).columns, stream);
   }
 
-  SweptReadout launch(const float* states, int rows, const RowTerms& terms, Multiplier& /*multiplier*/,
-                      cudaStream_t stream) const {
+  SweptReadout launch(const float* states, int rows, const RowTerms& terms, cudaStream_t stream) const {
     const DeviceMatrix& matrix = Swept::matrix(memory_);
     launch_transposed_ordered_product({.rows = rows,
                                        .columns = matrix.rows,
@@ -123,8 +122,7 @@ std::size_t measure_sweeps(const Memory& memory, Index queries) {
 template <class Memory>
 void run_sweeps(const Memory& memory, const Job& job, void* workspace, Toolbox& tools, Driver driver,
                 cudaStream_t stream) {
-  relax_streamed<SweptStage<Memory>>(memory, Swept::matrix(memory).stride, job, workspace, tools, Products::exact,
-                                     driver, stream);
+  relax_streamed<SweptStage<Memory>>(memory, Swept::matrix(memory).stride, job, workspace, tools, driver, stream);
 }
 
 }  // namespace

@@ -20,6 +20,14 @@ struct HalfMatrixView {
   const std::uint16_t* low = nullptr;   ///< the same; null: all are 0
   Index stride = 0;
   float unit = 1.0F;  ///< a power of two
+
+  /// The rows from one on.
+  [[nodiscard]] HalfMatrixView from(Index row) const {
+    HalfMatrixView view = *this;
+    if (high != nullptr) view.high += row * stride;
+    if (low != nullptr) view.low += row * stride;
+    return view;
+  }
 };
 
 /// Owns them.

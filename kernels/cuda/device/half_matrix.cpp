@@ -1,4 +1,4 @@
-#include "kernels/cuda/softmax/half_matrix.hpp"
+#include "kernels/cuda/device/half_matrix.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
-/// cuBLAS, loaded by the first call of it: a process without a CUDA device, or whose memories need no products, does
-/// without its 160 MB. These are the functions that this library calls, by their own names.
+/// cuBLAS, loaded by the first call of it: a program without a CUDA device does without its 160 MB. These are the
+/// functions that benchmarks call, by their own names.
 
 #include <cublas_v2.h>
 #include <dlfcn.h>
@@ -8,7 +8,7 @@
 
 #include <attractor/error.hpp>
 
-namespace attractor::cuda {
+namespace attractor::bench {
 namespace {
 
 [[noreturn]] void fail() {
@@ -49,9 +49,9 @@ class Loaded {
 };
 
 }  // namespace
-}  // namespace attractor::cuda
+}  // namespace attractor::bench
 
-using attractor::cuda::Loaded;
+using attractor::bench::Loaded;
 
 cublasStatus_t cublasCreate_v2(cublasHandle_t* handle) {
   static const Loaded<decltype(cublasCreate_v2)> function("cublasCreate_v2");
@@ -68,19 +68,9 @@ const char* cublasGetStatusName(cublasStatus_t status) {
   return function(status);
 }
 
-cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode) {
-  static const Loaded<decltype(cublasSetMathMode)> function("cublasSetMathMode");
-  return function(handle, mode);
-}
-
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
   static const Loaded<decltype(cublasSetStream_v2)> function("cublasSetStream_v2");
   return function(handle, stream);
-}
-
-cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void* workspace, std::size_t bytes) {
-  static const Loaded<decltype(cublasSetWorkspace_v2)> function("cublasSetWorkspace_v2");
-  return function(handle, workspace, bytes);
 }
 
 // NOLINTNEXTLINE(readability-identifier-naming): names as cuBLAS has them
