@@ -55,8 +55,7 @@ std::vector<Job> jobs() {
                          .energy_trace = traced}});
     }
   if (test_device().kind() == Device::Kind::cuda) {
-    // A tile of 32 lanes and a part of one, as every step costs several launches. A large linear memory would be
-    // streamed, where the promise is weaker.
+    // A tile of 32 lanes and a part of one, as every step costs several launches.
     for (Job& job : result) {
       job.queries = 37;
       job.options.max_steps = 4;
@@ -153,6 +152,35 @@ TEST_P(BatchInvarianceTest, InPlaceOfTheQueries) {
 
 INSTANTIATE_TEST_SUITE_P(, BatchInvarianceTest, testing::ValuesIn(jobs()),
                          [](const auto& test) { return test.param.name; });
+
+/// Enough of them that products are made in blocks of every size, and in several bands.
+TEST(StreamedTest, AnyNumberOfQueriesGivesTheSame) {
+  if (test_device().kind() == Device::Kind::cpu) GTEST_SKIP() << "nothing is streamed";
+  detail::Sizes sizes = detail::sizes();
+  sizes.product_blocks = 4;
+  sizes.part_terms = 64;
+  sizes.scratch_bytes = Index{1} << 22;
+  const SizesScope scope(sizes);
+  Rng rng(16);
+  for (const bool bipolar : {true, false})
+    for (const Evaluation evaluation : {Evaluation::factored, Evaluation::dense}) {
+      const Matrix<float> patterns = bipolar ? random_bipolar(35, 150, rng) : random_gaussian(35, 150, rng);
+      const Matrix<float> queries = noisy_copies(patterns, 300, 0.2F, 2.0F, rng);
+      const Memory memory =
+          Memory::hebbian(test_device(), patterns, {.evaluation = evaluation, .placement = Placement::streamed});
+      for (const bool tf32 : {false, true}) {
+        const Relaxer relaxer(memory, {.update = tanh_update(), .max_steps = 6, .energy_trace = true, .tf32 = tf32});
+        const Relaxation together = relaxer.relax(queries);
+        for (const Index count : {1, 2, 17, 129, 299})
+          for (const Index first : {Index{0}, 300 - count}) {
+            const Relaxation few = relaxer.relax(queries.view().slice(first, count));
+            for (Index i = 0; i < count; ++i)
+              ASSERT_TRUE(same_row(few, i, together, first + i))
+                  << "query " << first + i << " among " << count << (bipolar ? ", bipolar" : ", Gaussian");
+          }
+      }
+    }
+}
 
 TEST(WeighedPatternsTest, AnyNumberAtATimeGivesTheSame) {
   if (test_device().kind() == Device::Kind::cuda) GTEST_SKIP() << "the size is the CPU's";

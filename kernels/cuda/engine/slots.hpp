@@ -31,6 +31,15 @@ struct Slots {
   Index stride;    ///< a multiple of 4
   Index reserved;  ///< the first so many queries start in the slot of their number
   QueryCounts* counts;
+
+  /// Those from one on.
+  [[nodiscard]] Slots from(int first) const {
+    Slots rest = *this;
+    rest.slot += first;
+    rest.states += first * stride;
+    rest.next += first * stride;
+    return rest;
+  }
 };
 
 }  // namespace attractor::cuda

@@ -6,7 +6,8 @@
 /// A stage is what a step does before the step kernel, by form of the memory. It offers `rows(memory, queries)`, the
 /// slots that its scratch allows; a constructor that takes its part of the workspace; `launch(states, rows, terms,
 /// stream)`, which enqueues its work and returns a readout of readout.cuh; and, if it wants to know the job,
-/// `start(job, stream)`.
+/// `start(job, stream)`. Or, in place of `launch`, `score(states, rows, stream)` for all rows and then, for bands of up
+/// to `band_rows()` of them, `read_out(first, rows, stream)`, whose readout is that of rows from the first on.
 
 #include <algorithm>
 #include <cstddef>
@@ -142,8 +143,21 @@ class Course {
   void take_step(Parity parity, int rows, cudaStream_t stream) const {
     Slots slots = bench_.slots;
     if (parity == Parity::even) std::swap(slots.states, slots.next);
-    const RowTerms terms{.patterns = job_.patterns, .slots = slots.slot, .schedule = job_.schedule};
-    launch_step(bench_.stage.launch(slots.states, rows, terms, stream), job_, slots, rows, stream);
+    if constexpr (requires { bench_.stage.band_rows(); }) {
+      take_banded_step(slots, rows, stream);
+    } else {
+      const RowTerms terms{.patterns = job_.patterns, .slots = slots.slot, .schedule = job_.schedule};
+      launch_step(bench_.stage.launch(slots.states, rows, terms, stream), job_, slots, rows, stream);
+    }
+  }
+
+  void take_banded_step(const Slots& slots, int rows, cudaStream_t stream) const {
+    bench_.stage.score(slots.states, rows, stream);
+    const int most = bench_.stage.band_rows();
+    for (int first = 0; first < rows; first += most) {
+      const int band = std::min(most, rows - first);
+      launch_step(bench_.stage.read_out(first, band, stream), job_, slots.from(first), band, stream);
+    }
   }
 
   void* block_;

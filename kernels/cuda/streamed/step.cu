@@ -155,7 +155,7 @@ __device__ Sums advance(const Readout& readout, const UpdateType& update, const 
   float finite = 0.0F;
   unsigned returned = 0;
   for (int k = 4 * thread(); k < slots.stride; k += 4 * step_threads) {
-    const float4 x = load4(state + k);
+    const float4 x = load_passing4(state + k);
     const float4 field = readout.field(row, k, x);
     const float4 u = decided<UpdateType>(field, readout.resolution + k, magnitude);
     const uchar4 kept = clamps(clamped, k, static_cast<int>(job.queries.columns));
@@ -164,7 +164,7 @@ __device__ Sums advance(const Readout& readout, const UpdateType& update, const 
                       next_element(x.z, apply_update(update, ops, x.z, u.z), kept.z),
                       next_element(x.w, apply_update(update, ops, x.w, u.w), kept.w)};
     if (wants_return) returned |= different_bits(y, load4(next + k));
-    store4(next + k, y);
+    store_passing4(next + k, y);
     energy.add(readout.template energy_terms<float>(k, x, field));
     if (wants_change) {
       const float4 change = {y.x - x.x, y.y - x.y, y.z - x.z, y.w - x.w};

@@ -34,29 +34,31 @@ OrderedProduct chunk_readout(const float* weights, Index weight_stride, int rows
           .result_stride = contents.stride};
 }
 
+/// The part of a relaxation's scratch that what is read out of a band takes: 16 MiB, which the second-level cache of a
+/// large device keeps until the step kernel reads them.
+constexpr Index band_share = 32;
+
 /// The products of a step, by form: what each takes of the workspace, and how it launches them.
 class FactoredStage {
  public:
   static int rows(const StreamedFactored& memory, Index queries) {
     const int parts = part_count(memory);
     return slot_count(queries,
-                      Index{3} * memory.factor.stride + Index{parts > 1 ? 1 + parts : 1} * padded(memory.factor.rows));
+                      Index{2} * memory.factor.stride + Index{parts > 1 ? 1 + parts : 1} * padded(memory.factor.rows));
   }
   FactoredStage(const StreamedFactored& memory, Workspace& workspace, int rows)
       : memory_(memory),
         parts_(part_count(memory)),
-        scores_(workspace.take<float>(elements(rows, padded(memory.factor.rows)))),
-        part_scores_(
-            workspace.take<float>(parts_ > 1 ? elements(Index{parts_} * rows, padded(memory.factor.rows)) : 0)),
-        products_(workspace.take<float>(elements(rows, memory.factor.stride))) {}
+        band_rows_(std::min(rows, most_band_rows(memory))),
+        scores_(workspace.take<float>(elements(rows, score_stride()))),
+        part_scores_(workspace.take<float>(parts_ > 1 ? elements(Index{parts_} * rows, score_stride()) : 0)),
+        products_(workspace.take<float>(elements(band_rows_, memory.factor.stride))) {}
 
   /// Before the first step.
   void start(const Job& job, cudaStream_t /*stream*/) { precision_ = job.products; }
 
-  FactoredReadout launch(const float* states, int rows, const RowTerms& /*terms*/, cudaStream_t stream) const {
+  void score(const float* states, int rows, cudaStream_t stream) const {
     const DeviceMatrix& factor = memory_.factor;
-    const int score_stride = padded(factor.rows);
-    const HalfMatrixView halves = memory_.factor_halves.view();
     multiply_transposed({.floats = {.rows = rows,
                                     .columns = factor.rows,
                                     .inner = factor.columns,
@@ -66,29 +68,36 @@ class FactoredStage {
                                     .b = factor.data.data(),
                                     .b_stride = factor.stride,
                                     .result = scores_,
-                                    .result_stride = score_stride},
-                         .halves = halves,
+                                    .result_stride = score_stride()},
+                         .halves = memory_.factor_halves.view(),
                          .precision = precision_,
                          .parts = parts_,
                          .part_results = part_scores_},
                         stream);
+  }
+
+  [[nodiscard]] int band_rows() const { return band_rows_; }
+
+  [[nodiscard]] FactoredReadout read_out(int first, int rows, cudaStream_t stream) const {
+    const DeviceMatrix& factor = memory_.factor;
+    const float* const scores = scores_ + Index{first} * score_stride();
     multiply({.floats = {.rows = rows,
                          .columns = factor.stride,
                          .inner = factor.rows,
                          .factor = 1.0F,
-                         .a = scores_,
-                         .a_stride = score_stride,
+                         .a = scores,
+                         .a_stride = score_stride(),
                          .b = factor.data.data(),
                          .b_stride = factor.stride,
                          .result = products_,
                          .result_stride = factor.stride},
-              .halves = halves,
+              .halves = memory_.factor_halves.view(),
               .precision = precision_},
              stream);
     return {.products = products_,
             .stride = factor.stride,
-            .scores = scores_,
-            .score_stride = score_stride,
+            .scores = scores,
+            .score_stride = score_stride(),
             .patterns = factor.rows,
             .diagonal = memory_.diagonal.data(),
             .resolution = memory_.resolution.data(),
@@ -100,9 +109,17 @@ class FactoredStage {
   static int part_count(const StreamedFactored& memory) {
     return memory.factor_halves.view().high == nullptr ? 1 : product_parts(memory.factor.columns);
   }
+  static int most_band_rows(const StreamedFactored& memory) {
+    const detail::Sizes& sizes = detail::sizes();
+    const Index row_bytes = static_cast<Index>(sizeof(float)) * memory.factor.stride;
+    return static_cast<int>(
+        std::clamp(sizes.scratch_bytes / band_share / row_bytes, sizes.least_slots, sizes.most_slots));
+  }
+  [[nodiscard]] int score_stride() const { return padded(memory_.factor.rows); }
 
   const StreamedFactored& memory_;
   int parts_;
+  int band_rows_;
   float* scores_;
   float* part_scores_;
   float* products_;

@@ -18,10 +18,10 @@ struct TensorProduct {
   int columns;
   int inner;
   float factor;
-  const float* a;  ///< [rows × inner]; zeros from there to the next multiple of 4
+  const float* a;  ///< [rows × inner]; what lies from there to the next multiple of 4 is as finite as the row
   Index a_stride;
   HalfMatrixView b;  ///< [inner × columns], or [columns × inner] to be transposed
-  float* result;     ///< [rows × columns]; columns up to the next multiple of 4 are written
+  float* result;     ///< [rows × columns]; columns up to the next multiple of 4 are written, as finite as the row
   Index result_stride;
   /// Where there are several, the terms of sums are shared out among blocks, and the parts added up in order.
   int parts = 1;
@@ -31,7 +31,7 @@ struct TensorProduct {
 /// How many parts of sums of so many terms fill a device where rows have few of them.
 int product_parts(Index inner);
 
-/// result = factor·ab. @throws DeviceError the device hasn't the shared memory of the smallest block.
+/// result = factor·ab.
 void launch_tensor_product(const TensorProduct& product, Products precision, cudaStream_t stream);
 
 /// result = factor·abᵀ.

@@ -96,13 +96,13 @@ class ProductBlock {
   static constexpr unsigned chunk_bytes = sizeof(uint4);
 
   /// In bytes.
-  __device__ static unsigned stage_offset(int tile) { return chunk_bytes * (tile % 2 * S::stage); }
-  __device__ uint4* left(int tile, int term) const { return shared_ + tile % 2 * S::stage + term * S::left_plane; }
+  __device__ static unsigned stage_offset(int tile) { return chunk_bytes * ((tile & 1) * S::stage); }
+  __device__ uint4* left(int tile, int term) const { return shared_ + (tile & 1) * S::stage + term * S::left_plane; }
   __device__ uint4* right(int tile, int term) const {
-    return shared_ + tile % 2 * S::stage + S::left_terms * S::left_plane + term * S::right_plane;
+    return shared_ + (tile & 1) * S::stage + S::left_terms * S::left_plane + term * S::right_plane;
   }
   __device__ float* units(int tile) const {
-    return reinterpret_cast<float*>(shared_ + (tile % 2 + 1) * S::stage - S::unit_chunks);
+    return reinterpret_cast<float*>(shared_ + ((tile & 1) + 1) * S::stage - S::unit_chunks);
   }
 
   /// Where a row's chunk of 8 values is, so that no 8 rows' chunks of the same number share banks. Numbers that differ
@@ -121,13 +121,14 @@ class ProductBlock {
 
   // Tiles.
 
+  /// Rows that aren't there are like the last one: nobody asks for what comes of them.
   __device__ __forceinline__ void load_left(int tile) {
     const int column = tile * tile_depth + thread_ % quads * 4;
+    const bool exists = column < product_.inner;
 #pragma unroll
     for (int i = 0; i < loads; ++i) {
-      const int row = first_row_ + left_row(i);
-      const bool exists = row < product_.rows && column < product_.inner;
-      left_[i] = exists ? load4(product_.a + row * product_.a_stride + column) : filled(0.0F);
+      const Index row = min(first_row_ + left_row(i), product_.rows - 1);
+      left_[i] = exists ? load4(product_.a + (row * static_cast<int>(product_.a_stride) + column)) : filled(0.0F);
     }
   }
 
@@ -154,24 +155,27 @@ class ProductBlock {
     }
   }
 
-  /// Starts to copy a tile of `b`. Rows and columns that aren't there become 0.
+  /// Starts to copy a tile of `b`. Terms that aren't there become 0, columns are like the last ones.
   __device__ __forceinline__ void fetch_right(int tile) const {
     constexpr int chunks = form == Form::transposed ? tile_depth / 8 : S::columns / 8;  // of a row
-    const int rows = form == Form::transposed ? product_.columns : product_.inner;
-    const int first_row = form == Form::transposed ? first_column_ : tile * tile_depth;
-    const Index first = form == Form::transposed ? tile * tile_depth : first_column_;
 #pragma unroll
-    for (int i = thread_; i < S::right_plane; i += S::threads) {
-      const int row = i / chunks;
-      const int chunk = i % chunks;
-      const Index column = first + 8 * chunk;
-      const bool exists = first_row + row < rows && column < product_.b.stride;
-      const Index from = exists ? (first_row + row) * product_.b.stride + column : 0;
+    for (int n = 0; n < S::right_plane / S::threads; ++n) {
+      const int row = (thread_ + n * S::threads) / chunks;
+      const int chunk = (thread_ + n * S::threads) % chunks;
+      const int term = tile * tile_depth + (form == Form::transposed ? 8 * chunk : row);
+      const int column = first_column_ + (form == Form::transposed ? row : 8 * chunk);
       const int to = form == Form::transposed ? place(row, chunk) : straight_place(row, chunk);
+      const HalfMatrixView& b = product_.b;
+      const auto stride = static_cast<int>(b.stride);
+      const bool exists = term < (form == Form::transposed ? stride : product_.inner);
+      const Index at = form == Form::transposed ? Index{min(column, product_.columns - 1)} * stride + term
+                                                : Index{term} * stride + min(column, stride - 8);
 #pragma unroll
-      for (int term = 0; term < S::right_terms; ++term)
-        __pipeline_memcpy_async(right(tile, term) + to, (term == 0 ? product_.b.high : product_.b.low) + from,
-                                sizeof(uint4), exists ? 0 : sizeof(uint4));
+      for (int plane = 0; plane < S::right_terms; ++plane) {
+        const std::uint16_t* const values = plane == 0 ? b.high : b.low;
+        __pipeline_memcpy_async(right(tile, plane) + to, exists ? values + at : values, sizeof(uint4),
+                                exists ? 0 : sizeof(uint4));
+      }
     }
     __pipeline_commit();
   }
