@@ -49,6 +49,9 @@ STREAMED = [
     Case("N = 512, P = 64", "factored", 512, 64, 24576, (0.2, 0.8), 1.0, True),
     Case("N = 512, dense", "dense", 512, 64, 24576, (0.2, 0.8), 1.0, True),
 ]
+PRODUCTS = [
+    Case("N = 4096, P = 256, ±1", "factored", 4096, 256, 4096, (0.2, 0.8), 1.0, True),
+]
 SOFTMAX = [
     Case("D = 64, P = 4096, ±1", "softmax", 64, 4096, 256, (0.4, 1.6), 1.0),
     Case("D = 64, P = 4096", "softmax", 64, 4096, 256, (0.4, 1.6), 1.0, noisy_patterns=True),
@@ -141,12 +144,31 @@ def print_streamed(options):
     print("|---|---|---|---|")
     for case in STREAMED:
         work, kernels = run(options, case)
+        kernels = [kernel for kernel in kernels if not is_product(kernel)]
         steps = work["queries"] * work["mean_steps"]
         # The state once in and once out, its readout and its scores once in.
         least = 4 * (3 * case.dimension + (case.patterns if case.form == "factored" else 0))
         moved = total(kernels, "unique_read_bytes") + total(kernels, "unique_write_bytes")
         instructions = total(kernels, "thread_instructions") / (steps * case.dimension)
         print(f"| {case.name} | {work['mean_steps']:.1f} | {moved / steps / least:.3f} | {instructions:.0f} |", flush=True)
+
+
+def is_product(kernel):
+    return "multiply_by_tensors" in kernel["name"] or "add_parts_kernel" in kernel["name"]
+
+
+def print_products(options):
+    print("\n| memory | instructions per multiply-add | tensor multiply-adds | lanes active | bank conflicts"
+          " | bytes per query and step |")
+    print("|---|---|---|---|---|---|")
+    for case in PRODUCTS:
+        work, kernels = run(options, case, 1)
+        kernels = [kernel for kernel in kernels if is_product(kernel)]
+        moved = total(kernels, "unique_read_bytes") + total(kernels, "unique_write_bytes")
+        print(f"| {case.name} "
+              f"| {total(kernels, 'thread_instructions') / work['multiply_adds']:.3f} "
+              f"| {total(kernels, 'tensor_flops') / 2 / work['multiply_adds']:.2f} | {100 * lanes(kernels):.1f} % "
+              f"| {bank_conflicts(kernels)} | {moved / work['queries'] / work['mean_steps']:.0f} |", flush=True)
 
 
 def print_softmax(options):
@@ -234,8 +256,8 @@ def print_gradient(options):
               f"| {moved / least:.2f} | {1000 * moved / instructions:.1f} |", flush=True)
 
 
-TABLES = {"resident": print_resident, "streamed": print_streamed, "softmax": print_softmax, "adaptive": print_adaptive,
-          "levels": print_levels, "gradient": print_gradient}
+TABLES = {"resident": print_resident, "streamed": print_streamed, "products": print_products, "softmax": print_softmax,
+          "adaptive": print_adaptive, "levels": print_levels, "gradient": print_gradient}
 
 
 def main():
