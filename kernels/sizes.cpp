@@ -12,6 +12,7 @@ ATTRACTOR_EXPORT Sizes Sizes::tiny() {
           .segment_patterns = 8,
           .scanned_patterns = 8,
           .readout_strip = 2,
+          .readout_steps = 1,
           .ordered_patterns = 1,
           .ranked_candidates = 3,
           .term_cost = 0.0F,

@@ -16,6 +16,7 @@ struct Sizes {
   Index segment_patterns = 65536;       ///< patterns whose scores are kept, at most. Cuts softmax's sums.
   Index scanned_patterns = 8192;        ///< of a share of a retrieval that keeps no scores. Cuts sums.
   Index readout_strip = 128;            ///< candidates whose weights stay in the first-level cache in a readout
+  Index readout_steps = 4;              ///< the same in steps of 64, where sums are integers
   Index ordered_patterns = 512;         ///< that make it worth to order lanes by how many of them have weight
   Index ranked_candidates = 1024;       ///< before those that can't be among the best are looked for, where few count
   float term_cost = 6.0F;               ///< cycles to find a weight, where few aren't 0, and to use it

@@ -14,6 +14,7 @@
 #include "kernels/cpu/engine/recall.hpp"
 #include "kernels/cpu/engine/relax.hpp"
 #include "kernels/cpu/pointwise/bipolar.hpp"
+#include "kernels/cpu/softmax/byte_patterns.hpp"
 #include "kernels/cpu/softmax/rough_patterns.hpp"
 
 namespace attractor::detail {
@@ -107,6 +108,7 @@ void append(cpu::SoftmaxField& field, const SoftmaxForm& form) {
   field.potential_offset = form.potential_offset;
   field.energy_offset = form.energy_offset;
   field.rough.outdate(first);
+  field.bytes.outdate(first);
 }
 
 cpu::Field make_field(const SoftmaxForm& form) {
@@ -145,7 +147,9 @@ void remove(cpu::SoftmaxField& field, std::span<const Index> patterns) noexcept 
   const Index count = field.patterns.rows();
   const SoftmaxForm nothing{.patterns = {}, .contents = {}, .resolution = {}, .beta = field.beta};
   PatternArrays(nothing).write(field, count, count);
-  if (!patterns.empty()) field.rough.outdate(patterns.front());
+  if (patterns.empty()) return;
+  field.rough.outdate(patterns.front());
+  field.bytes.outdate(patterns.front());
 }
 
 cpu::Readout make_readout(const PointwiseForm& form) {
@@ -320,6 +324,7 @@ class CpuEngine final : public Engine {
     if (softmax == nullptr) return;
     const std::scoped_lock lock(mutex_);
     cpu::update_rough_patterns(*softmax);
+    cpu::update_byte_patterns(*softmax);
   }
 
   /// Finds what this update needs to know of a linear memory's patterns together, unless it is known: the first

@@ -106,6 +106,19 @@ struct RoughPatterns {
   [[nodiscard]] bool cover(Index patterns) const { return steps > 0 && current_panels * panel_rows >= patterns; }
 };
 
+/// Patterns of −1, 0 and 1 as bytes, for readouts whose sums are integers.
+struct BytePatterns {
+  Index steps = 0;                       ///< of byte_entries that a pattern has; 0: there are none
+  Index current = 0;                     ///< patterns that are those of the memory; the next one has other entries
+  AlignedArray<std::int8_t> bytes = {};  ///< [P × steps · byte_entries]
+
+  /// Patterns from this one on aren't those that were there.
+  void outdate(Index first) { current = std::min(current, first); }
+
+  /// Whether they are there for so many patterns.
+  [[nodiscard]] bool cover(Index patterns) const { return steps > 0 && current >= patterns; }
+};
+
 /// Normalised memory: u = c + pᵀA with the separation's p of the scores s, E = −(Ω*(s) + potential_offset)/β +
 /// ½‖x − c‖² + energy_offset, the middle term only if `quadratic`. Scores are scale_μ g(a_μ, x) + offset_μ +
 /// log_prior_μ, g as in SoftmaxForm; scales and offsets are in proportion to β.
@@ -123,6 +136,7 @@ struct SoftmaxField {
   double potential_offset = 0.0;
   double energy_offset = 0.0;
   RoughPatterns rough = {};
+  BytePatterns bytes = {};
 };
 
 /// Weights of the ranks.

@@ -27,13 +27,15 @@ std::int32_t* sums_of(const ByteProduct& product, Index row_block, Index column_
   return product.to + (row_block * product.stride + column_block) * byte_rows;
 }
 
-/// Adds a step's products of a row to a row of sums.
+/// Adds a step's products of a row to a row of sums, by columns of bytes of this type.
+template <class Byte>
 void add_row(const std::int8_t* row, const std::int32_t* columns, std::int32_t* sums) {
   for (Index k = 0; k < byte_entries; ++k)
     for (Index j = 0; j < byte_rows; ++j)
-      sums[j] += std::int32_t{row[k]} * static_cast<std::int8_t>(columns[byte_rows * (k / 4) + j] >> 8 * (k % 4));
+      sums[j] += std::int32_t{row[k]} * static_cast<Byte>(columns[byte_rows * (k / 4) + j] >> 8 * (k % 4));
 }
 
+template <class Byte>
 void multiply_plainly(const ByteProduct& product) {
   for (Index row_block = 0; row_block < product.row_blocks; ++row_block)
     for (Index column_block = 0; column_block < product.column_blocks; ++column_block)
@@ -41,8 +43,15 @@ void multiply_plainly(const ByteProduct& product) {
         std::int32_t* const sums = sums_of(product, row_block, column_block) + i * product.stride;
         std::fill_n(sums, byte_rows, 0);
         for (Index step = 0; step < product.steps; ++step)
-          add_row(rows_of(product, row_block, step) + i * byte_entries, columns_of(product, column_block, step), sums);
+          add_row<Byte>(rows_of(product, row_block, step) + i * byte_entries, columns_of(product, column_block, step), sums);
       }
+}
+
+void multiply_plainly(const ByteProduct& product) {
+  if (product.unsigned_columns)
+    multiply_plainly<std::uint8_t>(product);
+  else
+    multiply_plainly<std::int8_t>(product);
 }
 
 #if ATTRACTOR_HAS_AMX
@@ -50,7 +59,8 @@ void multiply_plainly(const ByteProduct& product) {
 #define ATTRACTOR_VNNI [[gnu::target("avx512f,avx512vnni")]]
 #define ATTRACTOR_AMX [[gnu::target("amx-tile,amx-int8")]]
 
-/// What VNNI multiplies with signed bytes has no sign: 128 more than it should be, which is taken off before.
+/// What VNNI multiplies with signed bytes has no sign: 128 more than it should be where it has one, which is taken off
+/// before.
 constexpr std::int32_t excess = 128;
 
 /// The sums of half a block of rows by so many blocks of columns: sixteen of them, or eight.
@@ -58,11 +68,14 @@ template <Index column_blocks>
 ATTRACTOR_VNNI void add_half(const ByteProduct& product, Index row_block, Index half, Index column_block) {
   constexpr Index rows = byte_rows / 2;
   const Index first = half * rows;
-  const __m512i flip = _mm512_set1_epi8(static_cast<char>(-128));
+  const __m512i flip = _mm512_set1_epi8(static_cast<char>(product.unsigned_columns ? 0 : -128));
   __m512i sums[std::size_t{rows}][std::size_t{column_blocks}];
 #pragma GCC unroll 8
   for (Index i = 0; i < rows; ++i)
-    for (auto& sum : sums[i]) sum = _mm512_set1_epi32(-excess * product.row_sums[row_block * byte_rows + first + i]);
+    for (auto& sum : sums[i])
+      sum = product.unsigned_columns
+                ? _mm512_setzero_si512()
+                : _mm512_set1_epi32(-excess * product.row_sums[row_block * byte_rows + first + i]);
   for (Index step = 0; step < product.steps; ++step) {
     const std::int8_t* const row = rows_of(product, row_block, step) + first * byte_entries;
     for (Index k = 0; k < byte_entries; k += 4) {
@@ -97,8 +110,15 @@ void multiply_by_vectors(const ByteProduct& product) {
 
 constexpr std::size_t block_stride = byte_entries;
 
+/// Adds the products of tiles of signed rows and of columns with or without signs.
+#define ATTRACTOR_ADD_TILE(sums, rows, columns) \
+  if constexpr (unsigned_columns)               \
+    _tile_dpbsud(sums, rows, columns);          \
+  else                                          \
+    _tile_dpbssd(sums, rows, columns)
+
 /// The sums of up to two blocks of rows by up to two of columns.
-template <Index row_blocks, Index column_blocks>
+template <bool unsigned_columns, Index row_blocks, Index column_blocks>
 ATTRACTOR_AMX void add_tiles(const ByteProduct& product, Index row_block, Index column_block) {
   _tile_zero(0);
   if constexpr (column_blocks > 1) _tile_zero(1);
@@ -107,15 +127,17 @@ ATTRACTOR_AMX void add_tiles(const ByteProduct& product, Index row_block, Index 
   for (Index step = 0; step < product.steps; ++step) {
     _tile_loadd(4, rows_of(product, row_block, step), block_stride);
     _tile_loadd(6, columns_of(product, column_block, step), block_stride);
-    _tile_dpbssd(0, 4, 6);
+    ATTRACTOR_ADD_TILE(0, 4, 6);
     if constexpr (row_blocks > 1) {
       _tile_loadd(5, rows_of(product, row_block + 1, step), block_stride);
-      _tile_dpbssd(2, 5, 6);
+      ATTRACTOR_ADD_TILE(2, 5, 6);
     }
     if constexpr (column_blocks > 1) {
       _tile_loadd(7, columns_of(product, column_block + 1, step), block_stride);
-      _tile_dpbssd(1, 4, 7);
-      if constexpr (row_blocks > 1) _tile_dpbssd(3, 5, 7);
+      ATTRACTOR_ADD_TILE(1, 4, 7);
+      if constexpr (row_blocks > 1) {
+        ATTRACTOR_ADD_TILE(3, 5, 7);
+      }
     }
   }
   const std::size_t stride = static_cast<std::size_t>(product.stride) * sizeof(std::int32_t);
@@ -126,19 +148,29 @@ ATTRACTOR_AMX void add_tiles(const ByteProduct& product, Index row_block, Index 
     _tile_stored(3, sums_of(product, row_block + 1, column_block + 1), stride);
 }
 
-template <Index row_blocks>
+#undef ATTRACTOR_ADD_TILE
+
+template <bool unsigned_columns, Index row_blocks>
 ATTRACTOR_AMX void add_rows(const ByteProduct& product, Index row_block) {
   Index column_block = 0;
   for (; column_block + 2 <= product.column_blocks; column_block += 2)
-    add_tiles<row_blocks, 2>(product, row_block, column_block);
-  if (column_block < product.column_blocks) add_tiles<row_blocks, 1>(product, row_block, column_block);
+    add_tiles<unsigned_columns, row_blocks, 2>(product, row_block, column_block);
+  if (column_block < product.column_blocks) add_tiles<unsigned_columns, row_blocks, 1>(product, row_block, column_block);
+}
+
+template <bool unsigned_columns>
+ATTRACTOR_AMX void add_all_rows(const ByteProduct& product) {
+  Index row_block = 0;
+  for (; row_block + 2 <= product.row_blocks; row_block += 2) add_rows<unsigned_columns, 2>(product, row_block);
+  if (row_block < product.row_blocks) add_rows<unsigned_columns, 1>(product, row_block);
 }
 
 ATTRACTOR_AMX void multiply_by_tiles(const ByteProduct& product) {
   _tile_loadconfig(&tile_configuration);
-  Index row_block = 0;
-  for (; row_block + 2 <= product.row_blocks; row_block += 2) add_rows<2>(product, row_block);
-  if (row_block < product.row_blocks) add_rows<1>(product, row_block);
+  if (product.unsigned_columns)
+    add_all_rows<true>(product);
+  else
+    add_all_rows<false>(product);
   _tile_release();
 }
 

@@ -31,13 +31,14 @@ inline constexpr Index most_byte_entries = 32768;
 /// to[i · stride + j] = Σ_k row i's k-th entry times column j's, `steps` times byte_entries of them.
 struct ByteProduct {
   const std::int8_t* rows;       ///< [row_blocks][steps] blocks
-  const std::int32_t* row_sums;  ///< of the entries of each row
+  const std::int32_t* row_sums;  ///< of the entries of each row; null where the columns have no sign
   const std::int32_t* columns;   ///< [column_blocks][steps] blocks
   Index steps;
   Index row_blocks;
   Index column_blocks;
   std::int32_t* to;
   Index stride;
+  bool unsigned_columns = false;  ///< their bytes are 0 … 255
 };
 
 /// By the unit in use.

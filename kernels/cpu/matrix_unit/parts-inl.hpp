@@ -31,7 +31,7 @@ inline bool has_matrix_unit() {
 }
 
 inline constexpr hn::RebindToUnsigned<Floats> pair_words;
-using Words = hn::Vec<hn::RebindToUnsigned<Floats>>;
+using PairWords = hn::Vec<hn::RebindToUnsigned<Floats>>;
 
 /// A value for each lane in every row: states, or weights.
 struct LaneRows {
@@ -90,7 +90,7 @@ class LaneScales {
 
 /// The bits of x's parts, in the upper halves of the words: each is the first eight digits of what the ones before
 /// leave, of which three times eight are all. Not a number where x is none or infinite.
-HWY_INLINE void take_parts(Vector x, Words (&bits)[float_parts]) {
+HWY_INLINE void take_parts(Vector x, PairWords (&bits)[float_parts]) {
   HWY_UNROLL(float_parts)
   for (int part = 0; part + 1 < float_parts; ++part) {
     bits[part] = hn::And(hn::BitCast(pair_words, x), hn::Set(pair_words, 0xffff0000U));
@@ -100,19 +100,19 @@ HWY_INLINE void take_parts(Vector x, Words (&bits)[float_parts]) {
 }
 
 /// Two times 16 bits of each.
-HWY_INLINE void store_words(Words values, std::uint16_t* to) {
+HWY_INLINE void store_words(PairWords values, std::uint16_t* to) {
   hn::Store(values, pair_words, static_cast<std::uint32_t*>(static_cast<void*>(to)));
 }
 
 /// The upper halves of two entries side by side.
-HWY_INLINE Words paired(Words first, Words second) {
+HWY_INLINE PairWords paired(PairWords first, PairWords second) {
   return hn::Or(hn::ShiftRight<16>(first), hn::And(second, hn::Set(pair_words, 0xffff0000U)));
 }
 
 /// One vector of lanes of a pair of entries, as all their parts. Blocks of parts lie unit_blocks apart.
 HWY_INLINE void store_pair(Vector first, Vector second, std::uint16_t* to) {
-  Words a[float_parts];
-  Words b[float_parts];
+  PairWords a[float_parts];
+  PairWords b[float_parts];
   take_parts(first, a);
   take_parts(second, b);
   for (int part = 0; part < float_parts; ++part)
@@ -149,7 +149,7 @@ inline void pack_columns(const LaneRows& values, const float* scales, std::uint1
 
 /// Of two vectors the lower and the upper halves, element by element in turn.
 template <class Tag>
-HWY_INLINE void interleave(Tag tag, Words& a, Words& b) {
+HWY_INLINE void interleave(Tag tag, PairWords& a, PairWords& b) {
   const auto first = hn::BitCast(tag, a);
   const auto second = hn::BitCast(tag, b);
   a = hn::BitCast(pair_words, hn::InterleaveLower(tag, first, second));
@@ -157,7 +157,7 @@ HWY_INLINE void interleave(Tag tag, Words& a, Words& b) {
 }
 
 /// Four by four pairs of entries in each quarter of the vectors change places.
-HWY_INLINE void transpose_quarters(Words (&v)[4]) {
+HWY_INLINE void transpose_quarters(PairWords (&v)[4]) {
   const hn::Repartition<std::uint64_t, hn::RebindToUnsigned<Floats>> doubles;
   interleave(pair_words, v[0], v[1]);
   interleave(pair_words, v[2], v[3]);
@@ -185,14 +185,14 @@ struct EntryOrder {
 };
 
 /// Four columns of a panel as pairs.
-HWY_INLINE Words load_pairs(const std::uint16_t* columns) {
+HWY_INLINE PairWords load_pairs(const std::uint16_t* columns) {
   static constexpr PairOrder order(0, 1);
-  return Words{_mm512_permutexvar_epi16(_mm512_load_si512(order.place), _mm512_load_si512(columns))};
+  return PairWords{_mm512_permutexvar_epi16(_mm512_load_si512(order.place), _mm512_load_si512(columns))};
 }
 
-HWY_INLINE Words load_pairs(const float* columns) {
+HWY_INLINE PairWords load_pairs(const float* columns) {
   static constexpr PairOrder order(1, 2);
-  return Words{_mm512_permutex2var_epi16(_mm512_load_si512(columns), _mm512_load_si512(order.place),
+  return PairWords{_mm512_permutex2var_epi16(_mm512_load_si512(columns), _mm512_load_si512(order.place),
                                          _mm512_load_si512(columns + 2 * panel_rows))};
 }
 
@@ -209,7 +209,7 @@ struct RowOrder {
 /// A panel's rows for one step, of whose entries there are `count`, a multiple of 8.
 template <class T>
 HWY_INLINE void pack_step(const T* panel, Index count, std::uint16_t* to) {
-  Words pairs[2][4];
+  PairWords pairs[2][4];
   for (Index half = 0; half < 2; ++half) {
     HWY_UNROLL(4)
     for (Index i = 0; i < 4; ++i) {

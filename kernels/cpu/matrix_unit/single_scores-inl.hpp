@@ -83,7 +83,7 @@ class SingleUnitScores {
 
  private:
   void take(Index lane, Index k, float x) {
-    Words bits[float_parts];
+    PairWords bits[float_parts];
     take_parts(hn::Set(floats, x), bits);
     for (int part = 0; part < float_parts; ++part) {
       const auto value = std::bit_cast<float>(hn::GetLane(bits[part]) & 0xffff0000U);

@@ -12,6 +12,7 @@
 #endif
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/cpu/engine/threads.hpp"
@@ -78,7 +79,8 @@ class CandidateReader {
   /// nothing is read out; null: no more than the best one.
   CandidateReader(const Field& field, const PackedMatrix& contents, const KernelSize& size, float cutoff,
                   const RankingSize* best)
-      : CandidateReader(field, contents, size, cutoff, best, PatternBlocks(contents, size.shares)) {}
+      : CandidateReader(field, contents, size, cutoff, best, PatternBlocks(contents, size.shares),
+                        bytes_of(field, contents, best)) {}
 
   void start(const Tile& tile) {
     lanes_ = tile.lanes;
@@ -171,14 +173,21 @@ class CandidateReader {
   }
 
   CandidateReader(const Field& field, const PackedMatrix& contents, const KernelSize& size, float cutoff,
-                  const RankingSize* best, const PatternBlocks& blocks)
+                  const RankingSize* best, const PatternBlocks& blocks, const BytePatterns* bytes)
       : contents_(contents),
-        readout_(contents, size.width, blocks.block),
+        readout_(contents, bytes, size.width, blocks.block),
         reads_out_(best == nullptr),
         blocks_(blocks) {
     finders_.reserve(static_cast<std::size_t>(size.shares));
     for (int share = 0; share < size.shares; ++share)
       finders_.emplace_back(field, FinderSize{.width = size.width, .room = blocks.room, .reach = cutoff, .best = best});
+  }
+
+  /// The contents as bytes, if weights, which are 1 at most then, are to be read out so.
+  static const BytePatterns* bytes_of(const Field& field, const PackedMatrix& contents, const RankingSize* best) {
+    if constexpr (std::is_same_v<Use, SoftmaxUse> && std::is_same_v<Field, SoftmaxField>)
+      if (best == nullptr && &contents == &field.patterns && reads_bytes(field)) return &field.bytes;
+    return nullptr;
   }
 
   void join_maxima() {

@@ -2,7 +2,8 @@
 //
 // Blocks of patterns end at fixed patterns, and each block's sum is added to those before without loss: there may be
 // millions of terms. Within a block the sum is one chain, whatever the strips it is made in; a pattern that is there
-// for another lane's sake has weight 0 here, and adding 0 changes no bit.
+// for another lane's sake has weight 0 here, and adding 0 changes no bit. Where patterns are bytes a block's sums are
+// integers, which no order changes.
 
 #if defined(ATTRACTOR_CPU_CANDIDATE_READOUT_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef ATTRACTOR_CPU_CANDIDATE_READOUT_INL
@@ -13,9 +14,11 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "kernels/cpu/simd/decoded_panels-inl.hpp"
+#include "kernels/cpu/softmax/byte_readout-inl.hpp"
 #include "kernels/cpu/softmax/candidates-inl.hpp"
 #include "kernels/cpu/softmax/lane_candidates.hpp"
 #include "kernels/cpu/softmax/lane_terms-inl.hpp"
@@ -26,17 +29,20 @@ namespace attractor::cpu::HWY_NAMESPACE {
 
 class CandidateReadout {
  public:
-  /// `pattern_block`: patterns that are summed apart.
-  CandidateReadout(const PackedMatrix& contents, Index width, Index pattern_block)
+  /// `pattern_block`: patterns that are summed apart. `bytes`: the contents as bytes, whose sums are to be integers; or
+  /// null.
+  CandidateReadout(const PackedMatrix& contents, const BytePatterns* bytes, Index width, Index pattern_block)
       : contents_(contents),
         width_(width),
         pattern_block_(pattern_block),
         offsets_(static_cast<std::size_t>(detail::sizes().readout_strip)),
         rows_(contents, detail::sizes().readout_strip, block_rows),
         chain_(AlignedFloats::unset(contents.padded_columns() * block_lanes())),
-        terms_(contents, width, std::min(pattern_block, contents.padded_rows())),
+        terms_(contents, width, std::min(pattern_block, contents.padded_rows()), bytes != nullptr),
         sum_(AlignedFloats::unset(contents.padded_columns() * width)),
-        rest_(AlignedFloats::unset(contents.padded_columns() * width)) {}
+        rest_(AlignedFloats::unset(contents.padded_columns() * width)) {
+    if (bytes != nullptr) bytes_.emplace(*bytes);
+  }
 
   /// `lanes`: of the tile in use.
   void start(Index lanes) {
@@ -95,9 +101,11 @@ class CandidateReadout {
       next_[i] = end;
       if (first == end) continue;
       has_terms[i] =
-          LaneTerms::are_few(LaneTerms::count(candidates[i], first, end), end - first, contents_.padded_columns());
+          terms_.are_few(LaneTerms::count(candidates[i], first, end), end - first, contents_.padded_columns());
       if (has_terms[i])
         terms_.add(candidates[i], first, end, lane);
+      else if (bytes_)
+        add_bytes(lane, candidates[i], first, end);
       else
         add_rows(lane, candidates[i], first, end);
       any |= has_terms[i];
@@ -134,6 +142,16 @@ class CandidateReadout {
           }
     }
     for (Index lane = 0; lane < lanes_; lane += block_lanes()) started_[block_of(lane)] |= has_terms[block_of(lane)];
+  }
+
+  void add_bytes(Index lane, const Candidates& candidates, Index first, Index end) {
+    bytes_->sum(candidates, first, end);
+    for (Index row = 0; row < contents_.padded_columns(); row += block_rows) {
+      Block block;
+      bytes_->load(row, block);
+      add_sum(row, lane, block);
+    }
+    started_[block_of(lane)] = true;
   }
 
   /// Strips are short, so that their weights stay in the first-level cache while all columns pass.
@@ -201,6 +219,7 @@ class CandidateReadout {
   std::vector<Index> offsets_;              ///< where the rows of a strip's patterns start
   RowColumns rows_;                         ///< the rows themselves
   AlignedFloats chain_;                     ///< a block's sum so far [padded columns × block_lanes]
+  std::optional<ByteReadout> bytes_;        ///< where the sums are integers
   LaneTerms terms_;                         ///< of a block of patterns
   AlignedFloats sum_;                       ///< of the blocks so far [padded columns × width],
   AlignedFloats rest_;                      ///< and what its rounding left

@@ -15,6 +15,7 @@
 
 #include "kernels/cpu/simd/decoded_panels-inl.hpp"
 #include "kernels/cpu/simd/take_apart-inl.hpp"
+#include "kernels/cpu/softmax/byte_patterns.hpp"
 #include "kernels/cpu/softmax/candidates-inl.hpp"
 #include "kernels/cpu/softmax/lane_candidates.hpp"
 #include "kernels/sizes.hpp"
@@ -24,12 +25,14 @@ namespace attractor::cpu::HWY_NAMESPACE {
 
 /// Σ p c of a block of patterns, for lanes that differ in their terms. Rows of patterns, which lie in panels, are laid
 /// out strip by strip, once for all lanes; a lane's sum is one chain in the order of the patterns, as if nothing were
-/// left out.
+/// left out. Or it is an integer, which two chains hold: of weights in units, see byte_patterns.hpp, the upper 13 bits,
+/// and the lower 14 with a sign, of which no sum of most_byte_patterns is more than 2²³.
 class LaneTerms {
  public:
-  /// `most`: patterns of a block.
-  LaneTerms(const PackedMatrix& contents, Index width, Index most)
+  /// `most`: patterns of a block. `integers`: all entries are −1, 0 or 1, and sums are to be integers.
+  LaneTerms(const PackedMatrix& contents, Index width, Index most, bool integers)
       : contents_(contents),
+        integers_(integers),
         most_(most),
         chunk_(std::min(most_vectors, vectors_of(contents.padded_columns())) * vector_lanes()),
         strip_(std::min(padded(detail::sizes().readout_strip), contents.padded_rows())),
@@ -37,7 +40,8 @@ class LaneTerms {
         used_(static_cast<std::size_t>(most / group + 2)),
         group_rows_(contents, 1, chunk_),
         rows_(strip_ * chunk_),
-        sums_(AlignedFloats::unset(width * chunk_)) {
+        sums_(AlignedFloats::unset(width * chunk_)),
+        lower_sums_(AlignedFloats::unset(integers ? width * chunk_ : 0)) {
     if (!terms_) throw std::bad_alloc();
   }
 
@@ -45,11 +49,12 @@ class LaneTerms {
   [[nodiscard]] Index chunk() const { return chunk_; }
 
   /// Whether reading out term by term costs less than row by row. In cycles: a row of a block of lanes takes as many as
-  /// there are columns, at two multiply-adds each; a term must be found, and takes nine loads for eight vectors.
-  [[nodiscard]] static bool are_few(Index terms, Index rows, Index columns) {
-    const auto term_cost =
-        detail::sizes().term_cost + 9.0F / 16.0F * static_cast<float>(columns) / static_cast<float>(vector_lanes());
-    return static_cast<float>(terms) * term_cost <= static_cast<float>(rows * columns);
+  /// there are columns, at two multiply-adds each; a term must be found, and takes nine loads for eight vectors. As
+  /// integers rows take half of that, and terms two multiply-adds for each load.
+  [[nodiscard]] bool are_few(Index terms, Index rows, Index columns) const {
+    const float vectors = static_cast<float>(columns) / static_cast<float>(vector_lanes());
+    const float term_cost = detail::sizes().term_cost * (integers_ ? 1.5F : 1.0F) + (integers_ ? 1.0F : 9.0F / 16.0F) * vectors;
+    return static_cast<float>(terms) * term_cost <= static_cast<float>(rows * columns) * (integers_ ? 0.5F : 1.0F);
   }
 
   /// How many weights of the candidates [first, end) aren't 0.
@@ -99,7 +104,12 @@ class LaneTerms {
       if (lay_out(from, to, column, columns))
         for (Index lane = 0; lane < lanes_; ++lane)
           if (has_terms(lane, to))
-            with_vectors<most_vectors>(vectors, [&]<Index count>() HWY_ATTR { add_terms<count>(lane, from, to); });
+            with_vectors<most_vectors>(vectors, [&]<Index count>() HWY_ATTR {
+              if (integers_)
+                add_integers<count>(lane, from, to);
+              else
+                add_terms<count>(lane, from, to);
+            });
       from = to;
     }
   }
@@ -257,7 +267,51 @@ class LaneTerms {
     next_[static_cast<std::size_t>(lane)] = term;
   }
 
+  /// The same where sums are integers; the last terms leave the whole sums in the upper ones' place, rounded once.
+  template <Index vectors>
+  HWY_INLINE void add_integers(Index lane, Index first, Index end_pattern) {
+    const float* const rows = rows_.data() - first / group * group * chunk_;
+    float* const chain = sums_.data() + lane * chunk_;
+    float* const lower_chain = lower_sums_.data() + lane * chunk_;
+    const Term* const last = end(lane);
+    const Term* term = next_[static_cast<std::size_t>(lane)];
+    Vector upper[std::size_t{vectors}];
+    Vector lower[std::size_t{vectors}];
+    for (Index v = 0; v < vectors; ++v) {
+      const bool starts = term == begin(lane);
+      upper[v] = starts ? hn::Zero(floats) : hn::Load(floats, chain + v * vector_lanes());
+      lower[v] = starts ? hn::Zero(floats) : hn::Load(floats, lower_chain + v * vector_lanes());
+    }
+    do {
+      const Vector weight = hn::Set(floats, term->weight);
+      const Vector upper_units = to_integer(hn::Mul(weight, hn::Set(floats, 0x1p-14F / weight_unit)));
+      const Vector left = hn::NegMulAdd(upper_units, hn::Set(floats, 0x1p14F), hn::Mul(weight, hn::Set(floats, 1.0F / weight_unit)));
+      const Vector lower_units = to_integer(left);
+      const float* const row = rows + term->pattern * chunk_;
+      HWY_UNROLL(8)
+      for (Index v = 0; v < vectors; ++v) {
+        const Vector entries = hn::Load(floats, row + v * vector_lanes());
+        upper[v] = hn::MulAdd(entries, upper_units, upper[v]);
+        lower[v] = hn::MulAdd(entries, lower_units, lower[v]);
+      }
+    } while (++term != last && term->pattern < end_pattern);
+    const bool ends = term == last;
+    for (Index v = 0; v < vectors; ++v) {
+      const Vector sum = hn::Mul(hn::MulAdd(upper[v], hn::Set(floats, 0x1p14F), lower[v]), hn::Set(floats, weight_unit));
+      hn::Store(ends ? sum : upper[v], floats, chain + v * vector_lanes());
+      hn::Store(lower[v], floats, lower_chain + v * vector_lanes());
+    }
+    next_[static_cast<std::size_t>(lane)] = term;
+  }
+
+  /// The nearest integer, of what is at most 2²².
+  static HWY_INLINE Vector to_integer(Vector value) {
+    const Vector large = hn::Set(floats, 0x1.8p23F);
+    return hn::Sub(hn::Add(value, large), large);
+  }
+
   const PackedMatrix& contents_;
+  bool integers_;
   Index most_;
   Index chunk_;
   Index lanes_ = 0;
@@ -270,6 +324,7 @@ class LaneTerms {
   RowColumns group_rows_;                    ///< those of one of them
   AlignedFloats rows_;                       ///< a strip's patterns, a chunk of columns each, then zeros
   AlignedFloats sums_;                       ///< [width × chunk]
+  AlignedFloats lower_sums_;                 ///< the same, of integers' lower parts
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE
