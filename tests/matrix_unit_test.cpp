@@ -16,6 +16,7 @@
 #include <attractor/attractor.hpp>
 
 #include "core/reference/relaxation.hpp"
+#include "kernels/cpu/matrix_unit/byte_products.hpp"
 #include "kernels/cpu/matrix_unit/matrix_unit.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/results.hpp"
@@ -265,6 +266,159 @@ TEST_P(MatrixUnitTest, PatternsThatItDoesNotTakeComeAndGo) {
 }
 
 /// Steps reach into several chunks and lanes are taken by newcomers, for there are more queries than lanes.
+/// Entries of −1, 0 and 1.
+Matrix<float> random_signs(Index rows, Index columns, Rng& rng) {
+  Matrix<float> result(rows, columns);
+  for (Index i = 0; i < result.size(); ++i) result.data()[i] = static_cast<float>(rng() % 3) - 1.0F;
+  return result;
+}
+
+/// One step: the readouts.
+Matrix<float> step(const Memory& memory, View queries) {
+  return Relaxer(memory, {.halting = fixed_steps(), .max_steps = 1, .threads = 1}).relax(queries).states;
+}
+
+/// Σ p a at double precision.
+std::vector<double> readout(View patterns, std::span<const float> query, double beta) {
+  std::vector<double> scores(static_cast<std::size_t>(patterns.rows));
+  for (Index p = 0; p < patterns.rows; ++p)
+    for (Index k = 0; k < patterns.columns; ++k)
+      scores[static_cast<std::size_t>(p)] +=
+          beta * static_cast<double>(patterns(p, k)) * static_cast<double>(query[static_cast<std::size_t>(k)]);
+  const double largest = *std::max_element(scores.begin(), scores.end());
+  double normaliser = 0.0;
+  std::vector<double> sums(static_cast<std::size_t>(patterns.columns));
+  for (Index p = 0; p < patterns.rows; ++p) {
+    const double weight = std::exp(scores[static_cast<std::size_t>(p)] - largest);
+    normaliser += weight;
+    for (std::size_t k = 0; k < sums.size(); ++k)
+      sums[k] += weight * static_cast<double>(patterns(p, static_cast<Index>(k)));
+  }
+  for (double& sum : sums) sum /= normaliser;
+  return sums;
+}
+
+/// How far readouts in units may be off. A score is off by δ: as in energy_bound, and by its own roundings and that of
+/// its distance from the largest. So is a weight, relatively, and by those of the exponential, 1.2·2⁻²³; of shares of
+/// them that add up to 1 twice the largest such error remains. Weights in units add half a unit each to sums of at
+/// least 1, and sums are rounded once for each block of patterns, which are three here at most, and three times at the
+/// end.
+double readout_bound(View patterns, std::span<const float> query, double beta) {
+  double size = 0.0;
+  for (const float x : query) size += std::abs(static_cast<double>(x));
+  const double roundings = 3.0 * std::ceil(static_cast<double>(patterns.columns) / 32.0) + 17.0;
+  const double score = 0x1p-24 * (roundings + 6.0) * beta * size;
+  return 2.0 * (score + 1.2 * 0x1p-23) + 0x1p-28 * static_cast<double>(patterns.rows) + 6.0 * 0x1p-24;
+}
+
+TEST_P(MatrixUnitTest, ReadoutsInUnitsAreTheOracles) {
+  constexpr Shape wide_and_deep[] = {{2049, 5}, {1030, 65}, {64, 129}};
+  std::vector<Shape> all(std::begin(shapes), std::end(shapes));
+  all.insert(all.end(), std::begin(wide_and_deep), std::end(wide_and_deep));
+  for (const Shape& shape : all)
+    for (const float sharpness : {0.01F, 0.3F, 3.0F}) {
+      const float beta = sharpness / std::sqrt(static_cast<float>(shape.dimension));
+      const Matrix<float> patterns = random_signs(shape.patterns, shape.dimension, rng_);
+      const Matrix<float> queries = noisy_copies(patterns, 40, 0.1F, 4.0F, rng_);
+      const Matrix<float> states = step(memory_of(patterns, options_with(beta)), queries);
+      for (Index b = 0; b < 40; ++b) {
+        const std::vector<double> expected = readout(patterns, row_of(queries, b), static_cast<double>(beta));
+        const double bound = readout_bound(patterns, row_of(queries, b), static_cast<double>(beta));
+        for (Index k = 0; k < shape.dimension; ++k)
+          ASSERT_NEAR(static_cast<double>(states(b, k)), expected[static_cast<std::size_t>(k)], bound)
+              << "P=" << shape.patterns << " D=" << shape.dimension << " beta=" << beta << " query " << b;
+      }
+    }
+}
+
+/// The largest sums there may be are exact.
+TEST_P(MatrixUnitTest, ReadoutsOfEqualPatternsAreThese) {
+  const Matrix<float> one = random_bipolar(1, 40, rng_);
+  Matrix<float> patterns(2500, 40);
+  for (Index p = 0; p < patterns.rows(); ++p) std::copy_n(one.row(0), 40, patterns.row(p));
+  const Memory memory = memory_of(patterns, options_with(0.1F));
+  const Matrix<float> queries = noisy_copies(one, 40, 0.1F, 1.0F, rng_);
+  for (const float term_cost : {0.0F, 1e9F}) {
+    detail::Sizes sizes = detail::sizes();
+    sizes.term_cost = term_cost;
+    const SizesScope scope(sizes);
+    for (const Index count : {1, 40}) {
+      const Matrix<float> states = step(memory, queries.view().slice(0, count));
+      for (Index b = 0; b < count; ++b)
+        EXPECT_TRUE(same_bits(states.view().slice(b, 1), one.view())) << count << " queries, " << term_cost;
+    }
+  }
+}
+
+/// Row by row or term by term, in strips of any size, by any unit of bytes.
+TEST_P(MatrixUnitTest, ReadoutsInUnitsAreTheSameHoweverTheyAreSummed) {
+  const cpu::ByteUnit own = cpu::byte_unit();
+  for (const Shape& shape : {Shape{1, 1}, Shape{63, 33}, Shape{300, 65}, Shape{1030, 40}})
+    for (const float beta : {0.02F, 0.3F}) {
+      const Matrix<float> patterns = random_signs(shape.patterns, shape.dimension, rng_);
+      const Matrix<float> queries = noisy_copies(patterns, 67, 0.1F, 3.0F, rng_);
+      const Memory memory = memory_of(patterns, options_with(beta));
+      const Matrix<float> expected = step(memory, queries);
+      for (const cpu::ByteUnit unit : {cpu::ByteUnit::plain, cpu::ByteUnit::vectors, cpu::ByteUnit::tiles}) {
+        if (unit != cpu::ByteUnit::plain && unit > cpu::best_byte_unit()) continue;
+        cpu::byte_unit() = unit;
+        for (const float term_cost : {0.0F, 1e9F})
+          for (const Index steps : {1, 4}) {
+            detail::Sizes sizes = detail::sizes();
+            sizes.term_cost = term_cost;
+            sizes.readout_steps = steps;
+            const SizesScope scope(sizes);
+            EXPECT_TRUE(same_bits(step(memory, queries).view(), expected.view()))
+                << "P=" << shape.patterns << " D=" << shape.dimension << " beta=" << beta << " unit "
+                << static_cast<int>(unit) << " " << term_cost << " " << steps;
+          }
+      }
+      cpu::byte_unit() = own;
+    }
+}
+
+TEST_P(MatrixUnitTest, ReadoutsOfQueriesThatAreNotNumbersHarmNoOthers) {
+  const Matrix<float> patterns = random_signs(300, 40, rng_);
+  const Memory memory = memory_of(patterns, options_with(0.2F));
+  Matrix<float> queries = noisy_copies(patterns, 40, 0.1F, 3.0F, rng_);
+  const Matrix<float> before = step(memory, queries);
+  queries(3, 5) = std::numeric_limits<float>::quiet_NaN();
+  queries(20, 0) = std::numeric_limits<float>::infinity();
+  for (const float term_cost : {0.0F, 1e9F}) {
+    detail::Sizes sizes = detail::sizes();
+    sizes.term_cost = term_cost;
+    const SizesScope scope(sizes);
+    const Relaxation after = Relaxer(memory, {.halting = fixed_steps(), .max_steps = 1, .threads = 1}).relax(queries);
+    for (Index b = 0; b < 40; ++b)
+      if (b == 3 || b == 20)
+        EXPECT_EQ(after.status[static_cast<std::size_t>(b)], Status::diverged) << b;
+      else
+        EXPECT_TRUE(same_bits(after.states.view().slice(b, 1), before.view().slice(b, 1))) << b;
+  }
+}
+
+/// Patterns that aren't signs come and go.
+TEST_P(MatrixUnitTest, PatternsWithOtherEntriesThanSignsComeAndGo) {
+  const Matrix<float> signs = random_signs(70, 20, rng_);
+  Matrix<float> others = random_signs(3, 20, rng_);
+  others(1, 19) = 2.0F;
+  const Matrix<float> queries = noisy_copies(signs, 40, 0.1F, 2.0F, rng_);
+  const ModernHopfieldOptions options = options_with(0.2F);
+  Memory memory = memory_of(signs, options);
+  step(memory, queries);
+
+  memory.imprint(others);
+  EXPECT_TRUE(same_bits(step(memory, queries).view(), step(memory_of(stack(signs, others), options), queries).view()));
+  memory.forget(std::vector<Index>{0, 71});
+  const Matrix<float> left =
+      stack(signs.view().slice(1, 69), stack(others.view().slice(0, 1), others.view().slice(2, 1)));
+  EXPECT_TRUE(same_bits(step(memory, queries).view(), step(memory_of(left, options), queries).view()));
+  memory.forget(std::vector<Index>{69, 70});
+  memory.imprint(signs.view().slice(0, 1));
+  const Matrix<float> moved = stack(signs.view().slice(1, 69), signs.view().slice(0, 1));
+  EXPECT_TRUE(same_bits(step(memory, queries).view(), step(memory_of(moved, options), queries).view()));
+}
+
 TEST_P(MatrixUnitTest, QueriesOfFactoredMemoriesAreTheSameAloneAndInBatches) {
   for (const Shape& shape : shapes)
     for (const FactoredCase& factored : factored_cases) {
@@ -399,6 +553,26 @@ TEST(UnitEmulationTest, IsTheProcessorsUnitForFactoredMemories) {
 }
 
 /// What these tests are about happens: the unit's sums are not those of vectors.
+TEST(UnitEmulationTest, ReadsOutInUnitsWhereItSuits) {
+  if (cpu::best_byte_unit() == cpu::ByteUnit::none) GTEST_SKIP() << "this processor multiplies no bytes";
+  Rng rng(14);
+  const auto differs = [&](const Matrix<float>& patterns) {
+    const UnitScope scope(MatrixUnit::emulated);
+    const Matrix<float> queries = noisy_copies(patterns, 40, 0.5F, 3.0F, rng);
+    const Memory memory = memory_of(patterns, options_with(0.1F));
+    const Matrix<float> in_units = step(memory, queries);
+    const cpu::ByteUnit own = cpu::byte_unit();
+    cpu::byte_unit() = cpu::ByteUnit::none;
+    const Matrix<float> in_floats = step(memory, queries);
+    cpu::byte_unit() = own;
+    return !same_bits(in_units.view(), in_floats.view());
+  };
+  Matrix<float> signs = random_signs(100, 40, rng);
+  EXPECT_TRUE(differs(signs));
+  signs(99, 39) = 2.0F;
+  EXPECT_FALSE(differs(signs));
+}
+
 TEST(UnitEmulationTest, IsInUseWhereItSuits) {
   Rng rng(4);
   const Matrix<float> bipolar = random_bipolar(64, 100, rng);

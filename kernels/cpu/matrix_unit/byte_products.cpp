@@ -43,7 +43,8 @@ void multiply_plainly(const ByteProduct& product) {
         std::int32_t* const sums = sums_of(product, row_block, column_block) + i * product.stride;
         std::fill_n(sums, byte_rows, 0);
         for (Index step = 0; step < product.steps; ++step)
-          add_row<Byte>(rows_of(product, row_block, step) + i * byte_entries, columns_of(product, column_block, step), sums);
+          add_row<Byte>(rows_of(product, row_block, step) + i * byte_entries, columns_of(product, column_block, step),
+                        sums);
       }
 }
 
@@ -73,9 +74,8 @@ ATTRACTOR_VNNI void add_half(const ByteProduct& product, Index row_block, Index 
 #pragma GCC unroll 8
   for (Index i = 0; i < rows; ++i)
     for (auto& sum : sums[i])
-      sum = product.unsigned_columns
-                ? _mm512_setzero_si512()
-                : _mm512_set1_epi32(-excess * product.row_sums[row_block * byte_rows + first + i]);
+      sum = product.unsigned_columns ? _mm512_setzero_si512()
+                                     : _mm512_set1_epi32(-excess * product.row_sums[row_block * byte_rows + first + i]);
   for (Index step = 0; step < product.steps; ++step) {
     const std::int8_t* const row = rows_of(product, row_block, step) + first * byte_entries;
     for (Index k = 0; k < byte_entries; k += 4) {
@@ -155,7 +155,8 @@ ATTRACTOR_AMX void add_rows(const ByteProduct& product, Index row_block) {
   Index column_block = 0;
   for (; column_block + 2 <= product.column_blocks; column_block += 2)
     add_tiles<unsigned_columns, row_blocks, 2>(product, row_block, column_block);
-  if (column_block < product.column_blocks) add_tiles<unsigned_columns, row_blocks, 1>(product, row_block, column_block);
+  if (column_block < product.column_blocks)
+    add_tiles<unsigned_columns, row_blocks, 1>(product, row_block, column_block);
 }
 
 template <bool unsigned_columns>

@@ -193,7 +193,7 @@ HWY_INLINE PairWords load_pairs(const std::uint16_t* columns) {
 HWY_INLINE PairWords load_pairs(const float* columns) {
   static constexpr PairOrder order(1, 2);
   return PairWords{_mm512_permutex2var_epi16(_mm512_load_si512(columns), _mm512_load_si512(order.place),
-                                         _mm512_load_si512(columns + 2 * panel_rows))};
+                                             _mm512_load_si512(columns + 2 * panel_rows))};
 }
 
 /// Where pairs of a row lie in what transpose_quarters makes of a step's halves: those of rows below 4, or of the

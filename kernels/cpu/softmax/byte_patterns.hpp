@@ -1,11 +1,11 @@
 #pragma once
 
-/// Readouts whose sums are integers: patterns of −1, 0 and 1 times weights in units of 2⁻²⁷ of the largest. However they
-/// are summed the bits are the same.
+/// Readouts whose sums are integers: patterns of −1, 0 and 1 times weights in units of 2⁻²⁷ of the largest. However
+/// they are summed the bits are the same.
 ///
-/// A weight is off by half a unit, 2⁻²⁸, at most. The sum of all weights is at least 1: readouts of P patterns are off by
-/// P·2⁻²⁸ at most from those of the weights themselves, times what their entries are at most, 1; that is less than the
-/// P·2⁻²⁵ that a chain of P float sums may be off by. Sums of block after block are rounded once each.
+/// A weight is off by half a unit, 2⁻²⁸, at most. The sum of all weights is at least 1: readouts of P patterns are off
+/// by P·2⁻²⁸ at most from those of the weights themselves, times what their entries are at most, 1; that is less than
+/// the P·2⁻²⁵ that a chain of P float sums may be off by. Sums of block after block are rounded once each.
 
 #include "kernels/cpu/engine/field.hpp"
 #include "kernels/cpu/matrix_unit/byte_products.hpp"
@@ -20,8 +20,8 @@ inline constexpr float weight_unit = 0x1p-27F;
 /// Patterns whose sums floats hold in two parts of 14 bits, see lane_terms-inl.hpp.
 inline constexpr Index most_byte_patterns = 1024;
 
-/// Makes the patterns that have come or moved since bytes, where the matrix unit takes them and all entries are −1, 0 or
-/// 1.
+/// Makes the patterns that have come or moved since bytes, where the matrix unit takes them and all entries are −1, 0
+/// or 1.
 ///
 /// Complexity: O(D) for each of these. @throws std::bad_alloc
 void update_byte_patterns(SoftmaxField& field);

@@ -19,8 +19,8 @@ namespace attractor::cpu::HWY_NAMESPACE {
 
 /// Whether kernels of this instruction set read these patterns out so.
 inline bool reads_bytes(const SoftmaxField& field) {
-  return has_matrix_unit() && byte_unit() != ByteUnit::none &&
-         detail::sizes().pattern_block <= most_byte_patterns && field.bytes.cover(field.patterns.rows());
+  return has_matrix_unit() && byte_unit() != ByteUnit::none && detail::sizes().pattern_block <= most_byte_patterns &&
+         field.bytes.cover(field.patterns.rows());
 }
 
 /// The words' lowest bytes, side by side in the first of them, the next ones in the second …
@@ -28,9 +28,9 @@ HWY_INLINE void take_bytes_apart(PairWords (&words)[4]) {
   const PairWords even_bytes = hn::Set(pair_words, 0x00FF00FFU);
   const PairWords lower_half = hn::Set(pair_words, 0x0000FFFFU);
   const PairWords even[2] = {hn::IfVecThenElse(even_bytes, words[0], hn::ShiftLeft<8>(words[1])),
-                         hn::IfVecThenElse(even_bytes, words[2], hn::ShiftLeft<8>(words[3]))};
+                             hn::IfVecThenElse(even_bytes, words[2], hn::ShiftLeft<8>(words[3]))};
   const PairWords odd[2] = {hn::IfVecThenElse(even_bytes, hn::ShiftRight<8>(words[0]), words[1]),
-                        hn::IfVecThenElse(even_bytes, hn::ShiftRight<8>(words[2]), words[3])};
+                            hn::IfVecThenElse(even_bytes, hn::ShiftRight<8>(words[2]), words[3])};
   words[0] = hn::IfVecThenElse(lower_half, even[0], hn::ShiftLeft<16>(even[1]));
   words[1] = hn::IfVecThenElse(lower_half, odd[0], hn::ShiftLeft<16>(odd[1]));
   words[2] = hn::IfVecThenElse(lower_half, hn::ShiftRight<16>(even[0]), even[1]);
@@ -173,8 +173,8 @@ class ByteReadout {
     for (Index chunk = 0; chunk < neurons_; chunk += byte_entries) {
       const std::int8_t* patterns[byte_entries];
       for (Index k = 0; k < byte_entries; ++k)
-        patterns[k] =
-            first + k < end ? patterns_.bytes.data() + candidates.pattern(first + k) * neurons_ + chunk : nothing_.data();
+        patterns[k] = first + k < end ? patterns_.bytes.data() + candidates.pattern(first + k) * neurons_ + chunk
+                                      : nothing_.data();
       gather_neurons(patterns, to + chunk / byte_rows * block_step, block_step);
     }
   }
@@ -189,10 +189,10 @@ class ByteReadout {
           words[i] = first + k + i < end ? units(candidates.value(first + k + i, v)) : hn::Zero(pair_words);
         take_bytes_apart(words);
         const Index lane = v * vector_lanes();
-        std::int32_t* const own =
-            to + lane / byte_rows * digits * block_step + k / 4 * byte_rows + lane % byte_rows;
+        std::int32_t* const own = to + lane / byte_rows * digits * block_step + k / 4 * byte_rows + lane % byte_rows;
         HWY_UNROLL(4)
-        for (Index i = 0; i < digits; ++i) hn::Store(hn::BitCast(Integers(), words[i]), Integers(), own + i * block_step);
+        for (Index i = 0; i < digits; ++i)
+          hn::Store(hn::BitCast(Integers(), words[i]), Integers(), own + i * block_step);
       }
   }
 
@@ -222,8 +222,8 @@ class ByteReadout {
   }
 
   const BytePatterns& patterns_;
-  Index strip_;    ///< steps of candidates that are multiplied at a time
-  Index neurons_;  ///< in whole steps
+  Index strip_;                          ///< steps of candidates that are multiplied at a time
+  Index neurons_;                        ///< in whole steps
   AlignedArray<std::int8_t> rows_;       ///< [neurons/byte_rows][steps] blocks of a strip
   AlignedArray<std::int32_t> columns_;   ///< [column_blocks][steps] blocks of a strip
   AlignedArray<std::int32_t> products_;  ///< [neurons × column_blocks · byte_rows]

@@ -140,21 +140,51 @@ class CandidateReader {
   [[nodiscard]] Index pattern_block() const { return blocks_.block; }
   [[nodiscard]] Index block_count() const { return (contents_.rows() + blocks_.block - 1) / blocks_.block; }
 
-  /// Adds the weights of the candidates [first, end) to their lanes' sums, in the order of the patterns.
-  void add_weights(Index lane, const Candidates& candidates, Index first, Index end) {
-    using Doubles = hn::CappedTag<double, 8>;
-    constexpr Doubles doubles;
-    constexpr hn::Rebind<float, Doubles> halves;
-    constexpr std::size_t parts = block_vectors * hn::MaxLanes(Floats()) / hn::MaxLanes(doubles);
-    const auto step = static_cast<Index>(hn::Lanes(doubles));
-    double* const to = normaliser_.data() + lane;
-    hn::Vec<Doubles> sums[parts];
-    for (std::size_t i = 0; i < parts; ++i) sums[i] = hn::Load(doubles, to + static_cast<Index>(i) * step);
-    for (Index row = first; row < end; ++row)
+  /// Whether readouts are sums of integers, of weights in units.
+  [[nodiscard]] bool sums_are_integers() const { return readout_.sums_are_integers(); }
+
+  /// The sums of a block of lanes, to which weights are added in the order of the patterns.
+  class WeightSums {
+   public:
+    HWY_INLINE WeightSums(const CandidateReader& reader, Index lane) {
       for (std::size_t i = 0; i < parts; ++i)
-        sums[i] = hn::Add(
-            sums[i], hn::PromoteTo(doubles, hn::Load(halves, candidates.values(row) + static_cast<Index>(i) * step)));
-    for (std::size_t i = 0; i < parts; ++i) hn::Store(sums[i], doubles, to + static_cast<Index>(i) * step);
+        sums_[i] = hn::Load(doubles, reader.normaliser_.data() + lane + static_cast<Index>(i) * step());
+    }
+
+    /// Those of a row of candidates.
+    HWY_INLINE void add(const float* weights) {
+      HWY_UNROLL(8)
+      for (std::size_t i = 0; i < parts; ++i)
+        sums_[i] =
+            hn::Add(sums_[i], hn::PromoteTo(doubles, hn::Load(halves, weights + static_cast<Index>(i) * step())));
+    }
+
+    HWY_INLINE void add(const Vector (&weights)[block_vectors]) {
+      alignas(64) float row[std::size_t{block_vectors} * hn::MaxLanes(Floats())];
+      for (int v = 0; v < block_vectors; ++v) hn::Store(weights[v], floats, row + v * vector_lanes());
+      add(row);
+    }
+
+    HWY_INLINE void store(CandidateReader& reader, Index lane) const {
+      for (std::size_t i = 0; i < parts; ++i)
+        hn::Store(sums_[i], doubles, reader.normaliser_.data() + lane + static_cast<Index>(i) * step());
+    }
+
+   private:
+    using Doubles = hn::CappedTag<double, 8>;
+    static constexpr Doubles doubles{};
+    static constexpr hn::Rebind<float, Doubles> halves{};
+    static constexpr std::size_t parts = block_vectors * hn::MaxLanes(Floats()) / hn::MaxLanes(doubles);
+    static HWY_INLINE Index step() { return static_cast<Index>(hn::Lanes(doubles)); }
+
+    hn::Vec<Doubles> sums_[parts];
+  };
+
+  /// Adds the weights of the candidates [first, end) to their lanes' sums.
+  void add_weights(Index lane, const Candidates& candidates, Index first, Index end) {
+    WeightSums sums(*this, lane);
+    for (Index row = first; row < end; ++row) sums.add(candidates.values(row));
+    sums.store(*this, lane);
   }
 
   const PackedMatrix& contents_;

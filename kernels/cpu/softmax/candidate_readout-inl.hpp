@@ -50,6 +50,8 @@ class CandidateReadout {
     started_.fill(false);
   }
 
+  [[nodiscard]] bool sums_are_integers() const { return bytes_.has_value(); }
+
   /// Adds the candidates of the blocks of lanes, or of single lanes, which come after all before.
   template <class List>
   void add(const std::vector<List>& candidates) {

@@ -53,7 +53,8 @@ class LaneTerms {
   /// integers rows take half of that, and terms two multiply-adds for each load.
   [[nodiscard]] bool are_few(Index terms, Index rows, Index columns) const {
     const float vectors = static_cast<float>(columns) / static_cast<float>(vector_lanes());
-    const float term_cost = detail::sizes().term_cost * (integers_ ? 1.5F : 1.0F) + (integers_ ? 1.0F : 9.0F / 16.0F) * vectors;
+    const float term_cost =
+        detail::sizes().term_cost * (integers_ ? 1.5F : 1.0F) + (integers_ ? 1.0F : 9.0F / 16.0F) * vectors;
     return static_cast<float>(terms) * term_cost <= static_cast<float>(rows * columns) * (integers_ ? 0.5F : 1.0F);
   }
 
@@ -285,7 +286,8 @@ class LaneTerms {
     do {
       const Vector weight = hn::Set(floats, term->weight);
       const Vector upper_units = to_integer(hn::Mul(weight, hn::Set(floats, 0x1p-14F / weight_unit)));
-      const Vector left = hn::NegMulAdd(upper_units, hn::Set(floats, 0x1p14F), hn::Mul(weight, hn::Set(floats, 1.0F / weight_unit)));
+      const Vector left =
+          hn::NegMulAdd(upper_units, hn::Set(floats, 0x1p14F), hn::Mul(weight, hn::Set(floats, 1.0F / weight_unit)));
       const Vector lower_units = to_integer(left);
       const float* const row = rows + term->pattern * chunk_;
       HWY_UNROLL(8)
@@ -297,7 +299,8 @@ class LaneTerms {
     } while (++term != last && term->pattern < end_pattern);
     const bool ends = term == last;
     for (Index v = 0; v < vectors; ++v) {
-      const Vector sum = hn::Mul(hn::MulAdd(upper[v], hn::Set(floats, 0x1p14F), lower[v]), hn::Set(floats, weight_unit));
+      const Vector sum =
+          hn::Mul(hn::MulAdd(upper[v], hn::Set(floats, 0x1p14F), lower[v]), hn::Set(floats, weight_unit));
       hn::Store(ends ? sum : upper[v], floats, chain + v * vector_lanes());
       hn::Store(lower[v], floats, lower_chain + v * vector_lanes());
     }

@@ -84,8 +84,10 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
   /// that a block's negligible weights are the same whatever is weighed at a time.
   template <class Watch>
   HWY_INLINE void weigh(Index lane, Candidates& candidates, const Watch& watch) {
-    weigh_blocks(candidates, [&](Index first, Index end, Index kept)
-                                 HWY_ATTR { return weigh(lane, candidates, first, end, kept, watch); });
+    weigh_blocks(candidates, [&](Index first, Index end, Index kept) HWY_ATTR {
+      if (this->sums_are_integers()) return weigh_in_units(lane, candidates, first, end, kept, watch);
+      return weigh(lane, candidates, first, end, kept, watch);
+    });
   }
 
   /// The same of a single lane. Nobody watches.
@@ -136,6 +138,33 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
       }
       return !hn::AllTrue(floats, hn::Eq(any, hn::Zero(floats)));  // NaN is a weight, too.
     });
+  }
+
+  /// The same where weights are read out in units: at once those go that come to none, which are more than those whose
+  /// sum is negligible. All are summed.
+  template <class Watch>
+  HWY_INLINE Index weigh_in_units(Index lane, Candidates& candidates, Index first, Index end, Index to,
+                                  const Watch& watch) {
+    Vector origin[block_vectors];
+    for (int v = 0; v < block_vectors; ++v)
+      origin[v] = finite(hn::Load(floats, maximum_.data() + lane + v * vector_lanes()));
+    const Vector least = hn::Set(floats, -cutoff_);
+    const Vector half_unit = hn::Set(floats, 0.5F * weight_unit);
+    typename Base::WeightSums sums(*this, lane);
+    const Index kept =
+        candidates.move_kept(first, end, to, [&](Index pattern, Vector(&values)[block_vectors]) HWY_ATTR {
+          auto any = hn::Gt(least, least);
+          for (int v = 0; v < block_vectors; ++v) {
+            watch(pattern, lane + v * vector_lanes(), values[v]);
+            const Vector distance = hn::Sub(values[v], origin[v]);
+            values[v] = hn::IfThenZeroElse(hn::Le(distance, least), exp_near_zero(distance));  // NaN counts.
+            any = hn::Or(any, hn::Not(hn::Le(values[v], half_unit)));
+          }
+          sums.add(values);
+          return !hn::AllFalse(floats, any);
+        });
+    sums.store(*this, lane);
+    return kept;
   }
 
   /// The same of a single lane, of whose patterns a vector is weighed at a time.
