@@ -397,6 +397,22 @@ TEST_P(MatrixUnitTest, ReadoutsOfQueriesThatAreNotNumbersHarmNoOthers) {
   }
 }
 
+/// More patterns than are kept as the unit reads them.
+TEST_P(MatrixUnitTest, QueriesOfManyPatternsAreTheSameAloneAndInBatches) {
+  const Matrix<float> patterns = random_signs(8300, 65, rng_);
+  const Matrix<float> queries = noisy_copies(patterns, 35, 0.1F, 3.0F, rng_);
+  const Memory memory = memory_of(patterns, options_with(0.1F));
+  const Matrix<float> all = step(memory, queries);
+  for (const Index b : {0, 34}) {
+    EXPECT_TRUE(same_bits(step(memory, queries.view().slice(b, 1)).view(), all.view().slice(b, 1))) << b;
+    const std::vector<double> expected = readout(patterns, row_of(queries, b), static_cast<double>(0.1F));
+    for (Index k = 0; k < 65; ++k)
+      EXPECT_NEAR(static_cast<double>(all(b, k)), expected[static_cast<std::size_t>(k)],
+                  readout_bound(patterns, row_of(queries, b), static_cast<double>(0.1F)) + 0x1p-24 * 9.0)
+          << b;
+  }
+}
+
 /// Patterns that aren't signs come and go.
 TEST_P(MatrixUnitTest, PatternsWithOtherEntriesThanSignsComeAndGo) {
   const Matrix<float> signs = random_signs(70, 20, rng_);

@@ -86,51 +86,56 @@ TEST_P(ByteProductTest, IsExact) {
   const auto random_byte = [&] {
     return static_cast<std::int8_t>(std::clamp(static_cast<int>(rng() % 400) - 200, -127, 127));
   };
-  for (const Index steps : {1, 2, 5})
-    for (const Index row_blocks : {1, 2, 5})
-      for (const Index column_blocks : {1, 2, 3}) {
-        const Index depth = steps * cpu::byte_entries;
-        Matrix<std::int8_t> rows(row_blocks * cpu::byte_rows, depth);
-        Matrix<std::int8_t> columns(column_blocks * cpu::byte_rows, depth);
-        for (Index i = 0; i < rows.size(); ++i) rows.data()[i] = random_byte();
-        for (Index i = 0; i < columns.size(); ++i) columns.data()[i] = random_byte();
-        std::vector<std::int8_t> bytes(static_cast<std::size_t>(rows.size()));
-        std::vector<std::int32_t> sums(static_cast<std::size_t>(rows.rows()));
-        std::vector<std::int32_t> words(static_cast<std::size_t>(columns.size() / 4));
-        for (Index i = 0; i < rows.rows(); ++i)
-          for (Index k = 0; k < depth; ++k) {
-            const Index block = i / cpu::byte_rows * steps + k / cpu::byte_entries;
-            bytes[static_cast<std::size_t>(block * cpu::byte_block + i % cpu::byte_rows * cpu::byte_entries +
-                                           k % cpu::byte_entries)] = rows(i, k);
-            sums[static_cast<std::size_t>(i)] += rows(i, k);
-          }
-        for (Index j = 0; j < columns.rows(); ++j)
-          for (Index k = 0; k < depth; ++k) {
-            const Index block = j / cpu::byte_rows * steps + k / cpu::byte_entries;
-            auto& word = words[static_cast<std::size_t>(
-                block * cpu::word_block + k % cpu::byte_entries / 4 * cpu::byte_rows + j % cpu::byte_rows)];
-            const auto byte = static_cast<std::uint32_t>(static_cast<std::uint8_t>(columns(j, k)));
-            word =
-                static_cast<std::int32_t>(static_cast<std::uint32_t>(word) | byte << 8U * static_cast<unsigned>(k % 4));
-          }
-        const Index stride = columns.rows() + cpu::byte_rows;
-        std::vector<std::int32_t> found(static_cast<std::size_t>(rows.rows() * stride), -1);
-        const ScreenScope scope(1.0F, GetParam());
-        cpu::multiply({.rows = bytes.data(),
-                       .row_sums = sums.data(),
-                       .columns = words.data(),
-                       .steps = steps,
-                       .row_blocks = row_blocks,
-                       .column_blocks = column_blocks,
-                       .to = found.data(),
-                       .stride = stride});
-        for (Index i = 0; i < rows.rows(); ++i)
-          for (Index j = 0; j < columns.rows(); ++j) {
-            std::int32_t expected = 0;
-            for (Index k = 0; k < depth; ++k) expected += std::int32_t{rows(i, k)} * columns(j, k);
-            ASSERT_EQ(found[static_cast<std::size_t>(i * stride + j)], expected) << i << ' ' << j;
-          }
-      }
+  for (const bool unsigned_columns : {false, true})
+    for (const Index steps : {1, 2, 5})
+      for (const Index row_blocks : {1, 2, 5})
+        for (const Index column_blocks : {1, 2, 3}) {
+          const Index depth = steps * cpu::byte_entries;
+          Matrix<std::int8_t> rows(row_blocks * cpu::byte_rows, depth);
+          Matrix<std::int8_t> columns(column_blocks * cpu::byte_rows, depth);
+          for (Index i = 0; i < rows.size(); ++i) rows.data()[i] = random_byte();
+          for (Index i = 0; i < columns.size(); ++i) columns.data()[i] = random_byte();
+          const auto column = [&](Index j, Index k) {
+            return unsigned_columns ? static_cast<std::uint8_t>(columns(j, k)) : std::int32_t{columns(j, k)};
+          };
+          std::vector<std::int8_t> bytes(static_cast<std::size_t>(rows.size()));
+          std::vector<std::int32_t> sums(static_cast<std::size_t>(rows.rows()));
+          std::vector<std::int32_t> words(static_cast<std::size_t>(columns.size() / 4));
+          for (Index i = 0; i < rows.rows(); ++i)
+            for (Index k = 0; k < depth; ++k) {
+              const Index block = i / cpu::byte_rows * steps + k / cpu::byte_entries;
+              bytes[static_cast<std::size_t>(block * cpu::byte_block + i % cpu::byte_rows * cpu::byte_entries +
+                                             k % cpu::byte_entries)] = rows(i, k);
+              sums[static_cast<std::size_t>(i)] += rows(i, k);
+            }
+          for (Index j = 0; j < columns.rows(); ++j)
+            for (Index k = 0; k < depth; ++k) {
+              const Index block = j / cpu::byte_rows * steps + k / cpu::byte_entries;
+              auto& word = words[static_cast<std::size_t>(
+                  block * cpu::word_block + k % cpu::byte_entries / 4 * cpu::byte_rows + j % cpu::byte_rows)];
+              const auto byte = static_cast<std::uint32_t>(static_cast<std::uint8_t>(columns(j, k)));
+              word = static_cast<std::int32_t>(static_cast<std::uint32_t>(word) |
+                                               byte << 8U * static_cast<unsigned>(k % 4));
+            }
+          const Index stride = columns.rows() + cpu::byte_rows;
+          std::vector<std::int32_t> found(static_cast<std::size_t>(rows.rows() * stride), -1);
+          const ScreenScope scope(1.0F, GetParam());
+          cpu::multiply({.rows = bytes.data(),
+                         .row_sums = unsigned_columns ? nullptr : sums.data(),
+                         .columns = words.data(),
+                         .steps = steps,
+                         .row_blocks = row_blocks,
+                         .column_blocks = column_blocks,
+                         .to = found.data(),
+                         .stride = stride,
+                         .unsigned_columns = unsigned_columns});
+          for (Index i = 0; i < rows.rows(); ++i)
+            for (Index j = 0; j < columns.rows(); ++j) {
+              std::int32_t expected = 0;
+              for (Index k = 0; k < depth; ++k) expected += std::int32_t{rows(i, k)} * column(j, k);
+              ASSERT_EQ(found[static_cast<std::size_t>(i * stride + j)], expected) << i << ' ' << j;
+            }
+        }
 }
 
 INSTANTIATE_TEST_SUITE_P(, ByteProductTest, testing::ValuesIn(byte_units()),

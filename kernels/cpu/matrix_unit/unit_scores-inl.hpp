@@ -31,7 +31,9 @@ class UnitScores {
       : patterns_(patterns),
         panels_(patterns),
         steps_(steps_of(patterns.padded_columns())),
-        rows_(window / unit_span * row_span_size()),
+        keeps_(patterns.padded_rows() * patterns.padded_columns() <= most_kept),
+        rows_(AlignedArray<std::uint16_t>::unset(spans_of(keeps_ ? patterns.padded_rows() : window) * row_span_size())),
+        packed_(spans_of(keeps_ ? patterns.padded_rows() : window)),
         columns_(most_lanes / unit_span * steps_ * float_parts * unit_blocks * unit_block),
         scores_(window * most_lanes),
         single_(detail::sizes().single_lanes, steps_, patterns.has_floats()) {}
@@ -47,7 +49,7 @@ class UnitScores {
   /// The similarities of a pattern and the next ones of its panel for a lane and the next ones: those of a pattern lie
   /// most_lanes behind those of the one before. They stay until others are asked for.
   HWY_INLINE const float* from(const Tile& tile, Index pattern, Index lane) {
-    if (pattern < first_ || pattern >= end_) multiply_from(tile, pattern / panel_rows * panel_rows);
+    if (pattern < first_ || pattern >= end_) multiply_from(tile, pattern / unit_span * unit_span);
     return scores_.data() + (pattern - first_) * most_lanes + lane;
   }
 
@@ -64,6 +66,11 @@ class UnitScores {
   /// before it is read.
   static constexpr Index window = 128;
 
+  /// Entries of patterns that are kept as the unit reads them: 1 MiB for each thread.
+  static constexpr Index most_kept = Index{1} << 19;
+
+  static Index spans_of(Index rows) { return (rows + unit_span - 1) / unit_span; }
+
   /// Of what is packed for a span of patterns.
   [[nodiscard]] Index row_span_size() const { return steps_ * unit_blocks * unit_block; }
 
@@ -71,8 +78,9 @@ class UnitScores {
     if (lane_blocks_ == 0) pack_lanes(tile);
     first_ = pattern;
     end_ = std::min(pattern + window, patterns_.padded_rows());
-    for (Index row = first_; row < end_; row += panel_rows) pack(row);
-    multiply({.rows = rows_.data(),
+    const Index kept = keeps_ ? 0 : first_;
+    for (Index row = first_; row < end_; row += unit_span) pack_span(row, (row - kept) / unit_span);
+    multiply({.rows = rows_.data() + (first_ - kept) / unit_span * row_span_size(),
               .columns = columns_.data(),
               .row_steps = steps_,
               .steps = steps_,
@@ -88,10 +96,17 @@ class UnitScores {
     pack_columns(states_of(tile), scales_.data(), columns_.data());
   }
 
+  /// A span of patterns, unless it is there.
+  HWY_INLINE void pack_span(Index pattern, Index place) {
+    if (packed_[place] != 0) return;
+    const Index end = std::min(pattern + unit_span, patterns_.padded_rows());
+    std::uint16_t* const to = rows_.data() + place * row_span_size();
+    for (Index row = pattern; row < end; row += panel_rows) pack(row, to + (row - pattern) * unit_entries);
+    packed_[place] = keeps_ ? 1 : 0;
+  }
+
   /// A panel.
-  void pack(Index pattern) {
-    const Index at = pattern - first_;
-    std::uint16_t* const to = rows_.data() + at / unit_span * row_span_size() + at % unit_span * unit_entries;
+  void pack(Index pattern, std::uint16_t* to) {
     if (patterns_.storage() == PatternStorage::bfloat16 && patterns_.centre() == nullptr)
       pack_rows(patterns_.halves() + pattern / panel_rows * patterns_.panel_size(), patterns_.padded_columns(), to);
     else
@@ -101,7 +116,9 @@ class UnitScores {
   const PackedMatrix& patterns_;
   PanelWindow panels_;
   Index steps_;
+  bool keeps_;  ///< all patterns that have been packed, which are few
   AlignedArray<std::uint16_t> rows_;
+  AlignedArray<std::uint8_t> packed_;  ///< [spans] 1: it is kept
   AlignedArray<std::uint16_t> columns_;
   AlignedFloats scores_;
   LaneScales scales_;
