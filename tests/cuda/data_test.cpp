@@ -12,7 +12,6 @@
 #include <attractor/error.hpp>
 
 #include "kernels/cuda/device/resources.hpp"
-#include "kernels/cuda/softmax/softmax_scan.hpp"
 #include "tests/cuda/support_data.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/sizes_scope.hpp"
@@ -338,19 +337,27 @@ TEST(CudaShutdownTest, StaticRelaxersGoQuietly) {
         << kind.name;
 }
 
-TEST(CudaSoftmaxTest, StatesTooLongForOneScanRelaxByProducts) {
-  constexpr int dimension = 2501;
-  ASSERT_FALSE(cuda::softmax_scan_fits(dimension));
+class CudaLongStatesTest : public testing::TestWithParam<int> {};
+
+TEST_P(CudaLongStatesTest, RelaxByProducts) {
+  const int dimension = GetParam();
   Rng rng(84);
   for (const Index count : {6, 2500}) {
     const Matrix<float> patterns = random_gaussian(count, dimension, rng);
     const Matrix<float> contents = random_gaussian(count, 7, rng);
     const Matrix<float> queries = noisy_copies(patterns, 5, 0.1F, 1.0F, rng);
-    expect_close_to_the_host(Memory::modern_hopfield(Device::cuda(), patterns, {.beta = 0.01F}), queries);
+    const Memory memory = Memory::modern_hopfield(Device::cuda(), patterns, {.beta = 0.01F});
+    expect_close_to_the_host(memory, queries);
     expect_close_to_the_host(
         Memory::modern_hopfield(Device::cuda(), patterns, {.beta = 0.01F, .contents = contents.view()}), queries);
+    const Relaxer relaxer(memory, {.max_steps = 3});
+    EXPECT_TRUE(same_row(relaxer.relax(queries), 4, relaxer.relax(queries.view().slice(4, 1)), 0))
+        << "depends on its batch";
   }
 }
+
+// Longer than what tensor cores scan, and than what is scanned as floats.
+INSTANTIATE_TEST_SUITE_P(Dimensions, CudaLongStatesTest, testing::Values(300, 2501));
 
 TEST(CudaSoftmaxTest, ManyPatternsAreScannedInParts) {
   Rng rng(85);

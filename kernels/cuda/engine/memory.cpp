@@ -7,8 +7,6 @@
 #include <attractor/error.hpp>
 
 #include "kernels/cuda/device/capacity.hpp"
-#include "kernels/cuda/softmax/softmax_scan.hpp"
-#include "kernels/cuda/softmax/tensor_scan.hpp"
 #include "kernels/log_prior.hpp"
 
 namespace attractor::cuda {
@@ -44,13 +42,11 @@ HalfMatrix upload_halves(MatrixView<const float> matrix, bool is_resident, const
   return !is_resident && has_tensor_cores() ? HalfMatrix(matrix, purpose) : HalfMatrix();
 }
 
-/// For scores that are dot products: of states that tensor cores scan, or that no scan takes.
-HalfMatrix upload_halves(MatrixView<const float> matrix, const SoftmaxTerms& terms, int dimension,
-                         const std::string& purpose) {
+/// For scores that are dot products.
+HalfMatrix upload_halves(MatrixView<const float> matrix, const SoftmaxTerms& terms, const std::string& purpose) {
   const bool by_products =
       terms.similarity == Similarity::dot && std::holds_alternative<SoftmaxSeparation>(terms.separation);
-  const bool by_tensors = has_tensor_scan(dimension) || (has_tensor_cores() && !softmax_scan_fits(dimension));
-  return by_products && by_tensors ? HalfMatrix(matrix, purpose) : HalfMatrix();
+  return by_products && has_tensor_cores() ? HalfMatrix(matrix, purpose) : HalfMatrix();
 }
 
 /// Scratch for contents at the end of a relaxation of a pointwise memory.
@@ -272,9 +268,8 @@ DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns,
   DeviceArray<float> centres;
   if (std::any_of(vectors.centre.begin(), vectors.centre.end(), [](float value) { return value != 0.0F; }))
     centres = upload_neurons(vectors.centre, matrix, "the memory's centre");
-  const int dimension = matrix.columns;
-  HalfMatrix pattern_halves = upload_halves(patterns, terms, dimension, "the memory's patterns in halves");
-  HalfMatrix content_halves = upload_halves(contents, terms, dimension, "the memory's contents in halves");
+  HalfMatrix pattern_halves = upload_halves(patterns, terms, "the memory's patterns in halves");
+  HalfMatrix content_halves = upload_halves(contents, terms, "the memory's contents in halves");
   return {device, StreamedSoftmax{.patterns = std::move(matrix),
                                   .scale = upload(vectors.scale, "the memory's scales of scores"),
                                   .offset = upload(vectors.offset, "the memory's offsets of scores"),

@@ -8,6 +8,7 @@
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/softmax/softmax_chunks.hpp"
 #include "kernels/cuda/softmax/softmax_scan.hpp"
+#include "kernels/cuda/softmax/tensor_scan.hpp"
 #include "kernels/cuda/streamed/ordered_product.hpp"
 #include "kernels/cuda/streamed/product.hpp"
 #include "kernels/cuda/streamed/readout.cuh"
@@ -311,8 +312,11 @@ void add_terms(const StreamedSoftmax& memory, SoftmaxReadout& readout) {
 /// Whether scores are products of states and patterns, times β and with offsets.
 bool takes_plain_products(const StreamedSoftmax& memory) { return memory.terms.similarity == Similarity::dot; }
 
+/// States that are too long for tensor cores' scan are multiplied on them, which takes less than a scan of floats.
 bool is_scanned(const StreamedSoftmax& memory) {
-  return takes_plain_products(memory) && softmax_scan_fits(memory.patterns.columns);
+  const int dimension = memory.patterns.columns;
+  const bool multiplied = memory.pattern_halves.data.size() > 0 && !has_tensor_scan(dimension);
+  return takes_plain_products(memory) && !multiplied && softmax_scan_fits(dimension);
 }
 
 HalfMatrixView halves_of(const StreamedSoftmax& memory, const DeviceMatrix& contents) {
