@@ -45,7 +45,9 @@ struct Sizes {
   Index scratch_bytes = Index{512} << 20;  ///< of a streamed memory, about, whatever the number of queries
   Index most_slots = 8192;  ///< queries in flight: they fill any device's products, more make the end of a call longer
   Index least_slots = 64;   ///< however long their rows are
-  Index part_terms = 2048;  ///< of overlaps that are summed apart on tensor cores. Cuts sums.
+  /// Columns of a linear memory's matrix from which on it is multiplied on tensor cores, by so many. Cuts sums.
+  Index tensor_columns = 64;
+  Index part_terms = 2048;      ///< of overlaps that are summed apart on tensor cores. Cuts sums.
   Index product_blocks = 64;    ///< of a product on tensor cores that fill a device, about: else smaller ones make it
   Index softmax_chunk = 1024;   ///< patterns scored at a time where scores are kept, a multiple of 4. Cuts sums.
   Index split_patterns = 1024;  ///< patterns that are worth a split of a softmax scan. Cuts sums.

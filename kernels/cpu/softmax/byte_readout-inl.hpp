@@ -23,18 +23,27 @@ inline bool reads_bytes(const SoftmaxField& field) {
          field.bytes.cover(field.patterns.rows());
 }
 
+/// Bits of `yes` where the mask's are set, else of `no`. A single number's IfVecThenElse goes by the mask's sign.
+HWY_INLINE PairWords select_bits(PairWords mask, PairWords yes, PairWords no) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Or(hn::And(mask, yes), hn::AndNot(mask, no));
+#else
+  return hn::IfVecThenElse(mask, yes, no);
+#endif
+}
+
 /// The words' lowest bytes, side by side in the first of them, the next ones in the second …
 HWY_INLINE void take_bytes_apart(PairWords (&words)[4]) {
   const PairWords even_bytes = hn::Set(pair_words, 0x00FF00FFU);
   const PairWords lower_half = hn::Set(pair_words, 0x0000FFFFU);
-  const PairWords even[2] = {hn::IfVecThenElse(even_bytes, words[0], hn::ShiftLeft<8>(words[1])),
-                             hn::IfVecThenElse(even_bytes, words[2], hn::ShiftLeft<8>(words[3]))};
-  const PairWords odd[2] = {hn::IfVecThenElse(even_bytes, hn::ShiftRight<8>(words[0]), words[1]),
-                            hn::IfVecThenElse(even_bytes, hn::ShiftRight<8>(words[2]), words[3])};
-  words[0] = hn::IfVecThenElse(lower_half, even[0], hn::ShiftLeft<16>(even[1]));
-  words[1] = hn::IfVecThenElse(lower_half, odd[0], hn::ShiftLeft<16>(odd[1]));
-  words[2] = hn::IfVecThenElse(lower_half, hn::ShiftRight<16>(even[0]), even[1]);
-  words[3] = hn::IfVecThenElse(lower_half, hn::ShiftRight<16>(odd[0]), odd[1]);
+  const PairWords even[2] = {select_bits(even_bytes, words[0], hn::ShiftLeft<8>(words[1])),
+                             select_bits(even_bytes, words[2], hn::ShiftLeft<8>(words[3]))};
+  const PairWords odd[2] = {select_bits(even_bytes, hn::ShiftRight<8>(words[0]), words[1]),
+                            select_bits(even_bytes, hn::ShiftRight<8>(words[2]), words[3])};
+  words[0] = select_bits(lower_half, even[0], hn::ShiftLeft<16>(even[1]));
+  words[1] = select_bits(lower_half, odd[0], hn::ShiftLeft<16>(odd[1]));
+  words[2] = select_bits(lower_half, hn::ShiftRight<16>(even[0]), even[1]);
+  words[3] = select_bits(lower_half, hn::ShiftRight<16>(odd[0]), odd[1]);
 }
 
 /// Patterns of a step, as rows of bytes that lie anywhere, byte_entries of each from the pointers on: they become the

@@ -8,6 +8,7 @@
 
 #include "kernels/cuda/device/capacity.hpp"
 #include "kernels/log_prior.hpp"
+#include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -37,9 +38,10 @@ DeviceContents upload_contents(const ContentViews& contents, const DeviceMatrix&
                           : upload_neurons(contents.diagonal, rows, "the diagonal of the memory's weights")};
 }
 
-/// For the products of linear memories, but those that are in shared memory.
+/// For the products of linear memories, but those that are in shared memory or small.
 HalfMatrix upload_halves(MatrixView<const float> matrix, bool is_resident, const std::string& purpose) {
-  return !is_resident && has_tensor_cores() ? HalfMatrix(matrix, purpose) : HalfMatrix();
+  const bool is_small = matrix.columns < detail::sizes().tensor_columns;
+  return !is_resident && !is_small && has_tensor_cores() ? HalfMatrix(matrix, purpose) : HalfMatrix();
 }
 
 /// For scores that are dot products.
