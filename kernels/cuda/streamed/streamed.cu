@@ -323,6 +323,12 @@ HalfMatrixView halves_of(const StreamedSoftmax& memory, const DeviceMatrix& cont
   return (&contents == &memory.patterns ? memory.pattern_halves : memory.content_halves).view();
 }
 
+/// Of patterns that take two halves the products of the lower ones are left out, which would part scores that are equal
+/// as floats: only states that are too long for a scan are multiplied so.
+HalfMatrixView score_halves(const StreamedSoftmax& memory) {
+  return memory.pattern_halves.exact || !is_scanned(memory) ? memory.pattern_halves.view() : HalfMatrixView();
+}
+
 ScoreOffsets offsets_of(const StreamedSoftmax& memory) { return {memory.offset.data(), memory.log_prior.data()}; }
 
 /// Of scores that are products or distances so far.
@@ -694,7 +700,7 @@ void launch_scores(const StreamedSoftmax& memory, const ScoreJob& job, cudaStrea
   else if (memory.terms.similarity == Similarity::squared_distance)
     launch_ordered_squares(product, stream);
   else
-    multiply_transposed({.floats = product, .halves = memory.pattern_halves.view().from(job.begin)}, stream);
+    multiply_transposed({.floats = product, .halves = score_halves(memory).from(job.begin)}, stream);
   launch_memory_terms(memory, job, stream);
 }
 
