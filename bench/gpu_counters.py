@@ -157,6 +157,13 @@ def is_product(kernel):
     return "multiply_by_tensors" in kernel["name"] or "add_parts_kernel" in kernel["name"]
 
 
+def by_multiply_add(kernels, work):
+    """Cells of a table: what kernels take, and how well."""
+    return (f"| {total(kernels, 'thread_instructions') / work['multiply_adds']:.3f} "
+            f"| {total(kernels, 'tensor_flops') / 2 / work['multiply_adds']:.2f} | {100 * lanes(kernels):.1f} % "
+            f"| {bank_conflicts(kernels)} |")
+
+
 def print_products(options):
     print("\n| memory | instructions per multiply-add | tensor multiply-adds | lanes active | bank conflicts"
           " | bytes per query and step |")
@@ -165,10 +172,8 @@ def print_products(options):
         work, kernels = run(options, case, 1)
         kernels = [kernel for kernel in kernels if is_product(kernel)]
         moved = total(kernels, "unique_read_bytes") + total(kernels, "unique_write_bytes")
-        print(f"| {case.name} "
-              f"| {total(kernels, 'thread_instructions') / work['multiply_adds']:.3f} "
-              f"| {total(kernels, 'tensor_flops') / 2 / work['multiply_adds']:.2f} | {100 * lanes(kernels):.1f} % "
-              f"| {bank_conflicts(kernels)} | {moved / work['queries'] / work['mean_steps']:.0f} |", flush=True)
+        print(f"| {case.name} {by_multiply_add(kernels, work)} {moved / work['queries'] / work['mean_steps']:.0f} |",
+              flush=True)
 
 
 def print_softmax(options):
@@ -177,10 +182,7 @@ def print_softmax(options):
     for case in SOFTMAX:
         work, kernels = run(options, case, 3)
         kernels = [kernel for kernel in kernels if "scan" in kernel["name"] and "cub::" not in kernel["name"]]
-        print(f"| {case.name} "
-              f"| {total(kernels, 'thread_instructions') / work['multiply_adds']:.3f} "
-              f"| {total(kernels, 'tensor_flops') / 2 / work['multiply_adds']:.2f} | {100 * lanes(kernels):.1f} % "
-              f"| {bank_conflicts(kernels)} |", flush=True)
+        print(f"| {case.name} {by_multiply_add(kernels, work)}", flush=True)
 
 
 def comparators(count):
