@@ -38,7 +38,7 @@ ATTRACTOR_EXPORT Sizes Sizes::tiny() {
           .most_slots = 11,
           .least_slots = 7,
           .part_terms = 32,
-          .product_blocks = 1,
+          .product_blocks = 4,
           .softmax_chunk = 8,
           .split_patterns = 8,
           .run_patterns = 32,

@@ -26,7 +26,7 @@ cpu::AlignedFloats for_neurons(const std::vector<float>& values) {
 }
 
 /// Nothing where there are none.
-cpu::AlignedFloats thresholds_of(const PointwiseForm& form, float factor = 1.0F) {
+cpu::AlignedFloats scaled_thresholds(const PointwiseForm& form, float factor = 1.0F) {
   if (form.thresholds.empty()) return {};
   std::vector<float> values(form.thresholds.begin(), form.thresholds.end());
   for (float& value : values) value *= factor;
@@ -37,13 +37,13 @@ cpu::Field make_field(const PointwiseForm& form) {
   if (form.evaluation == Evaluation::dense)
     return cpu::DenseField{.weights = cpu::PackedMatrix(weights(form)),
                            .resolution = {},
-                           .threshold = thresholds_of(form),
+                           .threshold = scaled_thresholds(form),
                            .scale = form.scale};
   return cpu::FactoredField{.factor = cpu::PackedMatrix(form.factor),
                             .diagonal = for_neurons(removed_diagonal(form.factor, form.self_coupling)),
                             .resolution = for_neurons(form.resolution),
-                            .threshold = thresholds_of(form),
-                            .linear_weights = thresholds_of(form, 2.0F / form.energy_scale),
+                            .threshold = scaled_thresholds(form),
+                            .linear_weights = scaled_thresholds(form, 2.0F / form.energy_scale),
                             .separation = form.separation,
                             .score_scale = form.score_scale,
                             .scale = form.scale,

@@ -13,9 +13,9 @@ endfunction()
 set(project ${CMAKE_CURRENT_LIST_DIR})
 set(options -G Ninja -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER})
 if(MODE STREQUAL subdirectory)
-  # Optimisation, debuggers and instruction sets are not what this tests.
+  # Optimisation, debuggers and instruction sets are not what this tests. Some users join units.
   list(APPEND options
-    -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS_DEBUG= -D BUILD_SHARED_LIBS=OFF -D ATTRACTOR_CUDA=OFF
+    -D CMAKE_UNITY_BUILD=ON -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS_DEBUG= -D BUILD_SHARED_LIBS=OFF -D ATTRACTOR_CUDA=OFF
     -D ATTRACTOR_WITHOUT_TARGETS=|HWY_AVX3|HWY_AVX2|HWY_SSE4)
 else()
   file(REMOVE_RECURSE ${WORK_DIR})
