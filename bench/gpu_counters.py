@@ -21,17 +21,18 @@ OUTCOME_SECTORS = 2  # the steps and the status of a query, scattered: a sector 
 
 class Case:
     def __init__(self, name, form, dimension, patterns, queries, noise, extra_energy, streamed=False,
-                 noisy_patterns=False):
+                 noisy_patterns=False, signs=False):
         # extra_energy: c of the halting efficiency, the share of a step that the last energy costs.
         self.name, self.form, self.dimension, self.patterns = name, form, dimension, patterns
         self.queries, self.noise, self.extra_energy, self.streamed = queries, noise, extra_energy, streamed
-        self.noisy_patterns = noisy_patterns
+        self.noisy_patterns, self.signs = noisy_patterns, signs
 
     def arguments(self):
         words = ["--form", self.form, "--dimension", self.dimension, "--patterns", self.patterns]
         words += ["--queries", self.queries, "--least-noise", self.noise[0], "--most-noise", self.noise[1]]
         words += ["--streamed"] if self.streamed else []
         words += ["--noisy-patterns"] if self.noisy_patterns else []
+        words += ["--signs"] if self.signs else []
         return [str(word) for word in words]
 
     def memory_floats(self):
@@ -45,6 +46,13 @@ RESIDENT = [
     Case("N = 256, P = 32", "factored", 256, 32, 2560, (0.2, 0.8), 0.5),
     Case("N = 128, dense", "dense", 128, 8, 3200, (0.4, 1.6), 1.0),
 ]
+SIGNS = [
+    Case("N = 128, P = 8", "factored", 128, 8, 1536, (0.2, 0.8), 1.0, signs=True),
+    Case("N = 256, P = 32", "factored", 256, 32, 1536, (0.2, 0.8), 1.0, signs=True),
+    Case("N = 512, P = 64", "factored", 512, 64, 1536, (0.2, 0.8), 1.0, signs=True),
+]
+BYTE_PRODUCTS = 2580  # multiply-adds in a clock of a multiprocessor of 9.0, by mma.sync
+SCHEDULERS = 4
 STREAMED = [
     Case("N = 512, P = 64", "factored", 512, 64, 24576, (0.2, 0.8), 1.0, True),
     Case("N = 512, dense", "dense", 512, 64, 24576, (0.2, 0.8), 1.0, True),
@@ -81,13 +89,14 @@ GRADIENT = [
 ]
 
 
-def run(options, case, fixed_steps=0):
+def run(options, case, fixed_steps=0, *more):
     """What gpu_work says of one run, and the counters of its kernels."""
     with tempfile.TemporaryDirectory() as folder:
         report = pathlib.Path(folder) / "counters.csv"
         command = shlex.split(options.launcher.format(report=report)) + [options.gpu_work] + case.arguments()
         if fixed_steps:
             command += ["--fixed-steps", str(fixed_steps)]
+        command += more
         work = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
         with report.open() as lines:
             kernels = [row for row in csv.DictReader(lines) if row["kind"] == "kernel"]
@@ -137,6 +146,26 @@ def print_resident(options):
               f"| {total(kernels, 'thread_instructions') / work['multiply_adds']:.2f} | {100 * lanes(kernels):.1f} % "
               f"| {bank_conflicts(kernels)} | {sectors(kernels) / least:.3f} "
               f"| {halting_efficiency(case, work, kernels, options):.3f} |", flush=True)
+
+
+def per_step(options, case, column, *more):
+    """What one more step takes of a query."""
+    def count(steps):
+        return total(run(options, case, steps, *more)[1], column)
+    return (count(12) - count(4)) / 8 / case.queries
+
+
+def print_signs(options):
+    print("\n| memory | thread instructions of a step | on floats | tensor multiply-adds over the least | clocks by issue"
+          " | by tensor cores | bank conflicts |")
+    print("|---|---|---|---|---|---|---|")
+    for case in SIGNS:
+        products = per_step(options, case, "tensor_flops") / 2
+        print(f"| {case.name} | {per_step(options, case, 'thread_instructions'):.0f} "
+              f"| {per_step(options, case, 'thread_instructions', '--as-floats'):.0f} "
+              f"| {products / (2 * case.dimension * case.patterns):.2f} "
+              f"| {per_step(options, case, 'warp_instructions') / SCHEDULERS:.1f} | {products / BYTE_PRODUCTS:.1f} "
+              f"| {bank_conflicts(run(options, case, 8)[1])} |", flush=True)
 
 
 def print_streamed(options):
@@ -258,7 +287,7 @@ def print_gradient(options):
               f"| {moved / least:.2f} | {1000 * moved / instructions:.1f} |", flush=True)
 
 
-TABLES = {"resident": print_resident, "streamed": print_streamed, "products": print_products, "softmax": print_softmax,
+TABLES = {"resident": print_resident, "signs": print_signs, "streamed": print_streamed, "products": print_products, "softmax": print_softmax,
           "adaptive": print_adaptive, "levels": print_levels, "gradient": print_gradient}
 
 

@@ -4,6 +4,8 @@
 #include <attractor/cuda.hpp>
 #include <attractor/fit.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <numeric>
 #include <string>
@@ -12,6 +14,7 @@
 #include "bench/support/queries.hpp"
 #include "bench/support/relaxation_timer.hpp"
 #include "bench/support/run_options.hpp"
+#include "kernels/sizes.hpp"
 
 namespace attractor::bench {
 namespace {
@@ -26,6 +29,8 @@ struct Job {
   float most_noise = 1.6F;
   bool streamed = false;
   bool noisy_patterns = false;
+  bool signs = false;
+  bool as_floats = false;
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
@@ -42,6 +47,8 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add("--most-noise", job.most_noise, "largest");
   options.add_flag("--noisy-patterns", job.noisy_patterns, "patterns that aren't ±1, which fp16 has exactly");
   options.add_flag("--streamed", job.streamed, "keep a linear memory out of shared memory");
+  options.add_flag("--signs", job.signs, "sign updates of queries of ±1");
+  options.add_flag("--as-floats", job.as_floats, "these as floats, as all others are");
   return options.parse(argc, argv);
 }
 
@@ -80,7 +87,10 @@ Matrix<float> make_queries(const Job& job, MatrixView<const float> patterns, Ran
     sets.push_back(noisy_queries(
         patterns, job.queries / levels,
         double{job.least_noise} + double{job.most_noise - job.least_noise} * level / (levels - 1), random));
-  return mixed_queries(sets, random).queries;
+  Matrix<float> queries = mixed_queries(sets, random).queries;
+  if (job.signs)
+    std::for_each(queries.data(), queries.data() + queries.size(), [](float& x) { x = std::copysign(1.0F, x); });
+  return queries;
 }
 
 /// β so small that the posterior of no pattern is negligible.
@@ -104,7 +114,8 @@ void run_relaxation(const Job& job) {
   const Memory memory = make_memory(job, patterns);
   const Matrix<float> queries = make_queries(job, patterns, random);
   RelaxerOptions options{.max_steps = 60};
-  if (!is_softmax(job)) options.update = tanh_update(0.5F);
+  if (!is_softmax(job)) options.update = job.signs ? sign_update() : tanh_update(0.5F);
+  if (job.as_floats) detail::sizes().packed_terms = 0;
   if (job.fixed_steps > 0) options = with_fixed_steps(options, job.fixed_steps);
   const Relaxer relaxer(memory, options);
   const std::unique_ptr<RelaxationTimer> timer = make_timer(memory.device(), queries);

@@ -59,6 +59,7 @@ function(attractor_add_cuda target)
     kernels/cuda/fit/cross_entropy.cpp
     kernels/cuda/fit/rank_gradient.cu
     kernels/cuda/fit/softmax_loss.cu
+    kernels/cuda/resident/bipolar.cu
     kernels/cuda/resident/resident.cu
     kernels/cuda/resident/resident_fit.cpp
     kernels/cuda/softmax/retrieval.cu

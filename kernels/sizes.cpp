@@ -34,6 +34,7 @@ ATTRACTOR_EXPORT Sizes Sizes::tiny() {
           .shared_cost = 1,
           .fit_parts = 2,
           .resident_blocks = 1,
+          .bipolar_warps = 1,
           .scratch_bytes = 8192,
           .most_slots = 11,
           .least_slots = 7,

@@ -34,7 +34,7 @@ struct Sizes {
   float exact_cost = 1.0F;              ///< of all exact scores, than which such a look has to cost less; 0: no look
   float level_cost = 1.0F;              ///< of scores by levels, times what is thought; 0: by any, and ∞: by none
   Index weighed_patterns = 16384;       ///< of other factored memories: bounds their weights likewise
-  Index packed_terms = Index{1} << 23;  ///< of a memory of ±1 whose states are bits, at most; 0: none are
+  Index packed_terms = Index{1} << 23;  ///< of a memory of ±1 whose states are bits, at most; 0: none are. CUDA too
   Index packed_span = 32768;            ///< its patterns that are added up in 16 bits, at most
   Index thread_cost = Index{1} << 17;   ///< multiply-adds worth a thread: ten microseconds, as long as waking it takes
   Index shared_cost = Index{1} << 21;   ///< of a step on a memory that is more than the caches of a processor hold
@@ -42,6 +42,7 @@ struct Sizes {
 
   // CUDA, relaxations.
   Index resident_blocks = Index{1} << 20;  ///< of a resident launch, if the device runs so many at the same time
+  Index bipolar_warps = 12;                ///< of a block that relaxes states of ±1 in integers, at most
   Index scratch_bytes = Index{512} << 20;  ///< of a streamed memory, about, whatever the number of queries
   Index most_slots = 8192;  ///< queries in flight: they fill any device's products, more make the end of a call longer
   Index least_slots = 64;   ///< however long their rows are

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "core/reference/relaxation.hpp"
+#include "kernels/cuda/resident/bipolar.hpp"
 #include "kernels/cuda/resident/resident.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/sizes_scope.hpp"
@@ -120,7 +121,7 @@ Results relax(const cuda::ResidentMemory& memory, const Rules& rules, MatrixView
   const cuda::DeviceArray<float> energies(count, "energies");
   const cuda::DeviceArray<Status> status(count, "status");
   const cuda::DeviceArray<float> trace(rules.trace ? count * static_cast<std::size_t>(rules.max_steps) : 0, "trace");
-  const cuda::DeviceArray<std::byte> workspace(cuda::resident_workspace_bytes, "workspace");
+  const cuda::DeviceArray<std::byte> workspace(cuda::resident_workspace_bytes(memory, b), "workspace");
   const cuda::Job job{.queries = {q.data() + spread.offset, b, d, stride},
                       .clamped = {c.data() == nullptr ? nullptr : c.data() + spread.offset, b, d, stride},
                       .states = {states.data() + spread.offset, b, d, stride},
@@ -497,6 +498,140 @@ TEST(ResidentCycleTest, SignUpdatesHaltWhereTheOracleDoes) {
     }
   EXPECT_GT(oscillating, 100);
 }
+
+/// One warp of one block, so that a few dozen queries follow one another, in integers or not.
+detail::Sizes one_warp(bool in_integers) {
+  detail::Sizes sizes = detail::sizes();
+  sizes.resident_blocks = 1;
+  sizes.bipolar_warps = 1;
+  if (!in_integers) sizes.packed_terms = 0;
+  return sizes;
+}
+
+/// Patterns with neurons turned over, and between them what isn't ±1: everywhere, at one neuron, as NaN.
+Matrix<float> mixed_queries(const Matrix<float>& patterns, Index count, Rng& rng) {
+  Matrix<float> queries = flipped_copies(patterns, count, 0.3, rng);
+  const Matrix<float> real = noisy_copies(patterns, count, 0.5F, 3.0F, rng);
+  const std::array<float, 4> others{0.0F, 1.5F, nan_value, -infinity};
+  for (Index i = 1; i < count; i += 3) {
+    const auto k = static_cast<Index>(rng() % static_cast<std::uint64_t>(patterns.columns()));
+    const std::size_t other = rng() % 5;
+    if (other < others.size())
+      queries(i, k) = others[other];
+    else
+      std::copy_n(real.row(i), real.columns(), queries.row(i));
+  }
+  return queries;
+}
+
+/// Sizes around the edges of groups of patterns, blocks of neurons, and of what a digit holds.
+class ResidentIntegersTest : public testing::TestWithParam<Shape> {
+ protected:
+  Subject subject(bool self_coupling) const {
+    const SizesScope scope(one_warp(true));
+    return make_subject(patterns_, Form::factored, self_coupling);
+  }
+
+  Rng rng_{52};
+  Matrix<float> patterns_ = random_bipolar(GetParam().patterns, GetParam().dimension, rng_);
+  Matrix<float> queries_ = mixed_queries(patterns_, GetParam().queries, rng_);
+};
+
+TEST_P(ResidentIntegersTest, GiveTheBitsOfFloats) {
+  const Matrix<std::uint8_t> mask = random_mask(queries_.rows(), queries_.columns(), 0.3, rng_);
+  const Matrix<std::uint8_t> none;
+  const std::array<Halting, 4> rules{state_stable(0.0F), state_stable(2.5F, 2), energy_stable(), fixed_steps()};
+  int turn = 0;
+  for (const bool self_coupling : {false, true}) {
+    const Subject s = subject(self_coupling);
+    SKIP_WITHOUT_ROOM(s);
+    ASSERT_TRUE(s.memory->bipolar.has_value());
+    for (const AtZero at_zero : {AtZero::keep, AtZero::plus})
+      for (const Halting& halting : rules) {
+        ++turn;
+        SCOPED_TRACE(turn);
+        const Matrix<std::uint8_t>& clamped = turn % 3 == 0 ? mask : none;
+        const Rules rule{.update = sign_update(at_zero),
+                         .halting = halting,
+                         .max_steps = 7,
+                         .energies = turn % 2 == 0,
+                         .trace = turn % 5 == 0};
+        const Spread spread{.gap = turn % 4, .offset = turn % 2};
+        const auto relax_in = [&](bool in_integers) {
+          const SizesScope scope(one_warp(in_integers));
+          return relax(*s.memory, rule, queries_.view(), clamped.view(), spread);
+        };
+        const Results integers = relax_in(true);
+        const Results floats = relax_in(false);
+        for (Index i = 0; i < queries_.rows(); ++i) ASSERT_TRUE(same_row(integers, i, floats, i)) << "query " << i;
+      }
+  }
+}
+
+/// Alone, in any order, over any number of launches and blocks.
+TEST_P(ResidentIntegersTest, GiveTheSameBitsInEveryBatch) {
+  const Subject s = subject(false);
+  SKIP_WITHOUT_ROOM(s);
+  const Rules rules{.update = sign_update(), .halting = state_stable(0.0F), .max_steps = 7};
+  const Results all = relax(*s.memory, rules, queries_.view());
+  const std::vector<Index> order = random_permutation(queries_.rows(), rng_);
+  const Results shuffled = relax(*s.memory, rules, select(queries_, order), {}, {}, 37);
+  for (Index i = 0; i < queries_.rows(); ++i)
+    ASSERT_TRUE(same_row(shuffled, i, all, order[static_cast<std::size_t>(i)])) << "query " << i;
+  for (const Index i : sample_rows(queries_.rows(), 6, rng_))
+    ASSERT_TRUE(same_row(relax(*s.memory, rules, queries_.view().slice(i, 1)), 0, all, i)) << "query " << i;
+}
+
+/// The kernel itself takes all queries of ±1, and no others.
+TEST_P(ResidentIntegersTest, TakeQueriesOfSigns) {
+  const Subject s = subject(false);
+  SKIP_WITHOUT_ROOM(s);
+  const auto queries =
+      cuda::upload(std::span<const float>(queries_.data(), static_cast<std::size_t>(queries_.size())), "queries");
+  const std::vector<float> untouched(static_cast<std::size_t>(queries_.size()), 55.0F);
+  const auto states = cuda::upload(std::span<const float>(untouched), "states");
+  const auto left = cuda::DeviceArray<unsigned>(static_cast<std::size_t>(queries_.rows()), "queries that are left");
+  const std::vector<unsigned long long> no_query{0};  // NOLINT(google-runtime-int): as atomicAdd takes it
+  const auto next_query = cuda::upload(std::span(no_query), "the next query");
+  const std::vector<unsigned> none{0};
+  const auto count = cuda::upload(std::span(none), "how many are left");
+  const cuda::Job job{.queries = {queries.data(), queries_.rows(), queries_.columns()},
+                      .clamped = {},
+                      .states = {states.data(), queries_.rows(), queries_.columns()},
+                      .energy_trace = {},
+                      .halting = fixed_steps(),
+                      .update = cuda::to_rule(sign_update())};
+  ASSERT_TRUE(cuda::takes_job(*s.memory->bipolar, job));
+
+  cuda::launch_bipolar(*s.memory->bipolar, job, next_query.data(), {left.data(), count.data()}, nullptr);
+
+  std::vector<unsigned> others;
+  for (Index i = 0; i < queries_.rows(); ++i) {
+    const std::span<const float> row = row_of(queries_, i);
+    if (std::any_of(row.begin(), row.end(), [](float x) { return std::abs(x) != 1.0F; }))
+      others.push_back(static_cast<unsigned>(i));
+  }
+  ASSERT_FALSE(others.empty());
+  ASSERT_EQ(download(count).front(), others.size());
+  std::vector<unsigned> listed(others.size());
+  cuda::check(cudaMemcpy(listed.data(), left.data(), listed.size() * sizeof(unsigned), cudaMemcpyDeviceToHost),
+              "cudaMemcpy");
+  std::sort(listed.begin(), listed.end());
+  EXPECT_EQ(listed, others);
+  const std::vector<float> written = download(states);
+  for (const unsigned i : others)
+    EXPECT_TRUE(same_bits(written.data() + Index{i} * queries_.columns(), untouched.data(), queries_.columns())) << i;
+  EXPECT_EQ(std::count(written.begin(), written.end(), 55.0F), static_cast<Index>(others.size()) * queries_.columns());
+}
+
+INSTANTIATE_TEST_SUITE_P(, ResidentIntegersTest,
+                         testing::Values(Shape{1, 1, 40}, Shape{1, 2, 40}, Shape{3, 63, 70}, Shape{32, 64, 70},
+                                         Shape{33, 127, 70}, Shape{5, 128, 100}, Shape{7, 129, 70}, Shape{9, 254, 40},
+                                         Shape{9, 255, 40}, Shape{65, 256, 70}, Shape{64, 512, 40}, Shape{2, 700, 40}),
+                         [](const auto& test) {
+                           return std::to_string(test.param.patterns) + "_patterns_" +
+                                  std::to_string(test.param.dimension) + "_neurons";
+                         });
 
 TEST(ResidentDivergenceTest, AWholeBatchOfNansEnds) {
   Rng rng(41);

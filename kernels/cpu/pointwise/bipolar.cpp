@@ -21,11 +21,11 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "kernels/bipolar_terms.hpp"
 #include "kernels/cpu/engine/lanes.hpp"
 #include "kernels/sizes.hpp"
 
@@ -244,24 +244,16 @@ class BipolarKernel final : public FieldKernel {
     return true;
   }
 
-  /// The largest integer field that a sign update takes for 0; none where that is beyond all use.
+  /// All neurons have the same: so many patterns of ±1.
   [[nodiscard]] std::optional<int> widest_zero(float magnitude) const {
-    constexpr float most = 16384.0F;
-    // All neurons have the same: so many patterns of ±1.
-    const float least = field_.resolution[0] * std::clamp(magnitude, 1.0F, std::numeric_limits<float>::max());
-    float widest = std::floor(least / field_.scale);
-    if (!(widest <= most)) return std::nullopt;
-    while (field_.scale * (widest + 1.0F) <= least) ++widest;
-    while (field_.scale * widest > least) --widest;
-    return static_cast<int>(widest);
+    return detail::widest_zero(field_.resolution[0], field_.scale, magnitude);
   }
 
-  /// Fields are u less `own` times the state; those of at most `widest` in magnitude count as 0.
   [[nodiscard]] Limits limits(int widest) const {
     const Index odd = factor_.neurons * factor_.patterns % 2;
     const auto below = [&](Index least_u) { return static_cast<std::int16_t>(((least_u - odd + 1) >> 1) - 1); };
-    const Index least_after_negative = update_.at_zero == AtZero::keep ? widest + 1 : -widest;
-    return {.positive = below(own_ - widest), .negative = below(least_after_negative - own_)};
+    const detail::LeastReadouts least = detail::least_readouts(own_, widest, update_.at_zero);
+    return {.positive = below(least.after_positive), .negative = below(least.after_negative)};
   }
 
   void pack_clamps(const Tile& tile, Index lane) {
@@ -613,10 +605,8 @@ HWY_EXPORT(make_bipolar);
 
 bool takes_bits(const FactoredField& field, const SignUpdate& update) {
   // The bytes of states are those of their words.
-  if (std::endian::native != std::endian::little || update.at_zero == AtZero::zero) return false;
-  const Index entries = field.bipolar.patterns * field.bipolar.neurons;
-  if (field.bipolar.empty() || entries > detail::sizes().packed_terms) return false;
-  return field.scale > 0.0F && std::isfinite(field.scale * 2.0F * static_cast<float>(entries));
+  if (std::endian::native != std::endian::little || field.bipolar.empty()) return false;
+  return detail::takes_integers(field.bipolar.patterns * field.bipolar.neurons, field.scale, update.at_zero);
 }
 
 std::unique_ptr<FieldKernel> make_bipolar_kernel(const FactoredField& field, const SignUpdate& update, Index width,

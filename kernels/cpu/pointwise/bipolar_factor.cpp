@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstdint>
 
+#include "kernels/bipolar_terms.hpp"
 #include "kernels/cpu/pointwise/bipolar.hpp"
 
 namespace attractor::cpu {
@@ -15,13 +15,6 @@ constexpr Index most_neurons = 10922;
 constexpr Index most_patterns = 16384;
 /// Float has all integers that their fields can be, and more.
 constexpr Index most_entries = Index{1} << 23;
-
-bool is_bipolar(MatrixView<const float> matrix) {
-  for (Index i = 0; i < matrix.rows; ++i)
-    for (Index k = 0; k < matrix.columns; ++k)
-      if (std::abs(matrix(i, k)) != 1.0F) return false;
-  return true;
-}
 
 /// 64 rows of 64 bits; halves of the matrix change places, then quarters of these, and so on (Warren, Hacker's Delight,
 /// 7-3).
@@ -86,7 +79,7 @@ BipolarFactor make_bipolar_factor(MatrixView<const float> factor) {
   const Index neurons = factor.columns;
   if (patterns == 0 || patterns > most_patterns || neurons > most_neurons || patterns * neurons > most_entries)
     return {};
-  if (!is_bipolar(factor)) return {};
+  if (!detail::is_bipolar(factor)) return {};
   BipolarFactor result{.patterns = patterns, .neurons = neurons};
   result.quads.resize(static_cast<std::size_t>((patterns + 63) / 64 * 2 * result.state_bytes()));
   result.triples.resize(static_cast<std::size_t>(result.neuron_lines() * result.triple_count()));

@@ -65,7 +65,7 @@ struct DeviceMemory::WorkspaceBytes {
   Index queries;
   std::size_t operator()(const Resident& form) const {
     const auto recall_bytes = [&](const auto& memory) { return final_recall_bytes(memory, queries); };
-    return std::max(resident_workspace_bytes, std::visit(recall_bytes, form.swept));
+    return std::max(resident_workspace_bytes(form.memory, queries), std::visit(recall_bytes, form.swept));
   }
   template <class Streamed>
   std::size_t operator()(const Streamed& memory) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/cuda/device/launch.hpp"
+#include "kernels/cuda/device/workspace.hpp"
 #include "kernels/cuda/resident/resident_fit.hpp"
 #include "kernels/cuda/resident/resident_worker.cuh"
 #include "kernels/sizes.hpp"
@@ -168,7 +169,23 @@ bool is_bounded(const UpdateRule& update) {
   return update.kind == UpdateRule::Kind::tanh || update.kind == UpdateRule::Kind::sign;
 }
 
-void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream) {
+/// What launches count, at the start of their workspace; the queries that are left lie behind.
+struct Counters {
+  unsigned long long next_query;          // NOLINT(google-runtime-int): as atomicAdd takes it
+  unsigned long long next_bipolar_query;  // NOLINT(google-runtime-int)
+  unsigned left;
+};
+
+struct Scratch {
+  Scratch(bool lists, Index queries, Workspace& space)
+      : counters(space.take<Counters>(1)), left(space.take<unsigned>(lists ? elements(queries) : 0)) {}
+
+  Counters* counters;
+  unsigned* left;
+};
+
+void launch_floats(const ResidentMemory& memory, const Job& job, unsigned long long* next_query, LeftQueries left,
+                   cudaStream_t stream) {
   const Index queries = job.queries.rows;
   const Layout& layout = memory.layout;
   const auto blocks = std::min(
@@ -179,15 +196,29 @@ void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, 
                       .safe_magnitude = memory.safe_magnitude,
                       .resolution = memory.resolution.data(),
                       .job = job,
-                      .next_query = static_cast<unsigned long long*>(workspace),
+                      .next_query = next_query,
+                      .left = left,
                       .slot_limit = static_cast<int>(std::min<Index>((queries + blocks - 1) / blocks, layout.slots)),
                       .masked = job.clamped.data != nullptr || layout.dimension < layout.neurons,
                       .careful = job.clamped.data != nullptr && !is_bounded(job.update)};
-  check(cudaMemsetAsync(workspace, 0, resident_workspace_bytes, stream), "cudaMemsetAsync of the query counter");
   launch_kernel(
       "relax_resident", kernel_for(layout),
       {static_cast<unsigned>(blocks), static_cast<unsigned>(layout.threads), static_cast<std::size_t>(layout.bytes)},
       stream, launch);
+}
+
+void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream) {
+  const bool in_integers = memory.bipolar.has_value() && takes_job(*memory.bipolar, job);
+  Workspace space(workspace);
+  const Scratch scratch(in_integers, job.queries.rows, space);
+  Counters* const counters = scratch.counters;
+  check(cudaMemsetAsync(counters, 0, sizeof(Counters), stream), "cudaMemsetAsync of the query counters");
+  LeftQueries left;
+  if (in_integers) {
+    left = {.queries = scratch.left, .count = &counters->left};
+    launch_bipolar(*memory.bipolar, job, &counters->next_bipolar_query, left, stream);
+  }
+  launch_floats(memory, job, &counters->next_query, left, stream);
 }
 
 }  // namespace
@@ -196,7 +227,9 @@ std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> fac
                                                      std::span<const float> resolution, float scale) {
   const std::optional<Layout> layout = choose_layout(Form::factored, factor);
   if (!layout) return std::nullopt;
-  return make_memory(*layout, factor, diagonal, resolution, scale);
+  ResidentMemory memory = make_memory(*layout, factor, diagonal, resolution, scale);
+  memory.bipolar = make_bipolar(factor, diagonal, resolution, scale);
+  return memory;
 }
 
 std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, std::span<const float> resolution,
@@ -208,6 +241,12 @@ std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weight
 
 std::string why_not_resident_factored(MatrixView<const float> factor) { return explain(Form::factored, factor); }
 std::string why_not_resident_dense(MatrixView<const float> weights) { return explain(Form::dense, weights); }
+
+std::size_t resident_workspace_bytes(const ResidentMemory& memory, Index queries) {
+  Workspace space;
+  static_cast<void>(Scratch(memory.bipolar.has_value(), std::min(queries, launch_queries), space));  // Measures.
+  return space.used();
+}
 
 void launch_resident(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream,
                      Index most_queries) {

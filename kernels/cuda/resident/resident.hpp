@@ -13,6 +13,7 @@
 
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/engine/job.hpp"
+#include "kernels/cuda/resident/bipolar.hpp"
 #include "kernels/cuda/resident/resident_layout.hpp"
 
 namespace attractor::cuda {
@@ -25,6 +26,7 @@ struct ResidentMemory {
   int most_blocks = 1;            ///< that the device runs at the same time
   DeviceArray<std::byte> image;   ///< as it will lie in shared memory
   DeviceArray<float> resolution;  ///< [neurons] of the layout: the rounding of fields, for states of magnitude 1
+  std::optional<BipolarMemory> bipolar = std::nullopt;  ///< where states of ±1 can be relaxed in integers
 };
 
 /// u = scale·(Fᵀ(Fx) − diagonal∘x), E = −½ scale·(|Fx|² − Σ diagonal·x²). Empty where it doesn't fit the shared memory
@@ -40,10 +42,11 @@ std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weight
 std::string why_not_resident_factored(MatrixView<const float> factor);
 std::string why_not_resident_dense(MatrixView<const float> weights);
 
-/// Device memory that launches on one stream need for themselves.
-inline constexpr std::size_t resident_workspace_bytes = 256;
+/// Device memory that launches on one stream need for themselves, to relax so many queries.
+std::size_t resident_workspace_bytes(const ResidentMemory& memory, Index queries);
 
-/// Relaxes the job, in launches of `most_queries`. Only enqueues work, so it may be captured in a graph.
+/// Relaxes the job, in launches of `most_queries`. Only enqueues work, so it may be captured in a graph. Sign updates
+/// of states of ±1 go by integers where they can, before all others: the results are the same bits.
 void launch_resident(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream,
                      Index most_queries = launch_queries);
 

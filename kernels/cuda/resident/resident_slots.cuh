@@ -5,6 +5,7 @@
 #include <attractor/matrix_view.hpp>
 
 #include "kernels/cuda/engine/job.hpp"
+#include "kernels/cuda/resident/bipolar.hpp"
 #include "kernels/cuda/resident/resident_layout.hpp"
 
 namespace attractor::cuda::resident {
@@ -124,8 +125,15 @@ static_assert(sizeof(BlockState) == block_bytes);
 class Dispenser {
  public:
   /// `first_steps`: the steps of a newcomer.
-  __device__ Dispenser(const Job& job, unsigned long long* next, int limit, int first_steps)
-      : job_(job), next_(next), limit_(limit), first_steps_(first_steps) {}
+  __device__ Dispenser(const Job& job, unsigned long long* next, LeftQueries left, int limit, int first_steps)
+      : listed_(left.queries),
+        total_(left.count == nullptr ? job.queries.rows : Index{*left.count}),
+        next_(next),
+        limit_(limit),
+        first_steps_(first_steps) {}
+
+  /// Queries of all blocks.
+  [[nodiscard]] __device__ Index total() const { return total_; }
 
   template <int slots>
   __device__ Exchange fill(const SlotTable& table) {
@@ -144,8 +152,8 @@ class Dispenser {
     for (int i = 0; i < slots / warp_lanes; ++i) {
       const int slot = i * warp_lanes + lane;
       const int rank = __popc(idle[i] & ((1U << lane) - 1));
-      const bool arrives = (idle[i] >> lane & 1U) != 0 && first + rank < job_.queries.rows;
-      if (arrives) enter(table, slot, first + rank);
+      const bool arrives = (idle[i] >> lane & 1U) != 0 && first + rank < total_;
+      if (arrives) enter(table, slot, query_at(first + rank));
       first += __popc(idle[i]);
       const unsigned arriving = __ballot_sync(~0U, arrives);
       const unsigned departing = __ballot_sync(~0U, table.departing[slot] >= 0);
@@ -159,13 +167,15 @@ class Dispenser {
  private:
   /// The first of `count` queries that no other block gets; they may lie past the last one.
   __device__ Index reserve(int count, int lane) {
-    if (count == 0 || exhausted_) return job_.queries.rows;
+    if (count == 0 || exhausted_) return total_;
     unsigned long long first = 0;
     if (lane == 0) first = atomicAdd(next_, static_cast<unsigned long long>(count));
     first = __shfl_sync(~0U, first, 0);
-    exhausted_ = static_cast<Index>(first) + count >= job_.queries.rows;
+    exhausted_ = static_cast<Index>(first) + count >= total_;
     return static_cast<Index>(first);
   }
+
+  [[nodiscard]] __device__ Index query_at(Index i) const { return listed_ == nullptr ? i : Index{listed_[i]}; }
 
   __device__ void enter(const SlotTable& table, int slot, Index query) {
     table.query[slot] = query;
@@ -174,7 +184,8 @@ class Dispenser {
     table.judge[slot] = detail::EndJudge{};
   }
 
-  const Job& job_;
+  const unsigned* listed_;
+  Index total_;
   unsigned long long* next_;
   int limit_;
   int first_steps_;

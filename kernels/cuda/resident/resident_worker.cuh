@@ -16,9 +16,10 @@ struct Launch {
   const float* resolution;  ///< [neurons], in the order of the state matrix
   Job job;
   unsigned long long* next_query;
-  int slot_limit;  ///< slots of a block that are used
-  bool masked;     ///< some neurons keep their state: clamped ones, or padding
-  bool careful;    ///< readouts may stop being finite where no state shows it
+  LeftQueries left;  ///< the only queries to relax, unless null
+  int slot_limit;    ///< slots of a block that are used
+  bool masked;       ///< some neurons keep their state: clamped ones, or padding
+  bool careful;      ///< readouts may stop being finite where no state shows it
 };
 
 /// `width` columns of each thread are in use, which makes 8·width slots, the first ones.
@@ -37,11 +38,12 @@ class Worker {
         energy_sums_(reinterpret_cast<float*>(shared + layout_.energy_sums)),
         change_sums_(reinterpret_cast<float*>(shared + layout_.change_sums)),
         table_(slot_table(shared + layout_.slot_table, slots)),
-        dispenser_(launch.job, launch.next_query, launch.slot_limit, sits_out() ? -1 : 0),
+        dispenser_(launch.job, launch.next_query, launch.left, launch.slot_limit, sits_out() ? -1 : 0),
         column_group_(static_cast<int>(threadIdx.x) % row_classes),
         row_thread_(static_cast<int>(threadIdx.x) / row_classes) {}
 
   __device__ void run() {
+    if (dispenser_.total() == 0) return;
     load_memory();
     const SlotMask unscored = exchange();
     relax(!scores_newcomers(), unscored);

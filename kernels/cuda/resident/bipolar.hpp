@@ -1,0 +1,46 @@
+#pragma once
+
+/// Factored memories of ±1 under sign updates: states of ±1 are bits, products those of bytes on tensor cores, and all
+/// sums integers. Results are those of the resident kernel on floats, bit for bit.
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "kernels/cuda/device/resources.hpp"
+#include "kernels/cuda/engine/job.hpp"
+#include "kernels/cuda/resident/bipolar_layout.hpp"
+
+namespace attractor::cuda {
+
+/// Such a memory, on the device that was current when it was made.
+struct BipolarMemory {
+  bipolar::Layout layout;
+  float scale = 1.0F;
+  float resolution = 0.0F;       ///< of all neurons
+  int own = 0;                   ///< what a neuron's own state counts in its readout, if its field has none of that
+  int most_blocks = 1;           ///< that the device runs at the same time
+  DeviceArray<std::byte> image;  ///< as it will lie in shared memory
+};
+
+/// Queries of a launch that a kernel leaves to another.
+struct LeftQueries {
+  unsigned* queries = nullptr;
+  unsigned* count = nullptr;
+};
+
+/// Empty where the factor isn't of ±1, the current device has no tensor cores or it doesn't fit its shared memory.
+std::optional<BipolarMemory> make_bipolar(MatrixView<const float> factor, std::span<const float> diagonal,
+                                          std::span<const float> resolution, float scale);
+
+/// Whether a job's states of ±1 can be relaxed so.
+bool takes_job(const BipolarMemory& memory, const Job& job);
+
+/// Relaxes the queries of ±1 of such a job, of launch_queries at most, and lists all others. `next_query` and the count
+/// are 0.
+void launch_bipolar(const BipolarMemory& memory, const Job& job, unsigned long long* next_query, LeftQueries left,
+                    cudaStream_t stream);
+
+}  // namespace attractor::cuda
