@@ -142,6 +142,11 @@ int multiprocessors() {
   return count;
 }
 
+/// Whether all neurons have the same, as they do with patterns of ±1.
+bool is_uniform(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [&](float value) { return value == values[0]; });
+}
+
 /// In the unit that readouts come in, rounded up.
 int in_units(const Layout& layout, Index readout) {
   const Index quadruple = 4 * readout;
@@ -153,6 +158,7 @@ int in_units(const Layout& layout, Index readout) {
 std::optional<BipolarMemory> make_bipolar(MatrixView<const float> factor, std::span<const float> diagonal,
                                           std::span<const float> resolution, float scale) {
   if (!has_tensor_cores() || !detail::is_bipolar(factor)) return std::nullopt;
+  if (!is_uniform(diagonal) || !is_uniform(resolution)) return std::nullopt;
   const std::optional<Layout> layout = fit_layout(factor);
   if (!layout) return std::nullopt;
   check(cudaFuncSetAttribute(kernel_for(*layout), cudaFuncAttributeMaxDynamicSharedMemorySize,
@@ -160,8 +166,8 @@ std::optional<BipolarMemory> make_bipolar(MatrixView<const float> factor, std::s
         "cudaFuncSetAttribute for " + std::to_string(shared_memory_limit()) + " bytes of shared memory");
   return BipolarMemory{.layout = *layout,
                        .scale = scale,
-                       .resolution = resolution[0],
-                       .own = diagonal.empty() || diagonal[0] == 0.0F ? 0 : layout->patterns,
+                       .resolution = resolution.empty() ? 0.0F : resolution[0],
+                       .own = diagonal.empty() ? 0 : static_cast<int>(diagonal[0]),
                        .most_blocks = multiprocessors(),
                        .image = upload(std::span<const std::byte>(make_image(*layout, {factor})), "a memory of bytes")};
 }
