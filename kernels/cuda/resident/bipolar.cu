@@ -21,7 +21,7 @@ using bipolar::Layout;
 
 extern __shared__ uint4 shared_memory[];
 
-template <int digits>
+template <int digits, int groups>
 __global__ void __launch_bounds__(bipolar::most_warps* warp_size, 1)
     relax_bipolar(const __grid_constant__ Launch launch) {
 #if __CUDA_ARCH__ >= 800
@@ -29,13 +29,21 @@ __global__ void __launch_bounds__(bipolar::most_warps* warp_size, 1)
   for (int i = static_cast<int>(threadIdx.x); i < launch.layout.image_bytes / 16; i += static_cast<int>(blockDim.x))
     shared_memory[i] = image[i];
   __syncthreads();
-  bipolar::Warp<digits>(launch, reinterpret_cast<std::byte*>(shared_memory)).run();
+  bipolar::Warp<digits, groups>(launch, reinterpret_cast<std::byte*>(shared_memory)).run();
 #endif
 }
 
 using Kernel = void (*)(Launch);
 
-Kernel kernel_for(const Layout& layout) { return layout.digits == 1 ? relax_bipolar<1> : relax_bipolar<2>; }
+template <int digits>
+Kernel kernel_for(int groups) {
+  if (groups > 2) return relax_bipolar<digits, 0>;
+  return groups == 1 ? relax_bipolar<digits, 1> : relax_bipolar<digits, 2>;
+}
+
+Kernel kernel_for(const Layout& layout) {
+  return layout.digits == 1 ? kernel_for<1>(layout.groups) : kernel_for<2>(layout.groups);
+}
 
 int divide_up(Index value, int divisor) { return static_cast<int>((value + divisor - 1) / divisor); }
 

@@ -56,7 +56,9 @@ __device__ __forceinline__ int sum_in_quad(const int (&values)[4], int lane) {
 /// Sums of 16 × 8 for the two halves of a warp's states.
 using Sums = int[2][4];
 
-template <int digits>
+/// `groups` of patterns whose scores stay in registers for a whole advance; 0: any number, read again for every 8
+/// neurons.
+template <int digits, int groups>
 class Warp {
  public:
   __device__ Warp(const Launch& launch, std::byte* shared)
@@ -218,12 +220,15 @@ class Warp {
 
   __device__ __forceinline__ void advance() {
     const unsigned waiting = __ballot_sync(all_lanes, steps_ < 0);
+    Scores held[groups == 0 ? 1 : groups];
+#pragma unroll
+    for (int group = 0; group < groups; ++group) held[group] = load_scores(group);
     int outcomes[lane_states] = {};
     for (int block = 0; block < layout_.blocks; ++block) {
       unsigned after_positive[lane_states] = {};
       unsigned after_negative[lane_states] = {};
 #pragma unroll 1
-      for (int byte = 3; byte >= 0; --byte) read_out(block, byte, after_positive, after_negative);
+      for (int byte = 3; byte >= 0; --byte) read_out(block, byte, held, after_positive, after_negative);
       settle(block, waiting, after_positive, after_negative, outcomes);
     }
     const int outcome = of_own_state(sum_in_quad(outcomes, lane_));
@@ -231,17 +236,32 @@ class Warp {
     returned_ = outcome < unlike;
   }
 
+  /// Left operands of a group's readouts: low digits of both halves, then high ones.
+  struct Scores {
+    uint4 rows[2 * digits];
+  };
+
+  __device__ __forceinline__ Scores load_scores(int group) const {
+    Scores loaded;
+#pragma unroll
+    for (int i = 0; i < 2 * digits; ++i) loaded.rows[i] = scores()[(group * 2 * digits + i) * warp_size];
+    return loaded;
+  }
+
   /// Eight neurons of each of the lane's states: one byte of their words.
-  __device__ __forceinline__ void read_out(int block, int byte, unsigned (&after_positive)[lane_states],
+  template <int count>
+  __device__ __forceinline__ void read_out(int block, int byte, const Scores (&held)[count],
+                                           unsigned (&after_positive)[lane_states],
                                            unsigned (&after_negative)[lane_states]) const {
     Sums low[4];
     Sums high[4];
-    const uint4* from = reading_ + (block * 4 + byte) * layout_.groups * 2 * warp_size;
-    const uint4* rows = scores();
-    read_group<Start::yes>(from, rows, low, high);
-#pragma unroll 1
-    for (int group = 1; group < layout_.groups; ++group)
-      read_group<Start::no>(from += 2 * warp_size, rows += digits * 2 * warp_size, low, high);
+    const int group_count = groups == 0 ? layout_.groups : groups;
+    const auto scores_of = [&](int group) { return groups == 0 ? load_scores(group) : held[group % count]; };
+    const uint4* from = reading_ + (block * 4 + byte) * group_count * 2 * warp_size;
+    read_group<Start::yes>(from, scores_of(0), low, high);
+#pragma unroll(groups == 0 ? 1 : groups)
+    for (int group = 1; group < group_count; ++group)
+      read_group<Start::no>(from += 2 * warp_size, scores_of(group), low, high);
 #pragma unroll
     for (int tile = 3; tile >= 0; --tile)
 #pragma unroll
@@ -259,16 +279,16 @@ class Warp {
   enum class Start : bool { no, yes };
 
   template <Start start>
-  __device__ __forceinline__ void read_group(const uint4* from, const uint4* rows, Sums (&low)[4],
+  __device__ __forceinline__ void read_group(const uint4* from, const Scores& scores, Sums (&low)[4],
                                              Sums (&high)[4]) const {
     constexpr Bytes lowest = digits == 1 ? Bytes::with_signs : Bytes::without_signs;
     constexpr int zeros[4] = {};
     const uint4 columns[2] = {from[0], from[warp_size]};
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      add_readouts<lowest, start>(rows[half * warp_size], columns, half, launch_.starts, low);
+      add_readouts<lowest, start>(scores.rows[half], columns, half, launch_.starts, low);
       if constexpr (digits == 2)
-        add_readouts<Bytes::with_signs, start>(rows[(2 + half) * warp_size], columns, half, zeros, high);
+        add_readouts<Bytes::with_signs, start>(scores.rows[2 + half], columns, half, zeros, high);
     }
   }
 
