@@ -52,6 +52,7 @@ function(attractor_add_cuda target)
     kernels/cuda/engine/call_scratch.cpp
     kernels/cuda/engine/job.cpp
     kernels/cuda/engine/memory.cpp
+    kernels/cuda/engine/packed_rows.cu
     kernels/cuda/engine/recall.cpp
     kernels/cuda/engine/relax.cpp
     kernels/cuda/engine/retrieve.cpp

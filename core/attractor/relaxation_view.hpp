@@ -14,8 +14,8 @@ namespace attractor {
 /// Where results go, row i for query i. Unused parts stay empty; nothing may overlap the queries or one another. But
 /// states may be the queries themselves, the same rows in the same format: they are then relaxed in place.
 ///
-/// Formats other than float are for memories on the CPU. States in int8 and bits are for sign updates and for queries
-/// of formats that hold no more than they do: a neuron may keep what the query has. So int8 takes queries in int8 or
+/// Floats of 16 bits are for memories on the CPU. States in int8 and bits are for sign updates and for queries of
+/// formats that hold no more than they do: a neuron may keep what the query has. So int8 takes queries in int8 or
 /// bits, and bits those in bits, under updates that leave no 0 (not AtZero::zero). What is no number in a state that
 /// has diverged is 0 in int8 and −1 in bits. Energies are those of states before they are rounded to 16 bits, contents
 /// those read out after.

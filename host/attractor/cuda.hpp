@@ -59,9 +59,9 @@ ATTRACTOR_EXPORT std::size_t workspace_bytes(const Relaxer& relaxer, Index queri
 /// @throws NotSupported the relaxer's memory isn't on one CUDA device, or empty.
 ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
 
-/// Relaxes every row of `queries` [B × D] into `results`, in stream order: all data are on the memory's device (or
-/// managed), and stay untouched until the stream has come past this call. So does the memory: keep it, the relaxer or a
-/// copy of either until then.
+/// Relaxes every row of `queries` [B × D], floats, int8 or bits, into `results`, in stream order: all data are on the
+/// memory's device (or managed), and stay untouched until the stream has come past this call. So does the memory: keep
+/// it, the relaxer or a copy of either until then.
 ///
 /// A captured call needs a workspace. The graph refers to the data, the workspace and the memory, and keeps none of
 /// them alive: all must outlive its last launch. The relaxer need not; its options are part of the graph. With loops in
@@ -75,10 +75,10 @@ ATTRACTOR_EXPORT bool relaxes_in_one_launch(const Relaxer& relaxer);
 ///         too small, misaligned, on the host, or missing while the stream is being captured.
 /// @throws NotSupported the memory isn't on one CUDA device, or empty; the stream is being captured and this isn't a
 /// single launch; valid patterns or log-priors on a memory whose weights aren't normalised, or betas on one without a
-/// beta; results that aren't floats.
+/// beta; queries or states in 16 bits, or contents that aren't floats.
 /// @throws DeviceError a CUDA call failed; the relaxer stays usable.
-ATTRACTOR_EXPORT void relax_async(const Relaxer& relaxer, MatrixView<const float> queries,
-                                  const RelaxationView& results, const CudaCall& call = {});
+ATTRACTOR_EXPORT void relax_async(const Relaxer& relaxer, const QueryView& queries, const RelaxationView& results,
+                                  const CudaCall& call = {});
 
 /// How one asynchronous retrieval runs.
 struct CudaRetrieval {

@@ -65,7 +65,7 @@ class ATTRACTOR_EXPORT Relaxer {
   ///         patterns or log-priors that are neither [1 × P] nor [B × P], betas that aren't finite and positive, or
   ///         whose ratios to the memory's own leave the range of float.
   /// @throws NotSupported valid patterns or log-priors on a memory whose weights aren't normalised; betas on one
-  ///         without a beta; queries that aren't floats on a memory on a CUDA device.
+  ///         without a beta; queries in 16 bits on a memory on a CUDA device.
   /// Queries, what comes with the call, and results may each be on the host or, for a memory on a CUDA device, on that
   /// device; host data stream through the device in chunks, so that neither queries nor results need fit its memory.
   /// Data on a device may still be on their way on its default stream, or on that of the calling thread, on other
@@ -89,7 +89,7 @@ class ATTRACTOR_EXPORT Relaxer {
   /// @throws InvalidArgument also for an output of the wrong shape, one that overlaps the queries, what comes with the
   ///         call or another output, or one that these options do not produce; where states or contents may not fit
   ///         their format.
-  /// @throws NotSupported also for results that aren't floats of a memory on a CUDA device.
+  /// @throws NotSupported also for states in 16 bits, or contents that aren't floats, of a memory on a CUDA device.
   void relax(const QueryView& queries, const RelaxationView& results, const RelaxCall& call = {}) const;
 
   [[nodiscard]] const Memory& memory() const { return memory_; }

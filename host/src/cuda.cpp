@@ -56,17 +56,18 @@ bool relaxes_in_one_launch(const Relaxer& relaxer) {
   return cuda::relaxes_in_one_launch(device_memory(relaxer), sweeps(relaxer));
 }
 
-void relax_async(const Relaxer& relaxer, MatrixView<const float> queries, const RelaxationView& results,
+void relax_async(const Relaxer& relaxer, const QueryView& queries, const RelaxationView& results,
                  const CudaCall& call) {
   const cuda::DeviceMemory& memory = device_memory(relaxer);
   const RelaxCall checked{.clamped = call.clamped, .valid_patterns = call.valid_patterns, .log_prior = call.log_prior};
   const detail::MemoryState& state = detail::Access::state(relaxer.memory());
   detail::check_call(queries, checked, relaxer.memory().dimension());
   detail::check_call_betas(state, call.betas);
-  const detail::PatternTerms terms = detail::call_terms(state, queries.rows, checked);
+  const detail::PatternTerms terms = detail::call_terms(state, queries.rows(), checked);
   detail::check_results(results, queries, checked, relaxer.options(), relaxer.memory().content_dimension());
-  detail::check_floats(results, relaxer.memory().device());
-  if (queries.rows == 0) return;
+  detail::check_formats(queries, "queries", relaxer.memory().device());
+  detail::check_formats(results, relaxer.memory().device());
+  if (queries.rows() == 0) return;
   const RelaxerOptions options = detail::Access::options(relaxer, call.betas);
   cuda::relax_async(
       memory, options, queries, results,

@@ -83,7 +83,7 @@ CudaEngine::CudaEngine(const Form& form, int device)
 void CudaEngine::relax(const RelaxerOptions& options, const QueryView& queries, const RelaxationView& results,
                        const RelaxCall& call, const PatternTerms& terms) const {
   const cuda::DeviceMemory* const replica = &memory_;
-  cuda::relax({&replica, 1}, options, *queries.floats(), results, call, terms);
+  cuda::relax({&replica, 1}, options, queries, results, call, terms);
 }
 
 void CudaEngine::recall(const QueryView& queries, const PatternTerms& terms, const ResultView& contents,
@@ -162,9 +162,8 @@ FitLoss make_cuda_fit_loss(int device, MatrixView<const float> patterns, Index g
                 SimilarityGradient* gradient) { return (*loss)(similarity, queries, origins, gradient); };
 }
 
-void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options,
-                   MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
-                   const PatternTerms& terms) {
+void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options, const QueryView& queries,
+                   const RelaxationView& results, const RelaxCall& call, const PatternTerms& terms) {
   std::vector<const cuda::DeviceMemory*> memories;
   for (const Engine* const engine : replicas)
     memories.push_back(&static_cast<const CudaEngine*>(engine)->memory());  // NOLINT: every replica is on CUDA

@@ -38,7 +38,7 @@ std::optional<Matrix<float>> fetch(const Device& device, MatrixView<const float>
 
 /// Relaxation shared out among the same memory on several CUDA devices.
 void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options,
-                   MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
+                   const QueryView& queries, const RelaxationView& results, const RelaxCall& call,
                    const PatternTerms& terms);
 
 /// Row i of `results`: the footprint of pairs[i], or without pairs of query i / P and pattern i % P.

@@ -40,7 +40,7 @@ void cuda_footprints(int /*device*/, const FootprintOptions& /*options*/, Matrix
 FitLoss make_cuda_fit_loss(int /*device*/, MatrixView<const float> /*patterns*/, Index /*groups*/) { refuse(); }
 
 void relax_sharded(std::span<const Engine* const> /*replicas*/, const RelaxerOptions& /*options*/,
-                   MatrixView<const float> /*queries*/, const RelaxationView& /*results*/, const RelaxCall& /*call*/,
+                   const QueryView& /*queries*/, const RelaxationView& /*results*/, const RelaxCall& /*call*/,
                    const PatternTerms& /*terms*/) {
   refuse();
 }

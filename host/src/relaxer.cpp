@@ -109,8 +109,8 @@ void Relaxer::run(const QueryView& queries, const RelaxationView& results, const
   const detail::MemoryState& memory = detail::Access::state(memory_);
   const bool on_host = detail::works_on_host(memory_);
   if (!on_host) {
-    detail::check_floats(queries, "queries", memory_.device());
-    detail::check_floats(given, memory_.device());
+    detail::check_formats(queries, "queries", memory_.device());
+    detail::check_formats(given, memory_.device());
   }
   if (queries.rows() == 0) return;
   if (on_host) detail::check_on_host(queries, given, call, terms);
@@ -118,7 +118,7 @@ void Relaxer::run(const QueryView& queries, const RelaxationView& results, const
   if (on_host || replicas_.empty()) return memory.engine->relax(options, queries, results, call, terms);
   std::vector<const detail::Engine*> engines = {memory.engine.get()};
   for (const Memory& replica : replicas_) engines.push_back(detail::Access::state(replica).engine.get());
-  detail::relax_sharded(engines, options, *queries.floats(), results, call, terms);
+  detail::relax_sharded(engines, options, queries, results, call, terms);
 }
 
 Relaxation Relaxer::relax(const QueryView& queries, const RelaxCall& call) const {

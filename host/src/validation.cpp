@@ -447,8 +447,12 @@ void check_floats(const QueryView& rows, const std::string& what, const Device& 
                        device.description());
 }
 
-void check_floats(const RelaxationView& results, const Device& device) {
-  check_floats(results.states.written(), "states", device);
+void check_formats(const QueryView& rows, const std::string& what, const Device& device) {
+  if (are_floats(rows)) check_floats(rows, what, device);
+}
+
+void check_formats(const RelaxationView& results, const Device& device) {
+  check_formats(results.states.written(), "states", device);
   check_floats(results.contents.written(), "contents", device);
 }
 

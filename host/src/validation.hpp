@@ -75,7 +75,10 @@ void check_queries(const QueryView& queries, Index dimension);
 ///
 /// @throws NotSupported they are of another format.
 void check_floats(const QueryView& rows, const std::string& what, const Device& device);
-void check_floats(const RelaxationView& results, const Device& device);
+
+/// Floats of 16 bits are, too. Contents are of 32.
+void check_formats(const QueryView& rows, const std::string& what, const Device& device);
+void check_formats(const RelaxationView& results, const Device& device);
 
 /// Patterns and queries of their columns, all on the host and finite.
 void check_patterns_and_queries(MatrixView<const float> patterns, MatrixView<const float> queries);

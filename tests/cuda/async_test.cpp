@@ -1,10 +1,13 @@
 /// Relaxation on the caller's streams: its order, its refusals, CUDA graphs, many calls at once.
 
+#include <algorithm>
+#include <cmath>
 #include <optional>
 #include <thread>
 
 #include <gtest/gtest.h>
 
+#include <attractor/bipolar.hpp>
 #include <attractor/cuda.hpp>
 #include <attractor/error.hpp>
 #include <attractor/relaxer.hpp>
@@ -12,6 +15,7 @@
 #include "kernels/cuda/device/resources.hpp"
 #include "tests/cuda/support_data.hpp"
 #include "tests/support/results.hpp"
+#include "tests/support/sizes_scope.hpp"
 
 namespace attractor::test {
 namespace {
@@ -147,10 +151,57 @@ TEST_P(CudaAsyncTest, CallsOnManyStreamsDontDisturbEachOther) {
 }
 
 TEST_P(CudaAsyncTest, NoQueriesAreNoWork) {
-  relax_async(relaxer_, {nullptr, 0, kind_dimension}, {.states = MatrixView<float>(nullptr, 0, kind_dimension)},
-              {.stream = stream_.get()});
+  relax_async(relaxer_, MatrixView<const float>(nullptr, 0, kind_dimension),
+              {.states = MatrixView<float>(nullptr, 0, kind_dimension)}, {.stream = stream_.get()});
 
   EXPECT_EQ(cudaStreamQuery(stream_.get()), cudaSuccess);
+}
+
+/// Signs in int8 and bits, whatever relaxes them, all at a time or some.
+TEST_P(CudaAsyncTest, PackedStatesAreThoseOfFloats) {
+  const Relaxer relaxer(relaxer_.memory(), {.update = sign_update(), .max_steps = 5, .energies = true});
+  std::for_each(queries_.data(), queries_.data() + queries_.size(), [](float& x) { x = std::copysign(1.0F, x); });
+  const Relaxation expected = relaxer.relax(queries_);
+  Matrix<std::int8_t> numbers(70, kind_dimension);
+  std::transform(queries_.data(), queries_.data() + queries_.size(), numbers.data(),
+                 [](float x) { return static_cast<std::int8_t>(x); });
+  const BitMatrix bits = to_bits(queries_);
+  const MatrixView<const std::uint8_t> bytes(bits.data(), 70, bytes_of_bits(kind_dimension));
+  const Spread spread{.gap = 3, .offset = 1};
+  const auto as_bits = [](const PlacedRows<std::uint8_t>& rows) {
+    return BitView<std::uint8_t>(rows.view().data, 70, kind_dimension, rows.view().row_stride);
+  };
+  const PlacedRows<std::int8_t> int8_queries(Place::device, numbers, spread);
+  const PlacedRows<std::uint8_t> bit_queries(Place::device, bytes, spread);
+  for (const Index rows : {Index{70}, Index{9}}) {
+    SCOPED_TRACE(rows);
+    detail::Sizes sizes = detail::sizes();
+    sizes.scratch_bytes = rows * kind_dimension * static_cast<Index>(sizeof(float));
+    const SizesScope scope(sizes);
+    for (const QueryView& queries : {QueryView(int8_queries.view()), QueryView(as_bits(bit_queries))})
+      for (const int format : {0, 1, 2}) {
+        if (format == 2 && queries.as<BitView<const std::uint8_t>>() == nullptr) continue;
+        SCOPED_TRACE(format);
+        const DeviceData data(queries_, expected);
+        const PlacedRows<std::int8_t> int8_states(Place::device, 70, kind_dimension, spread);
+        const PlacedRows<std::uint8_t> bit_states(Place::device, 70, bytes.columns, spread);
+        RelaxationView results = data.results.view();
+        if (format == 1) results.states = int8_states.view();
+        if (format == 2) results.states = as_bits(bit_states);
+
+        relax_async(relaxer, queries, results, {.stream = stream_.get()});
+
+        synchronise(stream_);
+        Relaxation found = data.results.read();
+        const Matrix<std::int8_t> found_numbers = int8_states.read();
+        const Matrix<std::uint8_t> found_bytes = bit_states.read();
+        if (format == 1)
+          std::copy(found_numbers.data(), found_numbers.data() + found_numbers.size(), found.states.data());
+        if (format == 2) found.states = from_bits({found_bytes.data(), 70, kind_dimension});
+        EXPECT_TRUE(same_results(found, expected));
+        EXPECT_TRUE(int8_states.margins_are_untouched() && bit_states.margins_are_untouched());
+      }
+  }
 }
 
 TEST_P(CudaAsyncTest, ScratchIsBounded) {

@@ -55,6 +55,8 @@ Job Job::slice(Index first, Index count) const {
   part.clamped = slice_of(clamped, first, count);
   part.patterns = patterns.slice(first, count);
   part.states = slice_of(states, first, count);
+  part.packed_queries = packed_queries.from(first);
+  part.packed_states = packed_states.from(first);
   part.steps = slice_of(steps, first);
   part.energies = slice_of(energies, first);
   part.status = slice_of(status, first);

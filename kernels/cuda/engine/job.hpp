@@ -12,6 +12,7 @@
 #include <attractor/update.hpp>
 
 #include "core/end_judge.hpp"
+#include "kernels/cuda/engine/packed_rows.hpp"
 #include "kernels/pattern_terms.hpp"
 #include "kernels/schedule.hpp"
 
@@ -42,7 +43,11 @@ struct Job {
   MatrixView<const std::uint8_t> clamped;  ///< [B × D] or null
   detail::PatternTerms patterns = {};      ///< what the call says of them
   detail::Schedule schedule = {};
-  MatrixView<float> states;        ///< [B × D]
+  MatrixView<float> states;  ///< [B × D]
+  /// What the caller has instead. Then the queries are the states, floats to be written and read; these are scratch
+  /// where states are packed, too.
+  PackedQueries packed_queries = {};
+  PackedStates packed_states = {};
   std::int32_t* steps = nullptr;   ///< [B] or null
   float* energies = nullptr;       ///< [B] or null
   Status* status = nullptr;        ///< [B] or null
@@ -58,6 +63,10 @@ struct Job {
 
   /// The job of queries [first, first + count).
   [[nodiscard]] Job slice(Index first, Index count) const;
+
+  /// Of all queries or those that are listed, before and after kernels that know floats only.
+  void unpack(ListedRows listed, cudaStream_t stream) const { launch_unpack(packed_queries, states, listed, stream); }
+  void pack(ListedRows listed, cudaStream_t stream) const { launch_pack(states, packed_states, listed, stream); }
 
   /// When its queries end.
   [[nodiscard]] ATTRACTOR_HOST_DEVICE detail::EndRule end() const {

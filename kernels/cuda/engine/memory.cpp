@@ -315,10 +315,14 @@ std::size_t DeviceMemory::workspace_bytes(Index queries, bool sweeps) const {
 }
 
 void DeviceMemory::relax(const Job& job, void* workspace, Driver driver, cudaStream_t stream) const {
+  const bool in_shared_memory = is_resident() && !job.update.sweeps();
+  if (in_shared_memory) return std::visit(Relax{job, workspace, *tools_, driver, stream}, form_);
+  job.unpack({}, stream);
   if (job.update.sweeps())
     std::visit(Sweep{job, workspace, *tools_, driver, stream}, form_);
   else
     std::visit(Relax{job, workspace, *tools_, driver, stream}, form_);
+  job.pack({}, stream);
 }
 
 std::size_t DeviceMemory::recall_workspace_bytes(Index states) const { return std::visit(RecallBytes{states}, form_); }

@@ -6,9 +6,12 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <type_traits>
+#include <variant>
 #include <vector>
 
 #include <attractor/error.hpp>
@@ -48,27 +51,91 @@ MatrixView<T> column(std::span<T> values) {
   return {values.data(), static_cast<Index>(values.size()), 1};
 }
 
+/// Rows of any format as the bytes that they take.
+template <class Byte>
+struct RowBytes {
+  using Void = std::conditional_t<std::is_const_v<Byte>, const void, void>;
+
+  template <class T>
+  MatrixView<Byte> operator()(MatrixView<T> rows) const {
+    constexpr Index size = sizeof(T);
+    return {static_cast<Byte*>(static_cast<Void*>(rows.data)), rows.rows, rows.columns * size, rows.row_stride * size};
+  }
+  template <class Bits>
+  MatrixView<Byte> operator()(BitView<Bits> rows) const {
+    return {static_cast<Byte*>(static_cast<Void*>(rows.data)), rows.rows, bytes_of_bits(rows.columns), rows.row_stride};
+  }
+};
+
+MatrixView<const float> as_floats(MatrixView<const std::byte> rows) {
+  constexpr Index size = sizeof(float);
+  return {static_cast<const float*>(static_cast<const void*>(rows.data)), rows.rows, rows.columns / size,
+          rows.row_stride / size};
+}
+MatrixView<float> as_floats(MatrixView<std::byte> rows) {
+  constexpr Index size = sizeof(float);
+  return {static_cast<float*>(static_cast<void*>(rows.data)), rows.rows, rows.columns / size, rows.row_stride / size};
+}
+
+/// Of rows that are no floats; host/ lets no others of 16 bits come here.
+std::optional<RowFormat> packed_format(const QueryView& rows) {
+  if (rows.floats() != nullptr) return std::nullopt;
+  return rows.as<BitView<const std::uint8_t>>() != nullptr ? RowFormat::bits : RowFormat::int8;
+}
+
+/// What formats a call's rows have.
+struct Formats {
+  Formats(const QueryView& query_rows, const ResultView& state_rows)
+      : dimension(query_rows.columns()),
+        queries(packed_format(query_rows)),
+        states(packed_format(state_rows.written())) {}
+
+  /// Floats of so many rows, for kernels that know nothing else.
+  [[nodiscard]] Index scratch_floats(Index rows) const { return states ? rows * dimension : 0; }
+
+  Index dimension;
+  std::optional<RowFormat> queries;
+  std::optional<RowFormat> states;
+};
+
+/// A job's queries and states, all on the device.
+struct Rows {
+  Rows(const Formats& formats, MatrixView<const std::byte> query_rows, MatrixView<std::byte> state_rows, float* scratch)
+      : states(formats.states ? MatrixView<float>(scratch, query_rows.rows, formats.dimension) : as_floats(state_rows)),
+        queries(formats.queries ? states : as_floats(query_rows)) {
+    if (formats.queries) packed_queries = {query_rows.data, query_rows.row_stride, *formats.queries};
+    if (formats.states) packed_states = {state_rows.data, state_rows.row_stride, *formats.states};
+  }
+
+  MatrixView<float> states;
+  MatrixView<const float> queries;
+  PackedQueries packed_queries;
+  PackedStates packed_states;
+};
+
 /// The caller's arrays, all of them located.
 struct Arrays {
-  Placed<const float> queries;
+  Formats formats;
+  Placed<const std::byte> queries;
   Placed<const std::uint8_t> clamped;
   Placed<const std::uint8_t> valid_patterns;
   Placed<const float> log_prior;
   Placed<const float> betas;  ///< one row for all queries
-  Placed<float> states;
+  Placed<std::byte> states;
   Placed<std::int32_t> steps;
   Placed<float> energies;
   Placed<Status> status;
   Placed<float> energy_trace;
   Placed<float> contents;
 
-  Arrays(MatrixView<const float> query_rows, const CallInputs& inputs, const RelaxationView& results, int device)
-      : queries(query_rows, device, "the queries"),
+  Arrays(const QueryView& query_rows, const CallInputs& inputs, const RelaxationView& results, int device)
+      : formats(query_rows, results.states),
+        queries(std::visit(RowBytes<const std::byte>{}, query_rows.formats()), device, "the queries"),
         clamped(inputs.clamped, device, "the clamped neurons"),
         valid_patterns(inputs.patterns.valid, device, "the valid patterns"),
         log_prior(inputs.patterns.log_prior, device, "the log-priors"),
-        betas({inputs.schedule.betas, query_rows.rows, inputs.schedule.count, 0}, device, "the betas"),
-        states(*results.states.floats(), device, "the states"),
+        betas({inputs.schedule.betas, query_rows.rows(), inputs.schedule.count, 0}, device, "the betas"),
+        states(std::visit(RowBytes<std::byte>{}, results.states.formats()), device, "the states"),
         steps(column(results.steps), device, "the steps"),
         energies(column(results.energies), device, "the energies"),
         status(column(results.status), device, "the statuses"),
@@ -109,9 +176,9 @@ struct Arrays {
     return needed && steps.matrix.data == nullptr ? rows : 0;
   }
 
-  /// Bytes of a row of what must be copied.
+  /// Bytes of a row of what must be copied, and of floats for what isn't.
   [[nodiscard]] Index staged_row_bytes() const {
-    Index bytes = 0;
+    Index bytes = formats.scratch_floats(1) * static_cast<Index>(sizeof(float));
     for_each([&](const auto& array) {
       if (array.location != Location::device && array.matrix.row_stride > 0)
         bytes += array.matrix.columns * static_cast<Index>(sizeof(*array.matrix.data));
@@ -120,13 +187,15 @@ struct Arrays {
   }
 };
 
-Job make_job(const RelaxerOptions& options, MatrixView<const float> queries, const CallInputs& inputs,
-             const RelaxationView& results) {
-  return {.queries = queries,
+/// The results' states are those of the rows.
+Job make_job(const RelaxerOptions& options, const Rows& rows, const CallInputs& inputs, const RelaxationView& results) {
+  return {.queries = rows.queries,
           .clamped = inputs.clamped,
           .patterns = inputs.patterns,
           .schedule = inputs.schedule,
-          .states = *results.states.floats(),
+          .states = rows.states,
+          .packed_queries = rows.packed_queries,
+          .packed_states = rows.packed_states,
           .steps = results.steps.data(),
           .energies = results.energies.data(),
           .status = results.status.data(),
@@ -140,6 +209,15 @@ Job make_job(const RelaxerOptions& options, MatrixView<const float> queries, con
 
 /// How the states that a job has left are scored.
 RowTerms terms_of(const Job& job) { return {.patterns = job.patterns, .schedule = job.schedule, .steps = job.steps}; }
+
+/// Relaxes a job and reads out what its states, as they are written, recall.
+void relax_and_recall(const DeviceMemory& memory, const Job& job, MatrixView<float> contents, void* scratch,
+                      Driver driver, cudaStream_t stream) {
+  memory.relax(job, scratch, driver, stream);
+  if (contents.data == nullptr) return;
+  launch_unpack({job.packed_states.data, job.packed_states.stride, job.packed_states.format}, job.states, {}, stream);
+  memory.recall(job.states, terms_of(job), contents, nullptr, scratch, stream);
+}
 
 /// One call, shared by its lanes.
 struct Call {
@@ -171,6 +249,7 @@ struct Staging {
         energy_trace(arrays.energy_trace, rows, space, "energy traces"),
         contents(arrays.contents, rows, space, "contents"),
         own_steps(space.device.take<std::int32_t>(elements(arrays.own_steps(rows)))),
+        floats(space.device.take<float>(elements(arrays.formats.scratch_floats(rows)))),
         scratch(space.device.take<std::byte>(memory.workspace_bytes(rows, sweeps))) {}
 
   template <class Visit>
@@ -183,18 +262,19 @@ struct Staging {
     visit(contents);
   }
 
-  StagedRows<const float> queries;
+  StagedRows<const std::byte> queries;
   StagedRows<const std::uint8_t> clamped;
   StagedRows<const std::uint8_t> valid_patterns;
   StagedRows<const float> log_prior;
   StagedRows<const float> betas;
-  StagedRows<float> states;
+  StagedRows<std::byte> states;
   StagedRows<std::int32_t> steps;
   StagedRows<float> energies;
   StagedRows<Status> status;
   StagedRows<float> energy_trace;
   StagedRows<float> contents;
   std::int32_t* own_steps;  ///< of a chunk, where the caller wants none
+  float* floats;            ///< states of a chunk, where the caller's are none
   std::byte* scratch;
 };
 
@@ -244,10 +324,7 @@ class Lane {
     staging_.log_prior.upload(first, count, stream);
     staging_.betas.upload(first, count, stream);
     const Job job = make_chunk_job(first, count);
-    memory_.relax(job, staging_.scratch, Driver::host, stream);
-    const MatrixView<float> contents = staging_.contents.on_device(first, count);
-    if (contents.data != nullptr)
-      memory_.recall(job.states, terms_of(job), contents, nullptr, staging_.scratch, stream);
+    relax_and_recall(memory_, job, staging_.contents.on_device(first, count), staging_.scratch, Driver::host, stream);
     staging_.for_each_result([&](const auto& rows) { rows.download(first, count, stream); });
     check(cudaStreamSynchronize(stream),
           "cudaStreamSynchronize after the relaxation of " + std::to_string(count) + " queries");
@@ -260,13 +337,14 @@ class Lane {
       return std::span(rows.on_device(first, count).data, static_cast<std::size_t>(count));
     };
     const MatrixView<const float> betas = staging_.betas.on_device(first, count);
-    Job job = make_job(call_.options, staging_.queries.on_device(first, count),
+    const Rows rows(call_.arrays.formats, staging_.queries.on_device(first, count),
+                    staging_.states.on_device(first, count), staging_.floats);
+    Job job = make_job(call_.options, rows,
                        {.clamped = staging_.clamped.on_device(first, count),
                         .patterns = {.valid = staging_.valid_patterns.on_device(first, count),
                                      .log_prior = staging_.log_prior.on_device(first, count)},
                         .schedule = {betas.data, static_cast<int>(betas.columns)}},
-                       {.states = staging_.states.on_device(first, count),
-                        .steps = vector(staging_.steps),
+                       {.steps = vector(staging_.steps),
                         .energies = vector(staging_.energies),
                         .status = vector(staging_.status),
                         .energy_trace = staging_.energy_trace.on_device(first, count)});
@@ -387,6 +465,12 @@ class AsyncSchedule {
   PooledScratch steps_;
 };
 
+/// Queries of an asynchronous call that are relaxed at a time: all, where there need be no floats of them.
+Index rows_of_part(const Formats& formats, Index rows) {
+  const Index row_bytes = formats.scratch_floats(1) * static_cast<Index>(sizeof(float));
+  return row_bytes == 0 ? rows : std::clamp<Index>(detail::sizes().scratch_bytes / row_bytes, 1, rows);
+}
+
 /// Of an asynchronous call.
 Driver driver_for(bool is_captured) {
   if (is_captured) return Driver::captured_device;
@@ -395,9 +479,8 @@ Driver driver_for(bool is_captured) {
 
 }  // namespace
 
-void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options,
-           MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
-           const detail::PatternTerms& terms) {
+void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options, const QueryView& queries,
+           const RelaxationView& results, const RelaxCall& call, const detail::PatternTerms& terms) {
   const CallInputs inputs{
       .clamped = call.clamped, .patterns = terms, .schedule = detail::schedule_of(call.betas, options.max_steps)};
   const Arrays arrays(queries, inputs, results, replicas.front()->device());
@@ -405,7 +488,7 @@ void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& 
   if (replicas.size() > 1 && !on_device.empty())
     throw InvalidArgument("a relaxer on several devices takes data on the host; " + on_device + " are on a device");
   if (!on_device.empty()) finish_default_streams(replicas.front()->device());
-  detail::ProgressMeter meter(call, queries.rows);
+  detail::ProgressMeter meter(call, queries.rows());
   Call shared{.options = options, .arrays = arrays, .chunk_rows = chunk_rows(arrays, call, replicas), .meter = meter};
   const Lanes lanes = make_lanes(replicas, shared);
   run_all(lanes);
@@ -418,7 +501,7 @@ bool relaxes_in_one_launch(const DeviceMemory& memory, bool sweeps) {
   return (memory.is_resident() && !sweeps) || device_decides();
 }
 
-void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, MatrixView<const float> queries,
+void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, const QueryView& queries,
                  const RelaxationView& results, const CallInputs& inputs, std::span<std::byte> workspace,
                  cudaStream_t stream) {
   const DeviceScope scope(memory.device());
@@ -433,14 +516,23 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, Matr
     throw NotSupported(
         "only synchronous updates of memories that fit into shared memory relax within a CUDA graph: the NVIDIA driver "
         "is older than CUDA 12.4");
-  const CallScratch scratch("a relaxation", workspace, memory.workspace_bytes(queries.rows, sweeps), memory.device(),
-                            stream);
-  const AsyncSchedule schedule(inputs.schedule, queries.rows, results, stream);
-  Job job = make_job(options, queries, inputs, results);
+  const Index count = queries.rows();
+  const CallScratch scratch("a relaxation", workspace, memory.workspace_bytes(count, sweeps), memory.device(), stream);
+  const AsyncSchedule schedule(inputs.schedule, count, results, stream);
+  const Index part = rows_of_part(arrays.formats, count);
+  const PooledScratch floats(bytes_of<float>(arrays.formats.scratch_floats(part)), stream);
+  Job job = make_job(
+      options, Rows(arrays.formats, arrays.queries.matrix, arrays.states.matrix, static_cast<float*>(floats.data())),
+      inputs, results);
   schedule.enter(job);
-  memory.relax(job, scratch.data(), driver_for(is_captured), stream);
-  if (!results.contents.empty())
-    memory.recall(job.states, terms_of(job), *results.contents.floats(), nullptr, scratch.data(), stream);
+  const MatrixView<float> contents = *results.contents.floats();
+  for (Index first = 0; first < count; first += part) {
+    const Index rows = std::min(part, count - first);
+    Job some = job.slice(first, rows);
+    if (arrays.formats.states) some.queries = some.states = job.states.slice(0, rows);
+    relax_and_recall(memory, some, contents.empty() ? contents : contents.slice(first, rows), scratch.data(),
+                     driver_for(is_captured), stream);
+  }
 }
 
 }  // namespace attractor::cuda

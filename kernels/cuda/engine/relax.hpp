@@ -18,6 +18,8 @@ struct CallInputs {
   detail::Schedule schedule = {};  ///< on the host, or for kernels on the device
 };
 
+/// Queries and states are floats, int8 or bits, contents floats.
+///
 /// Arguments are valid but for where their data are (host/ has checked them) and `options.update` is set. Returns when
 /// all results are there.
 ///
@@ -29,9 +31,8 @@ struct CallInputs {
 /// @param replicas the same memory on one or more devices; with several, all data must be on the host.
 /// @throws InvalidArgument data on another device. @throws NotSupported data on the device while a stream that waits
 /// for the default stream is being captured. @throws DeviceError
-void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options,
-           MatrixView<const float> queries, const RelaxationView& results, const RelaxCall& call,
-           const detail::PatternTerms& terms = {});
+void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options, const QueryView& queries,
+           const RelaxationView& results, const RelaxCall& call, const detail::PatternTerms& terms = {});
 
 /// Whether `relax_async` is one launch, which never waits for the host and may be captured in a graph.
 bool relaxes_in_one_launch(const DeviceMemory& memory, bool sweeps);
@@ -41,7 +42,7 @@ bool relaxes_in_one_launch(const DeviceMemory& memory, bool sweeps);
 ///
 /// @throws InvalidArgument data on the host; too small a workspace, or none while the stream is being captured.
 /// @throws NotSupported the stream is being captured and this isn't one launch.
-void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, MatrixView<const float> queries,
+void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, const QueryView& queries,
                  const RelaxationView& results, const CallInputs& inputs, std::span<std::byte> workspace,
                  cudaStream_t stream);
 

@@ -25,12 +25,6 @@ struct BipolarMemory {
   DeviceArray<std::byte> image;  ///< as it will lie in shared memory
 };
 
-/// Queries of a launch that a kernel leaves to another.
-struct LeftQueries {
-  unsigned* queries = nullptr;
-  unsigned* count = nullptr;
-};
-
 /// Empty where the factor isn't of ±1, the current device has no tensor cores or it doesn't fit its shared memory.
 std::optional<BipolarMemory> make_bipolar(MatrixView<const float> factor, std::span<const float> diagonal,
                                           std::span<const float> resolution, float scale);
@@ -40,7 +34,7 @@ bool takes_job(const BipolarMemory& memory, const Job& job);
 
 /// Relaxes the queries of ±1 of such a job, of launch_queries at most, and lists all others. `next_query` and the count
 /// are 0.
-void launch_bipolar(const BipolarMemory& memory, const Job& job, unsigned long long* next_query, LeftQueries left,
+void launch_bipolar(const BipolarMemory& memory, const Job& job, unsigned long long* next_query, ListedRows left,
                     cudaStream_t stream);
 
 }  // namespace attractor::cuda

@@ -25,7 +25,7 @@ struct Launch {
   int starts[4];    ///< of readouts: less what they must reach for +1, where a neuron is +1, in the unit they come in
   int gap;          ///< what they must reach less where it is −1
   unsigned long long* next_query;
-  LeftQueries left;
+  ListedRows left;
 };
 
 /// The word moves up and takes a sign.
@@ -412,7 +412,7 @@ class Warp {
         rejected |= of_all_quads(rejects ? 1U << row : 0);
       });
       if ((rejected >> lane_ & 1U) != 0) {
-        launch_.left.queries[atomicAdd(launch_.left.count, 1U)] = static_cast<unsigned>(query_);
+        launch_.left.rows[atomicAdd(launch_.left.count, 1U)] = static_cast<unsigned>(query_);
         query_ = -1;
       }
     } while (rejected != 0);
@@ -437,25 +437,57 @@ class Warp {
 
   /// The lane's neurons of a query become its words. False if one isn't ±1.
   __device__ __forceinline__ bool load_state(int row, Index query) const {
-    const float* const values = job_.queries.row(query);
-    unsigned strange = 0;
+    const std::byte* const packed = job_.packed_queries.data == nullptr ? nullptr : job_.packed_queries.row(query);
+    bool bipolar = true;
     for (int block = 0; block < layout_.blocks; ++block) {
-      unsigned word = 0;
-#pragma unroll
-      for (int bit = 28; bit >= 0; bit -= 4) {
-        const float4 four = load_four(values, neuron_at(block, bit));
-#pragma unroll
-        for (int i = 3; i >= 0; --i) {
-          const unsigned value = __float_as_uint(element(four, i));
-          strange |= (value ^ one) & ~sign;
-          take_sign(word, value);
-        }
-      }
+      const unsigned word = packed == nullptr ? read_floats(job_.queries.row(query), block, bipolar)
+                            : job_.packed_queries.format == RowFormat::int8 ? read_bytes(packed, block, bipolar)
+                                                                            : read_bits(packed, block);
       word_of(0, row, lane_ % 4)[block * warp_size * lane_states] = word;
       if (job_.clamped.data != nullptr)
         word_of(layout_.clamps, row, lane_ % 4)[block * warp_size * lane_states] = clamped_neurons(query, block);
     }
-    return strange == 0;
+    return bipolar;
+  }
+
+  __device__ __forceinline__ unsigned read_floats(const float* values, int block, bool& bipolar) const {
+    unsigned word = 0;
+    unsigned strange = 0;
+#pragma unroll
+    for (int bit = 28; bit >= 0; bit -= 4) {
+      const float4 four = load_four(values, neuron_at(block, bit));
+#pragma unroll
+      for (int i = 3; i >= 0; --i) {
+        const unsigned value = __float_as_uint(element(four, i));
+        strange |= (value ^ one) & ~sign;
+        take_sign(word, value);
+      }
+    }
+    bipolar &= strange == 0;
+    return word;
+  }
+
+  __device__ __forceinline__ unsigned read_bytes(const std::byte* values, int block, bool& bipolar) const {
+    const auto* const numbers = reinterpret_cast<const std::int8_t*>(values);
+    unsigned word = 0;
+    for (int bit = 31; bit >= 0; --bit) {
+      const int value = is_neuron(block, bit) ? numbers[neuron_at(block, bit)] : 1;
+      bipolar &= value == 1 || value == -1;
+      take_sign(word, static_cast<unsigned>(value));
+    }
+    return word;
+  }
+
+  /// Half a byte for every four neurons, the first in its highest bit and 1 for +1.
+  __device__ __forceinline__ unsigned read_bits(const std::byte* bytes, int block) const {
+    unsigned word = 0;
+#pragma unroll
+    for (int bit = 0; bit < 32; bit += 4) {
+      const int neuron = neuron_at(block, bit);
+      const unsigned byte = neuron < layout_.dimension ? static_cast<unsigned>(bytes[neuron / 8]) : 0xFFU;
+      word |= (byte >> (4 - neuron % 8) & 0xFU) << (28 - bit);
+    }
+    return ~__brev(word);
   }
 
   __device__ __forceinline__ unsigned clamped_neurons(Index query, int block) const {
@@ -467,18 +499,44 @@ class Warp {
   }
 
   __device__ __forceinline__ void store_state(int row, Index query) const {
-    float* const values = job_.states.row(query);
+    std::byte* const packed = job_.packed_states.data == nullptr ? nullptr : job_.packed_states.row(query);
     for (int block = 0; block < layout_.blocks; ++block) {
-      const unsigned word = word_of(0, row, lane_ % 4)[block * warp_size * lane_states];
-#pragma unroll
-      for (int bit = 0; bit < 32; bit += 4)
-        store_four(values, neuron_at(block, bit),
-                   {value_of(word, bit), value_of(word, bit + 1), value_of(word, bit + 2), value_of(word, bit + 3)});
+      const auto word = [&](int t) { return word_of(0, row, t)[block * warp_size * lane_states]; };
+      if (packed == nullptr)
+        write_floats(word(lane_ % 4), block, job_.states.row(query));
+      else if (job_.packed_states.format == RowFormat::int8)
+        write_bytes(word(lane_ % 4), block, packed);
+      else
+        write_bits(word(lane_ % 4 / 2 * 2), word(lane_ % 4 / 2 * 2 + 1), block, packed);
     }
+  }
+
+  __device__ __forceinline__ void write_floats(unsigned word, int block, float* values) const {
+#pragma unroll
+    for (int bit = 0; bit < 32; bit += 4)
+      store_four(values, neuron_at(block, bit),
+                 {value_of(word, bit), value_of(word, bit + 1), value_of(word, bit + 2), value_of(word, bit + 3)});
   }
 
   __device__ __forceinline__ static float value_of(unsigned word, int bit) {
     return __uint_as_float((word << (31 - bit) & sign) | one);
+  }
+
+  __device__ __forceinline__ void write_bytes(unsigned word, int block, std::byte* values) const {
+    for (int bit = 0; bit < 32; ++bit)
+      if (is_neuron(block, bit))
+        values[neuron_at(block, bit)] = (word >> bit & 1U) != 0 ? std::byte{0xFF} : std::byte{1};
+  }
+
+  /// A pair of lanes has a byte's halves; each writes every other byte. Past the last neuron bits are 0.
+  __device__ __forceinline__ void write_bits(unsigned even, unsigned odd, int block, std::byte* bytes) const {
+    for (int bit = lane_ % 2 * 16; bit < lane_ % 2 * 16 + 16; bit += 4) {
+      const int neuron = block * block_neurons + neuron_of(lane_ % 4 / 2 * 2, bit);
+      if (neuron >= layout_.dimension) continue;
+      const unsigned negative = (even >> bit & 0xFU) | (odd >> bit & 0xFU) << 4;
+      const int none = max(neuron + 8 - layout_.dimension, 0);
+      bytes[neuron / 8] = static_cast<std::byte>(~__brev(negative) >> 24 >> none << none);
+    }
   }
 
   /// Neighbouring neurons can be moved together.

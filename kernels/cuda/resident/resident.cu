@@ -184,7 +184,7 @@ struct Scratch {
   unsigned* left;
 };
 
-void launch_floats(const ResidentMemory& memory, const Job& job, unsigned long long* next_query, LeftQueries left,
+void launch_floats(const ResidentMemory& memory, const Job& job, unsigned long long* next_query, ListedRows left,
                    cudaStream_t stream) {
   const Index queries = job.queries.rows;
   const Layout& layout = memory.layout;
@@ -213,12 +213,14 @@ void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, 
   const Scratch scratch(in_integers, job.queries.rows, space);
   Counters* const counters = scratch.counters;
   check(cudaMemsetAsync(counters, 0, sizeof(Counters), stream), "cudaMemsetAsync of the query counters");
-  LeftQueries left;
+  ListedRows left;
   if (in_integers) {
-    left = {.queries = scratch.left, .count = &counters->left};
+    left = {.rows = scratch.left, .count = &counters->left};
     launch_bipolar(*memory.bipolar, job, &counters->next_bipolar_query, left, stream);
   }
+  job.unpack(left, stream);
   launch_floats(memory, job, &counters->next_query, left, stream);
+  job.pack(left, stream);
 }
 
 }  // namespace

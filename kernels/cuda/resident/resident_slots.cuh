@@ -125,8 +125,8 @@ static_assert(sizeof(BlockState) == block_bytes);
 class Dispenser {
  public:
   /// `first_steps`: the steps of a newcomer.
-  __device__ Dispenser(const Job& job, unsigned long long* next, LeftQueries left, int limit, int first_steps)
-      : listed_(left.queries),
+  __device__ Dispenser(const Job& job, unsigned long long* next, ListedRows left, int limit, int first_steps)
+      : listed_(left.rows),
         total_(left.count == nullptr ? job.queries.rows : Index{*left.count}),
         next_(next),
         limit_(limit),

@@ -16,10 +16,10 @@ struct Launch {
   const float* resolution;  ///< [neurons], in the order of the state matrix
   Job job;
   unsigned long long* next_query;
-  LeftQueries left;  ///< the only queries to relax, unless null
-  int slot_limit;    ///< slots of a block that are used
-  bool masked;       ///< some neurons keep their state: clamped ones, or padding
-  bool careful;      ///< readouts may stop being finite where no state shows it
+  ListedRows left;  ///< the only queries to relax, unless null
+  int slot_limit;   ///< slots of a block that are used
+  bool masked;      ///< some neurons keep their state: clamped ones, or padding
+  bool careful;     ///< readouts may stop being finite where no state shows it
 };
 
 /// `width` columns of each thread are in use, which makes 8·width slots, the first ones.
