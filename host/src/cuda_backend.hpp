@@ -37,9 +37,8 @@ std::string cuda_traits(int device);
 std::optional<Matrix<float>> fetch(const Device& device, MatrixView<const float> matrix, const std::string& what);
 
 /// Relaxation shared out among the same memory on several CUDA devices.
-void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options,
-                   const QueryView& queries, const RelaxationView& results, const RelaxCall& call,
-                   const PatternTerms& terms);
+void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options, const QueryView& queries,
+                   const RelaxationView& results, const RelaxCall& call, const PatternTerms& terms);
 
 /// Row i of `results`: the footprint of pairs[i], or without pairs of query i / P and pattern i % P.
 void cuda_footprints(int device, const FootprintOptions& options, MatrixView<const float> patterns,
