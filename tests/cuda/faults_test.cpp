@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include <attractor/bipolar.hpp>
 #include <attractor/error.hpp>
 
 #include "kernels/cuda/adaptive/footprint.hpp"
@@ -520,6 +521,35 @@ TEST(CudaLaneFaultsTest, SetsOfManyChunksSurviveThem) {
     EXPECT_EQ(live_resources(), live);
     return struck;
   });
+}
+
+/// Bits take room for floats where they are relaxed as such.
+TEST(CudaPackedFaultsTest, CallsOfBitsSurviveThem) {
+  for (const Subject& subject : subjects()) {
+    if (!subject.name.ends_with("_factored")) continue;
+    SCOPED_TRACE(subject.name);
+    const cuda::DeviceScope scope(home());
+    const cuda::DeviceMemory memory = subject.memory();
+    const cuda::DeviceMemory* const replica = &memory;
+    const Index rows = subject.queries.rows();
+    const Index neurons = subject.queries.columns();
+    const BitMatrix queries = to_bits(subject.queries);
+    BitMatrix states(rows, neurons);
+    const PlacedRows<std::uint8_t> device_queries(Place::device, {queries.data(), rows, bytes_of_bits(neurons)});
+    const PlacedRows<std::uint8_t> device_states(Place::device, rows, bytes_of_bits(neurons));
+    const auto relax = [&] { cuda::relax({&replica, 1}, subject.options, queries, {.states = states}, {}); };
+    const auto relax_async = [&] {
+      cuda::relax_async(memory, subject.options, BitView<std::uint8_t>(device_queries.view().data, rows, neurons),
+                        {.states = BitView<std::uint8_t>(device_states.view().data, rows, neurons)}, {}, {}, nullptr);
+    };
+    relax();
+    const Matrix<float> expected = from_bits(states);
+    expect_survival(relax, [&] { EXPECT_TRUE(same_bits(from_bits(states), expected)); });
+    expect_survival(relax_async, [&] {
+      const Matrix<std::uint8_t> found = device_states.read();
+      EXPECT_TRUE(same_bits(from_bits({found.data(), rows, neurons}), expected));
+    });
+  }
 }
 
 /// Calls that make or release something or ask how much memory is left, and so may wait for all that the device does.

@@ -591,7 +591,7 @@ TEST_P(ResidentIntegersTest, TakeQueriesOfSigns) {
   const std::vector<float> untouched(static_cast<std::size_t>(queries_.size()), 55.0F);
   const auto states = cuda::upload(std::span<const float>(untouched), "states");
   const auto left = cuda::DeviceArray<unsigned>(static_cast<std::size_t>(queries_.rows()), "queries that are left");
-  const std::vector<unsigned long long> no_query{0};  // NOLINT(google-runtime-int): as atomicAdd takes it
+  const std::vector<cuda::QueryCounter> no_query{0};
   const auto next_query = cuda::upload(std::span(no_query), "the next query");
   const std::vector<unsigned> none{0};
   const auto count = cuda::upload(std::span(none), "how many are left");

@@ -187,7 +187,7 @@ bool takes_job(const BipolarMemory& memory, const Job& job) {
          detail::widest_zero(memory.resolution, memory.scale, 1.0F).has_value();
 }
 
-void launch_bipolar(const BipolarMemory& memory, const Job& job, unsigned long long* next_query, ListedRows left,
+void launch_bipolar(const BipolarMemory& memory, const Job& job, QueryCounter* next_query, ListedRows left,
                     cudaStream_t stream) {
   const Layout& layout = memory.layout;
   const int widest = *detail::widest_zero(memory.resolution, memory.scale, 1.0F);

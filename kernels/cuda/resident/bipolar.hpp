@@ -25,6 +25,9 @@ struct BipolarMemory {
   DeviceArray<std::byte> image;  ///< as it will lie in shared memory
 };
 
+/// Queries that have been given away.
+using QueryCounter = unsigned long long;  // NOLINT(google-runtime-int): as atomicAdd takes it
+
 /// Empty where the factor isn't of ±1, the current device has no tensor cores or it doesn't fit its shared memory.
 std::optional<BipolarMemory> make_bipolar(MatrixView<const float> factor, std::span<const float> diagonal,
                                           std::span<const float> resolution, float scale);
@@ -34,7 +37,7 @@ bool takes_job(const BipolarMemory& memory, const Job& job);
 
 /// Relaxes the queries of ±1 of such a job, of launch_queries at most, and lists all others. `next_query` and the count
 /// are 0.
-void launch_bipolar(const BipolarMemory& memory, const Job& job, unsigned long long* next_query, ListedRows left,
+void launch_bipolar(const BipolarMemory& memory, const Job& job, QueryCounter* next_query, ListedRows left,
                     cudaStream_t stream);
 
 }  // namespace attractor::cuda

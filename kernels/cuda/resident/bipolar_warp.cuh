@@ -24,7 +24,7 @@ struct Launch {
   int own_squares;  ///< what Σ h² counts too much
   int starts[4];    ///< of readouts: less what they must reach for +1, where a neuron is +1, in the unit they come in
   int gap;          ///< what they must reach less where it is −1
-  unsigned long long* next_query;
+  QueryCounter* next_query;
   ListedRows left;
 };
 

@@ -171,8 +171,8 @@ bool is_bounded(const UpdateRule& update) {
 
 /// What launches count, at the start of their workspace; the queries that are left lie behind.
 struct Counters {
-  unsigned long long next_query;          // NOLINT(google-runtime-int): as atomicAdd takes it
-  unsigned long long next_bipolar_query;  // NOLINT(google-runtime-int)
+  QueryCounter next_query;
+  QueryCounter next_bipolar_query;
   unsigned left;
 };
 
@@ -184,7 +184,7 @@ struct Scratch {
   unsigned* left;
 };
 
-void launch_floats(const ResidentMemory& memory, const Job& job, unsigned long long* next_query, ListedRows left,
+void launch_floats(const ResidentMemory& memory, const Job& job, QueryCounter* next_query, ListedRows left,
                    cudaStream_t stream) {
   const Index queries = job.queries.rows;
   const Layout& layout = memory.layout;
