@@ -44,9 +44,11 @@ function(attractor_add_cuda target)
     kernels/cuda/adaptive/levels.cpp
     kernels/cuda/device/capacity.cpp
     kernels/cuda/device/default_streams.cpp
+    kernels/cuda/device/device_matrix.cu
     kernels/cuda/device/error.cpp
     kernels/cuda/device/graph.cpp
-    kernels/cuda/device/half_matrix.cpp
+    kernels/cuda/device/half_matrix.cu
+    kernels/cuda/device/matrix_scan.cu
     kernels/cuda/device/pointer.cpp
     kernels/cuda/device/usable.cu
     kernels/cuda/engine/call_scratch.cpp
@@ -72,6 +74,7 @@ function(attractor_add_cuda target)
     kernels/cuda/streamed/compaction.cu
     kernels/cuda/streamed/contents.cu
     kernels/cuda/streamed/device_loop.cu
+    kernels/cuda/streamed/factor_scan.cu
     kernels/cuda/streamed/ordered_product.cu
     kernels/cuda/streamed/separate.cu
     kernels/cuda/streamed/settle.cu

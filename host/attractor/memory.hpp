@@ -370,7 +370,8 @@ class ATTRACTOR_EXPORT Memory {
   /// The stored patterns as given, rounded to what they are stored as, [P × D], on the host, valid while this memory or
   /// a copy of it is unmodified and alive. On the CPU the only copy of those of factored linear, pointwise, softmax and
   /// adaptive memories is, but for `centred`, fading and float32 patterns far from 0, in the layout of kernels: the
-  /// first call takes O(PD) and as much memory again as they have as float32. @throws std::bad_alloc
+  /// first call takes O(PD) and as much memory again as they have as float32. So it does where patterns were given on a
+  /// CUDA device and stay there. @throws std::bad_alloc, DeviceError
   [[nodiscard]] MatrixView<const float> patterns() const;
 
   /// The contents as given, rounded as patterns are, [P × M]; empty where the memory is auto-associative. As for

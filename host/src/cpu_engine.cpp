@@ -40,7 +40,7 @@ cpu::Field make_field(const PointwiseForm& form) {
                            .threshold = scaled_thresholds(form),
                            .scale = form.scale};
   return cpu::FactoredField{.factor = cpu::PackedMatrix(form.factor),
-                            .diagonal = for_neurons(removed_diagonal(form.factor, form.self_coupling)),
+                            .diagonal = for_neurons(removed_diagonal(form)),
                             .resolution = for_neurons(form.resolution),
                             .threshold = scaled_thresholds(form),
                             .linear_weights = scaled_thresholds(form, 2.0F / form.energy_scale),

@@ -1,20 +1,27 @@
 #include "host/src/cuda_backend.hpp"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "host/src/cuda_engine.hpp"
 #include "host/src/linear_rules.hpp"
+#include "host/src/validation.hpp"
 #include "kernels/cuda/adaptive/footprint.hpp"
+#include "kernels/cuda/device/default_streams.hpp"
+#include "kernels/cuda/device/device_matrix.hpp"
+#include "kernels/cuda/device/matrix_scan.hpp"
 #include "kernels/cuda/device/pointer.hpp"
 #include "kernels/cuda/device/usable.hpp"
 #include "kernels/cuda/engine/recall.hpp"
 #include "kernels/cuda/engine/relax.hpp"
 #include "kernels/cuda/engine/retrieve.hpp"
 #include "kernels/cuda/fit/cross_entropy.hpp"
+#include "kernels/cuda/streamed/factor_scan.hpp"
 
 namespace attractor::detail {
 namespace {
@@ -51,8 +58,8 @@ cuda::DeviceMemory make_memory(const PointwiseForm& form, int device) {
     return cuda::DeviceMemory::pointwise(device, form.factor, form.resolution, form.separation, form.score_scale,
                                          form.energy_scale, contents);
   if (form.evaluation == Evaluation::dense) return make_dense(form, device);
-  return cuda::DeviceMemory::factored(device, form.factor, removed_diagonal(form.factor, form.self_coupling),
-                                      linear_vectors(form), form.scale, tier(form.placement), contents);
+  return cuda::DeviceMemory::factored(device, form.factor, removed_diagonal(form), linear_vectors(form), form.scale,
+                                      tier(form.placement), contents);
 }
 
 cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {
@@ -100,6 +107,16 @@ void CudaEngine::retrieve(const QueryView& queries, const PatternTerms& terms, c
                            .posteriors = posteriors});
 }
 
+void CudaEngine::fetch_patterns(MatrixView<float> to) const {
+  const cuda::DeviceScope scope(memory_.device());
+  cuda::download(memory_.patterns(), to, "patterns");
+}
+
+void CudaEngine::fetch_contents(MatrixView<float> to) const {
+  const cuda::DeviceScope scope(memory_.device());
+  cuda::download(memory_.contents(), to, "contents");
+}
+
 int cuda_device_count() { return cuda::device_count(); }
 
 std::string cuda_obstacle() { return cuda::driver_obstacle(); }
@@ -134,16 +151,64 @@ std::string cuda_traits(int device) {
          " a block";
 }
 
-std::optional<Matrix<float>> fetch(const Device& device, MatrixView<const float> matrix, const std::string& what) {
-  if (device.kind() != Device::Kind::cuda) return std::nullopt;
+bool is_on_device(const Device& device, MatrixView<const float> matrix, const std::string& what) {
+  if (device.kind() != Device::Kind::cuda) return false;
   const cuda::DeviceScope scope(device.index());
-  if (cuda::locate(matrix.data, device.index(), what) != cuda::Location::device) return std::nullopt;
+  if (cuda::locate(matrix.data, device.index(), what) != cuda::Location::device) return false;
+  cuda::finish_default_streams(device.index());
+  return true;
+}
+
+Matrix<float> cuda_fetch(int device, MatrixView<const float> matrix, const std::string& what) {
+  const cuda::DeviceScope scope(device);
   Matrix<float> result(matrix.rows, matrix.columns);
-  using cuda::bytes_of;
-  cuda::check(cudaMemcpy2D(result.data(), bytes_of(matrix.columns), matrix.data, bytes_of(matrix.row_stride),
-                           bytes_of(matrix.columns), static_cast<std::size_t>(matrix.rows), cudaMemcpyDeviceToHost),
-              "cudaMemcpy2D of " + std::to_string(matrix.rows) + " " + what);
+  cuda::download(matrix, result, what);
   return result;
+}
+
+void cuda_check_finite(int device, MatrixView<const float> matrix, const std::string& what) {
+  const cuda::DeviceScope scope(device);
+  if (const std::optional<cuda::Entry> entry = cuda::first_not_finite(matrix))
+    refuse_not_finite(what, entry->row, entry->column, entry->value);
+}
+
+PatternStatistics cuda_statistics(int device, MatrixView<const float> patterns) {
+  const cuda::DeviceScope scope(device);
+  cuda::ColumnRange range = cuda::column_range(patterns);
+  const std::vector<double> squares = cuda::squared_norms(patterns);
+  const auto [shortest, longest] = std::minmax_element(squares.begin(), squares.end());
+  PatternStatistics statistics;
+  statistics.count = patterns.rows;
+  statistics.smallest = std::move(range.smallest);
+  statistics.largest = std::move(range.largest);
+  statistics.shortest_square = *shortest;
+  statistics.longest_square = *longest;
+  return statistics;
+}
+
+std::vector<double> cuda_squared_norms(int device, MatrixView<const float> patterns) {
+  const cuda::DeviceScope scope(device);
+  return cuda::squared_norms(patterns);
+}
+
+double cuda_largest_integer(int device, MatrixView<const float> factor) {
+  const cuda::DeviceScope scope(device);
+  return cuda::largest_integer(factor);
+}
+
+std::vector<double> cuda_squared_columns(int device, MatrixView<const float> factor) {
+  const cuda::DeviceScope scope(device);
+  return cuda::squared_columns(factor);
+}
+
+std::vector<double> cuda_gram_product(int device, MatrixView<const float> factor, const std::vector<double>& x) {
+  const cuda::DeviceScope scope(device);
+  return cuda::gram_product(factor, x);
+}
+
+bool cuda_may_be_resident(int device, Index rows, Index columns) {
+  const cuda::DeviceScope scope(device);
+  return cuda::may_be_resident_factored(rows, columns);
 }
 
 std::unique_ptr<Engine> make_cuda_engine(const Form& form, int device) {

@@ -2,14 +2,15 @@
 
 /// What the host layer asks of CUDA. A build without CUDA has no devices; it says so where it is asked for one.
 
-#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <attractor/footprint.hpp>
 
 #include "host/src/engine.hpp"
 #include "host/src/fit_loss.hpp"
+#include "host/src/pattern_statistics.hpp"
 
 namespace attractor::detail {
 
@@ -31,10 +32,34 @@ std::string cuda_description(int device);
 /// What the bits of results may depend on besides the arguments: "compute capability 9.0, 132 multiprocessors, …".
 std::string cuda_traits(int device);
 
-/// A copy of a matrix that is on `device`, a CUDA device; nothing where the host itself can read the matrix.
+/// Whether a matrix is on `device`, a CUDA device, in a place of its own: the host may not be able to read it. What the
+/// caller has enqueued on default streams has then been done.
 ///
 /// @throws InvalidArgument the matrix is on another device; `what` is its name, "patterns".
-std::optional<Matrix<float>> fetch(const Device& device, MatrixView<const float> matrix, const std::string& what);
+bool is_on_device(const Device& device, MatrixView<const float> matrix, const std::string& what);
+
+// Of such a matrix, by the index of its device.
+
+Matrix<float> cuda_fetch(int device, MatrixView<const float> matrix, const std::string& what);
+
+/// @throws InvalidArgument there is NaN or infinity in it.
+void cuda_check_finite(int device, MatrixView<const float> matrix, const std::string& what);
+
+PatternStatistics cuda_statistics(int device, MatrixView<const float> patterns);
+
+/// ‖a‖² of each pattern.
+std::vector<double> cuda_squared_norms(int device, MatrixView<const float> patterns);
+
+double cuda_largest_integer(int device, MatrixView<const float> factor);
+
+/// Σ_μ F_μi² [D].
+std::vector<double> cuda_squared_columns(int device, MatrixView<const float> factor);
+
+/// FᵀFx [D].
+std::vector<double> cuda_gram_product(int device, MatrixView<const float> factor, const std::vector<double>& x);
+
+/// Whether a factor of so many rows and columns fits the shared memory of a device, if fp16 holds its entries.
+bool cuda_may_be_resident(int device, Index rows, Index columns);
 
 /// Relaxation shared out among the same memory on several CUDA devices.
 void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options, const QueryView& queries,

@@ -11,6 +11,9 @@ class CudaEngine final : public Engine {
  public:
   CudaEngine(const Form& form, int device);
 
+  void fetch_patterns(MatrixView<float> to) const override;
+  void fetch_contents(MatrixView<float> to) const override;
+
   void relax(const RelaxerOptions& options, const QueryView& queries, const RelaxationView& results,
              const RelaxCall& call, const PatternTerms& terms) const override;
   void recall(const QueryView& queries, const PatternTerms& terms, const ResultView& contents,

@@ -27,6 +27,12 @@ class Engine {
   [[nodiscard]] virtual const cpu::PackedMatrix* patterns() const { return nullptr; }
   [[nodiscard]] virtual const cpu::PackedMatrix* contents() const { return nullptr; }
 
+  /// Writes the patterns, or the contents, of its form to the host, where its device keeps them as they are.
+  ///
+  /// @throws DeviceError
+  virtual void fetch_patterns(MatrixView<float> /*to*/) const {}
+  virtual void fetch_contents(MatrixView<float> /*to*/) const {}
+
   /// One of one's own that is the same, where the engine can change; else null. Others may relax on this one meanwhile.
   [[nodiscard]] virtual std::unique_ptr<Engine> copy() const { return nullptr; }
 
@@ -68,6 +74,8 @@ std::unique_ptr<Engine> make_cpu_engine(const Form& form);
 /// Of a memory without patterns on any device, which reads so many columns out. It works on the host.
 std::unique_ptr<Engine> make_empty_engine(Index columns);
 
+/// Patterns and contents of the form may be on the device; thresholds and what else it has is on the host.
+///
 /// @throws DeviceError
 std::unique_ptr<Engine> make_cuda_engine(const Form& form, int device);
 

@@ -2,6 +2,7 @@
 
 /// A memory as its rule leaves it, before any device has it: similarity, separation and readout, in two families.
 
+#include <optional>
 #include <span>
 #include <variant>
 #include <vector>
@@ -20,6 +21,7 @@ namespace attractor::detail {
 /// out contents scale·Cᵀp and the sum of the weights, scale·intensityᵀp.
 struct PointwiseForm {
   MatrixView<const float> factor;          ///< F [P × D]; empty where there are weights
+  std::optional<int> cuda_device = {};     ///< where the factor is; none: on the host
   MatrixView<const float> contents = {};   ///< C [P × M], prepared as the factor's patterns are; empty: C = F
   std::vector<float> intensity = {};       ///< [P] as contents that are all 1; empty: it weighs no patterns
   MatrixView<const float> weights = {};    ///< W/scale [D × D] of linear memories that have no factor: dense

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "host/src/cuda_backend.hpp"
 #include "host/src/linear_rules.hpp"
 #include "host/src/softmax_rules.hpp"
 
@@ -41,6 +42,7 @@ class FormMaker {
     }
     const float scale = rule.rate / static_cast<float>(patterns_.columns);
     return PointwiseForm{.factor = factor,
+                         .cuda_device = made_.cuda_device,
                          .contents = contents,
                          .intensity = std::move(intensity),
                          .thresholds = rule.thresholds,
@@ -92,7 +94,7 @@ class FormMaker {
     MatrixView<const float> patterns = patterns_;
     const bool as_given = is_zero(centre) || rule.storage != PatternStorage::float32;
     if (!as_given) patterns = made_.patterns = less_centre(patterns_, centre);
-    ScoreTerms terms = score_terms(rule, statistics_, patterns_, centre);
+    ScoreTerms terms = score_terms(rule, statistics_, takes_norms(rule) ? norms() : std::vector<double>(), centre);
     double potential_offset = terms.common_log_prior;
     double energy_offset = -terms.common_offset / static_cast<double>(rule.beta);
     if (is_dot) {
@@ -152,6 +154,7 @@ class FormMaker {
   [[nodiscard]] Form polynomial(const PolynomialSeparation& separation) const {
     const auto dimension = static_cast<float>(patterns_.columns);
     return PointwiseForm{.factor = patterns_,
+                         .cuda_device = made_.cuda_device,
                          .contents = contents_,
                          .intensity = ones(),
                          .resolution = readout_resolution(statistics_, separation.order),
@@ -159,6 +162,11 @@ class FormMaker {
                          .score_scale = 1.0F / dimension,
                          .energy_scale = dimension,
                          .self_coupling = true};
+  }
+
+  /// ‖a‖² of each pattern, wherever they are.
+  [[nodiscard]] std::vector<double> norms() const {
+    return made_.cuda_device ? cuda_squared_norms(*made_.cuda_device, patterns_) : squared_norms(patterns_);
   }
 
   /// Every pattern's weight counts as it is.
@@ -171,6 +179,39 @@ class FormMaker {
   MatrixView<const float> patterns_;
   MatrixView<const float> contents_;
   MadeMatrices& made_;
+};
+
+/// See takes_patterns_on_device.
+class DeviceCheck {
+ public:
+  DeviceCheck(const PatternStatistics& statistics, int cuda_device)
+      : statistics_(statistics), cuda_device_(cuda_device) {}
+
+  bool operator()(const DenseAssociativeOptions& /*rule*/) const { return true; }
+  bool operator()(const MinervaOptions& /*rule*/) const { return true; }
+  bool operator()(const ExponentialOptions& /*rule*/) const { return true; }
+  bool operator()(const ModernHopfieldOptions& rule) const {
+    const bool may_be_centred = rule.similarity == Similarity::dot || rule.similarity == Similarity::squared_distance;
+    return takes_absolute_scores(rule.separation) || !may_be_centred || !has_centre(statistics_);
+  }
+  bool operator()(const AdaptiveSimilarity& /*rule*/) const { return true; }
+  /// What is for shared memory is laid out, and weights are added up, on the host.
+  bool operator()(const HebbianOptions& rule) const {
+    if (rule.centred || rule.decay < 1.0F || cheaper(rule.evaluation, statistics_) == Evaluation::dense) return false;
+    const bool is_streamed = rule.placement == Placement::streamed || !rule.thresholds.empty();
+    return is_streamed || (rule.placement == Placement::automatic &&
+                           !cuda_may_be_resident(cuda_device_, statistics_.count, columns()));
+  }
+  template <class Linear>
+  bool operator()(const Linear& /*rule*/) const {
+    return false;
+  }
+
+ private:
+  [[nodiscard]] Index columns() const { return static_cast<Index>(statistics_.smallest.size()); }
+
+  const PatternStatistics& statistics_;
+  int cuda_device_;
 };
 
 /// Whether a rule leaves patterns as they are, see keeps_patterns.
@@ -213,6 +254,10 @@ class ChangeCheck {
 Form make_form(const Rule& rule, const PatternStatistics& statistics, MatrixView<const float> patterns,
                MatrixView<const float> contents, MadeMatrices& made) {
   return std::visit(FormMaker(statistics, patterns, contents, made), rule);
+}
+
+bool takes_patterns_on_device(const Rule& rule, const PatternStatistics& statistics, int cuda_device) {
+  return std::visit(DeviceCheck(statistics, cuda_device), rule);
 }
 
 bool keeps_patterns(const Rule& rule, const PatternStatistics& before, const PatternStatistics& after) {

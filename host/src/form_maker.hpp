@@ -2,6 +2,8 @@
 
 /// What rules make of patterns.
 
+#include <optional>
+
 #include "host/src/form.hpp"
 #include "host/src/pattern_statistics.hpp"
 #include "host/src/projection.hpp"
@@ -15,6 +17,7 @@ struct MadeMatrices {
   Projection* projection;               ///< of projection memories: what it has become of the `stored` patterns
   Storkey* storkey;                     ///< of Storkey memories: what has been learned
   MatrixView<const float> stored = {};  ///< those before, of rules that need them
+  std::optional<int> cuda_device = {};  ///< where the patterns are; none: on the host
   Matrix<float> patterns = {};
   Matrix<float> contents = {};
 };
@@ -25,6 +28,10 @@ struct MadeMatrices {
 /// @throws DependentPatterns, InvalidArgument as the named functions of Memory.
 Form make_form(const Rule& rule, const PatternStatistics& statistics, MatrixView<const float> patterns,
                MatrixView<const float> contents, MadeMatrices& made);
+
+/// Whether the rule makes a form of patterns where they are: it asks a device for no more than a few numbers for each
+/// pattern and column. Others take them on the host.
+bool takes_patterns_on_device(const Rule& rule, const PatternStatistics& statistics, int cuda_device);
 
 /// Whether the form has each pattern as it did once others have come or gone, and only says something else of all.
 bool keeps_patterns(const Rule& rule, const PatternStatistics& before, const PatternStatistics& after);

@@ -10,6 +10,7 @@
 
 #include <attractor/error.hpp>
 
+#include "host/src/cuda_backend.hpp"
 #include "host/src/row_threads.hpp"
 #include "kernels/cpu/pointwise/double_rows.hpp"
 #include "kernels/cpu/pointwise/gram.hpp"
@@ -78,6 +79,11 @@ double largest_eigenvalue(std::size_t columns, const Multiply& multiply) {
   return eigenvalue;
 }
 
+double eigenvalue_on_device(int device, MatrixView<const float> factor) {
+  return largest_eigenvalue(static_cast<std::size_t>(factor.columns),
+                            [&](const std::vector<double>& x) { return cuda_gram_product(device, factor, x); });
+}
+
 double eigenvalue_of_factor(MatrixView<const float> factor) {
   const auto columns = static_cast<std::size_t>(factor.columns);
   return largest_eigenvalue(columns, [&](const std::vector<double>& x) {
@@ -123,6 +129,18 @@ std::vector<float> resolution_from(const std::vector<double>& squares, double ei
   return result;
 }
 
+/// The largest sum of a factor that has integers up to `largest`.
+double largest_factor_sum(double largest, MatrixView<const float> factor) {
+  return largest * largest * static_cast<double>(factor.rows) * static_cast<double>(factor.columns);
+}
+
+/// The field_resolution of a factor that is on a device.
+std::vector<float> resolution_on_device(int device, MatrixView<const float> factor, float scale) {
+  const double largest_sum = largest_factor_sum(cuda_largest_integer(device, factor), factor);
+  return resolution_from(cuda_squared_columns(device, factor), eigenvalue_on_device(device, factor), largest_sum,
+                         scale);
+}
+
 /// Floats from 2²³ on all are.
 bool is_integer(float value) {
   return std::abs(value) < 0x1p23F ? static_cast<float>(static_cast<std::int32_t>(value)) == value : !std::isnan(value);
@@ -150,12 +168,13 @@ void add_squares(MatrixView<const float> factor, std::vector<double>& sums) {
 
 std::vector<float> resolution_of(const PointwiseForm& form) {
   if (!form.resolution.empty()) return form.resolution;
-  return form.weights.empty() ? field_resolution(form.factor, form.scale) : weight_resolution(form.weights, form.scale);
+  if (!form.weights.empty()) return weight_resolution(form.weights, form.scale);
+  return form.cuda_device ? resolution_on_device(*form.cuda_device, form.factor, form.scale)
+                          : field_resolution(form.factor, form.scale);
 }
 
 std::vector<float> field_resolution(MatrixView<const float> factor, float scale) {
-  const double largest = largest_integer(factor);
-  const double largest_sum = largest * largest * static_cast<double>(factor.rows) * static_cast<double>(factor.columns);
+  const double largest_sum = largest_factor_sum(largest_integer(factor), factor);
   return resolution_from(squared_columns(factor), eigenvalue_of_factor(factor), largest_sum, scale);
 }
 
@@ -164,10 +183,11 @@ std::vector<float> field_resolution(MatrixView<const float> weights, const std::
   return resolution_from(diagonal, eigenvalue_of_weights(weights, diagonal), largest_sum, scale);
 }
 
-std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling) {
-  std::vector<float> diagonal(static_cast<std::size_t>(factor.columns), 0.0F);
-  if (self_coupling) return diagonal;
-  const std::vector<double> sums = squared_columns(factor);
+std::vector<float> removed_diagonal(const PointwiseForm& form) {
+  std::vector<float> diagonal(static_cast<std::size_t>(form.factor.columns), 0.0F);
+  if (form.self_coupling) return diagonal;
+  const std::vector<double> sums =
+      form.cuda_device ? cuda_squared_columns(*form.cuda_device, form.factor) : squared_columns(form.factor);
   std::transform(sums.begin(), sums.end(), diagonal.begin(), [](double sum) { return static_cast<float>(sum); });
   return diagonal;
 }
@@ -213,9 +233,7 @@ std::vector<float> intensity_weights(const PointwiseForm& form) {
 DenseReadout dense_readout(const PointwiseForm& form) {
   if (form.factor.empty() || form.first_layer > 0) return {};
   if (form.contents.empty())
-    return {.contents = {},
-            .intensity = intensity_weights(form),
-            .diagonal = removed_diagonal(form.factor, form.self_coupling)};
+    return {.contents = {}, .intensity = intensity_weights(form), .diagonal = removed_diagonal(form)};
   return {.contents = cpu::transposed_product(form.contents, form.factor),
           .intensity = intensity_weights(form),
           .diagonal = {}};

@@ -25,8 +25,8 @@ double largest_integer(MatrixView<const float> matrix);
 /// Adds Σ_μ F_μi² [D], in the order of the patterns.
 void add_squares(MatrixView<const float> factor, std::vector<double>& sums);
 
-/// What is taken out of FᵀF to clear its diagonal [D]: zeros with `self_coupling`.
-std::vector<float> removed_diagonal(MatrixView<const float> factor, bool self_coupling);
+/// What is taken out of FᵀF to clear its diagonal [D]: zeros with `self_coupling`. The factor may be on a device.
+std::vector<float> removed_diagonal(const PointwiseForm& form);
 
 /// The smallest fields that can be told from 0 in units of u = scale·FᵀFx, for states of at most 1 [D], see
 /// core/attractor/update.hpp. Complexity: O(PD).
@@ -35,7 +35,7 @@ std::vector<float> field_resolution(MatrixView<const float> factor, float scale)
 /// The same of weights that are FᵀF [D × D] but for their diagonal, and FᵀF's diagonal. Complexity: O(D²).
 std::vector<float> field_resolution(MatrixView<const float> weights, const std::vector<double>& diagonal, float scale);
 
-/// That of a form with a factor of its own or weights, found where it has none.
+/// That of a form with a factor of its own, which may be on a device, or weights, found where it has none.
 std::vector<float> resolution_of(const PointwiseForm& form);
 
 /// The same for weights that have no factor [D], in units of scale·Wx: by Cauchy and Schwarz |W_i x| is at most

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -30,9 +31,18 @@ Rows take_contents(const Device& device, MatrixView<const float> contents, Index
   return {device, contents, "contents"};
 }
 
+/// How rows that a device keeps come to the host.
+using Fetch = std::function<void(MatrixView<float>)>;
+
 /// Rows that are kept here unless the engine has them as they are.
-StoredRows store(Rows rows, const cpu::PackedMatrix* kept) {
+StoredRows store(Rows rows, const cpu::PackedMatrix* kept, Fetch fetch = {}) {
+  if (rows.cuda_device()) return {rows.view().rows, rows.view().columns, std::move(fetch)};
   return kept != nullptr && !rows.view().empty() ? StoredRows(*kept) : StoredRows(std::move(rows).take());
+}
+
+PatternStatistics statistics_of(const Rows& patterns) {
+  return patterns.cuda_device() ? cuda_statistics(*patterns.cuda_device(), patterns.view())
+                                : PatternStatistics(patterns.view());
 }
 
 /// The form that is cheaper without patterns, or the one asked for.
@@ -82,10 +92,15 @@ std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, 
                                         Identifiers identifiers, bool changes = false) {
   if (patterns.view().rows == 0)
     return make_empty_state(device, rule, std::move(patterns), std::move(contents), std::move(identifiers));
-  PatternStatistics statistics(patterns.view());
+  PatternStatistics statistics = statistics_of(patterns);
+  const std::optional<int> home = patterns.cuda_device();
+  if (!home || !takes_patterns_on_device(rule, statistics, *home)) {
+    patterns = on_host(std::move(patterns), "patterns");
+    contents = on_host(std::move(contents), "contents");
+  }
   Projection projection;
   Storkey storkey;
-  MadeMatrices made{.projection = &projection, .storkey = &storkey};
+  MadeMatrices made{.projection = &projection, .storkey = &storkey, .cuda_device = patterns.cuda_device()};
   const Form form = make_form(rule, statistics, patterns.view(), contents.view(), made);
   const auto* const pointwise = std::get_if<PointwiseForm>(&form);
   std::unique_ptr<Engine> engine = make_engine(device, form);
@@ -94,18 +109,21 @@ std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, 
   const bool keeps_projection = keeps && pointwise->evaluation == Evaluation::factored;
   const cpu::PackedMatrix* const kept_patterns = made.patterns.empty() ? engine->patterns() : nullptr;
   const cpu::PackedMatrix* const kept_contents = made.contents.empty() ? engine->contents() : nullptr;
+  const Engine& keeper = *engine;
   // NOLINTNEXTLINE(modernize-make-shared): not every compiler makes aggregates from arguments in parentheses
-  return std::shared_ptr<MemoryState>(
-      new MemoryState{.device = device,
-                      .rule = rule,
-                      .statistics = std::move(statistics),
-                      .evaluation = pointwise != nullptr ? pointwise->evaluation : Evaluation::factored,
-                      .engine = std::move(engine),
-                      .projection = keeps_projection ? std::move(projection) : Projection(),
-                      .storkey = keeps ? std::move(storkey) : Storkey(),
-                      .patterns = store(std::move(patterns), kept_patterns),
-                      .contents = store(std::move(contents), kept_contents),
-                      .identifiers = std::move(identifiers)});
+  return std::shared_ptr<MemoryState>(new MemoryState{
+      .device = device,
+      .rule = rule,
+      .statistics = std::move(statistics),
+      .evaluation = pointwise != nullptr ? pointwise->evaluation : Evaluation::factored,
+      .engine = std::move(engine),
+      .projection = keeps_projection ? std::move(projection) : Projection(),
+      .storkey = keeps ? std::move(storkey) : Storkey(),
+      .patterns =
+          store(std::move(patterns), kept_patterns, [&keeper](MatrixView<float> to) { keeper.fetch_patterns(to); }),
+      .contents =
+          store(std::move(contents), kept_contents, [&keeper](MatrixView<float> to) { keeper.fetch_contents(to); }),
+      .identifiers = std::move(identifiers)});
 }
 
 /// Whether the patterns have rows of weights of their own.
@@ -425,7 +443,7 @@ struct Newcomers {
 
 /// As they will be stored.
 Newcomers take_newcomers(const MemoryState& state, MatrixView<const float> patterns, MatrixView<const float> contents) {
-  Rows given_patterns(state.device, patterns, "patterns");
+  Rows given_patterns = on_host({state.device, patterns, "patterns"}, "patterns");
   if (patterns.columns != state.patterns.columns())
     throw InvalidArgument("patterns have " + std::to_string(patterns.columns) + " columns, the memory's dimension is " +
                           std::to_string(state.patterns.columns()));
@@ -434,7 +452,7 @@ Newcomers take_newcomers(const MemoryState& state, MatrixView<const float> patte
   if (given != (content_columns > 0))
     throw InvalidArgument(given ? "contents were given, but the memory has none"
                                 : "the memory has contents; none were given");
-  Rows given_contents = take_contents(state.device, contents, patterns.rows);
+  Rows given_contents = on_host(take_contents(state.device, contents, patterns.rows), "contents");
   if (given && contents.columns != content_columns)
     throw InvalidArgument("contents have " + std::to_string(contents.columns) + " columns, those of the memory " +
                           std::to_string(content_columns));

@@ -24,10 +24,28 @@ std::string cuda_description(int /*device*/) { refuse(); }
 
 std::string cuda_traits(int /*device*/) { refuse(); }
 
-std::optional<Matrix<float>> fetch(const Device& /*device*/, MatrixView<const float> /*matrix*/,
-                                   const std::string& /*what*/) {
-  return std::nullopt;
+bool is_on_device(const Device& /*device*/, MatrixView<const float> /*matrix*/, const std::string& /*what*/) {
+  return false;
 }
+
+Matrix<float> cuda_fetch(int /*device*/, MatrixView<const float> /*matrix*/, const std::string& /*what*/) { refuse(); }
+
+void cuda_check_finite(int /*device*/, MatrixView<const float> /*matrix*/, const std::string& /*what*/) { refuse(); }
+
+PatternStatistics cuda_statistics(int /*device*/, MatrixView<const float> /*patterns*/) { refuse(); }
+
+std::vector<double> cuda_squared_norms(int /*device*/, MatrixView<const float> /*patterns*/) { refuse(); }
+
+double cuda_largest_integer(int /*device*/, MatrixView<const float> /*factor*/) { refuse(); }
+
+std::vector<double> cuda_squared_columns(int /*device*/, MatrixView<const float> /*factor*/) { refuse(); }
+
+std::vector<double> cuda_gram_product(int /*device*/, MatrixView<const float> /*factor*/,
+                                      const std::vector<double>& /*x*/) {
+  refuse();
+}
+
+bool cuda_may_be_resident(int /*device*/, Index /*rows*/, Index /*columns*/) { refuse(); }
 
 std::unique_ptr<Engine> make_cuda_engine(const Form& /*form*/, int /*device*/) { refuse(); }
 

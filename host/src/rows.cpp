@@ -36,12 +36,17 @@ Matrix<float> select_rows(MatrixView<const float> matrix, const std::vector<Inde
 
 bool are_given(MatrixView<const float> contents) { return contents.rows != 0 || contents.columns != 0; }
 
-Rows::Rows(const Device& device, MatrixView<const float> given, const std::string& what) {
+Rows::Rows(const Device& device, MatrixView<const float> given, const std::string& what) : view_(given) {
   check_stored_layout(given, what);
-  if (given.rows > 0) own_ = fetch(device, given, what);
-  if (!own_) check_on_host(given, what);
-  view_ = own_ ? *own_ : given;
-  check_finite(view_, what);
+  if (given.rows > 0 && is_on_device(device, given, what)) cuda_device_ = device.index();
+  if (cuda_device_)
+    cuda_check_finite(*cuda_device_, given, what);
+  else
+    check_finite(given, what);
+}
+
+Rows on_host(Rows rows, const std::string& what) {
+  return rows.cuda_device() ? Rows(cuda_fetch(*rows.cuda_device(), rows.view(), what)) : std::move(rows);
 }
 
 Rows rounded(Rows rows, PatternStorage storage, const std::string& what) {

@@ -1,6 +1,6 @@
 #pragma once
 
-/// Rows on the host: those that a caller gives, and what is made of them.
+/// Rows that a caller gives, and what is made of them on the host.
 
 #include <optional>
 #include <string>
@@ -23,7 +23,7 @@ Matrix<float> select_rows(MatrixView<const float> matrix, const std::vector<Inde
 /// Whether these are contents, be it of no patterns: those of a memory without any have no shape.
 bool are_given(MatrixView<const float> contents);
 
-/// Rows read where they are, or brought to the host for it.
+/// Rows where they are: on the host but for what a caller gives.
 class Rows {
  public:
   Rows() = default;
@@ -34,15 +34,22 @@ class Rows {
 
   [[nodiscard]] MatrixView<const float> view() const { return view_; }
 
-  /// A matrix of one's own.
+  /// The CUDA device that they are on; none: they are on the host.
+  [[nodiscard]] std::optional<int> cuda_device() const { return cuda_device_; }
+
+  /// A matrix of one's own, of rows on the host.
   [[nodiscard]] Matrix<float> take() && { return own_ ? std::move(*own_) : duplicate(view_); }
 
  private:
   std::optional<Matrix<float>> own_;
   MatrixView<const float> view_ = {};
+  std::optional<int> cuda_device_ = {};
 };
 
-/// Rows, which are finite, as they are stored; `what` is the plural: "patterns".
+/// The same on the host.
+Rows on_host(Rows rows, const std::string& what);
+
+/// Rows, which are finite and, but for float32, on the host, as they are stored; `what` is the plural: "patterns".
 ///
 /// @throws InvalidArgument a value is beyond the range.
 Rows rounded(Rows rows, PatternStorage storage, const std::string& what);

@@ -51,11 +51,10 @@ double distance_offset(float beta, double square, double centre_square) {
   return -0.5 * static_cast<double>(beta) * (square - centre_square);
 }
 
-std::vector<double> distance_offsets(float beta, MatrixView<const float> patterns, double centre_square) {
+std::vector<double> distance_offsets(float beta, const std::vector<double>& squares, double centre_square) {
   std::vector<double> result;
-  for (Index i = 0; i < patterns.rows; ++i)
-    result.push_back(distance_offset(beta, squared_norm(patterns.row(i), static_cast<std::size_t>(patterns.columns)),
-                                     centre_square));
+  std::transform(squares.begin(), squares.end(), std::back_inserter(result),
+                 [=](double square) { return distance_offset(beta, square, centre_square); });
   return result;
 }
 
@@ -73,12 +72,11 @@ std::vector<float> relative_to(double common, const std::vector<double>& values)
 }
 
 /// β/‖a‖, 0 where that is 0.
-std::vector<float> inverse_norms(MatrixView<const float> patterns, float beta) {
+std::vector<float> inverse_norms(const std::vector<double>& squares, float beta) {
   std::vector<float> result;
-  for (Index i = 0; i < patterns.rows; ++i) {
-    const double norm = std::sqrt(squared_norm(patterns.row(i), static_cast<std::size_t>(patterns.columns)));
-    result.push_back(norm == 0.0 ? 0.0F : static_cast<float>(static_cast<double>(beta) / norm));
-  }
+  std::transform(squares.begin(), squares.end(), std::back_inserter(result), [=](double square) {
+    return square == 0.0 ? 0.0F : static_cast<float>(static_cast<double>(beta) / std::sqrt(square));
+  });
   return result;
 }
 
@@ -94,14 +92,25 @@ std::vector<float> distance_scales(const ModernHopfieldOptions& rule, Index patt
   return result;
 }
 
+std::vector<double> squared_norms(MatrixView<const float> patterns) {
+  std::vector<double> result;
+  for (Index i = 0; i < patterns.rows; ++i)
+    result.push_back(squared_norm(patterns.row(i), static_cast<std::size_t>(patterns.columns)));
+  return result;
+}
+
+bool takes_norms(const ModernHopfieldOptions& rule) {
+  return rule.similarity == Similarity::cosine || rule.similarity == Similarity::squared_distance;
+}
+
 ScoreTerms score_terms(const ModernHopfieldOptions& rule, const PatternStatistics& statistics,
-                       MatrixView<const float> patterns, const std::vector<float>& centre) {
+                       const std::vector<double>& squares, const std::vector<float>& centre) {
   ScoreTerms terms;
-  if (rule.similarity == Similarity::cosine) terms.scale = inverse_norms(patterns, rule.beta);
+  if (rule.similarity == Similarity::cosine) terms.scale = inverse_norms(squares, rule.beta);
   const std::vector<double> log_prior(rule.log_prior.begin(), rule.log_prior.end());
   const double centre_square = squared_norm(centre.data(), centre.size());
   std::vector<double> offset;
-  if (rule.similarity == Similarity::squared_distance) offset = distance_offsets(rule.beta, patterns, centre_square);
+  if (rule.similarity == Similarity::squared_distance) offset = distance_offsets(rule.beta, squares, centre_square);
   // Both relative to the same pattern: what is near the largest score stays small, and exact.
   if (!log_prior.empty()) {
     std::vector<double> sum = log_prior;

@@ -41,9 +41,16 @@ struct ScoreTerms {
   double common_log_prior = 0.0;
 };
 
-/// Of `patterns`, which are all or, where the rule has no priors, some or none of those that the statistics are of.
+/// ‖a‖² of each pattern.
+std::vector<double> squared_norms(MatrixView<const float> patterns);
+
+/// Whether the terms of scores take those of patterns.
+bool takes_norms(const ModernHopfieldOptions& rule);
+
+/// Of patterns with these ‖a‖² where it takes them: all or, where the rule has no priors, some or none of those that
+/// the statistics are of.
 ScoreTerms score_terms(const ModernHopfieldOptions& rule, const PatternStatistics& statistics,
-                       MatrixView<const float> patterns, const std::vector<float>& centre);
+                       const std::vector<double>& squares, const std::vector<float>& centre);
 
 /// −½β [P] of squared distances, else nothing.
 std::vector<float> distance_scales(const ModernHopfieldOptions& rule, Index pattern_count);

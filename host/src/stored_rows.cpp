@@ -7,16 +7,19 @@
 namespace attractor::detail {
 
 MatrixView<const float> StoredRows::view() const {
-  if (packed_ == nullptr) return {own_.data(), count_, own_.columns()};
+  if (packed_ == nullptr && !fetch_) return {own_.data(), count_, columns_};
   const std::scoped_lock lock(mutex_);
   if (!laid_out_) laid_out_ = copy();
   return *laid_out_;
 }
 
 Matrix<float> StoredRows::copy() const {
-  if (packed_ == nullptr) return duplicate(view());
-  Matrix<float> result(packed_->rows(), packed_->columns());
-  packed_->copy_to(result);
+  if (packed_ == nullptr && !fetch_) return duplicate(view());
+  Matrix<float> result(count(), columns());
+  if (fetch_)
+    fetch_(result);
+  else
+    packed_->copy_to(result);
   return result;
 }
 

@@ -266,9 +266,12 @@ void check_finite(MatrixView<const float> matrix, const std::string& what) {
   check_on_host(matrix, what);
   for (Index i = 0; i < matrix.rows; ++i)
     for (Index j = 0; j < matrix.columns; ++j)
-      if (!std::isfinite(matrix(i, j)))
-        throw InvalidArgument(what + " must be finite; row " + std::to_string(i) + ", column " + std::to_string(j) +
-                              " is " + number(matrix(i, j)));
+      if (!std::isfinite(matrix(i, j))) refuse_not_finite(what, i, j, matrix(i, j));
+}
+
+void refuse_not_finite(const std::string& what, Index row, Index column, float value) {
+  throw InvalidArgument(what + " must be finite; row " + std::to_string(row) + ", column " + std::to_string(column) +
+                        " is " + number(value));
 }
 
 void check_options(const RelaxerOptions& options) {

@@ -28,6 +28,9 @@ void check_stored_layout(MatrixView<const float> matrix, const std::string& what
 /// In host memory, without NaN and infinity.
 void check_finite(MatrixView<const float> matrix, const std::string& what);
 
+/// @throws InvalidArgument that this entry is NaN or infinite
+[[noreturn]] void refuse_not_finite(const std::string& what, Index row, Index column, float value);
+
 void check_options(const RelaxerOptions& options);
 void check_options(const VariantOptions& options);
 void check_options(const FitOptions& options, Index dimension);

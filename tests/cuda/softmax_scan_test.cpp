@@ -101,7 +101,8 @@ std::span<const T> entries(const Matrix<T>& matrix) {
 }
 
 cuda::HalfMatrix halve(const SoftmaxMemory& memory, MatrixView<const float> values) {
-  return memory.products == Products::floats ? cuda::HalfMatrix() : cuda::HalfMatrix(values, "halves");
+  return memory.products == Products::floats ? cuda::HalfMatrix()
+                                             : cuda::HalfMatrix(cuda::DeviceMatrix(values, "floats"), "halves");
 }
 
 /// Scans the first `row_count` states; what states' rows have between their columns and the stride is NaN.
@@ -671,10 +672,10 @@ TEST_P(CudaSoftmaxScanTest, LargeScoresHaveAccurateWeights) {
 TEST(CudaHalfMatrixTest, HoldsWhatFp16Can) {
   Rng rng(14);
   const auto made = [](const Matrix<float>& values) {
-    return cuda::HalfMatrix(values, "halves").view().high != nullptr;
+    return cuda::HalfMatrix(cuda::DeviceMatrix(values, "floats"), "halves").view().high != nullptr;
   };
   const auto exact = [](const Matrix<float>& values) {
-    return cuda::HalfMatrix(values, "halves").view().low == nullptr;
+    return cuda::HalfMatrix(cuda::DeviceMatrix(values, "floats"), "halves").view().low == nullptr;
   };
   const Matrix<float> gaussian = random_gaussian(40, 30, rng);
   EXPECT_TRUE(made(gaussian));
@@ -699,7 +700,7 @@ TEST(CudaHalfMatrixTest, HoldsWhatFp16Can) {
 TEST(CudaHalfMatrixTest, TermsAddUpToTheValues) {
   Rng rng(15);
   const Matrix<float> values = random_gaussian(7, 21, rng);
-  const cuda::HalfMatrix halves(values, "halves");
+  const cuda::HalfMatrix halves(cuda::DeviceMatrix(values, "floats"), "halves");
   const std::vector<std::uint16_t> bits = download(halves.data);
   ASSERT_EQ(bits.size(), 2U * 7U * 32U);
   for (Index i = 0; i < 7; ++i)
@@ -724,7 +725,7 @@ TEST(CudaTensorScanTest, TakesStatesOfUpTo256Columns) {
   constexpr std::size_t shared_bytes = 163 << 10;
   Rng rng(16);
   for (const Index dimension : {1, 64, 65, 256, 257}) {
-    const cuda::HalfMatrix halves(random_gaussian(2, dimension, rng), "halves");
+    const cuda::HalfMatrix halves(cuda::DeviceMatrix(random_gaussian(2, dimension, rng), "floats"), "halves");
     cuda::SoftmaxScan scan;
     scan.rows = 3;
     scan.dimension = scan.content_columns = static_cast<int>(dimension);

@@ -50,7 +50,7 @@ Matrix<float> multiply(const Product& product, MatrixView<const float> a) {
   std::vector<float> rows(static_cast<std::size_t>(a.rows * stride), 0.0F);
   for (Index i = 0; i < a.rows; ++i) std::copy_n(a.row(i), a.columns, rows.begin() + i * stride);
   const cuda::DeviceArray<float> left = cuda::upload(std::span<const float>(rows), "rows");
-  const cuda::HalfMatrix right(product.b, "a matrix");
+  const cuda::HalfMatrix right(cuda::DeviceMatrix(product.b, "a matrix"), "its halves");
   EXPECT_NE(right.view().high, nullptr) << "halves are as accurate as floats";
   const Index result_stride = padded(product.columns());
   const std::vector<float> before(static_cast<std::size_t>(a.rows * result_stride), untouched);

@@ -6,7 +6,10 @@
 #include <span>
 #include <vector>
 
+#include <attractor/matrix.hpp>
+
 #include "kernels/cuda/adaptive/adaptive_scores.hpp"
+#include "kernels/cuda/device/device_matrix.hpp"
 #include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
@@ -81,14 +84,24 @@ bool is_plain(const AdaptiveSimilarity& similarity, Index dimension) {
   return similarity.groups == 1 && weights == elements(dimension) && dimension <= most_level_entries;
 }
 
-}  // namespace
-
-DeviceLevels::DeviceLevels(MatrixView<const float> patterns, const AdaptiveSimilarity& similarity) {
+/// Whether scores cost less by these levels, or by more of them, for so many patterns.
+bool pay(const Levels& levels, Index dimension, Index patterns) {
   const auto size = static_cast<double>(detail::sizes().level_cost);
-  if (!is_plain(similarity, patterns.columns) || !std::isfinite(size)) return;
-  const double limit = network_cost(static_cast<double>(patterns.columns));
+  return levels.count() <= most_levels &&
+         size * level_cost(levels.count(), patterns) < network_cost(static_cast<double>(dimension));
+}
+
+Matrix<float> on_host(MatrixView<const float> patterns) {
+  Matrix<float> result(patterns.rows, patterns.columns);
+  download(patterns, result, "patterns");
+  return result;
+}
+
+/// Of patterns on the host.
+DeviceLevels levels_among(MatrixView<const float> patterns) {
+  DeviceLevels result;
   const Levels levels = find(patterns, most_levels);
-  if (levels.count() > most_levels || size * level_cost(levels.count(), patterns.rows) >= limit) return;
+  if (!pay(levels, patterns.columns, patterns.rows)) return result;
   std::vector<float> all;
   std::vector<std::uint16_t> places;
   for (std::size_t k = 0; k < elements(patterns.columns); ++k) {
@@ -96,9 +109,24 @@ DeviceLevels::DeviceLevels(MatrixView<const float> patterns, const AdaptiveSimil
     all.insert(all.end(), own.begin(), own.end());
     places.insert(places.end(), own.size(), static_cast<std::uint16_t>(k));
   }
-  values = upload(std::span<const float>(all), "the values of patterns");
-  entries = upload(std::span<const std::uint16_t>(places), "the entries of patterns' values");
-  bits = upload(std::span<const uint4>(make_bits(patterns, levels)), "which pattern has which value");
+  result.values = upload(std::span<const float>(all), "the values of patterns");
+  result.entries = upload(std::span<const std::uint16_t>(places), "the entries of patterns' values");
+  result.bits = upload(std::span<const uint4>(make_bits(patterns, levels)), "which pattern has which value");
+  return result;
+}
+
+}  // namespace
+
+DeviceLevels::DeviceLevels(MatrixView<const float> patterns, const AdaptiveSimilarity& similarity) {
+  if (!is_plain(similarity, patterns.columns) || !std::isfinite(static_cast<double>(detail::sizes().level_cost)))
+    return;
+  if (!is_here(patterns.data, "the memory's patterns")) {
+    *this = levels_among(patterns);
+    return;
+  }
+  constexpr Index few = 64;
+  const Matrix<float> sample = on_host(patterns.slice(0, std::min(few, patterns.rows)));
+  if (pay(find(sample, most_levels), patterns.columns, patterns.rows)) *this = levels_among(on_host(patterns));
 }
 
 }  // namespace attractor::cuda

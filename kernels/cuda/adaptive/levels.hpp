@@ -37,7 +37,8 @@ struct PatternLevels {
 struct DeviceLevels {
   explicit DeviceLevels() = default;
 
-  /// Of patterns whose scores these are. O(PD log V) for V values of an entry.
+  /// Of patterns whose scores these are, on the host or, complete, on the device: where a few don't rule levels out,
+  /// all come to the host. O(PD log V) for V values of an entry.
   DeviceLevels(MatrixView<const float> patterns, const AdaptiveSimilarity& similarity);
 
   [[nodiscard]] PatternLevels from(int pattern) const {

@@ -10,6 +10,7 @@
 
 #include <attractor/matrix_view.hpp>
 
+#include "kernels/cuda/device/device_matrix.hpp"
 #include "kernels/cuda/device/resources.hpp"
 
 namespace attractor::cuda {
@@ -35,7 +36,7 @@ struct HalfMatrix {
   explicit HalfMatrix() = default;
   /// Leaves none where they would be less accurate than floats: the floor of fp16 is 2⁻³⁹ of the matrix's largest
   /// magnitude, so that of every row and of every column must be 0 or no less than 2⁻¹² of that.
-  HalfMatrix(MatrixView<const float> matrix, const std::string& purpose);
+  HalfMatrix(const DeviceMatrix& matrix, const std::string& purpose);
 
   [[nodiscard]] HalfMatrixView view() const;
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <attractor/matrix_view.hpp>
 
@@ -192,6 +193,16 @@ DeviceArray<T> upload(std::span<const T> values, const std::string& purpose) {
         "cudaMemcpyAsync of " + std::to_string(array.bytes()) + " bytes of " + purpose);
   check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize after the copy of " + purpose);
   return array;
+}
+
+/// What is in device memory once the stream's work until now is done.
+template <class T>
+std::vector<T> download(const DeviceArray<T>& array, cudaStream_t stream, const std::string& purpose) {
+  std::vector<T> values(array.size());
+  check(cudaMemcpyAsync(values.data(), array.data(), array.bytes(), cudaMemcpyDeviceToHost, stream),
+        "cudaMemcpyAsync of " + std::to_string(array.bytes()) + " bytes of " + purpose);
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize after the copy of " + purpose);
+  return values;
 }
 
 }  // namespace attractor::cuda

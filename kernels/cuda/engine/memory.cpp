@@ -39,13 +39,13 @@ DeviceContents upload_contents(const ContentViews& contents, const DeviceMatrix&
 }
 
 /// For the products of linear memories, but those that are in shared memory or small.
-HalfMatrix upload_halves(MatrixView<const float> matrix, bool is_resident, const std::string& purpose) {
+HalfMatrix halves_of(const DeviceMatrix& matrix, bool is_resident, const std::string& purpose) {
   const bool is_small = matrix.columns < detail::sizes().tensor_columns;
   return !is_resident && !is_small && has_tensor_cores() ? HalfMatrix(matrix, purpose) : HalfMatrix();
 }
 
 /// For scores that are dot products.
-HalfMatrix upload_halves(MatrixView<const float> matrix, const SoftmaxTerms& terms, const std::string& purpose) {
+HalfMatrix halves_of(const DeviceMatrix& matrix, const SoftmaxTerms& terms, const std::string& purpose) {
   const bool by_products =
       terms.similarity == Similarity::dot && std::holds_alternative<SoftmaxSeparation>(terms.separation);
   return by_products && has_tensor_cores() ? HalfMatrix(matrix, purpose) : HalfMatrix();
@@ -60,6 +60,26 @@ std::size_t final_recall_bytes(const StreamedSoftmax& /*memory*/, Index /*querie
 std::size_t final_recall_bytes(const StreamedAdaptive& /*memory*/, Index /*queries*/) { return 0; }
 
 }  // namespace
+
+struct DeviceMemory::Patterns {
+  MatrixView<const float> operator()(const Resident& form) const { return std::visit(*this, form.swept); }
+  MatrixView<const float> operator()(const StreamedFactored& memory) const { return memory.factor.view(); }
+  MatrixView<const float> operator()(const StreamedDense& memory) const { return memory.weights.view(); }
+  template <class Streamed>
+  MatrixView<const float> operator()(const Streamed& memory) const {
+    return memory.patterns.view();
+  }
+};
+
+struct DeviceMemory::Contents {
+  MatrixView<const float> operator()(const Resident& form) const { return std::visit(*this, form.swept); }
+  MatrixView<const float> operator()(const StreamedSoftmax& memory) const { return memory.contents.view(); }
+  MatrixView<const float> operator()(const StreamedAdaptive& memory) const { return memory.contents.view(); }
+  template <class Pointwise>
+  MatrixView<const float> operator()(const Pointwise& memory) const {
+    return memory.contents.matrix.view();
+  }
+};
 
 struct DeviceMemory::WorkspaceBytes {
   Index queries;
@@ -208,7 +228,7 @@ DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, 
   if (tier != Tier::streamed) resident = make_resident_factored(factor, diagonal, vectors.resolution, scale);
   if (tier == Tier::resident && !resident) refuse_residence(device, factor, why_not_resident_factored(factor));
   DeviceMatrix matrix(factor, "the memory's factor");
-  HalfMatrix halves = upload_halves(factor, resident.has_value(), "the memory's factor in halves");
+  HalfMatrix halves = halves_of(matrix, resident.has_value(), "the memory's factor in halves");
   DeviceArray<float> diagonals = upload_neurons(diagonal, matrix, "the memory's diagonal");
   DeviceArray<float> resolutions = upload_neurons(vectors.resolution, matrix, "the memory's resolution");
   DeviceArray<float> thresholds = upload_thresholds(vectors.thresholds, matrix);
@@ -232,7 +252,7 @@ DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, co
   if (tier != Tier::streamed) resident = make_resident_dense(weights, vectors.resolution, scale);
   if (tier == Tier::resident && !resident) refuse_residence(device, weights, why_not_resident_dense(weights));
   DeviceMatrix matrix(weights, "the memory's weights");
-  HalfMatrix halves = upload_halves(weights, resident.has_value(), "the memory's weights in halves");
+  HalfMatrix halves = halves_of(matrix, resident.has_value(), "the memory's weights in halves");
   DeviceArray<float> resolutions = upload_neurons(vectors.resolution, matrix, "the memory's resolution");
   DeviceArray<float> thresholds = upload_thresholds(vectors.thresholds, matrix);
   DeviceContents read_out = upload_contents(contents, matrix, true);
@@ -270,13 +290,14 @@ DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns,
   DeviceArray<float> centres;
   if (std::any_of(vectors.centre.begin(), vectors.centre.end(), [](float value) { return value != 0.0F; }))
     centres = upload_neurons(vectors.centre, matrix, "the memory's centre");
-  HalfMatrix pattern_halves = upload_halves(patterns, terms, "the memory's patterns in halves");
-  HalfMatrix content_halves = upload_halves(contents, terms, "the memory's contents in halves");
+  DeviceMatrix content_matrix(contents, "the memory's contents");
+  HalfMatrix pattern_halves = halves_of(matrix, terms, "the memory's patterns in halves");
+  HalfMatrix content_halves = halves_of(content_matrix, terms, "the memory's contents in halves");
   return {device, StreamedSoftmax{.patterns = std::move(matrix),
                                   .scale = upload(vectors.scale, "the memory's scales of scores"),
                                   .offset = upload(vectors.offset, "the memory's offsets of scores"),
                                   .log_prior = upload(vectors.log_prior, "the memory's log-priors"),
-                                  .contents = DeviceMatrix(contents, "the memory's contents"),
+                                  .contents = std::move(content_matrix),
                                   .pattern_halves = std::move(pattern_halves),
                                   .content_halves = std::move(content_halves),
                                   .centre = std::move(centres),
@@ -309,6 +330,10 @@ DeviceMemory DeviceMemory::adaptive(int device, MatrixView<const float> patterns
               .groups = static_cast<int>(similarity.groups),
               .levels = std::move(levels)}};
 }
+
+MatrixView<const float> DeviceMemory::patterns() const { return std::visit(Patterns{}, form_); }
+
+MatrixView<const float> DeviceMemory::contents() const { return std::visit(Contents{}, form_); }
 
 std::size_t DeviceMemory::workspace_bytes(Index queries, bool sweeps) const {
   return sweeps ? std::visit(SweepBytes{queries}, form_) : std::visit(WorkspaceBytes{queries}, form_);

@@ -45,6 +45,8 @@ struct ContentViews {
 /// Immutable once made, and shared by all threads.
 class DeviceMemory {
  public:
+  // Matrices are on the host or, complete, on the device, those that may become resident on the host; all else is on
+  // the host.
   // `resolution` [D]: sign updates take a field of at most so much, for linear memories times the magnitude of the
   // state, for rounding of 0.
 
@@ -66,6 +68,10 @@ class DeviceMemory {
                                std::span<const float> resolution, const AdaptiveSimilarity& similarity);
 
   [[nodiscard]] int device() const { return device_; }
+
+  /// What it was made of, but that of dense memories, on the device.
+  [[nodiscard]] MatrixView<const float> patterns() const;
+  [[nodiscard]] MatrixView<const float> contents() const;
 
   /// Whether a relaxation is one launch, whoever drives those that aren't: all but asynchronous updates of a memory in
   /// shared memory are.
@@ -109,6 +115,8 @@ class DeviceMemory {
   using Form =
       std::variant<Resident, StreamedFactored, StreamedDense, StreamedPointwise, StreamedSoftmax, StreamedAdaptive>;
   /// What is done with a form, by its kind.
+  struct Patterns;
+  struct Contents;
   struct WorkspaceBytes;
   struct SweepBytes;
   struct RecallBytes;

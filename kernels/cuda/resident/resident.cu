@@ -241,6 +241,11 @@ std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weight
   return make_memory(*layout, weights, {}, resolution, scale);
 }
 
+bool may_be_resident_factored(Index rows, Index columns) {
+  const StoredMatrix matrix{.form = Form::factored, .storage = Storage::half, .rows = rows, .columns = columns};
+  return fit_layout(matrix, device_limits()).has_value();
+}
+
 std::string why_not_resident_factored(MatrixView<const float> factor) { return explain(Form::factored, factor); }
 std::string why_not_resident_dense(MatrixView<const float> weights) { return explain(Form::dense, weights); }
 

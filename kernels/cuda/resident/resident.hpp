@@ -38,6 +38,9 @@ std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> fac
 std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, std::span<const float> resolution,
                                                   float scale);
 
+/// Whether a factor of so many rows and columns fits the current device's, if fp16 holds its entries.
+bool may_be_resident_factored(Index rows, Index columns);
+
 /// Why there was none: "a block needs at least 300000 bytes of shared memory and may have 232448".
 std::string why_not_resident_factored(MatrixView<const float> factor);
 std::string why_not_resident_dense(MatrixView<const float> weights);

@@ -628,13 +628,6 @@ void recall_streamed(const Memory& memory, MatrixView<const float> states, const
 
 }  // namespace
 
-DeviceMatrix::DeviceMatrix(MatrixView<const float> matrix, const std::string& purpose)
-    : rows(static_cast<int>(matrix.rows)), columns(static_cast<int>(matrix.columns)), stride(padded(matrix.columns)) {
-  std::vector<float> values(elements(rows, stride), 0.0F);
-  for (Index i = 0; i < matrix.rows; ++i) std::copy_n(matrix.row(i), matrix.columns, values.data() + i * stride);
-  data = upload(std::span<const float>(values), purpose);
-}
-
 DeviceArray<float> upload_neurons(std::span<const float> values, const DeviceMatrix& rows, const std::string& purpose) {
   std::vector<float> padded_values(values.begin(), values.end());
   padded_values.resize(static_cast<std::size_t>(rows.stride), 0.0F);

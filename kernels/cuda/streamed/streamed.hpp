@@ -13,6 +13,7 @@
 #include <attractor/similarity.hpp>
 
 #include "kernels/cuda/adaptive/adaptive_scores.hpp"
+#include "kernels/cuda/device/device_matrix.hpp"
 #include "kernels/cuda/device/half_matrix.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/device/toolbox.hpp"
@@ -20,22 +21,6 @@
 #include "kernels/cuda/softmax/score_terms.hpp"
 
 namespace attractor::cuda {
-
-/// Floats of a row that starts where the next may, too: a multiple of four.
-constexpr int padded(Index columns) { return static_cast<int>((columns + 3) / 4 * 4); }
-
-/// A row-major matrix on the device, its rows padded with zeros to a multiple of four floats.
-struct DeviceMatrix {
-  explicit DeviceMatrix() = default;
-  DeviceMatrix(MatrixView<const float> matrix, const std::string& purpose);
-
-  [[nodiscard]] const float* row(Index i) const { return data.data() + i * stride; }
-
-  DeviceArray<float> data;
-  int rows = 0;
-  int columns = 0;
-  int stride = 0;
-};
 
 /// What a pointwise memory has beside to read contents out by. Where there are none, its patterns are read out.
 struct DeviceContents {
