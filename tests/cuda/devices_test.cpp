@@ -1,5 +1,10 @@
 /// Machines whose devices, driver or memory aren't those of this one.
 
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include <attractor/attractor.hpp>
@@ -142,6 +147,67 @@ TEST(CudaPlacementTest, ARefusalSaysWhatIsNeededAndWhatThereIs) {
   expect_error<NotSupported>([&] { make(patterns, Evaluation::dense); }, {"512 × 512", "may have 65536"});
   expect_error<NotSupported>([&] { make(random_gaussian(2, 5000, rng), Evaluation::factored); },
                              {"2 × 5000", "at least 40000 bytes"});
+}
+
+using Rows = MatrixView<const float>;
+
+/// Rules that take patterns where they are on the device.
+std::map<std::string, std::function<Memory(Rows)>> rules_on_the_device() {
+  const Device device = Device::cuda();
+  return {
+      {"softmax", [=](Rows rows) { return Memory::modern_hopfield(device, rows, {.contents = rows}); }},
+      {"squared_distance",
+       [=](Rows rows) {
+         return Memory::modern_hopfield(device, rows, {.similarity = Similarity::squared_distance, .contents = rows});
+       }},
+      {"exponential", [=](Rows rows) { return Memory::exponential(device, rows, {.contents = rows}); }},
+      {"dense_associative", [=](Rows rows) { return Memory::dense_associative(device, rows, {.contents = rows}); }},
+      {"minerva", [=](Rows rows) { return Memory::minerva(device, rows, {.contents = rows}); }},
+      {"adaptive",
+       [=](Rows rows) {
+         const std::vector<float> weights(static_cast<std::size_t>(rank_count(rows.columns, 2)), 0.1F);
+         return Memory::adaptive(device, rows, {.dot = weights, .groups = 2}, {.contents = rows});
+       }},
+      {"hebbian", [=](Rows rows) {
+         return Memory::hebbian(
+             device, rows, {.evaluation = Evaluation::factored, .placement = Placement::streamed, .contents = rows});
+       }}};
+}
+
+TEST(CudaTrafficTest, PatternsOnTheDeviceStayThere) {
+  constexpr Index count = 300;
+  constexpr Index dimension = 250;
+  constexpr std::size_t bytes = sizeof(float) * count * dimension;
+  // For each pattern and column, and for the eight products by FᵀF of linear memories.
+  constexpr std::size_t few = sizeof(double) * 12 * (count + dimension);
+  Rng rng(91);
+  const Matrix<float> patterns = random_gaussian(count, dimension, rng);
+  const PlacedRows<float> placed(Place::device, patterns.view(), {.gap = 2});
+  for (const auto& [name, make] : rules_on_the_device()) {
+    SCOPED_TRACE(name);
+    const Traffic making;
+    const Memory memory = make(placed.view());
+    EXPECT_LT(making.to_host(), few);
+    EXPECT_GT(making.to_host(), 0U);
+    EXPECT_LT(making.from_host(), few);
+    const Traffic asking;
+    EXPECT_TRUE(same_bits(memory.patterns(), patterns.view()));
+    EXPECT_TRUE(same_bits(memory.contents(), patterns.view()));
+    EXPECT_TRUE(same_bits(memory.patterns(), patterns.view()));
+    EXPECT_EQ(asking.to_host(), 2 * bytes) << "each comes to the host once";
+    EXPECT_EQ(asking.from_host(), 0U);
+  }
+}
+
+/// Levels are ruled out by a few patterns.
+TEST(CudaTrafficTest, PatternsOfManyValuesStayOnTheDevice) {
+  Rng rng(92);
+  const Matrix<float> patterns = random_gaussian(640, 20, rng);
+  const PlacedRows<float> placed(Place::device, patterns.view());
+  const AdaptiveSimilarity similarity{.dot = std::vector<float>(20, 0.1F)};
+  const Traffic traffic;
+  static_cast<void>(Memory::adaptive(Device::cuda(), placed.view(), similarity));
+  EXPECT_LT(traffic.to_host(), sizeof(float) * static_cast<std::size_t>(patterns.size()) / 3);
 }
 
 }  // namespace

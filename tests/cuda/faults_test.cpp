@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -15,13 +16,16 @@
 #include <attractor/error.hpp>
 
 #include "kernels/cuda/adaptive/footprint.hpp"
+#include "kernels/cuda/device/device_matrix.hpp"
 #include "kernels/cuda/device/graph.hpp"
+#include "kernels/cuda/device/matrix_scan.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/engine/lane_buffers.hpp"
 #include "kernels/cuda/engine/recall.hpp"
 #include "kernels/cuda/engine/relax.hpp"
 #include "kernels/cuda/engine/retrieve.hpp"
 #include "kernels/cuda/fit/cross_entropy.hpp"
+#include "kernels/cuda/streamed/factor_scan.hpp"
 #include "tests/cuda/support_data.hpp"
 #include "tests/cuda/support_faults.hpp"
 #include "tests/support/results.hpp"
@@ -972,6 +976,59 @@ TEST(CudaCrossEntropyFaultsTest, LaterLossesSurviveThem) {
       struck = fails_well(call, nth, [&] { compute(cross_entropy, 8); });
       EXPECT_EQ(compute(cross_entropy, 8), expected);
     }
+    EXPECT_EQ(live_resources(), live);
+    return struck;
+  });
+}
+
+/// What a memory asks of patterns on its device, and what it is then made of.
+TEST(CudaPlacedPatternsFaultsTest, LookingAtThemSurvivesFaults) {
+  Rng rng(117);
+  const Matrix<float> patterns = random_gaussian(5, 6, rng);
+  const cuda::DeviceScope scope(home());
+  const PlacedRows<float> placed(Place::device, patterns.view());
+  const std::vector<double> x(6, 0.5);
+  Matrix<float> fetched(5, 6);
+  const auto look = [&] {
+    static_cast<void>(cuda::first_not_finite(placed.view()));
+    static_cast<void>(cuda::column_range(placed.view()));
+    static_cast<void>(cuda::squared_norms(placed.view()));
+    static_cast<void>(cuda::largest_integer(placed.view()));
+    static_cast<void>(cuda::squared_columns(placed.view()));
+    static_cast<void>(cuda::gram_product(placed.view(), x));
+    cuda::download(placed.view(), fetched, "patterns");
+  };
+  expect_survival(look, [&] { EXPECT_TRUE(same_bits(fetched.view(), patterns.view())); });
+}
+
+TEST(CudaPlacedPatternsFaultsTest, SayingWhichEntryIsNotFiniteSurvivesFaults) {
+  Matrix<float> patterns = filled(3, 5, 1.0F);
+  patterns(1, 2) = std::numeric_limits<float>::infinity();
+  const cuda::DeviceScope scope(home());
+  const PlacedRows<float> placed(Place::device, patterns.view());
+  Index column = 0;
+  expect_survival([&] { column = cuda::first_not_finite(placed.view()).value().column; },
+                  [&] { EXPECT_EQ(column, 2); });
+}
+
+TEST(CudaPlacedPatternsFaultsTest, MakingAMemorySurvivesThem) {
+  Rng rng(118);
+  const Matrix<float> patterns = random_gaussian(5, 16, rng);
+  const Matrix<float> few_values = random_bipolar(5, 16, rng);
+  const AdaptiveSimilarity similarity{.dot = std::vector<float>(16, 0.1F)};
+  const cuda::DeviceScope scope(home());
+  const PlacedRows<float> placed(Place::device, patterns.view());
+  const PlacedRows<float> placed_values(Place::device, few_values.view());
+  for_each_fault([&](const std::string& call, int nth) {
+    const std::size_t live = live_resources();
+    std::optional<cuda::DeviceMemory> softmax;
+    std::optional<cuda::DeviceMemory> adaptive;
+    const bool struck = fails_well(call, nth, [&] {
+      softmax.emplace(cuda::DeviceMemory::softmax(home(), placed.view(), placed.view(), {}, {}));
+      adaptive.emplace(cuda::DeviceMemory::adaptive(home(), placed_values.view(), placed.view(), {}, similarity));
+    });
+    softmax.reset();
+    adaptive.reset();
     EXPECT_EQ(live_resources(), live);
     return struck;
   });

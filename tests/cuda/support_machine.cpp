@@ -12,6 +12,8 @@ namespace {
 struct Pretence {
   std::recursive_mutex mutex;
   Machine machine;
+  std::size_t to_host = 0;
+  std::size_t from_host = 0;
   std::map<void*, std::pair<int, std::size_t>> blocks;  ///< device and bytes of what was taken from a device's room
 };
 
@@ -38,6 +40,12 @@ auto find(const Map& map, const Key& key) {
   return found == map.end() ? std::optional<typename Map::mapped_type>() : found->second;
 }
 
+void note_copy(std::size_t bytes, cudaMemcpyKind kind) {
+  const std::scoped_lock lock(pretence().mutex);
+  if (kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDefault) pretence().to_host += bytes;
+  if (kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDefault) pretence().from_host += bytes;
+}
+
 }  // namespace
 
 MachineScope::MachineScope(const Machine& machine) {
@@ -49,6 +57,21 @@ MachineScope::~MachineScope() {
   const std::scoped_lock lock(pretence().mutex);
   pretence().machine = {};
   pretence().blocks.clear();
+}
+
+Traffic::Traffic() {
+  const std::scoped_lock lock(pretence().mutex);
+  pretence().to_host = pretence().from_host = 0;
+}
+
+std::size_t Traffic::to_host() const {  // NOLINT(readability-convert-member-functions-to-static): while it lives
+  const std::scoped_lock lock(pretence().mutex);
+  return pretence().to_host;
+}
+
+std::size_t Traffic::from_host() const {  // NOLINT(readability-convert-member-functions-to-static): the same
+  const std::scoped_lock lock(pretence().mutex);
+  return pretence().from_host;
 }
 
 }  // namespace attractor::test
@@ -112,6 +135,29 @@ cudaError_t cudaFree(void* data) {
     pretence().blocks.erase(block);
   }
   return runtime<decltype(cudaFree)>("cudaFree")(data);
+}
+
+cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  note_copy(bytes, kind);
+  return runtime<decltype(cudaMemcpy)>("cudaMemcpy")(to, from, bytes, kind);
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  note_copy(bytes, kind);
+  return runtime<decltype(cudaMemcpyAsync)>("cudaMemcpyAsync")(to, from, bytes, kind, stream);
+}
+
+cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width,
+                         std::size_t height, cudaMemcpyKind kind) {
+  note_copy(width * height, kind);
+  return runtime<decltype(cudaMemcpy2D)>("cudaMemcpy2D")(to, to_pitch, from, from_pitch, width, height, kind);
+}
+
+cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
+                              std::size_t width, std::size_t height, cudaMemcpyKind kind, cudaStream_t stream) {
+  note_copy(width * height, kind);
+  return runtime<decltype(cudaMemcpy2DAsync)>("cudaMemcpy2DAsync")(to, to_pitch, from, from_pitch, width, height, kind,
+                                                                   stream);
 }
 
 }  // extern "C"

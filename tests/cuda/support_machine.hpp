@@ -30,4 +30,17 @@ class MachineScope {
   ~MachineScope();
 };
 
+/// What copies moved while it lives, in whichever thread. One at a time.
+class Traffic {
+ public:
+  Traffic();
+  Traffic(const Traffic&) = delete;
+  Traffic& operator=(const Traffic&) = delete;
+  ~Traffic() = default;
+
+  /// Bytes to the host, and from it; of copies whose way the runtime was left to find, both.
+  [[nodiscard]] std::size_t to_host() const;
+  [[nodiscard]] std::size_t from_host() const;
+};
+
 }  // namespace attractor::test
