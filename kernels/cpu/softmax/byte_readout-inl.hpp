@@ -206,7 +206,12 @@ class ByteReadout {
   }
 
   static HWY_INLINE PairWords units(Vector weight) {
-    return hn::BitCast(pair_words, hn::NearestInt(hn::Mul(weight, hn::Set(floats, 1.0F / weight_unit))));
+    const Vector in_units = hn::Mul(weight, hn::Set(floats, 1.0F / weight_unit));
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+    return PairWords{_mm512_cvtps_epi32(in_units.raw)};  // NearestInt would look for what is too large, too.
+#else
+    return hn::BitCast(pair_words, hn::NearestInt(in_units));
+#endif
   }
 
   /// Puts the sums of digits together, two by two.

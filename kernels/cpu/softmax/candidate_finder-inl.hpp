@@ -290,10 +290,10 @@ class CandidateFinder {
     if (notes_best()) note_best(block, first, lane, *best_);
     Vector least[block_vectors];
     for (int v = 0; v < block_vectors; ++v) least[v] = least_of(lane + v * vector_lanes(), largest[v]);
-    auto any = any_matters(block[0], least);
+    auto below = are_below(block[0], least);
     HWY_UNROLL(block_rows)
-    for (int r = 1; r < block_rows; ++r) any = hn::Or(any, any_matters(block[r], least));
-    if (hn::AllFalse(floats, any)) return;
+    for (int r = 1; r < block_rows; ++r) below = hn::And(below, are_below(block[r], least));
+    if (hn::AllTrue(floats, below)) return;
     candidates.add_rows(first, count, block, least);
   }
 

@@ -102,8 +102,7 @@ class CandidateReadout {
       const Index end = candidates[i].first_from(first, end_pattern);
       next_[i] = end;
       if (first == end) continue;
-      has_terms[i] =
-          terms_.are_few(LaneTerms::count(candidates[i], first, end), end - first, contents_.padded_columns());
+      has_terms[i] = terms_.are_few(candidates[i], first, end, contents_.padded_columns());
       if (has_terms[i])
         terms_.add(candidates[i], first, end, lane);
       else if (bytes_)

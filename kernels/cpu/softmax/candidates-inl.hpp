@@ -27,6 +27,13 @@ HWY_INLINE hn::Mask<Floats> any_matters(const Vector (&scores)[block_vectors], c
   return any;
 }
 
+/// Lanes where all of a block's vectors are below the least that counts, which is what NaN never is.
+HWY_INLINE hn::Mask<Floats> are_below(const Vector (&scores)[block_vectors], const Vector (&least)[block_vectors]) {
+  auto all = hn::Lt(scores[0], least[0]);
+  for (int v = 1; v < block_vectors; ++v) all = hn::And(all, hn::Lt(scores[v], least[v]));
+  return all;
+}
+
 /// What is looked for among scores.
 struct Search {
   float* maximum;      ///< of each lane the largest score so far; ∞ where there is no query
@@ -75,23 +82,30 @@ class Candidates : public CandidatePatterns {
 
   /// Adds one, after those that are there.
   void add(Index pattern, const Vector (&scores)[block_vectors]) {
-    patterns()[count()] = static_cast<std::int32_t>(pattern);
-    for (int v = 0; v < block_vectors; ++v) hn::Store(scores[v], floats, values(count()) + v * vector_lanes());
+    put(count(), pattern, scores);
     resize(count() + 1);
   }
 
-  /// Adds those of `count` patterns from `first` on that may matter. There is no branch: which do is hard to foresee.
+  /// Adds those of `count` patterns from `first` on that may matter. There is no branch: which do is hard to foresee,
+  /// unless it is all of them.
   HWY_INLINE void add_rows(Index first, Index count, const Block& scores, const Vector (&least)[block_vectors]) {
-    std::int32_t* const patterns = this->patterns();
-    float* const values = values_.get();
-    Index end = this->count();
+    bool wanted[block_rows];
+    bool all = count == block_rows;
     HWY_UNROLL(block_rows)
     for (int r = 0; r < block_rows; ++r) {
-      patterns[end] = static_cast<std::int32_t>(first + r);
-      for (int v = 0; v < block_vectors; ++v)
-        hn::Store(scores[r][v], floats, values + end * block_lanes() + v * vector_lanes());
-      const bool wanted = !hn::AllFalse(floats, any_matters(scores[r], least));
-      end += wanted && r < count ? 1 : 0;
+      wanted[r] = !hn::AllTrue(floats, are_below(scores[r], least));
+      all &= wanted[r];
+    }
+    Index end = this->count();
+    if (all) {
+      HWY_UNROLL(block_rows)
+      for (int r = 0; r < block_rows; ++r) put(end + r, first + r, scores[r]);
+      return resize(end + block_rows);
+    }
+    HWY_UNROLL(block_rows)
+    for (int r = 0; r < block_rows; ++r) {
+      put(end, first + r, scores[r]);
+      end += wanted[r] && r < count ? 1 : 0;
     }
     resize(end);
   }
@@ -118,6 +132,11 @@ class Candidates : public CandidatePatterns {
   }
 
  private:
+  HWY_INLINE void put(Index i, Index pattern, const Vector (&scores)[block_vectors]) {
+    patterns()[i] = static_cast<std::int32_t>(pattern);
+    for (int v = 0; v < block_vectors; ++v) hn::Store(scores[v], floats, values(i) + v * vector_lanes());
+  }
+
   // One more than there may be: candidates are written before they are counted.
   hwy::AlignedFreeUniquePtr<float[]> values_;  ///< [as many × block_lanes]
 };

@@ -58,11 +58,14 @@ class LaneTerms {
     return static_cast<float>(terms) * term_cost <= static_cast<float>(rows * columns) * (integers_ ? 0.5F : 1.0F);
   }
 
-  /// How many weights of the candidates [first, end) aren't 0.
-  [[nodiscard]] static Index count(const Candidates& candidates, Index first, Index end) {
-    Index sum = 0;
-    for (Index i = first; i < end; i += word_rows) sum += std::popcount(weighed(candidates, i, end));
-    return sum;
+  /// The same of the weights of the candidates [first, end) that aren't 0: they are counted until there are too many.
+  [[nodiscard]] bool are_few(const Candidates& candidates, Index first, Index end, Index columns) const {
+    Index terms = 0;
+    for (Index i = first; i < end; i += word_rows) {
+      terms += std::popcount(weighed(candidates, i, end));
+      if (!are_few(terms, end - first, columns)) return false;
+    }
+    return true;
   }
 
   /// Begins with the block of patterns that starts at `first`, for so many lanes in use.
