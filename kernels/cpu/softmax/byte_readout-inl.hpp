@@ -208,7 +208,7 @@ class ByteReadout {
   static HWY_INLINE PairWords units(Vector weight) {
     const Vector in_units = hn::Mul(weight, hn::Set(floats, 1.0F / weight_unit));
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-    return PairWords{_mm512_cvtps_epi32(in_units.raw)};  // NearestInt would look for what is too large, too.
+    return PairWords{_mm512_maskz_cvtps_epi32(0xFFFF, in_units.raw)};  // NearestInt looks for what is too large, too.
 #else
     return hn::BitCast(pair_words, hn::NearestInt(in_units));
 #endif
