@@ -38,7 +38,6 @@ template <class Separation>
 class ExcessLanes {
  public:
   static constexpr bool absolute = false;
-  static constexpr bool weighs_singly = false;
   static constexpr bool ranks = false;
 
   ExcessLanes(const Separation& separation, Index /*patterns*/) : separation_(separation) {}
@@ -107,7 +106,6 @@ class ExcessLanes {
 class TopLanes {
  public:
   static constexpr bool absolute = false;
-  static constexpr bool weighs_singly = false;
   static constexpr bool ranks = true;
 
   TopLanes(const TopSeparation& separation, Index patterns)
@@ -222,7 +220,6 @@ class TopLanes {
 class EpanechnikovLanes {
  public:
   static constexpr bool absolute = true;
-  static constexpr bool weighs_singly = false;
   static constexpr bool ranks = false;
 
   EpanechnikovLanes(const EpanechnikovSeparation& separation, Index /*patterns*/) : separation_(separation) {}

@@ -23,10 +23,17 @@
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
+/// What a finder knows of Lanes: the same of most of them, which therefore have one finder.
+template <bool is_absolute>
+struct SettledUse {
+  static constexpr bool absolute = is_absolute;
+  static constexpr bool weighs_singly = false;
+};
+
 /// `Lanes` as in settle-inl.hpp.
 template <class Scorer, class Lanes>
-class SettledReader : public CandidateReader<Scorer, Lanes> {
-  using Base = CandidateReader<Scorer, Lanes>;
+class SettledReader : public CandidateReader<Scorer, SettledUse<Lanes::absolute>> {
+  using Base = CandidateReader<Scorer, SettledUse<Lanes::absolute>>;
 
  public:
   /// `best`: the scores that are watched are to be those of so many best patterns, too.
