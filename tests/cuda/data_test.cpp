@@ -342,7 +342,11 @@ class CudaLongStatesTest : public testing::TestWithParam<int> {};
 TEST_P(CudaLongStatesTest, RelaxByProducts) {
   const int dimension = GetParam();
   Rng rng(84);
-  for (const Index count : {6, 1100}) {
+  // More patterns than one chunk has.
+  detail::Sizes sizes;
+  sizes.softmax_chunk = 32;
+  const SizesScope scope(sizes);
+  for (const Index count : {6, 70}) {
     const Matrix<float> patterns = random_gaussian(count, dimension, rng);
     const Matrix<float> contents = random_gaussian(count, 7, rng);
     const Matrix<float> queries = noisy_copies(patterns, 5, 0.1F, 1.0F, rng);

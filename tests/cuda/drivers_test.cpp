@@ -128,7 +128,9 @@ TEST_P(CudaDriversTest, QueriesThatHaltByTheirEnergy) {
   for (const Index slots : {60, 13, 1}) {
     const SizesScope scope(few_slots(slots));
     SCOPED_TRACE(slots);
-    expect_same_bits(relaxer({.update = tanh_update(), .max_steps = 30, .energy_trace = true}), queries_);
+    const Index count = std::min(query_count, 8 * slots);
+    expect_same_bits(relaxer({.update = tanh_update(), .max_steps = 30, .energy_trace = true}),
+                     queries_.view().slice(0, count));
   }
 }
 

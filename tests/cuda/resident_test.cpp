@@ -216,7 +216,7 @@ TEST_P(ResidentTest, BipolarRelaxationsAreTheOracles) {
     for (const Halting& halting :
          {energy_stable(), energy_stable({.patience = 3}), state_stable(0.5F), state_stable(0.5F, 2), fixed_steps()}) {
       const bool clamp = turn++ % 2 == 0;
-      const Rules rules{.update = sign_update(), .halting = halting, .max_steps = 12, .trace = self_coupling};
+      const Rules rules{.update = sign_update(), .halting = halting, .max_steps = 6, .trace = self_coupling};
       const Spread spread{.gap = clamp ? 3 : 0, .offset = clamp ? 1 : 0};
 
       const Matrix<std::uint8_t> none;
