@@ -4,7 +4,8 @@
 #     release (the default), debug, asan, tsan    the tests, built so; on a machine with a CUDA device those for it, too
 #     python           makes the Python module's wheel, installs it in a virtual environment of its own and tests it there
 #     examples         runs the examples, with what they need beside the module
-#     docs             makes the site of docs/ and of the headers' comments in build/docs/site; warnings are errors
+#     docs             examples, and of their figures, docs/ and the headers' comments the site in build/docs/site;
+#                      warnings are errors
 #     packages         as root: makes the Debian packages, then installs, uses and removes them on a bare Debian
 #     coverage         which lines of the library and the command the tests reach; fails where those are too few
 #     fuzz             each of the fuzzers for FUZZ_SECONDS, by default 60; what it has found out stays for the next time
@@ -109,27 +110,25 @@ test_python_cuda() {
   PYTHONPATH=build/cuda/host/python ${CUDA_LAUNCHER:-} "$folder/bin/python" -m pytest --quiet -rs -m cuda
 }
 
+# test_examples [PYTEST OPTION...]
 test_examples() {
   install_python_module
   "$python_environment/bin/pip" install --quiet --requirement examples/requirements.txt
-  "$python_environment/bin/python" -m pytest --quiet tests/examples
+  "$python_environment/bin/python" -m pytest --quiet tests/examples "$@"
 }
 
-# The site in build/docs/site, of what is gathered in build/docs/pages. The module draws the figures.
+# The site in build/docs/site, of what is gathered in build/docs/pages. The module draws the figures, and the examples'
+# tests theirs.
 build_docs() {
-  local pages=build/docs/pages example
+  local pages=build/docs/pages
   install_python_module
-  "$python_environment/bin/pip" install --quiet --requirement docs/requirements.txt --requirement examples/requirements.txt
+  "$python_environment/bin/pip" install --quiet --requirement docs/requirements.txt
   rm -rf build/docs
   mkdir -p build/docs
   cp -r docs/pages "$pages"
   cp CHANGELOG.md "$pages/changelog.md"
   "$python_environment/bin/python" -B docs/figures/draw.py "$pages/figures"
-  for example in examples/*.py; do
-    # What the scripts share draws nothing.
-    if [[ $example == */gallery.py ]]; then continue; fi
-    "$python_environment/bin/python" -B "$example" --output "$pages/figures" >/dev/null
-  done
+  test_examples --figures "$PWD/$pages/figures"
   "$python_environment/bin/pygmentize" -S default -f html -a .codehilite >"$pages/style.css"
   doxygen docs/Doxyfile
   # Not quiet: what isn't said isn't counted as a warning.
@@ -170,7 +169,8 @@ lint() {
   # Only configured: that generates what sources include and the commands that clang-tidy reads. Two instruction sets
   # compile whatever any does.
   cmake -S . -B build/lint -G Ninja -D ATTRACTOR_CUDA=AUTO -D CMAKE_CXX_COMPILER=clang++ \
-    -D CMAKE_EXPORT_COMPILE_COMMANDS=ON "-D ATTRACTOR_WITHOUT_TARGETS=|HWY_AVX2|HWY_SSE4"
+    -D CMAKE_EXPORT_COMPILE_COMMANDS=ON -D CMAKE_DISABLE_PRECOMPILE_HEADERS=ON \
+    "-D ATTRACTOR_WITHOUT_TARGETS=|HWY_AVX2|HWY_SSE4"
   install_clang_tidy
   local units
   units=$(python3 tests/lint_units.py "$1" build/lint)
@@ -241,7 +241,7 @@ run_job() {
   esac
 }
 
-if [[ ${1:-} == all ]]; then set -- release debug asan tsan python examples docs packages benchmarks lint-all; fi
+if [[ ${1:-} == all ]]; then set -- release debug asan tsan python docs packages benchmarks lint-all; fi
 for job in "${@:-release}"; do
   echo "== $job"
   run_job "$job"

@@ -12,9 +12,9 @@ SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem != "ga
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(request, tmp_path_factory):
     """What a script prints; each runs once."""
-    folder, printed = tmp_path_factory.mktemp("figures"), {}
+    folder, printed = request.config.getoption("figures") or tmp_path_factory.mktemp("figures"), {}
 
     def printed_by(name):
         if name not in printed:
