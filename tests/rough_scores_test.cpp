@@ -78,6 +78,29 @@ auto screened(const Work& work, float listed_share = 1.0F, ByteUnit unit = ByteU
   return work();
 }
 
+/// A score that is no number counts, even far from all that matter to the queries beside.
+TEST(CandidatesTest, ScoresThatAreNoNumbersAreNotLeftOut) {
+  Rng rng(203);
+  const Matrix<float> patterns = random_gaussian(90, 12, rng);
+  Matrix<float> queries(40, 12);
+  for (Index i = 0; i < 40; ++i) std::copy_n(patterns.row(0), 12, queries.row(i));
+  for (const NormalisedSeparation& separation : {NormalisedSeparation(softmax()), sparsemax(), top(3)}) {
+    const Memory memory = Memory::modern_hopfield(Device::cpu(), patterns, {.beta = 20.0F, .separation = separation});
+    const Relaxer relaxer(memory, {.max_steps = 2, .energies = true, .threads = 1});
+    const Relaxation before = relaxer.relax(queries);
+    for (const Index pattern : {5, 50, 89}) {
+      Matrix<float> log_prior(40, 90);
+      std::fill_n(log_prior.data(), log_prior.size(), 0.0F);
+      log_prior(21, pattern) = std::numeric_limits<float>::quiet_NaN();
+      const Relaxation after = relaxer.relax(queries, {.log_prior = log_prior.view()});
+      for (Index i = 0; i < 40; ++i)
+        EXPECT_EQ(after.status[static_cast<std::size_t>(i)],
+                  i == 21 ? Status::diverged : before.status[static_cast<std::size_t>(i)])
+            << memory.rule() << " pattern " << pattern << " query " << i;
+    }
+  }
+}
+
 class ByteProductTest : public testing::TestWithParam<ByteUnit> {};
 
 TEST_P(ByteProductTest, IsExact) {
