@@ -9,6 +9,7 @@
 #include <ostream>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -273,6 +274,15 @@ Matrix<float> random_signs(Index rows, Index columns, Rng& rng) {
   return result;
 }
 
+/// What `work` returns where no lane is dealt with by itself but where there are few.
+template <class Work>
+auto in_blocks(const Work& work) {
+  detail::Sizes sizes = detail::sizes();
+  sizes.lane_patterns = 0;
+  const SizesScope scope(sizes);
+  return work();
+}
+
 /// One step: the readouts.
 Matrix<float> step(const Memory& memory, View queries) {
   return Relaxer(memory, {.halting = fixed_steps(), .max_steps = 1, .threads = 1}).relax(queries).states;
@@ -331,6 +341,9 @@ TEST_P(MatrixUnitTest, ReadoutsInUnitsAreTheOracles) {
     }
 }
 
+/// Sizes with which lanes are read out each by itself, term by term and row by row.
+constexpr std::pair<Index, float> ways_to_read_out[] = {{16384, 6.0F}, {0, 0.0F}, {0, 1e9F}};
+
 /// The largest sums there may be are exact.
 TEST_P(MatrixUnitTest, ReadoutsOfEqualPatternsAreThese) {
   const Matrix<float> one = random_bipolar(1, 40, rng_);
@@ -338,8 +351,9 @@ TEST_P(MatrixUnitTest, ReadoutsOfEqualPatternsAreThese) {
   for (Index p = 0; p < patterns.rows(); ++p) std::copy_n(one.row(0), 40, patterns.row(p));
   const Memory memory = memory_of(patterns, options_with(0.1F));
   const Matrix<float> queries = noisy_copies(one, 40, 0.1F, 1.0F, rng_);
-  for (const float term_cost : {0.0F, 1e9F}) {
+  for (const auto& [lane_patterns, term_cost] : ways_to_read_out) {
     detail::Sizes sizes = detail::sizes();
+    sizes.lane_patterns = lane_patterns;
     sizes.term_cost = term_cost;
     const SizesScope scope(sizes);
     for (const Index count : {1, 40}) {
@@ -348,6 +362,56 @@ TEST_P(MatrixUnitTest, ReadoutsOfEqualPatternsAreThese) {
         EXPECT_TRUE(same_bits(states.view().slice(b, 1), one.view())) << count << " queries, " << term_cost;
     }
   }
+}
+
+/// Lane by lane, where all but some may matter or nearly none, or from candidates of blocks of lanes.
+TEST_P(MatrixUnitTest, StatesAndEnergiesAreTheSameLaneByLane) {
+  for (const Shape& shape :
+       {Shape{1, 1}, Shape{64, 32}, Shape{65, 33}, Shape{300, 130}, Shape{1030, 40}, Shape{2500, 64}})
+    for (const float beta : {0.02F, 0.2F, 0.5F, 2.0F})
+      for (const PatternStorage storage : {PatternStorage::float32, PatternStorage::bfloat16}) {
+        const Matrix<float> patterns = random_signs(shape.patterns, shape.dimension, rng_);
+        Matrix<float> queries = noisy_copies(patterns, 150, 0.1F, 3.0F, rng_);
+        std::fill_n(queries.row(7), shape.dimension, 0.0F);
+        ModernHopfieldOptions options = options_with(beta);
+        options.storage = storage;
+        const Memory memory = memory_of(patterns, options);
+        // After one step states still show every unit of a weight.
+        for (const auto& [halting, steps] : {std::pair(fixed_steps(), 1), std::pair(energy_stable(), 4)}) {
+          const Relaxer relaxer(memory, {.halting = halting, .max_steps = steps, .energies = true, .threads = 2});
+          EXPECT_TRUE(same_results(relaxer.relax(queries), in_blocks([&] { return relaxer.relax(queries); })))
+              << "P=" << shape.patterns << " D=" << shape.dimension << " beta=" << beta;
+        }
+      }
+}
+
+/// States that lanes aren't taken with, beside others; and clamped ones, which are.
+TEST_P(MatrixUnitTest, UnusualStatesAreTheSameLaneByLane) {
+  const Matrix<float> patterns = random_signs(700, 40, rng_);
+  const Memory memory = memory_of(patterns, options_with(0.2F));
+  const Relaxer relaxer(memory, {.update = blend_update(0.5F), .max_steps = 4, .energies = true, .threads = 1});
+  Matrix<std::uint8_t> clamped(70, 40);
+  for (Index i = 0; i < clamped.size(); ++i) clamped.data()[i] = static_cast<std::uint8_t>(rng_() % 8 == 0);
+  for (const float factor : {0x1p-100F, 0x1p-70F, 0x1p50F, 0x1p70F, 0x1p126F}) {
+    Matrix<float> queries = noisy_copies(patterns, 70, 0.1F, 1.0F, rng_);
+    for (Index k = 0; k < 40; ++k) queries(33, k) *= factor;
+    const auto relax = [&] { return relaxer.relax(queries, {.clamped = clamped.view()}); };
+    EXPECT_TRUE(same_results(relax(), in_blocks(relax))) << factor;
+  }
+}
+
+TEST_P(MatrixUnitTest, CallsWithTermsOfTheirOwnAreTheSameLaneByLane) {
+  const Matrix<float> patterns = random_signs(300, 40, rng_);
+  const Memory memory = memory_of(patterns, options_with(0.2F));
+  const Matrix<float> queries = noisy_copies(patterns, 70, 0.1F, 2.0F, rng_);
+  const Relaxer relaxer(memory, {.max_steps = 3, .energies = true, .threads = 1});
+  const std::vector<float> betas = {0.2F};
+  Matrix<float> prior(1, 300);
+  std::fill_n(prior.data(), prior.size(), 0.0F);
+  const Relaxation plain = relaxer.relax(queries);
+
+  EXPECT_TRUE(same_results(relaxer.relax(queries, {.betas = betas}), plain));
+  EXPECT_TRUE(same_results(relaxer.relax(queries, {.log_prior = prior.view()}), plain));
 }
 
 /// Row by row or term by term, in strips of any size, by any unit of bytes.
@@ -362,9 +426,11 @@ TEST_P(MatrixUnitTest, ReadoutsInUnitsAreTheSameHoweverTheyAreSummed) {
       for (const cpu::ByteUnit unit : {cpu::ByteUnit::plain, cpu::ByteUnit::vectors, cpu::ByteUnit::tiles}) {
         if (unit != cpu::ByteUnit::plain && unit > cpu::best_byte_unit()) continue;
         cpu::byte_unit() = unit;
+        EXPECT_TRUE(same_bits(step(memory, queries).view(), expected.view())) << "unit " << static_cast<int>(unit);
         for (const float term_cost : {0.0F, 1e9F})
           for (const Index steps : {1, 4}) {
             detail::Sizes sizes = detail::sizes();
+            sizes.lane_patterns = 0;
             sizes.term_cost = term_cost;
             sizes.readout_steps = steps;
             const SizesScope scope(sizes);
@@ -384,8 +450,9 @@ TEST_P(MatrixUnitTest, ReadoutsOfQueriesThatAreNotNumbersHarmNoOthers) {
   const Matrix<float> before = step(memory, queries);
   queries(3, 5) = std::numeric_limits<float>::quiet_NaN();
   queries(20, 0) = std::numeric_limits<float>::infinity();
-  for (const float term_cost : {0.0F, 1e9F}) {
+  for (const auto& [lane_patterns, term_cost] : ways_to_read_out) {
     detail::Sizes sizes = detail::sizes();
+    sizes.lane_patterns = lane_patterns;
     sizes.term_cost = term_cost;
     const SizesScope scope(sizes);
     const Relaxation after = Relaxer(memory, {.halting = fixed_steps(), .max_steps = 1, .threads = 1}).relax(queries);

@@ -13,6 +13,7 @@
 
 #include "core/sign_updates.hpp"
 #include "kernels/cpu/engine/packed_matrix.hpp"
+#include "kernels/cpu/matrix_unit/byte_products.hpp"
 
 namespace attractor::cpu {
 
@@ -111,6 +112,14 @@ struct BytePatterns {
   Index steps = 0;                       ///< of byte_entries that a pattern has; 0: there are none
   Index current = 0;                     ///< patterns that are those of the memory; the next one has other entries
   AlignedArray<std::int8_t> bytes = {};  ///< [P × steps · byte_entries]
+  /// The same by chunks of byte_entries patterns as products of weights take them, see byte_products.hpp: pattern 16i +
+  /// j of a chunk is entry 4j + i.
+  AlignedArray<std::int32_t> words = {};  ///< [chunks][D/byte_rows, a multiple of 4] blocks of columns
+  /// And as products with lanes take them, see matrix_unit.hpp.
+  AlignedArray<std::uint16_t> pairs = {};  ///< [chunks][D/unit_entries][chunk_blocks] blocks of columns
+
+  [[nodiscard]] Index width() const { return steps * byte_entries; }
+  [[nodiscard]] Index neuron_blocks() const { return width() / byte_rows; }
 
   /// Patterns from this one on aren't those that were there.
   void outdate(Index first) { current = std::min(current, first); }

@@ -48,6 +48,37 @@ void multiply_plainly(const ByteProduct& product) {
       }
 }
 
+const std::uint8_t* weights_of(const WeightProduct& product, Index i, Index digit) {
+  return product.weights + (i * weight_digits + digit) * byte_block;
+}
+
+const std::int32_t* words_of(const WeightProduct& product, Index i, Index block) {
+  return product.words + (Index{product.chunks[i]} * product.neuron_blocks + block) * word_block;
+}
+
+std::int32_t* sums_of(const WeightProduct& product, Index block, Index digit) {
+  return product.to + (block * weight_digits + digit) * byte_rows * byte_rows;
+}
+
+/// The same, by a lane's row of digits.
+void add_row(const std::uint8_t* row, const std::int32_t* columns, std::int32_t* sums) {
+  for (Index k = 0; k < byte_entries; ++k)
+    for (Index j = 0; j < byte_rows; ++j)
+      sums[j] += std::int32_t{row[k]} * static_cast<std::int8_t>(columns[byte_rows * (k / 4) + j] >> 8 * (k % 4));
+}
+
+void multiply_plainly(const WeightProduct& product) {
+  for (Index block = 0; block < product.neuron_blocks; ++block)
+    for (Index digit = 0; digit < weight_digits; ++digit) {
+      std::int32_t* const sums = sums_of(product, block, digit);
+      std::fill_n(sums, byte_rows * byte_rows, 0);
+      for (Index i = 0; i < product.count; ++i)
+        for (Index lane = 0; lane < byte_rows; ++lane)
+          add_row(weights_of(product, i, digit) + lane * byte_entries, words_of(product, i, block),
+                  sums + lane * byte_rows);
+    }
+}
+
 void multiply_plainly(const ByteProduct& product) {
   if (product.unsigned_columns)
     multiply_plainly<std::uint8_t>(product);
@@ -108,7 +139,68 @@ void multiply_by_vectors(const ByteProduct& product) {
     }
 }
 
+ATTRACTOR_VNNI void multiply_by_vectors(const WeightProduct& product) {
+  for (Index block = 0; block < product.neuron_blocks; ++block)
+    for (Index digit = 0; digit < weight_digits; ++digit) {
+      __m512i sums[std::size_t{byte_rows}];
+#pragma GCC unroll 16
+      for (Index lane = 0; lane < byte_rows; ++lane) sums[lane] = _mm512_setzero_si512();
+      for (Index i = 0; i < product.count; ++i)
+        for (Index k = 0; k < byte_entries; k += 4) {
+          const __m512i columns = _mm512_loadu_si512(words_of(product, i, block) + k / 4 * byte_rows);
+          const std::uint8_t* const rows = weights_of(product, i, digit) + k;
+#pragma GCC unroll 16
+          for (Index lane = 0; lane < byte_rows; ++lane) {
+            std::int32_t four = 0;
+            std::memcpy(&four, rows + lane * byte_entries, sizeof four);
+            sums[lane] = _mm512_dpbusd_epi32(sums[lane], _mm512_set1_epi32(four), columns);
+          }
+        }
+      std::int32_t* const to = sums_of(product, block, digit);
+#pragma GCC unroll 16
+      for (Index lane = 0; lane < byte_rows; ++lane) _mm512_storeu_si512(to + lane * byte_rows, sums[lane]);
+    }
+}
+
 constexpr std::size_t block_stride = byte_entries;
+
+/// Fetches two blocks that lie side by side.
+void fetch_blocks(const void* blocks) {
+  for (Index i = 0; i < 2 * byte_block; i += byte_entries) __builtin_prefetch(static_cast<const char*>(blocks) + i);
+}
+
+/// Two digits by two blocks of neurons.
+ATTRACTOR_AMX void add_digits(const WeightProduct& product, Index block, Index digit) {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (Index i = 0; i < product.count; ++i) {
+    if (i + 1 < product.count) {
+      fetch_blocks(weights_of(product, i + 1, digit));
+      fetch_blocks(words_of(product, i + 1, block));
+    }
+    _tile_loadd(4, weights_of(product, i, digit), block_stride);
+    _tile_loadd(6, words_of(product, i, block), block_stride);
+    _tile_dpbusd(0, 4, 6);
+    _tile_loadd(5, weights_of(product, i, digit + 1), block_stride);
+    _tile_dpbusd(1, 5, 6);
+    _tile_loadd(7, words_of(product, i, block + 1), block_stride);
+    _tile_dpbusd(2, 4, 7);
+    _tile_dpbusd(3, 5, 7);
+  }
+  _tile_stored(0, sums_of(product, block, digit), block_stride);
+  _tile_stored(1, sums_of(product, block, digit + 1), block_stride);
+  _tile_stored(2, sums_of(product, block + 1, digit), block_stride);
+  _tile_stored(3, sums_of(product, block + 1, digit + 1), block_stride);
+}
+
+ATTRACTOR_AMX void multiply_by_tiles(const WeightProduct& product) {
+  _tile_loadconfig(&tile_configuration);
+  for (Index digit = 0; digit < weight_digits; digit += 2)
+    for (Index block = 0; block < product.neuron_blocks; block += 2) add_digits(product, block, digit);
+  _tile_release();
+}
 
 /// Adds the products of tiles of signed rows and of columns with or without signs.
 #define ATTRACTOR_ADD_TILE(sums, rows, columns) \
@@ -180,10 +272,25 @@ bool has_vnni() { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supp
 #else
 
 bool has_vnni() { return false; }
-void multiply_by_vectors(const ByteProduct& product) { multiply_plainly(product); }
-void multiply_by_tiles(const ByteProduct& product) { multiply_plainly(product); }
+template <class Product>
+void multiply_by_vectors(const Product& product) {
+  multiply_plainly(product);
+}
+template <class Product>
+void multiply_by_tiles(const Product& product) {
+  multiply_plainly(product);
+}
 
 #endif
+
+template <class Product>
+void multiply_by_unit(const Product& product) {
+  switch (byte_unit()) {
+    case ByteUnit::tiles: return multiply_by_tiles(product);
+    case ByteUnit::vectors: return multiply_by_vectors(product);
+    default: return multiply_plainly(product);
+  }
+}
 
 }  // namespace
 
@@ -198,12 +305,8 @@ ATTRACTOR_EXPORT ByteUnit& byte_unit() {
   return unit;
 }
 
-ATTRACTOR_EXPORT void multiply(const ByteProduct& product) {
-  switch (byte_unit()) {
-    case ByteUnit::tiles: return multiply_by_tiles(product);
-    case ByteUnit::vectors: return multiply_by_vectors(product);
-    default: return multiply_plainly(product);
-  }
-}
+ATTRACTOR_EXPORT void multiply(const ByteProduct& product) { multiply_by_unit(product); }
+
+void multiply(const WeightProduct& product) { multiply_by_unit(product); }
 
 }  // namespace attractor::cpu

@@ -44,4 +44,21 @@ struct ByteProduct {
 /// By the unit in use.
 void multiply(const ByteProduct& product);
 
+/// Bytes of a weight as an integer.
+inline constexpr Index weight_digits = 4;
+
+/// Sums of patterns, byte_entries of which are a chunk, times the digits of the weights of byte_rows lanes:
+/// to[b][d][i][j] is that of digit d of lane i and neuron j of block b.
+struct WeightProduct {
+  const std::uint8_t* weights;  ///< [count][weight_digits] blocks of rows, without sign
+  const std::int32_t* words;    ///< [chunks][neuron_blocks] blocks of columns
+  const std::int32_t* chunks;   ///< [count] ones of the words, ascending, no more of them than keep sums in range
+  Index count;
+  Index neuron_blocks;  ///< even
+  std::int32_t* to;     ///< [neuron_blocks][weight_digits][byte_rows × byte_rows]
+};
+
+/// By the unit in use.
+void multiply(const WeightProduct& product);
+
 }  // namespace attractor::cpu

@@ -71,6 +71,33 @@ template <class Add>
       emulate_row(product, i, column_block, add);
 }
 
+const std::uint16_t* lanes_of(const LaneProduct& product, Index block, Index step, int part) {
+  return product.lanes + ((block * product.steps + step) * float_parts + part) * unit_block;
+}
+
+const std::uint16_t* patterns_of(const LaneProduct& product, Index chunk, Index step, Index block) {
+  return product.patterns + ((chunk * product.steps + step) * chunk_blocks + block) * unit_block;
+}
+
+/// Those of lane i and a chunk's block of patterns.
+float* sums_of(const LaneProduct& product, Index chunk, Index i, Index block) {
+  return product.to + (chunk * LaneProduct::lane_rows + i) * lane_chunk + block * unit_rows;
+}
+
+template <class Add>
+[[gnu::always_inline]] inline void emulate(const LaneProduct& product, Add add) {
+  for (Index chunk = 0; chunk < product.chunks; ++chunk)
+    for (Index i = 0; i < product.lane_blocks * unit_rows; ++i)
+      for (Index block = 0; block < chunk_blocks; ++block) {
+        RowSums sums = {};
+        for (Index step = 0; step < product.steps; ++step)
+          for (int part = float_parts - 1; part >= 0; --part)
+            add(lanes_of(product, i / unit_rows, step, part) + i % unit_rows * unit_entries,
+                patterns_of(product, chunk, step, block), sums);
+        std::copy_n(sums, unit_rows, sums_of(product, chunk, i, block));
+      }
+}
+
 #if defined(__x86_64__)
 #define ATTRACTOR_AVX2 [[gnu::target("avx2,fma")]]
 
@@ -98,16 +125,23 @@ ATTRACTOR_AVX2 void add_products_by_vectors(const std::uint16_t* row, const std:
   }
 }
 
-ATTRACTOR_AVX2 void emulate_by_vectors(const UnitProduct& product) { emulate(product, add_products_by_vectors); }
+template <class Product>
+ATTRACTOR_AVX2 void emulate_by_vectors(const Product& product) {
+  emulate(product, add_products_by_vectors);
+}
 
-void multiply_by_emulation(const UnitProduct& product) {
+template <class Product>
+void multiply_by_emulation(const Product& product) {
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
     emulate_by_vectors(product);
   else
     emulate(product, add_products);
 }
 #else
-void multiply_by_emulation(const UnitProduct& product) { emulate(product, add_products); }
+template <class Product>
+void multiply_by_emulation(const Product& product) {
+  emulate(product, add_products);
+}
 #endif
 
 #if ATTRACTOR_HAS_AMX
@@ -256,11 +290,78 @@ ATTRACTOR_AMX void multiply_by_processor(const UnitProduct& product) {
   _tile_release();
 }
 
+constexpr int chunk_stride = lane_chunk * sizeof(float);
+
+/// The sums of one or two blocks of lanes and two of patterns.
+template <Index lane_blocks>
+ATTRACTOR_AMX inline void add_lanes(const LaneProduct& product, Index chunk, Index lane_block, Index block) {
+  clear_sums();
+  for (Index step = 0; step < product.steps; ++step) {
+    const std::uint16_t* const patterns = patterns_of(product, chunk, step, block);
+    _tile_loadd(4, patterns, row_stride);
+    _tile_loadd(5, patterns + unit_block, row_stride);
+    for (int part = float_parts - 1; part >= 0; --part) {
+      _tile_loadd(6, lanes_of(product, lane_block, step, part), row_stride);
+      _tile_dpbf16ps(0, 6, 4);
+      _tile_dpbf16ps(1, 6, 5);
+      if constexpr (lane_blocks > 1) {
+        _tile_loadd(7, lanes_of(product, lane_block + 1, step, part), row_stride);
+        _tile_dpbf16ps(2, 7, 4);
+        _tile_dpbf16ps(3, 7, 5);
+      }
+    }
+  }
+  float* const to = sums_of(product, chunk, lane_block * unit_rows, block);
+  _tile_stored(0, to, chunk_stride);
+  _tile_stored(1, to + unit_rows, chunk_stride);
+  if constexpr (lane_blocks > 1) {
+    _tile_stored(2, to + unit_rows * lane_chunk, chunk_stride);
+    _tile_stored(3, to + unit_rows * lane_chunk + unit_rows, chunk_stride);
+  }
+}
+
+/// Fetches a part of a chunk's patterns, if there are any.
+void fetch(const LaneProduct& product, Index chunk, Index part, Index parts) {
+  if (chunk == product.chunks + product.following) return;
+  const Index size = product.steps * chunk_blocks * unit_block / parts;
+  const std::uint16_t* const from = patterns_of(product, chunk, 0, 0) + part * size;
+  for (Index i = 0; i < size; i += unit_entries) __builtin_prefetch(from + i);
+}
+
+template <Index lane_blocks>
+ATTRACTOR_AMX void add_chunks(const LaneProduct& product, Index lane_block) {
+  for (Index chunk = 0; chunk < product.chunks; ++chunk)
+    for (Index block = 0; block < chunk_blocks; block += 2) {
+      fetch(product, chunk + 1, block / 2, chunk_blocks / 2);
+      add_lanes<lane_blocks>(product, chunk, lane_block, block);
+    }
+}
+
+/// All patterns pass a few lanes, which stay in the first-level cache, before the next do.
+ATTRACTOR_AMX void multiply_by_processor(const LaneProduct& product) {
+  _tile_loadconfig(&tile_configuration);
+  Index lane_block = 0;
+  for (; lane_block + 2 <= product.lane_blocks; lane_block += 2) add_chunks<2>(product, lane_block);
+  if (lane_block < product.lane_blocks) add_chunks<1>(product, lane_block);
+  _tile_release();
+}
+
 #else
 
-void multiply_by_processor(const UnitProduct& product) { multiply_by_emulation(product); }
+template <class Product>
+void multiply_by_processor(const Product& product) {
+  multiply_by_emulation(product);
+}
 
 #endif
+
+template <class Product>
+void multiply_by_unit(const Product& product) {
+  if (matrix_unit() == MatrixUnit::processor)
+    multiply_by_processor(product);
+  else
+    multiply_by_emulation(product);
+}
 
 }  // namespace
 
@@ -269,11 +370,8 @@ ATTRACTOR_EXPORT MatrixUnit& matrix_unit() {
   return unit;
 }
 
-void multiply(const UnitProduct& product) {
-  if (matrix_unit() == MatrixUnit::processor)
-    multiply_by_processor(product);
-  else
-    multiply_by_emulation(product);
-}
+void multiply(const UnitProduct& product) { multiply_by_unit(product); }
+
+void multiply(const LaneProduct& product) { multiply_by_unit(product); }
 
 }  // namespace attractor::cpu

@@ -45,4 +45,25 @@ struct UnitProduct {
 /// small parts first.
 void multiply(const UnitProduct& product);
 
+/// Patterns whose products with a lane lie side by side in a LaneProduct, in blocks of unit_rows.
+inline constexpr Index lane_chunk = 64;
+inline constexpr Index chunk_blocks = lane_chunk / unit_rows;
+
+/// The same sums with lanes as rows, of which there are up to `lane_rows`: to[c][i][j] is that of lane i and pattern j
+/// of chunk c.
+struct LaneProduct {
+  const std::uint16_t* lanes;     ///< [lane_blocks][steps][float_parts] blocks of rows
+  const std::uint16_t* patterns;  ///< [chunks][steps][chunk_blocks] blocks of columns
+  Index steps;
+  Index lane_blocks;
+  Index chunks;
+  Index following;  ///< chunks behind these that are asked for next
+  float* to;        ///< [chunks × lane_rows × lane_chunk]
+
+  static constexpr Index lane_rows = 64;
+};
+
+/// By the unit in use. The bits are those of a UnitProduct of the same operands.
+void multiply(const LaneProduct& product);
+
 }  // namespace attractor::cpu

@@ -32,6 +32,26 @@ HWY_INLINE PairWords select_bits(PairWords mask, PairWords yes, PairWords no) {
 #endif
 }
 
+/// A weight in units, of 1 at most.
+HWY_INLINE PairWords units_of(Vector weight) {
+  const Vector in_units = hn::Mul(weight, hn::Set(floats, 1.0F / weight_unit));
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  return PairWords{_mm512_maskz_cvtps_epi32(0xFFFF, in_units.raw)};  // NearestInt looks for what is too large, too.
+#else
+  return hn::BitCast(pair_words, hn::NearestInt(in_units));
+#endif
+}
+
+/// A sum of so many units and so many times 2¹⁶ of them, rounded once.
+HWY_INLINE Vector sum_of_units(hn::Vec<hn::RebindToSigned<Floats>> lower, hn::Vec<hn::RebindToSigned<Floats>> upper) {
+  const hn::RebindToSigned<Floats> integers;
+  // What floats hold: 16 bits, and what is left.
+  upper = hn::Add(upper, hn::ShiftRight<16>(lower));
+  const Vector low = hn::ConvertTo(floats, hn::And(lower, hn::Set(integers, 0xFFFF)));
+  const Vector sum = hn::MulAdd(hn::ConvertTo(floats, upper), hn::Set(floats, 0x1p16F), low);
+  return hn::Mul(sum, hn::Set(floats, weight_unit));
+}
+
 /// The words' lowest bytes, side by side in the first of them, the next ones in the second …
 HWY_INLINE void take_bytes_apart(PairWords (&words)[4]) {
   const PairWords even_bytes = hn::Set(pair_words, 0x00FF00FFU);
@@ -150,12 +170,7 @@ class ByteReadout {
     for (int r = 0; r < block_rows; ++r)
       for (int v = 0; v < block_vectors; ++v) {
         const Index at = (row + r) * block_lanes() + v * vector_lanes();
-        const auto lower = hn::Load(Integers(), lower_.data() + at);
-        // What floats hold: 16 bits, and what is left.
-        const auto upper = hn::Add(hn::Load(Integers(), upper_.data() + at), hn::ShiftRight<16>(lower));
-        const Vector low = hn::ConvertTo(floats, hn::And(lower, hn::Set(Integers(), 0xFFFF)));
-        const Vector sum = hn::MulAdd(hn::ConvertTo(floats, upper), hn::Set(floats, 0x1p16F), low);
-        block[r][v] = hn::Mul(sum, hn::Set(floats, weight_unit));
+        block[r][v] = sum_of_units(hn::Load(Integers(), lower_.data() + at), hn::Load(Integers(), upper_.data() + at));
       }
   }
 
@@ -195,7 +210,7 @@ class ByteReadout {
         PairWords words[4];
         HWY_UNROLL(4)
         for (Index i = 0; i < 4; ++i)
-          words[i] = first + k + i < end ? units(candidates.value(first + k + i, v)) : hn::Zero(pair_words);
+          words[i] = first + k + i < end ? units_of(candidates.value(first + k + i, v)) : hn::Zero(pair_words);
         take_bytes_apart(words);
         const Index lane = v * vector_lanes();
         std::int32_t* const own = to + lane / byte_rows * digits * block_step + k / 4 * byte_rows + lane % byte_rows;
@@ -203,15 +218,6 @@ class ByteReadout {
         for (Index i = 0; i < digits; ++i)
           hn::Store(hn::BitCast(Integers(), words[i]), Integers(), own + i * block_step);
       }
-  }
-
-  static HWY_INLINE PairWords units(Vector weight) {
-    const Vector in_units = hn::Mul(weight, hn::Set(floats, 1.0F / weight_unit));
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-    return PairWords{_mm512_maskz_cvtps_epi32(0xFFFF, in_units.raw)};  // NearestInt looks for what is too large, too.
-#else
-    return hn::BitCast(pair_words, hn::NearestInt(in_units));
-#endif
   }
 
   /// Puts the sums of digits together, two by two.

@@ -23,13 +23,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
 
-/// Patterns at a time, in whole panels.
+/// Patterns at a time, in whole panels, and those of a block in so many.
 struct PatternBlocks {
   /// Below 256 the sums of blocks would cost more than a tenth of those of patterns.
-  PatternBlocks(const PackedMatrix& contents, int shares)
+  PatternBlocks(const PackedMatrix& contents, int shares, Index unit)
       : block(whole(std::min({detail::sizes().pattern_block, contents.padded_rows(),
                               std::max<Index>(256, detail::sizes().block_floats / contents.columns())}),
-                    panel_rows)),
+                    unit)),
         segment(whole(std::min(detail::sizes().segment_patterns, contents.padded_rows() + block - 1), block)),
         room(whole((segment + shares - 1) / shares + block - 1, block)) {}
 
@@ -53,7 +53,7 @@ class CandidateReader {
   void prepare_readout(const Tile& tile) {
     if (tile.any_held) drop_held(tile);
     read_out_candidates();
-    for (std::size_t i = 0; i < most_lanes; ++i) inverse_[i] = static_cast<float>(1.0 / normaliser_[i]);
+    invert_normalisers();
   }
 
   /// The lanes' sums of weights, the largest of which is about 1, where patterns are so many that it pays to have lanes
@@ -65,6 +65,16 @@ class CandidateReader {
   /// u for block_rows neurons and one block of lanes.
   HWY_INLINE void readout(Index row, Index lane, Block& block) const {
     readout_.load(row, lane, block);
+    normalise(lane, block);
+  }
+
+ protected:
+  void invert_normalisers() {
+    for (std::size_t i = 0; i < most_lanes; ++i) inverse_[i] = static_cast<float>(1.0 / normaliser_[i]);
+  }
+
+  /// Divides sums by those of the weights.
+  HWY_INLINE void normalise(Index lane, Block& block) const {
     for (int v = 0; v < block_vectors; ++v) {
       const Vector inverse = hn::Load(floats, inverse_.data() + lane + v * vector_lanes());
       HWY_UNROLL(block_rows)
@@ -72,15 +82,13 @@ class CandidateReader {
     }
   }
 
- protected:
   using Finder = CandidateFinder<Scorer, Use>;
 
   /// Candidates are within the cutoff of the largest score. `best`: so many best patterns are candidates, too, and
   /// nothing is read out; null: no more than the best one.
   CandidateReader(const Field& field, const PackedMatrix& contents, const KernelSize& size, float cutoff,
                   const RankingSize* best)
-      : CandidateReader(field, contents, size, cutoff, best, PatternBlocks(contents, size.shares),
-                        bytes_of(field, contents, best)) {}
+      : CandidateReader(field, contents, size, cutoff, best, bytes_of(field, contents, best)) {}
 
   void start(const Tile& tile) {
     lanes_ = tile.lanes;
@@ -141,22 +149,31 @@ class CandidateReader {
   [[nodiscard]] Index block_count() const { return (contents_.rows() + blocks_.block - 1) / blocks_.block; }
 
   /// Whether readouts are sums of integers, of weights in units.
+  /// Whether all patterns are scored before any is read out.
+  [[nodiscard]] bool has_one_segment() const { return contents_.rows() <= blocks_.segment; }
+
   [[nodiscard]] bool sums_are_integers() const { return readout_.sums_are_integers(); }
 
-  /// The sums of a block of lanes, to which weights are added in the order of the patterns.
+  /// The sums of a block of lanes, to which weights are added in the order of the patterns. `exact`: those of a block
+  /// of patterns apart, in units of total_unit.
+  template <bool exact>
   class WeightSums {
    public:
     HWY_INLINE WeightSums(const CandidateReader& reader, Index lane) {
       for (std::size_t i = 0; i < parts; ++i)
-        sums_[i] = hn::Load(doubles, reader.normaliser_.data() + lane + static_cast<Index>(i) * step());
+        sums_[i] = exact ? hn::Zero(doubles)
+                         : hn::Load(doubles, reader.normaliser_.data() + lane + static_cast<Index>(i) * step());
     }
 
     /// Those of a row of candidates.
     HWY_INLINE void add(const float* weights) {
       HWY_UNROLL(8)
-      for (std::size_t i = 0; i < parts; ++i)
-        sums_[i] =
-            hn::Add(sums_[i], hn::PromoteTo(doubles, hn::Load(halves, weights + static_cast<Index>(i) * step())));
+      for (std::size_t i = 0; i < parts; ++i) {
+        auto own = hn::PromoteTo(doubles, hn::Load(halves, weights + static_cast<Index>(i) * step()));
+        if constexpr (exact)
+          own = hn::Sub(hn::Add(own, hn::Set(doubles, total_origin)), hn::Set(doubles, total_origin));
+        sums_[i] = hn::Add(sums_[i], own);
+      }
     }
 
     HWY_INLINE void add(const Vector (&weights)[block_vectors]) {
@@ -166,8 +183,10 @@ class CandidateReader {
     }
 
     HWY_INLINE void store(CandidateReader& reader, Index lane) const {
-      for (std::size_t i = 0; i < parts; ++i)
-        hn::Store(sums_[i], doubles, reader.normaliser_.data() + lane + static_cast<Index>(i) * step());
+      for (std::size_t i = 0; i < parts; ++i) {
+        double* const at = reader.normaliser_.data() + lane + static_cast<Index>(i) * step();
+        hn::Store(exact ? hn::Add(hn::Load(doubles, at), sums_[i]) : sums_[i], doubles, at);
+      }
     }
 
    private:
@@ -182,7 +201,7 @@ class CandidateReader {
 
   /// Adds the weights of the candidates [first, end) to their lanes' sums.
   void add_weights(Index lane, const Candidates& candidates, Index first, Index end) {
-    WeightSums sums(*this, lane);
+    WeightSums<false> sums(*this, lane);
     for (Index row = first; row < end; ++row) sums.add(candidates.values(row));
     sums.store(*this, lane);
   }
@@ -203,7 +222,12 @@ class CandidateReader {
   }
 
   CandidateReader(const Field& field, const PackedMatrix& contents, const KernelSize& size, float cutoff,
-                  const RankingSize* best, const PatternBlocks& blocks, const BytePatterns* bytes)
+                  const RankingSize* best, const BytePatterns* bytes)
+      : CandidateReader(field, contents, size, cutoff, best, bytes,
+                        PatternBlocks(contents, size.shares, bytes != nullptr ? lane_chunk : panel_rows)) {}
+
+  CandidateReader(const Field& field, const PackedMatrix& contents, const KernelSize& size, float cutoff,
+                  const RankingSize* best, const BytePatterns* bytes, const PatternBlocks& blocks)
       : contents_(contents),
         readout_(contents, bytes, size.width, blocks.block),
         reads_out_(best == nullptr),

@@ -14,8 +14,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "kernels/cpu/softmax/candidate_reader-inl.hpp"
+#include "kernels/cpu/softmax/lane_reader-inl.hpp"
 #include "kernels/negligible.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -35,6 +37,13 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
   /// called for all that may have weight and a vector of lanes, in the order of the patterns.
   template <class Watch>
   void evaluate(const Tile& tile, const Watch& watch) {
+    if constexpr (may_read_lanes) {
+      by_lanes_ = lane_reader_ && lane_reader_->takes(tile);
+      if (by_lanes_) {
+        normaliser_.fill(0.0);
+        return lane_reader_->evaluate(tile, maximum_, normaliser_);
+      }
+    }
     this->start(tile);
     weighed_maximum_ = maximum_;
     this->score_segments(tile, [&]() HWY_ATTR {
@@ -42,6 +51,26 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
       this->for_each_list([&](Index lane, Candidates& candidates) HWY_ATTR { weigh(lane, candidates, watch); },
                           [&](Index lane, LaneCandidates& candidates) HWY_ATTR { weigh(lane, candidates); });
     });
+  }
+
+  /// Call once before `readout`.
+  void prepare_readout(const Tile& tile) {
+    if constexpr (may_read_lanes)
+      if (by_lanes_) {
+        lane_reader_->finish(tile.lanes);
+        return this->invert_normalisers();
+      }
+    Base::prepare_readout(tile);
+  }
+
+  /// u for block_rows neurons and one block of lanes.
+  HWY_INLINE void readout(Index row, Index lane, Block& block) const {
+    if constexpr (may_read_lanes)
+      if (by_lanes_) {
+        lane_reader_->load(row, lane, block);
+        return this->normalise(lane, block);
+      }
+    Base::readout(row, lane, block);
   }
 
   /// log Σ exp(s) of an evaluated lane.
@@ -57,6 +86,9 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
   }
 
  private:
+  using Lanes = typename LaneReaderOf<Scorer>::Type;
+  static constexpr bool may_read_lanes = LaneReaderOf<Scorer>::exists;
+
   using Base::maximum_;
   using Base::normaliser_;
   using Base::readout_;
@@ -65,7 +97,13 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
                 const RankingSize* best)
       : Base(field, contents, size, best == nullptr || best->posteriors ? cutoff : 0.0F, best),
         cutoff_(cutoff),
-        negligible_(0x1p-26F / static_cast<float>(this->block_count())) {}
+        negligible_(0x1p-26F / static_cast<float>(this->block_count())) {
+    // Nobody watches where something is read out.
+    if constexpr (may_read_lanes)
+      if (best == nullptr && size.shares == 1 && this->sums_are_integers() && this->has_one_segment() &&
+          Lanes::suits(field, this->pattern_block()))
+        lane_reader_.emplace(field, cutoff, this->pattern_block());
+  }
 
   /// Brings the sums of the earlier segments to the maximum of all of them.
   HWY_INLINE void rescale(Index lane) {
@@ -150,7 +188,7 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
       origin[v] = finite(hn::Load(floats, maximum_.data() + lane + v * vector_lanes()));
     const Vector least = hn::Set(floats, -cutoff_);
     const Vector half_unit = hn::Set(floats, 0.5F * weight_unit);
-    typename Base::WeightSums sums(*this, lane);
+    typename Base::template WeightSums<true> sums(*this, lane);
     const Index kept =
         candidates.move_kept(first, end, to, [&](Index pattern, Vector(&values)[block_vectors]) HWY_ATTR {
           auto any = hn::Gt(least, least);
@@ -180,14 +218,22 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
     }
     constexpr hn::CappedTag<float, 1> one;
     Tail<decltype(one), 1> tail(negligible_);
-    double sum = normaliser_[static_cast<std::size_t>(lane)];
-    for (Index i = first; i < end; ++i) {
-      sum += static_cast<double>(values[i]);
-      tail.add(0, hn::Set(one, values[i]));
-    }
-    normaliser_[static_cast<std::size_t>(lane)] = sum;
+    for (Index i = first; i < end; ++i) tail.add(0, hn::Set(one, values[i]));
+    add_singly(lane, values + first, end - first);
     const float threshold = hn::GetLane(tail.threshold(0));
     return candidates.move_kept(first, end, to, [&](float weight) { return !(weight < threshold || weight == 0.0F); });
+  }
+
+  /// Adds so many weights of a single lane to its sum.
+  void add_singly(Index lane, const float* weights, Index count) {
+    double& sum = normaliser_[static_cast<std::size_t>(lane)];
+    if (this->sums_are_integers()) {
+      double exact = 0.0;
+      for (Index i = 0; i < count; ++i) exact += static_cast<double>(weights[i]) + total_origin - total_origin;
+      sum += exact;
+    } else {
+      for (Index i = 0; i < count; ++i) sum += static_cast<double>(weights[i]);
+    }
   }
 
   /// What scores are measured from: 0 while the largest is −∞, for none of those may count.
@@ -228,6 +274,8 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
     Vector below_lower_[vectors];
   };
 
+  std::optional<Lanes> lane_reader_;  ///< where it may take a tile
+  bool by_lanes_ = false;             ///< it has taken this one
   LaneArray<float> weighed_maximum_;  ///< maximum at the last weighing
   float cutoff_;
   float negligible_;  ///< sum of weights in a block of patterns
