@@ -66,7 +66,9 @@ struct Sizes {
   Index fit_batch_scores = Index{16} << 20;  ///< of a batch of a fit's queries: 64 MiB. Cuts sums.
   Index fit_batch_floats = Index{8} << 20;   ///< of the queries themselves. Cuts sums.
   Index fit_batch_terms = Index{1} << 30;    ///< of all its pairs: bounds what blocks leave of a gradient. Cuts sums.
-  Index column_rows = 256;                   ///< rows of a matrix that a block adds up. Cuts sums.
+  /// Bytes of a device for each that a fit's queries may take there for as long as it lasts.
+  Index fit_query_share = 4;
+  Index column_rows = 256;  ///< rows of a matrix that a block adds up. Cuts sums.
 
   /// So small that inputs of a few dozen rows cross every one of them.
   static Sizes tiny();

@@ -68,14 +68,17 @@ struct Fit {
 /// The loss that a similarity is fitted by: the sum over queries of −log softmax(s)_origin, in nats. Computed on the
 /// device, in batches of queries if that is a CUDA device.
 ///
-/// @param patterns [P × D], @param queries [B × D], @param origins [B] rows of `patterns`; finite, on the host.
+/// @param patterns [P × D], @param queries [B × D], @param origins [B] rows of `patterns`; finite, each on the host or,
+/// of a CUDA device, on that, from where origins alone are copied to the host. What is on a device may still be on its
+/// way there on the default stream, not on others.
 /// @param device computes it. @param similarity whose loss it is. @param threads of the CPU; 0: see RelaxerOptions
 /// @param gradient where not null, becomes the derivatives of the loss by the similarity's weights and priors. With
 ///        weights that all patterns share every term counts; residuals below 1e-10 are left out.
 /// @throws InvalidArgument null data, sizes below 1 (B = 0 gives 0), columns or counts that differ, an origin outside
 ///         [0, P), a value that isn't finite or whose square overflows, a similarity that doesn't fit the patterns, an
-///         origin whose log-prior is −∞.
-/// @throws NotSupported a CUDA device, and more than 4096 ranks.
+///         origin whose log-prior is −∞, data on another device.
+/// @throws NotSupported a CUDA device, and more than 4096 ranks; data on a device while a stream that waits for the
+///         default stream is being captured.
 /// @throws std::bad_alloc, DeviceError, OutOfDeviceMemory
 /// Reproducible: the same arguments give the same bits on the same device, whatever the number of threads; devices
 /// agree to rounding. Complexity: sorts B·P pairs once, with a gradient twice, for each base; memory of O(P) for each
@@ -91,21 +94,25 @@ ATTRACTOR_EXPORT double cross_entropy(const Device& device, MatrixView<const flo
 /// from weights of 0. The losses and their gradients, nearly all of the work, are computed on the device; the minimiser
 /// runs on the host.
 ///
-/// @param patterns [P × D], @param queries [B × D], @param origins [B] rows of `patterns`; finite, on the host.
+/// @param patterns [P × D], @param queries [B × D], @param origins [B] rows of `patterns`; finite, each on the host or,
+/// of a CUDA device, on that, as of `cross_entropy`: of patterns and queries there, a thousand of each at most are
+/// copied to the host.
 /// @param device computes losses and gradients. @param options see FitOptions.
 /// @throws InvalidArgument null data, sizes below 1, columns or counts that differ, an origin outside [0, P), a value
-///         that isn't finite or whose square overflows, an option out of range.
-/// @throws NotSupported a CUDA device, and more than 4096 ranks.
+///         that isn't finite or whose square overflows, an option out of range, data on another device.
+/// @throws NotSupported as `cross_entropy`.
 /// @throws std::bad_alloc, DeviceError, OutOfDeviceMemory
 /// Reproducible: the same arguments give the same bits on the same device, whatever the number of threads. Losses of
 /// different devices agree to rounding, so their fits reach the same minimum, though not by the same steps.
 /// Complexity: an epoch sorts B·P pairs once or twice for each base. Extra memory: O(BD + PD), and some 25 doubles for
 /// each fitted weight; on the CPU O(PD) more for each thread, on a CUDA device what `cross_entropy` takes there.
+/// Queries go to a CUDA device once, and stay there for as long as the fit lasts; those that would take more than a
+/// quarter of its memory go there anew in each epoch, in batches.
 ATTRACTOR_EXPORT Fit fit_similarity(const Device& device, MatrixView<const float> patterns,
                                     MatrixView<const float> queries, std::span<const Index> origins,
                                     const FitOptions& options = {});
 
-/// The same on `count` ≥ 1 variants made for the purpose.
+/// The same on `count` ≥ 1 variants made for the purpose, on the host: patterns on a device are copied there once.
 ///
 /// @throws InvalidArgument also as `make_variants`.
 ATTRACTOR_EXPORT Fit fit_similarity(const Device& device, MatrixView<const float> patterns,

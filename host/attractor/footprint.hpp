@@ -22,13 +22,17 @@ struct FootprintOptions {
 /// Footprints of every query with every pattern: row b·P + p is that of query b and pattern p, entry k the sum of its
 /// k + 1 largest terms.
 ///
-/// @param patterns [P × D], @param queries [B × D], finite, on the host.
+/// @param patterns [P × D], @param queries [B × D], finite, each on the host or, of a CUDA device, on that: there they
+/// are read as they lie if D, strides and addresses are multiples of four floats, else copied.
 /// @param device computes them. @param options see FootprintOptions.
 /// @return [B·P × D]
 /// @throws InvalidArgument null data, sizes below 1 (B = 0 gives no rows), different columns, a value that isn't
-/// finite.
+/// finite, data on another device.
+/// @throws NotSupported a CUDA device, and more than 4096 columns; data on a device while a stream that waits for the
+/// default stream is being captured.
 /// @throws std::bad_alloc, DeviceError, OutOfDeviceMemory
-/// Complexity: O(BPD log² D) comparisons. Scoring needs no footprints: see Memory::adaptive.
+/// Complexity: O(BPD log² D) comparisons. Scoring needs no footprints: see Memory::adaptive. What is on a device may
+/// still be on its way there on the default stream, not on others.
 ATTRACTOR_EXPORT Matrix<float> footprint(const Device& device, MatrixView<const float> patterns,
                                          MatrixView<const float> queries, const FootprintOptions& options = {});
 
@@ -36,6 +40,12 @@ namespace detail {
 ATTRACTOR_EXPORT Matrix<float> footprint(const Device& device, MatrixView<const float> patterns,
                                          MatrixView<const float> queries, std::span<const FootprintPair> pairs,
                                          const FootprintOptions& options);
+ATTRACTOR_EXPORT void write_footprints(const Device& device, MatrixView<const float> patterns,
+                                       MatrixView<const float> queries, MatrixView<float> results,
+                                       const FootprintOptions& options);
+ATTRACTOR_EXPORT void write_footprints(const Device& device, MatrixView<const float> patterns,
+                                       MatrixView<const float> queries, std::span<const FootprintPair> pairs,
+                                       MatrixView<float> results, const FootprintOptions& options);
 }  // namespace detail
 
 /// Footprints of chosen pairs: row i is that of `pairs[i]`.
@@ -53,6 +63,26 @@ template <std::size_t count>
 Matrix<float> footprint(const Device& device, MatrixView<const float> patterns, MatrixView<const float> queries,
                         const FootprintPair (&pairs)[count], const FootprintOptions& options = {}) {
   return detail::footprint(device, patterns, queries, pairs, options);
+}
+
+/// The same into a matrix of the caller's, or a view of one: on the host or, of a CUDA device, on that. Returns when
+/// all are there. A call that fails may have written some.
+///
+/// @param results [B·P × D], or [pairs × D]; on a device they are written where they lie if D, stride and address are
+/// multiples of four floats, else copied there a bounded part at a time.
+/// @throws InvalidArgument also results of another shape, of null data, on another device, or that overlap something.
+template <std::convertible_to<MatrixView<float>> Results>
+void footprint(const Device& device, MatrixView<const float> patterns, MatrixView<const float> queries,
+               Results&& results,  // NOLINT(cppcoreguidelines-missing-std-forward): it becomes a view
+               const FootprintOptions& options = {}) {
+  detail::write_footprints(device, patterns, queries, results, options);
+}
+template <std::convertible_to<std::span<const FootprintPair>> Pairs, std::convertible_to<MatrixView<float>> Results>
+void footprint(const Device& device, MatrixView<const float> patterns, MatrixView<const float> queries,
+               const Pairs& pairs,
+               Results&& results,  // NOLINT(cppcoreguidelines-missing-std-forward): it becomes a view
+               const FootprintOptions& options = {}) {
+  detail::write_footprints(device, patterns, queries, pairs, results, options);
 }
 
 }  // namespace attractor

@@ -1,6 +1,7 @@
 #include "host/src/cuda_backend.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,6 +13,7 @@
 #include "host/src/linear_rules.hpp"
 #include "host/src/validation.hpp"
 #include "kernels/cuda/adaptive/footprint.hpp"
+#include "kernels/cuda/device/capacity.hpp"
 #include "kernels/cuda/device/default_streams.hpp"
 #include "kernels/cuda/device/device_matrix.hpp"
 #include "kernels/cuda/device/matrix_scan.hpp"
@@ -22,6 +24,7 @@
 #include "kernels/cuda/engine/retrieve.hpp"
 #include "kernels/cuda/fit/cross_entropy.hpp"
 #include "kernels/cuda/streamed/factor_scan.hpp"
+#include "kernels/sizes.hpp"
 
 namespace attractor::detail {
 namespace {
@@ -81,6 +84,62 @@ cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {
 cuda::DeviceMemory make_memory(const AdaptiveForm& form, int device) {
   return cuda::DeviceMemory::adaptive(device, form.patterns, form.contents, form.resolution, form.similarity);
 }
+
+/// Queries are on the device for as long as this lasts; of those on the host that would take too much of it, each loss
+/// has its own on the host, from where they come in batches whenever it is asked for.
+class CudaFitLosses final : public FitLosses {
+ public:
+  CudaFitLosses(int device, const GivenPairs& pairs, Index groups)
+      : device_(device), pairs_(pairs), loss_(device, pairs.patterns().view(), groups) {
+    const MatrixView<const float> given = pairs.queries().view();
+    if (pairs.queries().cuda_device()) {
+      queries_ = given;
+      return;
+    }
+    const cuda::DeviceScope scope(device);
+    const std::size_t most = cuda::memory_capacity() / static_cast<std::size_t>(sizes().fit_query_share);
+    if (cuda::bytes_of(given.rows * cuda::padded(given.columns)) > most) return;
+    kept_ = cuda::DeviceMatrix(given, "queries");
+    queries_ = kept_.view();
+  }
+
+  [[nodiscard]] FitLoss of(const std::vector<Index>& numbers) override {
+    return queries_.empty() ? of_host_pairs(numbers) : of_placed_pairs(numbers);
+  }
+
+ private:
+  // What the functions have is shared, since they must be copyable.
+
+  [[nodiscard]] FitLoss of_placed_pairs(const std::vector<Index>& numbers) {
+    const cuda::DeviceScope scope(device_);
+    const std::vector<Index> origins = values_at(pairs_.origins(), numbers);
+    const auto placed_numbers =
+        std::make_shared<cuda::DeviceArray<Index>>(cuda::upload(std::span(numbers), "the numbers of pairs"));
+    const auto placed_origins = std::make_shared<cuda::DeviceArray<Index>>(cuda::upload(std::span(origins), "origins"));
+    return [this, placed_numbers, placed_origins](const AdaptiveSimilarity& similarity, SimilarityGradient* gradient) {
+      return loss_(similarity,
+                   {.queries = queries_,
+                    .numbers = placed_numbers->data(),
+                    .origins = placed_origins->data(),
+                    .count = static_cast<Index>(placed_numbers->size())},
+                   gradient);
+    };
+  }
+
+  [[nodiscard]] FitLoss of_host_pairs(const std::vector<Index>& numbers) {
+    const auto queries = std::make_shared<Matrix<float>>(select_rows(pairs_.queries().view(), numbers));
+    return [this, queries, origins = values_at(pairs_.origins(), numbers)](const AdaptiveSimilarity& similarity,
+                                                                           SimilarityGradient* gradient) {
+      return loss_(similarity, *queries, origins, gradient);
+    };
+  }
+
+  int device_;
+  const GivenPairs& pairs_;
+  cuda::CrossEntropy loss_;
+  cuda::DeviceMatrix kept_;
+  MatrixView<const float> queries_;  ///< on the device; empty: they are on the host
+};
 
 }  // namespace
 
@@ -151,10 +210,10 @@ std::string cuda_traits(int device) {
          " a block";
 }
 
-bool is_on_device(const Device& device, MatrixView<const float> matrix, const std::string& what) {
+bool is_on_device(const Device& device, const void* data, const std::string& what) {
   if (device.kind() != Device::Kind::cuda) return false;
   const cuda::DeviceScope scope(device.index());
-  if (cuda::locate(matrix.data, device.index(), what) != cuda::Location::device) return false;
+  if (cuda::locate(data, device.index(), what) != cuda::Location::device) return false;
   cuda::finish_default_streams(device.index());
   return true;
 }
@@ -164,6 +223,34 @@ Matrix<float> cuda_fetch(int device, MatrixView<const float> matrix, const std::
   Matrix<float> result(matrix.rows, matrix.columns);
   cuda::download(matrix, result, what);
   return result;
+}
+
+std::vector<Index> cuda_fetch(int device, std::span<const Index> values, const std::string& what) {
+  const cuda::DeviceScope scope(device);
+  const auto count = static_cast<Index>(values.size());
+  std::vector<Index> result(values.size());
+  const cuda::Stream stream = cuda::make_stream();
+  cuda::copy_rows(MatrixView<Index>(result.data(), 1, count), {values.data(), 1, count}, cudaMemcpyDeviceToHost,
+                  stream.get(), what);
+  cuda::check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize after the copy of " + what);
+  return result;
+}
+
+Matrix<float> cuda_fetch_rows(int device, MatrixView<const float> matrix, const std::vector<Index>& numbers,
+                              const std::string& what) {
+  const cuda::DeviceScope scope(device);
+  Matrix<float> result(static_cast<Index>(numbers.size()), matrix.columns);
+  cuda::download_rows(matrix, numbers, result, what);
+  return result;
+}
+
+double cuda_largest_magnitude(int device, MatrixView<const float> matrix) {
+  const cuda::DeviceScope scope(device);
+  const cuda::ColumnRange range = cuda::column_range(matrix);
+  double largest = 0.0;
+  for (const std::vector<float>& values : {range.smallest, range.largest})
+    for (const float value : values) largest = std::max(largest, std::abs(static_cast<double>(value)));
+  return largest;
 }
 
 void cuda_check_finite(int device, MatrixView<const float> matrix, const std::string& what) {
@@ -220,11 +307,14 @@ void cuda_footprints(int device, const FootprintOptions& options, MatrixView<con
   cuda::footprints(device, options.base, options.cumulative, patterns, queries, pairs, results);
 }
 
-FitLoss make_cuda_fit_loss(int device, MatrixView<const float> patterns, Index groups) {
-  // Shared, since a std::function must be copyable.
-  const auto loss = std::make_shared<cuda::CrossEntropy>(device, patterns, groups);
-  return [loss](const AdaptiveSimilarity& similarity, MatrixView<const float> queries, std::span<const Index> origins,
-                SimilarityGradient* gradient) { return (*loss)(similarity, queries, origins, gradient); };
+std::unique_ptr<FitLosses> make_cuda_fit_losses(int device, const GivenPairs& pairs, Index groups) {
+  return std::make_unique<CudaFitLosses>(device, pairs, groups);
+}
+
+double cuda_total_loss(int device, const GivenPairs& pairs, const AdaptiveSimilarity& similarity,
+                       SimilarityGradient* gradient) {
+  cuda::CrossEntropy loss(device, pairs.patterns().view(), similarity.groups);
+  return loss(similarity, pairs.queries().view(), pairs.origins(), gradient);
 }
 
 void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options, const QueryView& queries,

@@ -32,15 +32,23 @@ std::string cuda_description(int device);
 /// What the bits of results may depend on besides the arguments: "compute capability 9.0, 132 multiprocessors, …".
 std::string cuda_traits(int device);
 
-/// Whether a matrix is on `device`, a CUDA device, in a place of its own: the host may not be able to read it. What the
-/// caller has enqueued on default streams has then been done.
+/// Whether data are on `device`, a CUDA device, in a place of their own: the host may not be able to read them. What
+/// the caller has enqueued on default streams has then been done.
 ///
-/// @throws InvalidArgument the matrix is on another device; `what` is its name, "patterns".
-bool is_on_device(const Device& device, MatrixView<const float> matrix, const std::string& what);
+/// @throws InvalidArgument they are on another device; `what` is their name, "patterns".
+bool is_on_device(const Device& device, const void* data, const std::string& what);
 
-// Of such a matrix, by the index of its device.
+// Of such data, by the index of their device.
 
 Matrix<float> cuda_fetch(int device, MatrixView<const float> matrix, const std::string& what);
+std::vector<Index> cuda_fetch(int device, std::span<const Index> values, const std::string& what);
+
+/// The rows with these numbers.
+Matrix<float> cuda_fetch_rows(int device, MatrixView<const float> matrix, const std::vector<Index>& numbers,
+                              const std::string& what);
+
+/// Of finite entries.
+double cuda_largest_magnitude(int device, MatrixView<const float> matrix);
 
 /// @throws InvalidArgument there is NaN or infinity in it.
 void cuda_check_finite(int device, MatrixView<const float> matrix, const std::string& what);
@@ -65,11 +73,14 @@ bool cuda_may_be_resident(int device, Index rows, Index columns);
 void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options, const QueryView& queries,
                    const RelaxationView& results, const RelaxCall& call, const PatternTerms& terms);
 
-/// Row i of `results`: the footprint of pairs[i], or without pairs of query i / P and pattern i % P.
+/// Row i of `results`: the footprint of pairs[i], or without pairs of query i / P and pattern i % P. Matrices are each
+/// on the host or on the device.
 void cuda_footprints(int device, const FootprintOptions& options, MatrixView<const float> patterns,
                      MatrixView<const float> queries, std::span<const FootprintPair> pairs, MatrixView<float> results);
 
-/// See make_fit_loss.
-FitLoss make_cuda_fit_loss(int device, MatrixView<const float> patterns, Index groups);
+/// See make_fit_losses and total_loss.
+std::unique_ptr<FitLosses> make_cuda_fit_losses(int device, const GivenPairs& pairs, Index groups);
+double cuda_total_loss(int device, const GivenPairs& pairs, const AdaptiveSimilarity& similarity,
+                       SimilarityGradient* gradient);
 
 }  // namespace attractor::detail

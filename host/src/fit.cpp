@@ -2,12 +2,15 @@
 
 #include <functional>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include <attractor/error.hpp>
 
+#include "host/src/fit_loss.hpp"
 #include "host/src/minimiser.hpp"
 #include "host/src/pair_split.hpp"
+#include "host/src/rows.hpp"
 #include "host/src/similarity_parameters.hpp"
 #include "host/src/validation.hpp"
 
@@ -18,30 +21,37 @@ namespace {
 /// Mean cross-entropy of the fitted pairs plus the penalty.
 class FitObjective {
  public:
-  FitObjective(const SimilarityParameters& parameters, const FitLoss& loss, const Pairs& pairs)
-      : parameters_(parameters), loss_(loss), pairs_(pairs), by_weights_(parameters.make_gradient()) {}
+  /// `loss` is that of `count` pairs.
+  FitObjective(const SimilarityParameters& parameters, FitLoss loss, std::size_t count)
+      : parameters_(parameters),
+        loss_(std::move(loss)),
+        share_(1.0 / static_cast<double>(count)),
+        by_weights_(parameters.make_gradient()) {}
 
   double operator()(const std::vector<double>& x, std::vector<double>& gradient) {
-    const double share = 1.0 / static_cast<double>(pairs_.queries.rows());
-    const double loss = loss_(parameters_.similarity(x), pairs_.queries, pairs_.origins, &by_weights_);
-    gradient = parameters_.chain(by_weights_, share);
+    const double loss = loss_(parameters_.similarity(x), &by_weights_);
+    gradient = parameters_.chain(by_weights_, share_);
     parameters_.add_penalty_gradient(x, gradient);
-    return share * loss + parameters_.penalty(x);
+    return share_ * loss + parameters_.penalty(x);
   }
 
  private:
   const SimilarityParameters& parameters_;
-  const FitLoss& loss_;
-  const Pairs& pairs_;
+  FitLoss loss_;
+  double share_;
   SimilarityGradient by_weights_;
 };
 
 /// Follows a fit: its history, its best point, and when to end it.
 class FitWatch {
  public:
-  FitWatch(const SimilarityParameters& parameters, const FitLoss& loss, const Pairs& held_out,
-           const FitOptions& options)
-      : parameters_(parameters), loss_(loss), held_out_(held_out), options_(options), best_(parameters.size(), 0.0) {}
+  /// `loss` is that of the `count` pairs held out, if there are any.
+  FitWatch(const SimilarityParameters& parameters, FitLoss loss, std::size_t count, const FitOptions& options)
+      : parameters_(parameters),
+        loss_(std::move(loss)),
+        held_out_(count),
+        options_(options),
+        best_(parameters.size(), 0.0) {}
 
   bool operator()(const std::vector<double>& x, double value) {
     const FitProgress progress{.epoch = static_cast<int>(history_.size()) + 1,
@@ -65,17 +75,16 @@ class FitWatch {
   [[nodiscard]] std::vector<FitProgress>&& take_history() { return std::move(history_); }
 
  private:
-  [[nodiscard]] bool has_held_out() const { return !held_out_.queries.empty(); }
+  [[nodiscard]] bool has_held_out() const { return held_out_ > 0; }
 
   [[nodiscard]] double held_out_loss(const std::vector<double>& x) const {
     if (!has_held_out()) return std::numeric_limits<double>::quiet_NaN();
-    return loss_(parameters_.similarity(x), held_out_.queries, held_out_.origins, nullptr) /
-           static_cast<double>(held_out_.queries.rows());
+    return loss_(parameters_.similarity(x), nullptr) / static_cast<double>(held_out_);
   }
 
   const SimilarityParameters& parameters_;
-  const FitLoss& loss_;
-  const Pairs& held_out_;
+  FitLoss loss_;
+  std::size_t held_out_;
   const FitOptions& options_;
   std::vector<FitProgress> history_;
   std::vector<double> best_;
@@ -96,14 +105,17 @@ bool minimise(const FitOptions& options, std::size_t size, FitObjective& objecti
 
 Fit fit_similarity(const Device& device, MatrixView<const float> patterns, MatrixView<const float> queries,
                    std::span<const Index> origins, const FitOptions& options) {
-  detail::check_pairs(patterns, queries, origins);
+  detail::check_fit_layout(patterns, queries);
   detail::check_options(options, patterns.columns);
-  const detail::FitLoss loss = detail::make_fit_loss(device, patterns, options.groups, options.threads);
-  const detail::PairSplit pairs =
-      detail::split_pairs(queries, origins, static_cast<double>(options.held_out), options.seed);
-  const detail::SimilarityParameters parameters(patterns, pairs.fitted.queries, options);
-  detail::FitObjective objective(parameters, loss, pairs.fitted);
-  detail::FitWatch watch(parameters, loss, pairs.held_out, options);
+  const detail::GivenPairs pairs(device, patterns, queries, origins);
+  const std::unique_ptr<detail::FitLosses> losses =
+      detail::make_fit_losses(device, pairs, options.groups, options.threads);
+  const auto [fitted, held_out] =
+      detail::split_pairs(pairs.count(), static_cast<double>(options.held_out), options.seed);
+  const detail::SimilarityParameters parameters(
+      patterns.rows, detail::sample_pairs(pairs.patterns(), pairs.queries(), fitted, options.seed), options);
+  detail::FitObjective objective(parameters, losses->of(fitted), fitted.size());
+  detail::FitWatch watch(parameters, losses->of(held_out), held_out.size(), options);
   const bool at_minimum =
       !options.stop.stop_requested() && detail::minimise(options, parameters.size(), objective, watch);
   return {.similarity = parameters.similarity(watch.best()),
@@ -115,7 +127,9 @@ Fit fit_similarity(const Device& device, MatrixView<const float> patterns, const
                    const FitOptions& options) {
   detail::check_pattern_layout(patterns, "patterns");
   detail::check_options(options, patterns.columns);
-  const Variants made = make_variants(patterns, count, variants);
+  // Variants are made on the host.
+  const detail::Rows rows = detail::on_host(detail::Rows(device, patterns, "patterns"), "patterns");
+  const Variants made = make_variants(rows.view(), count, variants);
   return fit_similarity(device, patterns, made.queries, made.origins, options);
 }
 

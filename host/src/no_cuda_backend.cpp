@@ -30,6 +30,17 @@ bool is_on_device(const Device& /*device*/, MatrixView<const float> /*matrix*/, 
 
 Matrix<float> cuda_fetch(int /*device*/, MatrixView<const float> /*matrix*/, const std::string& /*what*/) { refuse(); }
 
+std::vector<Index> cuda_fetch(int /*device*/, std::span<const Index> /*values*/, const std::string& /*what*/) {
+  refuse();
+}
+
+Matrix<float> cuda_fetch_rows(int /*device*/, MatrixView<const float> /*matrix*/, const std::vector<Index>& /*numbers*/,
+                              const std::string& /*what*/) {
+  refuse();
+}
+
+double cuda_largest_magnitude(int /*device*/, MatrixView<const float> /*matrix*/) { refuse(); }
+
 void cuda_check_finite(int /*device*/, MatrixView<const float> /*matrix*/, const std::string& /*what*/) { refuse(); }
 
 PatternStatistics cuda_statistics(int /*device*/, MatrixView<const float> /*patterns*/) { refuse(); }
@@ -55,7 +66,14 @@ void cuda_footprints(int /*device*/, const FootprintOptions& /*options*/, Matrix
   refuse();
 }
 
-FitLoss make_cuda_fit_loss(int /*device*/, MatrixView<const float> /*patterns*/, Index /*groups*/) { refuse(); }
+std::unique_ptr<FitLosses> make_cuda_fit_losses(int /*device*/, const GivenPairs& /*pairs*/, Index /*groups*/) {
+  refuse();
+}
+
+double cuda_total_loss(int /*device*/, const GivenPairs& /*pairs*/, const AdaptiveSimilarity& /*similarity*/,
+                       SimilarityGradient* /*gradient*/) {
+  refuse();
+}
 
 void relax_sharded(std::span<const Engine* const> /*replicas*/, const RelaxerOptions& /*options*/,
                    const QueryView& /*queries*/, const RelaxationView& /*results*/, const RelaxCall& /*call*/,

@@ -42,16 +42,27 @@ struct RunningVariance {
 
 }  // namespace
 
-std::vector<double> rank_spread(FootprintBase base, MatrixView<const float> patterns, MatrixView<const float> queries,
-                                Index groups, std::uint64_t seed) {
-  const auto ranks = static_cast<std::size_t>(rank_count(patterns.columns, groups));
+PairSample sample_pairs(const Rows& patterns, const Rows& queries, const std::vector<Index>& numbers,
+                        std::uint64_t seed) {
+  std::vector<Index> query_rows;
+  std::vector<Index> pattern_rows;
+  RandomSequence random(seed, 0);
+  for (int i = 0; i < sample_size; ++i) {
+    query_rows.push_back(numbers[static_cast<std::size_t>(random.below(static_cast<Index>(numbers.size())))]);
+    pattern_rows.push_back(random.below(patterns.view().rows));
+  }
+  return {.patterns = fetch_rows(patterns, pattern_rows, "patterns"),
+          .queries = fetch_rows(queries, query_rows, "queries")};
+}
+
+std::vector<double> rank_spread(FootprintBase base, const PairSample& pairs, Index groups) {
+  const Index dimension = pairs.patterns.columns();
+  const auto ranks = static_cast<std::size_t>(rank_count(dimension, groups));
   std::vector<double> terms(ranks);
   std::vector<RunningVariance> variances(ranks);
-  RandomSequence random(seed, 0);
-  for (int count = 1; count <= sample_size; ++count) {
-    const float* const query = queries.row(random.below(queries.rows));
-    rank_terms(base, patterns.row(random.below(patterns.rows)), query, patterns.columns, groups, terms);
-    for (std::size_t r = 0; r < ranks; ++r) variances[r].add(terms[r], count);
+  for (int i = 0; i < sample_size; ++i) {
+    rank_terms(base, pairs.patterns.row(i), pairs.queries.row(i), dimension, groups, terms);
+    for (std::size_t r = 0; r < ranks; ++r) variances[r].add(terms[r], i + 1);
   }
   std::vector<double> spread(ranks);
   std::transform(variances.begin(), variances.end(), spread.begin(),

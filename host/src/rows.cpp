@@ -38,7 +38,7 @@ bool are_given(MatrixView<const float> contents) { return contents.rows != 0 || 
 
 Rows::Rows(const Device& device, MatrixView<const float> given, const std::string& what) : view_(given) {
   check_stored_layout(given, what);
-  if (given.rows > 0 && is_on_device(device, given, what)) cuda_device_ = device.index();
+  if (given.rows > 0 && is_on_device(device, given.data, what)) cuda_device_ = device.index();
   if (cuda_device_)
     cuda_check_finite(*cuda_device_, given, what);
   else
@@ -47,6 +47,22 @@ Rows::Rows(const Device& device, MatrixView<const float> given, const std::strin
 
 Rows on_host(Rows rows, const std::string& what) {
   return rows.cuda_device() ? Rows(cuda_fetch(*rows.cuda_device(), rows.view(), what)) : std::move(rows);
+}
+
+Matrix<float> fetch_rows(const Rows& rows, const std::vector<Index>& numbers, const std::string& what) {
+  if (!rows.cuda_device()) return select_rows(rows.view(), numbers);
+  if (rows.view().rows > static_cast<Index>(numbers.size()))
+    return cuda_fetch_rows(*rows.cuda_device(), rows.view(), numbers, what);
+  return select_rows(cuda_fetch(*rows.cuda_device(), rows.view(), what), numbers);
+}
+
+double largest_magnitude(const Rows& rows) {
+  const MatrixView<const float> matrix = rows.view();
+  if (matrix.rows > 0 && rows.cuda_device()) return cuda_largest_magnitude(*rows.cuda_device(), matrix);
+  double largest = 0.0;
+  for (Index i = 0; i < matrix.rows; ++i)
+    for (Index j = 0; j < matrix.columns; ++j) largest = std::max(largest, std::abs(static_cast<double>(matrix(i, j))));
+  return largest;
 }
 
 Rows rounded(Rows rows, PatternStorage storage, const std::string& what) {

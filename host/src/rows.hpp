@@ -49,6 +49,12 @@ class Rows {
 /// The same on the host.
 Rows on_host(Rows rows, const std::string& what);
 
+/// The rows with these numbers, on the host. `what` is the plural: "patterns".
+Matrix<float> fetch_rows(const Rows& rows, const std::vector<Index>& numbers, const std::string& what);
+
+/// Of finite entries; 0 where there are none.
+double largest_magnitude(const Rows& rows);
+
 /// Rows, which are finite and, but for float32, on the host, as they are stored; `what` is the plural: "patterns".
 ///
 /// @throws InvalidArgument a value is beyond the range.

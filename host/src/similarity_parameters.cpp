@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "host/src/rank_spread.hpp"
-
 namespace attractor::detail {
 namespace {
 
@@ -14,17 +12,16 @@ double pattern_unit(Index patterns, const FitOptions& options) {
 
 }  // namespace
 
-SimilarityParameters::SimilarityParameters(MatrixView<const float> patterns, MatrixView<const float> queries,
-                                           const FitOptions& options)
-    : patterns_(static_cast<std::size_t>(patterns.rows)),
+SimilarityParameters::SimilarityParameters(Index patterns, const PairSample& sample, const FitOptions& options)
+    : patterns_(static_cast<std::size_t>(patterns)),
       per_pattern_(options.per_pattern),
       log_prior_(options.log_prior),
       groups_(options.groups),
-      pattern_unit_(pattern_unit(patterns.rows, options)) {
+      pattern_unit_(pattern_unit(patterns, options)) {
   const double own_penalty =
       static_cast<double>(options.pattern_l2) * pattern_unit_ * pattern_unit_ / static_cast<double>(patterns_);
   const auto add_base = [&](FootprintBase base) {
-    Base added{.spread = rank_spread(base, patterns, queries, groups_, options.seed), .begin = penalties_.size()};
+    Base added{.spread = rank_spread(base, sample, groups_), .begin = penalties_.size()};
     const std::size_t ranks = added.spread.size();
     penalties_.insert(penalties_.end(), ranks, static_cast<double>(options.l2));
     if (per_pattern_) penalties_.insert(penalties_.end(), patterns_ * ranks, own_penalty);

@@ -7,7 +7,7 @@
 
 #include <attractor/fit.hpp>
 
-#include "host/src/fit_loss.hpp"
+#include "host/src/rank_spread.hpp"
 
 namespace attractor::detail {
 
@@ -19,7 +19,8 @@ namespace attractor::detail {
 /// both bend the objective alike, as L-BFGS likes it; Adam, whose steps have a fixed length, has u = 1.
 class SimilarityParameters {
  public:
-  SimilarityParameters(MatrixView<const float> patterns, MatrixView<const float> queries, const FitOptions& options);
+  /// The sample tells the spread of terms.
+  SimilarityParameters(Index patterns, const PairSample& sample, const FitOptions& options);
 
   [[nodiscard]] std::size_t size() const { return penalties_.size(); }
 

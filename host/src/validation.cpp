@@ -86,13 +86,6 @@ MatrixView<T> pattern_rows(MatrixView<T> matrix, const std::string& what, Index 
   return {matrix.data, query_count, pattern_count, matrix.rows == query_count ? matrix.row_stride : 0};
 }
 
-double largest_magnitude(MatrixView<const float> matrix) {
-  double largest = 0.0;
-  for (Index i = 0; i < matrix.rows; ++i)
-    for (Index j = 0; j < matrix.columns; ++j) largest = std::max(largest, std::abs(static_cast<double>(matrix(i, j))));
-  return largest;
-}
-
 struct UpdateCheck {
   void operator()(const TanhUpdate& update) const {
     require(is_non_negative(update.gain),
@@ -367,13 +360,6 @@ void check_origin_priors(const AdaptiveSimilarity& similarity, std::span<const I
                 ", whose log-prior is -inf: the loss would be infinite");
 }
 
-void check_patterns_and_queries(MatrixView<const float> patterns, MatrixView<const float> queries) {
-  check_pattern_layout(patterns, "patterns");
-  check_queries(queries, patterns.columns);
-  check_finite(patterns, "patterns");
-  check_finite(queries, "queries");
-}
-
 void check_threads(int threads) {
   require(threads >= 0 && threads <= cpu::most_threads,
           "threads is " + std::to_string(threads) + "; it must be in [0, " + std::to_string(cpu::most_threads) + "]");
@@ -408,22 +394,17 @@ void check_options(const FitOptions& options, Index dimension) {
   check_threads(options.threads);
 }
 
-void check_squares(MatrixView<const float> patterns, MatrixView<const float> queries) {
-  const double largest = std::max(largest_magnitude(patterns), largest_magnitude(queries));
-  require(4.0 * largest * largest * static_cast<double>(patterns.columns) <=
-              static_cast<double>(std::numeric_limits<float>::max()),
-          "patterns and queries have values as large as " + number(largest) + ", whose squares overflow");
+void check_squares(double largest, Index columns) {
+  require(
+      4.0 * largest * largest * static_cast<double>(columns) <= static_cast<double>(std::numeric_limits<float>::max()),
+      "patterns and queries have values as large as " + number(largest) + ", whose squares overflow");
 }
 
-void check_pairs(MatrixView<const float> patterns, MatrixView<const float> queries, std::span<const Index> origins) {
+void check_fit_layout(MatrixView<const float> patterns, MatrixView<const float> queries) {
   check_pattern_layout(patterns, "patterns");
   check_pattern_layout(queries, "queries");
   require(queries.columns == patterns.columns, "queries have " + std::to_string(queries.columns) +
                                                    " columns, the patterns " + std::to_string(patterns.columns));
-  check_origins(origins, queries.rows, patterns.rows);
-  check_finite(patterns, "patterns");
-  check_finite(queries, "queries");
-  check_squares(patterns, queries);
 }
 
 void check_count(Index count, Index columns, const std::string& what) {
@@ -506,6 +487,15 @@ void check_results(const RelaxationView& results, const QueryView& queries, cons
        region("log-priors", call.log_prior), region("betas", call.betas)},
       {region(names_of(states).states, states), region("steps", results.steps), region("energies", results.energies),
        region("status", results.status), region("energy traces", results.energy_trace), region("contents", contents)});
+}
+
+void check_results(MatrixView<float> footprints, MatrixView<const float> patterns, MatrixView<const float> queries,
+                   Index rows) {
+  if (footprints.rows != rows || footprints.columns != patterns.columns)
+    throw InvalidArgument("footprints have the shape " + shape(footprints.rows, footprints.columns) +
+                          "; this call gives " + shape(rows, patterns.columns));
+  check_layout(footprints, "footprints");
+  check_apart({region("patterns", patterns), region("queries", queries)}, {region("footprints", footprints)});
 }
 
 void check_results(const RetrievalView& results, const QueryView& queries, const PatternTerms& terms,

@@ -83,19 +83,17 @@ void check_floats(const QueryView& rows, const std::string& what, const Device& 
 void check_formats(const QueryView& rows, const std::string& what, const Device& device);
 void check_formats(const RelaxationView& results, const Device& device);
 
-/// Patterns and queries of their columns, all on the host and finite.
-void check_patterns_and_queries(MatrixView<const float> patterns, MatrixView<const float> queries);
-
 void check_threads(int threads);
 
-/// Terms of patterns and queries, all finite, are finite too, and so are their sums.
-void check_squares(MatrixView<const float> patterns, MatrixView<const float> queries);
+/// Terms of patterns and queries of so many columns, all finite and of a magnitude of `largest` at most, are finite
+/// too, and so are their sums.
+void check_squares(double largest, Index columns);
 
 /// There is a row of contents for each of `pattern_count` patterns.
 void check_content_rows(MatrixView<const float> contents, Index pattern_count);
 
-/// Queries with the pattern that each comes from.
-void check_pairs(MatrixView<const float> patterns, MatrixView<const float> queries, std::span<const Index> origins);
+/// Layouts of patterns and of queries that come from them.
+void check_fit_layout(MatrixView<const float> patterns, MatrixView<const float> queries);
 
 /// Queries and the optional parts of a call fit a memory of `dimension`.
 void check_call(const QueryView& queries, const RelaxCall& call, Index dimension);
@@ -108,6 +106,10 @@ void check_on_host(const QueryView& queries, const RelaxationView& results, cons
 /// whatever becomes of such queries.
 void check_results(const RelaxationView& results, const QueryView& queries, const RelaxCall& call,
                    const RelaxerOptions& options, Index content_columns);
+
+/// Footprints have `rows` rows of the patterns' columns, and overlap nothing.
+void check_results(MatrixView<float> footprints, MatrixView<const float> patterns, MatrixView<const float> queries,
+                   Index rows);
 
 /// Results of a retrieval have a row for each query, as many columns as patterns can be asked for, and overlap nothing.
 void check_results(const RetrievalView& results, const QueryView& queries, const PatternTerms& terms,

@@ -133,7 +133,7 @@ TEST_P(CudaDataTest, OfAnotherDeviceAreRefusedByName) {
       relaxer_.relax(from, results, call);
       ADD_FAILURE() << name << " of another device were accepted";
     } catch (const InvalidArgument& error) {
-      EXPECT_EQ(error.what(), "the " + name + " are on CUDA device 1, the memory is on device 0");
+      EXPECT_EQ(error.what(), "the " + name + " are on CUDA device 1, this call works on device 0");
     }
   };
 

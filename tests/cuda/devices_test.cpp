@@ -1,5 +1,6 @@
 /// Machines whose devices, driver or memory aren't those of this one.
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -13,6 +14,7 @@
 #include "tests/cuda/support_data.hpp"
 #include "tests/cuda/support_machine.hpp"
 #include "tests/support/results.hpp"
+#include "tests/support/sizes_scope.hpp"
 
 namespace attractor::test {
 namespace {
@@ -208,6 +210,86 @@ TEST(CudaTrafficTest, PatternsOfManyValuesStayOnTheDevice) {
   const Traffic traffic;
   static_cast<void>(Memory::adaptive(Device::cuda(), placed.view(), similarity));
   EXPECT_LT(traffic.to_host(), sizeof(float) * static_cast<std::size_t>(patterns.size()) / 3);
+}
+
+/// Pairs of a query and its origin for fits and footprints.
+struct Pairs {
+  Matrix<float> patterns;
+  Matrix<float> queries = {};
+  std::vector<Index> origins = {};
+};
+
+Pairs make_pairs(Index count, Index dimension) {
+  Rng rng(93);
+  Pairs pairs{.patterns = random_gaussian(20, dimension, rng)};
+  pairs.queries = noisy_copies(pairs.patterns, count, 0.1F, 1.0F, rng);
+  for (Index i = 0; i < count; ++i) pairs.origins.push_back(i % 20);
+  return pairs;
+}
+
+/// All that a fit of these pairs copies from the host in so many epochs.
+std::size_t uploaded(Rows patterns, Rows queries, std::span<const Index> origins, int epochs) {
+  const FitOptions options{.optimiser = Optimiser::adam, .epochs = epochs, .held_out = 0.5F, .patience = epochs};
+  const Traffic traffic;
+  const Fit fit = fit_similarity(Device::cuda(), patterns, queries, origins, options);
+  EXPECT_EQ(fit.history.size(), static_cast<std::size_t>(epochs));
+  return traffic.from_host();
+}
+
+/// An epoch sends weights, of two losses and two bases, and no queries.
+TEST(CudaTrafficTest, QueriesOfAFitGoToTheDeviceOnce) {
+  constexpr Index count = 1500;
+  constexpr Index dimension = 24;
+  constexpr std::size_t query_bytes = sizeof(float) * count * dimension;
+  constexpr std::size_t weights = sizeof(float) * 4 * 2 * dimension;
+  const Pairs pairs = make_pairs(count, dimension);
+  const std::size_t first = uploaded(pairs.patterns, pairs.queries, pairs.origins, 1);
+  EXPECT_GE(first, query_bytes);
+  EXPECT_LE(uploaded(pairs.patterns, pairs.queries, pairs.origins, 4), first + 3 * weights);
+  EXPECT_LT(first, query_bytes + query_bytes / 2);
+
+  detail::Sizes sizes;
+  sizes.fit_query_share = Index{1} << 62;
+  const SizesScope scope(sizes);
+  EXPECT_GE(uploaded(pairs.patterns, pairs.queries, pairs.origins, 4), 4 * query_bytes) << "too many to stay";
+}
+
+TEST(CudaTrafficTest, QueriesOfAFitStayOnTheDevice) {
+  constexpr Index count = 4000;
+  constexpr Index dimension = 64;
+  constexpr std::size_t query_bytes = sizeof(float) * count * dimension;
+  constexpr std::size_t sampled = sizeof(float) * (1024 + 20) * dimension;
+  constexpr std::size_t few = sizeof(double) * 3 * count;  // Origins, numbers and losses.
+  const Pairs pairs = make_pairs(count, dimension);
+  const PlacedRows<float> patterns(Place::device, pairs.patterns.view());
+  const PlacedRows<float> queries(Place::device, pairs.queries.view(), {.gap = 1});
+  const PlacedRows<Index> origins(Place::device, MatrixView<const Index>(pairs.origins.data(), count, 1));
+  const Traffic fitting;
+  EXPECT_LT(uploaded(patterns.view(), queries.view(), origins.column(), 1), few);
+  const Traffic again;
+  const FitOptions options{.epochs = 1};
+  static_cast<void>(fit_similarity(Device::cuda(), patterns.view(), queries.view(), origins.column(), options));
+  EXPECT_LT(again.to_host(), sampled + 2 * few);
+  static_assert(sampled + 2 * few < query_bytes);
+  const Traffic asking;
+  const AdaptiveSimilarity similarity{.dot = std::vector<float>(dimension, 0.1F)};
+  cross_entropy(Device::cuda(), patterns.view(), similarity, queries.view(), origins.column());
+  EXPECT_LT(asking.to_host(), few);
+  EXPECT_LT(asking.from_host(), few);
+}
+
+TEST(CudaTrafficTest, FootprintsOfDataOnTheDeviceStayThere) {
+  const Pairs pairs = make_pairs(90, 30);
+  const PlacedRows<float> patterns(Place::device, pairs.patterns.view());
+  const PlacedRows<float> queries(Place::device, pairs.queries.view(), {.gap = 3});
+  for (const Index gap : {2, 3}) {
+    const PlacedRows<float> footprints(Place::device, 1800, 30, {.gap = gap});
+    const Traffic traffic;
+    footprint(Device::cuda(), patterns.view(), queries.view(), footprints.view());
+    // Whether each matrix is finite.
+    EXPECT_EQ(traffic.to_host(), 2 * sizeof(std::uint64_t));
+    EXPECT_EQ(traffic.from_host(), 2 * sizeof(std::uint64_t));
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 /// leaves no error behind for others to find, and the memory works on.
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <functional>
 #include <limits>
@@ -925,6 +926,27 @@ TEST(CudaFootprintFaultsTest, FootprintsSurviveThem) {
   expect_survival(make, [&] { EXPECT_TRUE(same_bits(footprints.view(), expected.view())); });
 }
 
+/// Of rows that kernels can take as they lie, and of those that are copied.
+TEST(CudaFootprintFaultsTest, FootprintsOnTheDeviceSurviveThem) {
+  Rng rng(119);
+  const Matrix<float> patterns = random_gaussian(3, 20, rng);
+  const Matrix<float> queries = random_gaussian(5, 20, rng);
+  Matrix<float> expected(15, 20);
+  cuda::footprints(home(), FootprintBase::dot, true, patterns, queries, {}, expected);
+  const cuda::DeviceScope scope(home());
+  for (const Index gap : {0, 1}) {
+    const PlacedRows<float> own_patterns(Place::device, patterns.view(), {.gap = gap});
+    const PlacedRows<float> own_queries(Place::device, queries.view(), {.gap = gap});
+    const PlacedRows<float> results(Place::device, 15, 20, {.gap = gap});
+    expect_survival(
+        [&] {
+          cuda::footprints(home(), FootprintBase::dot, true, own_patterns.view(), own_queries.view(), {},
+                           results.view());
+        },
+        [&] { EXPECT_TRUE(same_bits(results.read().view(), expected.view())); });
+  }
+}
+
 /// Of patterns just uploaded, in three batches.
 TEST(CudaCrossEntropyFaultsTest, LossesSurviveThem) {
   for (const Index dimension : {12, 70}) {
@@ -981,6 +1003,44 @@ TEST(CudaCrossEntropyFaultsTest, LaterLossesSurviveThem) {
   });
 }
 
+TEST(CudaCrossEntropyFaultsTest, LossesOnTheDeviceSurviveThem) {
+  Rng rng(120);
+  const Matrix<float> patterns = random_gaussian(3, 10, rng);
+  const Matrix<float> queries = random_gaussian(8, 10, rng);
+  const std::vector<Index> origins = {0, 1, 2, 0, 1, 2, 0, 1};
+  const AdaptiveSimilarity similarity{.dot = std::vector<float>(10, 0.05F)};
+  const double expected = cuda::CrossEntropy(home(), patterns, 1, 9)(similarity, queries, origins, nullptr);
+  const cuda::DeviceScope scope(home());
+  const PlacedRows<float> placed(Place::device, queries.view(), {.gap = 1});
+  double loss = 0.0;
+  expect_survival(
+      [&] { loss = cuda::CrossEntropy(home(), patterns, 1, 9)(similarity, placed.view(), origins, nullptr); },
+      [&] { EXPECT_EQ(loss, expected); });
+}
+
+/// Some of the queries on a device, as fits have them there.
+TEST(CudaCrossEntropyFaultsTest, LossesOfChosenPairsSurviveThem) {
+  Rng rng(121);
+  const Matrix<float> patterns = random_gaussian(3, 10, rng);
+  const Matrix<float> queries = random_gaussian(8, 10, rng);
+  const std::vector<Index> numbers = {1, 2, 6, 7};
+  const std::vector<Index> origins = {0, 1, 2, 0};
+  const AdaptiveSimilarity similarity{.dot = std::vector<float>(10, 0.05F)};
+  cuda::CrossEntropy cross_entropy(home(), patterns, 1, 9);
+  const double expected = cross_entropy(similarity, select(queries, numbers), origins, nullptr);
+  const cuda::DeviceScope scope(home());
+  const PlacedRows<float> placed(Place::device, queries.view(), {.gap = 1});
+  const auto rows_of = [](const std::vector<Index>& values) { return MatrixView<const Index>(values.data(), 4, 1); };
+  const PlacedRows<Index> placed_numbers(Place::device, rows_of(numbers));
+  const PlacedRows<Index> placed_origins(Place::device, rows_of(origins));
+  const cuda::PlacedPairs pairs{.queries = placed.view(),
+                                .numbers = placed_numbers.view().data,
+                                .origins = placed_origins.view().data,
+                                .count = 4};
+  double loss = 0.0;
+  expect_survival([&] { loss = cross_entropy(similarity, pairs, nullptr); }, [&] { EXPECT_EQ(loss, expected); });
+}
+
 /// What a memory asks of patterns on its device, and what it is then made of.
 TEST(CudaPlacedPatternsFaultsTest, LookingAtThemSurvivesFaults) {
   Rng rng(117);
@@ -989,6 +1049,7 @@ TEST(CudaPlacedPatternsFaultsTest, LookingAtThemSurvivesFaults) {
   const PlacedRows<float> placed(Place::device, patterns.view());
   const std::vector<double> x(6, 0.5);
   Matrix<float> fetched(5, 6);
+  Matrix<float> chosen(2, 6);
   const auto look = [&] {
     static_cast<void>(cuda::first_not_finite(placed.view()));
     static_cast<void>(cuda::column_range(placed.view()));
@@ -997,6 +1058,7 @@ TEST(CudaPlacedPatternsFaultsTest, LookingAtThemSurvivesFaults) {
     static_cast<void>(cuda::squared_columns(placed.view()));
     static_cast<void>(cuda::gram_product(placed.view(), x));
     cuda::download(placed.view(), fetched, "patterns");
+    cuda::download_rows(placed.view(), std::array<Index, 2>{4, 1}, chosen, "patterns");
   };
   expect_survival(look, [&] { EXPECT_TRUE(same_bits(fetched.view(), patterns.view())); });
 }

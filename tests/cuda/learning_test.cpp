@@ -245,7 +245,7 @@ TEST_P(CudaLearningTest, RefusesWhatIsOnAnotherDeviceByName) {
       static_cast<void>(GetParam().make(Device::cuda(0), rows, contents));
       ADD_FAILURE() << "accepted";
     } catch (const InvalidArgument& error) {
-      EXPECT_EQ(error.what(), name + " are on CUDA device 1, the memory is on device 0");
+      EXPECT_EQ(error.what(), name + " are on CUDA device 1, this call works on device 0");
     }
   };
   expect_refusal("patterns", placed.view(), {});

@@ -156,28 +156,37 @@ TEST(CudaPlaceOfRetrievalTest, AMemoryOnTheCpuNamesWhatIsOnADevice) {
                   [&] { retrieve(memory, host_queries, {.pattern = pattern_rows, .posterior = posteriors.view()}); });
 }
 
-/// On either device these take data on the host.
-TEST(CudaPlaceOfFitsTest, RecallFitsFootprintsAndVariantsNameWhatIsOnADevice) {
+TEST(CudaPlaceOfFitsTest, FitsAndFootprintsOnTheCpuNameWhatIsOnADevice) {
   const Matrix<float> host_queries = kind_queries(query_count);
   const Matrix<float> host_patterns = kind_queries(3);
-  const std::vector<Index> origins(query_count, 0);
+  const std::vector<Index> host_origins(query_count, 0);
   const AdaptiveSimilarity similarity{.dot = std::vector<float>(static_cast<std::size_t>(kind_dimension), 0.5F)};
   const PlacedRows<float> queries = on_device(host_queries);
   const PlacedRows<float> patterns = on_device(host_patterns);
+  const PlacedRows<Index> origins = on_device(filled<Index>(query_count, 1, 0));
+  const PlacedRows<float> footprints(Place::device, 3 * query_count, kind_dimension);
+  const Device cpu = Device::cpu();
+  const auto refuse_fits = [&](const std::string& name, MatrixView<const float> a, MatrixView<const float> x,
+                               std::span<const Index> of) {
+    expect_off_host(name, [&] { cross_entropy(cpu, a, similarity, x, of); });
+    expect_off_host(name, [&] { static_cast<void>(fit_similarity(cpu, a, x, of)); });
+  };
+  refuse_fits("patterns", patterns.view(), host_queries, host_origins);
+  refuse_fits("queries", host_patterns, queries.view(), host_origins);
+  refuse_fits("origins", host_patterns, host_queries, origins.column());
+  expect_off_host("patterns", [&] { static_cast<void>(fit_similarity(cpu, patterns.view(), VariantOptions{}, 5)); });
+  expect_off_host("patterns", [&] { static_cast<void>(footprint(cpu, patterns.view(), host_queries)); });
+  expect_off_host("queries", [&] { static_cast<void>(footprint(cpu, host_patterns, queries.view())); });
+  expect_off_host("footprints", [&] { footprint(cpu, host_patterns, host_queries, footprints.view()); });
+}
+
+/// On either device these take data on the host.
+TEST(CudaPlaceOfFitsTest, RecallAndVariantsNameWhatIsOnADevice) {
+  const Matrix<float> host_patterns = kind_queries(3);
+  const PlacedRows<float> patterns = on_device(host_patterns);
   for (const Device& device : {Device::cpu(), Device::cuda()}) {
-    SCOPED_TRACE(device.description());
-    const Memory memory = Memory::adaptive(device, host_patterns, similarity);
-    expect_off_host("queries", [&] { static_cast<void>(recall(memory, queries.view())); });
-    expect_off_host("patterns", [&] { cross_entropy(device, patterns.view(), similarity, host_queries, origins); });
-    expect_off_host("queries", [&] { cross_entropy(device, host_patterns, similarity, queries.view(), origins); });
-    expect_off_host("patterns",
-                    [&] { static_cast<void>(fit_similarity(device, patterns.view(), host_queries, origins)); });
-    expect_off_host("queries",
-                    [&] { static_cast<void>(fit_similarity(device, host_patterns, queries.view(), origins)); });
-    expect_off_host("patterns",
-                    [&] { static_cast<void>(fit_similarity(device, patterns.view(), VariantOptions{}, 5)); });
-    expect_off_host("patterns", [&] { static_cast<void>(footprint(device, patterns.view(), host_queries)); });
-    expect_off_host("queries", [&] { static_cast<void>(footprint(device, host_patterns, queries.view())); });
+    const Memory memory = Memory::modern_hopfield(device, host_patterns);
+    expect_off_host("queries", [&] { static_cast<void>(recall(memory, patterns.view())); });
   }
   expect_off_host("patterns", [&] { static_cast<void>(make_variants(patterns.view(), 5)); });
   expect_off_host("patterns", [&] { static_cast<void>(vary(patterns.view())); });

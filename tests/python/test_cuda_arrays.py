@@ -131,6 +131,48 @@ def test_retrieval_of_other_libraries_queries_is_on_the_host(rng, relaxer):
     np.testing.assert_array_equal(found.pattern, attractor.retrieve(relaxer.memory, queries).pattern)
 
 
+@pytest.mark.parametrize("kind", [TorchTensor, CupyArray])
+def test_footprints_are_on_the_device_where_queries_are(rng, device, kind, libraries):
+    patterns, queries = floats(rng, 4, 12), floats(rng, 3, 12)
+    for options in ({}, {"base": "dot", "cumulative": False}, {"pairs": [(2, 1), (0, 3)]}):
+        expected = attractor.footprint(patterns, queries, device=device, **options)
+        found = attractor.footprint(kind(patterns), kind(queries), device=device, **options)
+        assert type(found) is kind
+        np.testing.assert_array_equal(found.numpy(), expected)
+        on_host = attractor.footprint(kind(patterns), queries, device=device, **options)
+        np.testing.assert_array_equal(on_host, expected)
+
+
+def test_footprints_of_other_libraries_queries_are_on_the_host(rng, device):
+    patterns, queries = floats(rng, 4, 12), floats(rng, 3, 12)
+    found = attractor.footprint(DeviceArray(patterns), DeviceArray(queries), device=device)
+    np.testing.assert_array_equal(found, attractor.footprint(patterns, queries, device=device))
+
+
+def test_fits_of_arrays_on_the_device(rng, device):
+    patterns = floats(rng, 4, 6)
+    origins = np.arange(20) % 4
+    queries = patterns[origins] + 0.3 * floats(rng, 20, 6)
+    arrays = [DeviceArray(array) for array in (patterns, queries, origins)]
+    options = {"epochs": 3, "log_prior": True, "device": device}
+    expected = attractor.fit_similarity(patterns, queries, origins, **options).similarity
+    found = attractor.fit_similarity(*arrays, **options).similarity
+    for name in ("squared_distance", "dot", "log_prior"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    loss = attractor.cross_entropy(patterns, expected, queries, origins, device=device)
+    assert attractor.cross_entropy(arrays[0], expected, arrays[1], arrays[2], device=device) == loss
+    variants = attractor.VariantOptions(severity=0.3)
+    from_host = attractor.fit_similarity(patterns, variants, 30, **options).similarity
+    np.testing.assert_array_equal(attractor.fit_similarity(arrays[0], variants, 30, **options).similarity.dot,
+                                  from_host.dot)
+
+
+def test_origins_that_would_have_to_be_converted_are_refused(rng, device):
+    patterns = floats(rng, 4, 6)
+    with pytest.raises(attractor.NotSupported, match="origins on a device are taken as they are: of int64"):
+        attractor.fit_similarity(patterns, patterns, DeviceArray(np.arange(4, dtype=np.int32)), device=device)
+
+
 def test_results_of_other_libraries_queries_are_on_the_host(rng, relaxer):
     queries = floats(rng, 7, 12)
     states = relaxer.relax(DeviceArray(queries)).states
@@ -192,7 +234,7 @@ def test_arrays_are_given_back(rng, relaxer):
 def test_arrays_of_another_device(rng, relaxer):
     if attractor.Device.cuda_count() < 2:
         pytest.skip("there is one CUDA device, so none is another one")
-    with pytest.raises(attractor.InvalidArgument, match="queries are on CUDA device 1, the memory is on device 0"):
+    with pytest.raises(attractor.InvalidArgument, match="queries are on CUDA device 1, this call works on device 0"):
         relaxer.relax(DeviceArray(floats(rng, 7, 12), device=1))
 
 
@@ -202,6 +244,8 @@ def test_calls_that_work_on_the_host(rng, relaxer, device):
     for call in (lambda: attractor.Relaxer(on_host).relax(queries),
                  lambda: attractor.Memory.hebbian(queries, device=attractor.Device.cpu()),
                  lambda: attractor.retrieve(on_host, queries), lambda: attractor.recall(relaxer.memory, queries),
-                 lambda: attractor.nearest(relaxer.memory, queries)):
+                 lambda: attractor.nearest(relaxer.memory, queries),
+                 lambda: attractor.footprint(patterns, queries, device=attractor.Device.cpu()),
+                 lambda: attractor.fit_similarity(patterns, queries, [0] * 7, device=attractor.Device.cpu())):
         with pytest.raises(attractor.NotSupported, match="are not in host memory; copy them there"):
             call()

@@ -242,6 +242,8 @@ void FloatMatrix::read(const Array& array, const std::string& what, Place place)
   }
 }
 
+bool FloatMatrix::is_on_device() const { return source_.is_valid() && is_on_cuda(source_); }
+
 QueryMatrix::QueryMatrix(const Array& array, const std::string& what, const Device& device, Place place) {
   const bool takes_all = device.kind() == Device::Kind::cpu;
   if (nb::isinstance<Bits>(array)) {
@@ -328,6 +330,22 @@ template class Buffer<Status>;
 std::vector<float> read_floats(nb::handle values, const std::string& what) { return read_vector<float>(values, what); }
 
 std::vector<Index> read_indices(nb::handle values, const std::string& what) { return read_vector<Index>(values, what); }
+
+Indices::Indices(nb::handle values, const std::string& what, Place place) {
+  if (place == Place::device && nb::ndarray_check(values)) {
+    source_ = import_array(values, what, 1, place);
+    if (is_on_cuda(source_)) {
+      const Elements elements = elements_of(source_);
+      if (source_.dtype() != nb::dtype<Index>() || !has_plain_rows(elements))
+        throw NotSupported(what + " on a device are taken as they are: of int64, contiguous; they have elements of " +
+                           name_of(source_.dtype()) + " and the stride " + std::to_string(elements.column_stride));
+      view_ = {static_cast<const Index*>(elements.data), static_cast<std::size_t>(elements.columns)};
+      return;
+    }
+  }
+  copy_ = read_indices(values, what);
+  view_ = copy_;
+}
 
 template <class T>
 Result give(Library library, Matrix<T>&& values) {

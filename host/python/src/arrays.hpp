@@ -64,6 +64,7 @@ class FloatMatrix {
   FloatMatrix(const std::optional<Array>& array, const std::string& what, Place place = Place::host);
 
   [[nodiscard]] MatrixView<const float> view() const { return view_; }
+  [[nodiscard]] bool is_on_device() const;
 
  private:
   void read(const Array& array, const std::string& what, Place place);
@@ -143,6 +144,21 @@ class ResultRows {
 /// @throws as FloatMatrix.
 std::vector<float> read_floats(nb::handle values, const std::string& what);
 std::vector<Index> read_indices(nb::handle values, const std::string& what);
+
+/// Whole numbers as `read_indices` reads them, or a view of int64 that lie on a device. Made and destroyed with the
+/// interpreter's lock.
+class Indices {
+ public:
+  /// @throws as FloatMatrix.
+  Indices(nb::handle values, const std::string& what, Place place);
+
+  [[nodiscard]] std::span<const Index> view() const { return view_; }
+
+ private:
+  nb::ndarray<nb::ro> source_;
+  std::vector<Index> copy_;
+  std::span<const Index> view_;
+};
 
 /// Empty where there are none.
 inline std::vector<float> read_floats(const std::optional<nb::object>& values, const std::string& what) {

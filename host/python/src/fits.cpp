@@ -60,22 +60,22 @@ RankedFit run(const Work& work, Index dimension, FitCall& call) {
 }
 
 RankedFit fit_pairs(const Array& patterns, const Array& queries, const nb::object& origins, FitCall& call) {
-  const FloatMatrix pattern_rows(patterns, "patterns");
-  const FloatMatrix query_rows(queries, "queries");
-  const std::vector<Index> rows = read_indices(origins, "origins");
+  const Device device = chosen(call.device);
+  const FloatMatrix pattern_rows(patterns, "patterns", place_of(device));
+  const FloatMatrix query_rows(queries, "queries", place_of(device));
+  const Indices rows(origins, "origins", place_of(device));
   return run(
       [&](const FitOptions& options) {
-        return fit_similarity(chosen(call.device), pattern_rows.view(), query_rows.view(), rows, options);
+        return fit_similarity(device, pattern_rows.view(), query_rows.view(), rows.view(), options);
       },
       pattern_rows.view().columns, call);
 }
 
 RankedFit fit_variants(const Array& patterns, const VariantOptions& variants, Index count, FitCall& call) {
-  const FloatMatrix pattern_rows(patterns, "patterns");
+  const Device device = chosen(call.device);
+  const FloatMatrix pattern_rows(patterns, "patterns", place_of(device));
   return run(
-      [&](const FitOptions& options) {
-        return fit_similarity(chosen(call.device), pattern_rows.view(), variants, count, options);
-      },
+      [&](const FitOptions& options) { return fit_similarity(device, pattern_rows.view(), variants, count, options); },
       pattern_rows.view().columns, call);
 }
 
@@ -127,7 +127,9 @@ squared_distance, dot: the bases to use, one at least. groups: see AdaptiveSimil
 per_pattern, log_prior: weights, a prior of each pattern.
 optimiser: 'lbfgs' or 'adam', with its learning rate. epochs: at most. l2, pattern_l2: penalties.
 held_out: share of the pairs in [0, 1) whose loss ends the fit once it hasn't improved for `patience` epochs.
-progress: True for a bar, or a function of a FitProgress. stop: a StopSource; the best weights so far are returned.)";
+progress: True for a bar, or a function of a FitProgress. stop: a StopSource; the best weights so far are returned.
+
+With a CUDA device each array may be there, origins as int64.)";
 
 constexpr const char* variants_text =
     "The same on `count` ≥ 1 variants of the patterns, made for the purpose. Options as for pairs.";
@@ -135,13 +137,14 @@ constexpr const char* variants_text =
 nb::object cross_entropy_of(const Array& patterns, const RankedSimilarity& similarity, const Array& queries,
                             const nb::object& origins, bool gradient, int threads,
                             const std::optional<Device>& device) {
-  const FloatMatrix pattern_rows(patterns, "patterns");
-  const FloatMatrix query_rows(queries, "queries");
-  const std::vector<Index> rows = read_indices(origins, "origins");
+  const Device works_on = chosen(device);
+  const FloatMatrix pattern_rows(patterns, "patterns", place_of(works_on));
+  const FloatMatrix query_rows(queries, "queries", place_of(works_on));
+  const Indices rows(origins, "origins", place_of(works_on));
   check_ranks(similarity, pattern_rows.view().columns);
   SimilarityGradient slopes;
   const double loss = unlocked([&] {
-    return cross_entropy(chosen(device), pattern_rows.view(), similarity.value, query_rows.view(), rows,
+    return cross_entropy(works_on, pattern_rows.view(), similarity.value, query_rows.view(), rows.view(),
                          gradient ? &slopes : nullptr, threads);
   });
   if (!gradient) return nb::float_(loss);
@@ -187,7 +190,7 @@ void bind_fits(nb::module_& module) {
              R"(The loss that a similarity is fitted by: the sum over queries [B, D] of −log softmax(s)_origin, in nats.
 
 With `gradient` a pair of it and its derivatives, a dict of float64 arrays by the names of AdaptiveSimilarity's, each
-shaped as there, None of what isn't used.)");
+shaped as there, None of what isn't used. With a CUDA device each array may be there, origins as int64.)");
 }
 
 }  // namespace attractor::python

@@ -17,24 +17,21 @@ namespace {
 
 constexpr int threads = 128;
 
-/// Rows first … first + rows − 1 of all.
+/// Rows first … first + results.rows − 1 of all. Of all matrices the rows start at multiples of 16 bytes and may be
+/// read and written up to the next one.
 struct Batch {
   bool cumulative;
-  const float* patterns;  ///< all matrices: [… × stride]
-  Index pattern_count;
-  const float* queries;
-  Index stride;
-  int dimension;
+  MatrixView<const float> patterns;
+  MatrixView<const float> queries;
   const FootprintPair* pairs;  ///< those of this batch, or null
   Index first;
-  Index rows;
-  float* results;
+  MatrixView<float> results;
 };
 
 __device__ FootprintPair pair_of(const Batch& batch, Index row) {
   if (batch.pairs != nullptr) return batch.pairs[row];
   const Index i = batch.first + row;
-  return {i / batch.pattern_count, i % batch.pattern_count};
+  return {i / batch.patterns.rows, i % batch.patterns.rows};
 }
 
 /// What lower lanes of the pair have, added up: without this lane's own, which past the last rank is huge. For all
@@ -70,42 +67,70 @@ template <FootprintBase base, int count>
 __global__ void __launch_bounds__(threads) rank_pairs(Batch batch, int lanes) {
   const Index thread = Index{blockIdx.x} * threads + threadIdx.x;
   // The last row stands in for those past it.
-  const Index row = min(thread / lanes, batch.rows - 1);
+  const Index row = min(thread / lanes, batch.results.rows - 1);
   const PairLane pair = {lanes, static_cast<int>(thread % lanes)};
   const FootprintPair rows = pair_of(batch, row);
-  const PairEntries entries = {batch.patterns + rows.pattern * batch.stride, batch.queries + rows.query * batch.stride,
-                               batch.dimension, 0, 1};
+  const int dimension = static_cast<int>(batch.results.columns);
+  const PairEntries entries = {batch.patterns.row(rows.pattern), batch.queries.row(rows.query), dimension, 0, 1};
   float terms[count];
   load_losses<base, false>(entries, pair, terms);
-  sort(pair, batch.dimension, terms);
+  sort(pair, dimension, terms);
 #pragma unroll
   for (int i = 0; i < count; ++i) terms[i] = -terms[i];
   if (batch.cumulative) add_up(pair, terms);
-  if (thread / lanes >= batch.rows) return;
-  float* const to = batch.results + row * batch.stride + pair.lane * count;
+  if (thread / lanes >= batch.results.rows) return;
+  float* const to = batch.results.row(row) + pair.lane * count;
 #pragma unroll
   for (int i = 0; i < count; i += 4)
-    if (pair.lane * count + i < batch.dimension)
-      store4(to + i, float4{terms[i], terms[i + 1], terms[i + 2], terms[i + 3]});
+    if (pair.lane * count + i < dimension) store4(to + i, float4{terms[i], terms[i + 1], terms[i + 2], terms[i + 3]});
 }
 
 template <int count>
 void launch(FootprintBase base, const Batch& batch, cudaStream_t stream) {
-  const int lanes = pair_lanes(batch.dimension, count);
-  const Index blocks = (batch.rows * lanes + threads - 1) / threads;
+  const int lanes = pair_lanes(static_cast<int>(batch.results.columns), count);
+  const Index blocks = (batch.results.rows * lanes + threads - 1) / threads;
   const auto kernel = base == FootprintBase::dot ? rank_pairs<FootprintBase::dot, count>
                                                  : rank_pairs<FootprintBase::squared_distance, count>;
   launch_kernel("footprints", kernel, {static_cast<unsigned>(blocks), threads}, stream, batch, lanes);
 }
 
 void launch_footprints(FootprintBase base, const Batch& batch, cudaStream_t stream) {
-  if (batch.dimension <= 8 * warp_size)
+  if (batch.results.columns <= 8 * warp_size)
     launch<8>(base, batch, stream);
-  else if (batch.dimension <= 64 * warp_size)
+  else if (batch.results.columns <= 64 * warp_size)
     launch<64>(base, batch, stream);
   else
     launch<most_ranks / warp_size>(base, batch, stream);
 }
+
+/// Where kernels write rows of results: there, on the device, if that will do; else in a buffer for a batch at a time.
+class ResultRows {
+ public:
+  ResultRows(MatrixView<float> results, Index batch_rows)
+      : results_(results),
+        on_device_(is_here(results.data, "footprints")),
+        in_place_(on_device_ && has_whole_quads(results)),
+        stride_(padded(results.columns)),
+        buffer_(in_place_ ? 0 : elements(batch_rows, stride_), "footprints") {}
+
+  [[nodiscard]] MatrixView<float> batch(Index first, Index rows) const {
+    if (in_place_) return results_.slice(first, rows);
+    return {buffer_.data(), rows, results_.columns, stride_};
+  }
+  void finish(Index first, Index rows, cudaStream_t stream) const {
+    if (!in_place_)
+      copy_rows(results_.slice(first, rows), batch(first, rows),
+                on_device_ ? cudaMemcpyDeviceToDevice : cudaMemcpyDeviceToHost, stream, "footprints");
+    check(cudaStreamSynchronize(stream), "cudaStreamSynchronize after footprints");
+  }
+
+ private:
+  MatrixView<float> results_;
+  bool on_device_;
+  bool in_place_;
+  Index stride_;
+  DeviceArray<float> buffer_;
+};
 
 }  // namespace
 
@@ -116,24 +141,21 @@ void footprints(int device, FootprintBase base, bool cumulative, MatrixView<cons
                        std::to_string(patterns.columns) + " columns");
   if (results.rows == 0) return;
   const DeviceScope scope(device);
-  const DeviceMatrix all_patterns(patterns, "patterns");
-  const DeviceMatrix all_queries(queries, "queries");
-  const Index stride = all_patterns.stride;
-  const Index most_rows = std::clamp<Index>(detail::sizes().footprint_floats / stride, 1, results.rows);
-  const DeviceArray<float> batch_results(static_cast<std::size_t>(most_rows * stride), "footprints");
+  const QuadRows all_patterns(patterns, "patterns");
+  const QuadRows all_queries(queries, "queries");
+  const Index most_rows =
+      std::clamp<Index>(detail::sizes().footprint_floats / padded(results.columns), 1, results.rows);
+  const ResultRows all_results(results, most_rows);
   const Stream stream = make_stream();
   for (Index first = 0; first < results.rows; first += most_rows) {
     const Index rows = std::min(most_rows, results.rows - first);
     const DeviceArray<FootprintPair> batch_pairs =
-        upload(pairs.empty() ? pairs : pairs.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(rows)),
-               "pairs");
+        upload(pairs.empty() ? pairs : pairs.subspan(elements(first), elements(rows)), "pairs");
     launch_footprints(base,
-                      {cumulative, all_patterns.data.data(), patterns.rows, all_queries.data.data(), stride,
-                       all_patterns.columns, batch_pairs.data(), first, rows, batch_results.data()},
+                      {cumulative, all_patterns.view(), all_queries.view(), batch_pairs.data(), first,
+                       all_results.batch(first, rows)},
                       stream.get());
-    copy_rows(results.slice(first, rows), {batch_results.data(), rows, results.columns, stride}, cudaMemcpyDeviceToHost,
-              stream.get(), "footprints");
-    check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize after footprints");
+    all_results.finish(first, rows, stream.get());
   }
 }
 

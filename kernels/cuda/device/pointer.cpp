@@ -19,7 +19,7 @@ Location locate(const void* data, int device, const std::string& name) {
   }
   if (attributes.device != device)
     throw InvalidArgument(name + " are on CUDA device " + std::to_string(attributes.device) +
-                          ", the memory is on device " + std::to_string(device));
+                          ", this call works on device " + std::to_string(device));
   return Location::device;
 }
 

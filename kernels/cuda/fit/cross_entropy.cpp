@@ -31,6 +31,37 @@ struct DeviceSimilarity {
   DeviceArray<float> log_prior;
 };
 
+/// Pairs that come to the device a batch at a time.
+struct HostPairs {
+  MatrixView<const float> queries;
+  std::span<const Index> origins;
+
+  [[nodiscard]] Index count() const { return queries.rows; }
+
+  /// Enqueues a batch's queries to `states`. Returns where their origins then are, for which there is room.
+  const Index* put(Index first, MatrixView<float> states, Index* room, cudaStream_t stream) const {
+    copy_rows(states, queries.slice(first, states.rows), cudaMemcpyHostToDevice, stream, "queries");
+    check(cudaMemcpyAsync(room, origins.data() + first, bytes_of<Index>(states.rows), cudaMemcpyHostToDevice, stream),
+          "cudaMemcpyAsync of origins");
+    return room;
+  }
+};
+
+/// The same of pairs that are there.
+struct DevicePairs {
+  const PlacedPairs& pairs;
+
+  [[nodiscard]] Index count() const { return pairs.count; }
+
+  const Index* put(Index first, MatrixView<float> states, Index* /*room*/, cudaStream_t stream) const {
+    if (pairs.numbers != nullptr)
+      launch_gather(pairs.queries, pairs.numbers + first, states, stream);
+    else
+      launch_gather(pairs.queries.slice(first, states.rows), nullptr, states, stream);
+    return pairs.origins + first;
+  }
+};
+
 /// Derivatives by weights or priors on the device, summed over the batches so far, and where they are to go.
 class Derivatives {
  public:
@@ -87,16 +118,18 @@ class Evaluation {
   }
 
   /// The sum of this batch's losses; adds its derivatives to those before.
-  [[nodiscard]] double add(const DeviceSimilarity& similarity, MatrixView<const float> queries,
-                           std::span<const Index> origins, cudaStream_t stream) const {
-    upload_batch(queries, origins, stream);
-    launch_losses(similarity, static_cast<int>(queries.rows), stream);
+  template <class Pairs>
+  [[nodiscard]] double add(const DeviceSimilarity& similarity, const Pairs& pairs, Index first, Index rows,
+                           cudaStream_t stream) const {
+    const Index* const origins =
+        pairs.put(first, {states_, rows, patterns_.columns, patterns_.stride}, origins_, stream);
+    launch_losses(similarity, static_cast<int>(rows), origins, stream);
     if (log_prior_.wanted())
-      launch_column_sums(scores_, queries.rows, patterns_.rows, log_prior_.sums(), column_scratch_, stream);
-    launch_gradient(FootprintBase::squared_distance, squared_distance_, queries.rows, stream);
-    launch_gradient(FootprintBase::dot, dot_, queries.rows, stream);
-    std::vector<double> losses(origins.size());
-    check(cudaMemcpyAsync(losses.data(), losses_, bytes_of<double>(queries.rows), cudaMemcpyDeviceToHost, stream),
+      launch_column_sums(scores_, rows, patterns_.rows, log_prior_.sums(), column_scratch_, stream);
+    launch_gradient(FootprintBase::squared_distance, squared_distance_, rows, stream);
+    launch_gradient(FootprintBase::dot, dot_, rows, stream);
+    std::vector<double> losses(elements(rows));
+    check(cudaMemcpyAsync(losses.data(), losses_, bytes_of<double>(rows), cudaMemcpyDeviceToHost, stream),
           "cudaMemcpyAsync of losses");
     check(cudaStreamSynchronize(stream), "cudaStreamSynchronize after losses");
     return std::accumulate(losses.begin(), losses.end(), 0.0);
@@ -108,13 +141,6 @@ class Evaluation {
   }
 
  private:
-  void upload_batch(MatrixView<const float> queries, std::span<const Index> origins, cudaStream_t stream) const {
-    copy_rows(MatrixView<float>(states_, queries.rows, queries.columns, patterns_.stride), queries,
-              cudaMemcpyHostToDevice, stream, "queries");
-    check(cudaMemcpyAsync(origins_, origins.data(), bytes_of<Index>(queries.rows), cudaMemcpyHostToDevice, stream),
-          "cudaMemcpyAsync of origins");
-  }
-
   [[nodiscard]] PairBatch pairs(Index rows) const {
     return {.states = states_,
             .state_stride = patterns_.stride,
@@ -127,7 +153,7 @@ class Evaluation {
   }
 
   /// Leaves residuals in the place of scores if there is a gradient.
-  void launch_losses(const DeviceSimilarity& similarity, int rows, cudaStream_t stream) const {
+  void launch_losses(const DeviceSimilarity& similarity, int rows, const Index* origins, cudaStream_t stream) const {
     launch_adaptive_scores({.pairs = pairs(rows),
                             .squared_distance = similarity.squared_distance.view(),
                             .dot = similarity.dot.view(),
@@ -138,7 +164,7 @@ class Evaluation {
     launch_softmax_loss({.rows = rows,
                          .pattern_count = patterns_.rows,
                          .scores = scores_,
-                         .origins = origins_,
+                         .origins = origins,
                          .losses = losses_,
                          .residuals = squared_distance_.wanted() || dot_.wanted() || log_prior_.wanted()},
                         stream);
@@ -198,10 +224,24 @@ Index CrossEntropy::batch_rows(Index queries) const {
 double CrossEntropy::operator()(const AdaptiveSimilarity& similarity, MatrixView<const float> queries,
                                 std::span<const Index> origins, SimilarityGradient* gradient) {
   const DeviceScope scope(device_);
+  if (queries.rows == 0 || !is_here(queries.data, "queries"))
+    return sum(similarity, HostPairs{queries, origins}, gradient);
+  const DeviceArray<Index> placed = upload(origins, "origins");
+  return (*this)(similarity, {.queries = queries, .origins = placed.data(), .count = queries.rows}, gradient);
+}
+
+double CrossEntropy::operator()(const AdaptiveSimilarity& similarity, const PlacedPairs& pairs,
+                                SimilarityGradient* gradient) {
+  const DeviceScope scope(device_);
+  return sum(similarity, DevicePairs{pairs}, gradient);
+}
+
+template <class Pairs>
+double CrossEntropy::sum(const AdaptiveSimilarity& similarity, const Pairs& pairs, SimilarityGradient* gradient) {
   const DeviceSimilarity weights(similarity, static_cast<int>(rank_count(patterns_.columns, groups_)));
   SimilarityGradient none;
   SimilarityGradient& result = gradient != nullptr ? *gradient : none;
-  const Index most = batch_rows(queries.rows);
+  const Index most = batch_rows(pairs.count());
   Workspace needed;
   Evaluation(patterns_, groups_, most, result, needed);
   if (scratch_.size() < needed.used()) {
@@ -212,11 +252,8 @@ double CrossEntropy::operator()(const AdaptiveSimilarity& similarity, MatrixView
   const Evaluation evaluation(patterns_, groups_, most, result, workspace);
   evaluation.start(stream_.get());
   double loss = 0.0;
-  for (Index first = 0; first < queries.rows; first += most) {
-    const Index rows = std::min(most, queries.rows - first);
-    loss += evaluation.add(weights, queries.slice(first, rows), origins.subspan(elements(first), elements(rows)),
-                           stream_.get());
-  }
+  for (Index first = 0; first < pairs.count(); first += most)
+    loss += evaluation.add(weights, pairs, first, std::min(most, pairs.count() - first), stream_.get());
   evaluation.finish(stream_.get());
   return loss;
 }

@@ -14,6 +14,14 @@
 
 namespace attractor::cuda {
 
+/// Queries on the device with the patterns that they come from.
+struct PlacedPairs {
+  MatrixView<const float> queries;
+  const Index* numbers = nullptr;  ///< [count] of those queries that are meant; null: the first ones
+  const Index* origins = nullptr;  ///< [count], of these
+  Index count = 0;
+};
+
 /// Holds the patterns, and from call to call the scratch, which is bounded whatever the number of queries.
 class CrossEntropy {
  public:
@@ -24,11 +32,17 @@ class CrossEntropy {
 
   /// Σ over queries of −log softmax(s)_origin. Overwrites the parts of `gradient` (unless null) that aren't empty,
   /// which have the shapes of the similarity's, with the derivatives by weights that include β, and by priors. Queries
-  /// and origins are on the host. The bits depend on the arguments and `batch_scores` alone.
+  /// are on the host or, complete, on the device, origins on the host. The bits depend on the values of the arguments
+  /// and `batch_scores` alone.
   double operator()(const AdaptiveSimilarity& similarity, MatrixView<const float> queries,
                     std::span<const Index> origins, SimilarityGradient* gradient);
 
+  /// The same of pairs on the device.
+  double operator()(const AdaptiveSimilarity& similarity, const PlacedPairs& pairs, SimilarityGradient* gradient);
+
  private:
+  template <class Pairs>
+  double sum(const AdaptiveSimilarity& similarity, const Pairs& pairs, SimilarityGradient* gradient);
   [[nodiscard]] Index batch_rows(Index queries) const;
 
   int device_;
