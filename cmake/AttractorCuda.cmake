@@ -48,6 +48,7 @@ function(attractor_add_cuda target)
     kernels/cuda/device/error.cpp
     kernels/cuda/device/graph.cpp
     kernels/cuda/device/half_matrix.cu
+    kernels/cuda/device/mapped_matrix.cu
     kernels/cuda/device/matrix_scan.cu
     kernels/cuda/device/pointer.cpp
     kernels/cuda/device/usable.cu
@@ -75,6 +76,7 @@ function(attractor_add_cuda target)
     kernels/cuda/streamed/contents.cu
     kernels/cuda/streamed/device_loop.cu
     kernels/cuda/streamed/factor_scan.cu
+    kernels/cuda/streamed/gram.cu
     kernels/cuda/streamed/ordered_product.cu
     kernels/cuda/streamed/separate.cu
     kernels/cuda/streamed/settle.cu

@@ -16,6 +16,7 @@
 #include "kernels/cuda/device/capacity.hpp"
 #include "kernels/cuda/device/default_streams.hpp"
 #include "kernels/cuda/device/device_matrix.hpp"
+#include "kernels/cuda/device/mapped_matrix.hpp"
 #include "kernels/cuda/device/matrix_scan.hpp"
 #include "kernels/cuda/device/pointer.hpp"
 #include "kernels/cuda/device/usable.hpp"
@@ -23,7 +24,9 @@
 #include "kernels/cuda/engine/relax.hpp"
 #include "kernels/cuda/engine/retrieve.hpp"
 #include "kernels/cuda/fit/cross_entropy.hpp"
+#include "kernels/cuda/resident/resident_fit.hpp"
 #include "kernels/cuda/streamed/factor_scan.hpp"
+#include "kernels/cuda/streamed/gram.hpp"
 #include "kernels/sizes.hpp"
 
 namespace attractor::detail {
@@ -48,7 +51,26 @@ cuda::LinearVectors linear_vectors(const PointwiseForm& form) {
   return {.resolution = form.resolution, .thresholds = form.thresholds};
 }
 
+/// Of a factor that is there, with the bits of dense_readout.
+cuda::DeviceMemory make_placed_dense(const PointwiseForm& form, int device) {
+  const cuda::DeviceScope scope(device);
+  const bool has_contents = !form.contents.empty();
+  const cuda::DeviceMatrix contents = has_contents
+                                          ? cuda::transposed_product(cuda::QuadRows(form.contents, "contents").view(),
+                                                                     form.factor, "the memory's contents")
+                                          : cuda::DeviceMatrix();
+  const std::vector<double> sums = cuda::weighted_sum(form.factor, {form.intensity.begin(), form.intensity.end()});
+  const std::vector<float> intensity(sums.begin(), sums.end());
+  const std::vector<float> diagonal = has_contents ? std::vector<float>() : removed_diagonal(form);
+  return cuda::DeviceMemory::dense(device, cuda::gram(form.factor, form.self_coupling, "the memory's weights"),
+                                   linear_vectors(form), form.scale,
+                                   {.matrix = has_contents ? contents.view() : MatrixView<const float>(),
+                                    .intensity = intensity,
+                                    .diagonal = diagonal});
+}
+
 cuda::DeviceMemory make_dense(const PointwiseForm& form, int device) {
+  if (form.cuda_device) return make_placed_dense(form, device);
   const DenseReadout readout = dense_readout(form);
   return cuda::DeviceMemory::dense(
       device, weights(form), linear_vectors(form), form.scale, tier(form.placement),
@@ -84,6 +106,15 @@ cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {
 cuda::DeviceMemory make_memory(const AdaptiveForm& form, int device) {
   return cuda::DeviceMemory::adaptive(device, form.patterns, form.contents, form.resolution, form.similarity);
 }
+
+class OwnMatrix final : public PlacedMatrix {
+ public:
+  explicit OwnMatrix(cuda::DeviceMatrix matrix) : matrix_(std::move(matrix)) {}
+  [[nodiscard]] MatrixView<const float> view() const override { return matrix_.view(); }
+
+ private:
+  cuda::DeviceMatrix matrix_;
+};
 
 /// Queries are on the device for as long as this lasts; of those on the host that would take too much of it, each loss
 /// has its own on the host, from where they come in batches whenever it is asked for.
@@ -225,6 +256,32 @@ Matrix<float> cuda_fetch(int device, MatrixView<const float> matrix, const std::
   return result;
 }
 
+std::unique_ptr<PlacedMatrix> cuda_copy(int device, MatrixView<const float> matrix, const std::string& what) {
+  const cuda::DeviceScope scope(device);
+  return std::make_unique<OwnMatrix>(cuda::DeviceMatrix(matrix, what));
+}
+
+std::unique_ptr<PlacedMatrix> cuda_less(int device, MatrixView<const float> matrix, double value) {
+  const cuda::DeviceScope scope(device);
+  return std::make_unique<OwnMatrix>(cuda::less_value(matrix, value, "a centred factor"));
+}
+
+std::unique_ptr<PlacedMatrix> cuda_less(int device, MatrixView<const float> matrix, const std::vector<float>& row) {
+  const cuda::DeviceScope scope(device);
+  return std::make_unique<OwnMatrix>(cuda::less_row(matrix, row, "patterns less their centre"));
+}
+
+std::unique_ptr<PlacedMatrix> cuda_scaled_rows(int device, MatrixView<const float> matrix,
+                                               const std::vector<double>& factors) {
+  const cuda::DeviceScope scope(device);
+  return std::make_unique<OwnMatrix>(cuda::scaled_rows(matrix, factors, "a faded factor"));
+}
+
+void cuda_fetch_to(int device, MatrixView<const float> matrix, MatrixView<float> to, const std::string& what) {
+  const cuda::DeviceScope scope(device);
+  cuda::download(matrix, to, what);
+}
+
 std::vector<Index> cuda_fetch(int device, std::span<const Index> values, const std::string& what) {
   const cuda::DeviceScope scope(device);
   const auto count = static_cast<Index>(values.size());
@@ -278,6 +335,16 @@ std::vector<double> cuda_squared_norms(int device, MatrixView<const float> patte
   return cuda::squared_norms(patterns);
 }
 
+std::vector<double> cuda_row_sums(int device, MatrixView<const float> matrix) {
+  const cuda::DeviceScope scope(device);
+  return cuda::row_sums(matrix);
+}
+
+std::vector<double> cuda_column_sums(int device, MatrixView<const float> matrix) {
+  const cuda::DeviceScope scope(device);
+  return cuda::weighted_sum(matrix, std::vector<double>(cuda::elements(matrix.rows), 1.0));
+}
+
 double cuda_largest_integer(int device, MatrixView<const float> factor) {
   const cuda::DeviceScope scope(device);
   return cuda::largest_integer(factor);
@@ -293,9 +360,18 @@ std::vector<double> cuda_gram_product(int device, MatrixView<const float> factor
   return cuda::gram_product(factor, x);
 }
 
-bool cuda_may_be_resident(int device, Index rows, Index columns) {
+bool cuda_may_be_resident(int device, Evaluation evaluation, Index rows, Index columns) {
   const cuda::DeviceScope scope(device);
-  return cuda::may_be_resident_factored(rows, columns);
+  if (evaluation != Evaluation::dense) return cuda::may_be_resident_factored(rows, columns);
+  const cuda::resident::StoredMatrix weights{.form = cuda::resident::Form::dense,
+                                             .storage = cuda::resident::Storage::half,
+                                             .rows = columns,
+                                             .columns = columns};
+  return cuda::resident::fit_layout(
+             weights, {.of_block = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+                       .of_multiprocessor = attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor, device),
+                       .reserved = attribute(cudaDevAttrReservedSharedMemoryPerBlock, device)})
+      .has_value();
 }
 
 std::unique_ptr<Engine> make_cuda_engine(const Form& form, int device) {

@@ -38,7 +38,32 @@ std::string cuda_traits(int device);
 /// @throws InvalidArgument they are on another device; `what` is their name, "patterns".
 bool is_on_device(const Device& device, const void* data, const std::string& what);
 
+/// A matrix of one's own on a CUDA device.
+class PlacedMatrix {
+ public:
+  PlacedMatrix() = default;
+  PlacedMatrix(const PlacedMatrix&) = delete;
+  PlacedMatrix& operator=(const PlacedMatrix&) = delete;
+  virtual ~PlacedMatrix() = default;
+
+  [[nodiscard]] virtual MatrixView<const float> view() const = 0;
+};
+
 // Of such data, by the index of their device.
+
+std::unique_ptr<PlacedMatrix> cuda_copy(int device, MatrixView<const float> matrix, const std::string& what);
+
+/// Entries less one value, in double.
+std::unique_ptr<PlacedMatrix> cuda_less(int device, MatrixView<const float> matrix, double value);
+
+/// Rows less one, in float.
+std::unique_ptr<PlacedMatrix> cuda_less(int device, MatrixView<const float> matrix, const std::vector<float>& row);
+
+/// Rows times factors of their own, in double.
+std::unique_ptr<PlacedMatrix> cuda_scaled_rows(int device, MatrixView<const float> matrix,
+                                               const std::vector<double>& factors);
+
+void cuda_fetch_to(int device, MatrixView<const float> matrix, MatrixView<float> to, const std::string& what);
 
 Matrix<float> cuda_fetch(int device, MatrixView<const float> matrix, const std::string& what);
 std::vector<Index> cuda_fetch(int device, std::span<const Index> values, const std::string& what);
@@ -58,6 +83,10 @@ PatternStatistics cuda_statistics(int device, MatrixView<const float> patterns);
 /// ‖a‖² of each pattern.
 std::vector<double> cuda_squared_norms(int device, MatrixView<const float> patterns);
 
+/// The sum of each row, and of each column.
+std::vector<double> cuda_row_sums(int device, MatrixView<const float> matrix);
+std::vector<double> cuda_column_sums(int device, MatrixView<const float> matrix);
+
 double cuda_largest_integer(int device, MatrixView<const float> factor);
 
 /// Σ_μ F_μi² [D].
@@ -66,8 +95,9 @@ std::vector<double> cuda_squared_columns(int device, MatrixView<const float> fac
 /// FᵀFx [D].
 std::vector<double> cuda_gram_product(int device, MatrixView<const float> factor, const std::vector<double>& x);
 
-/// Whether a factor of so many rows and columns fits the shared memory of a device, if fp16 holds its entries.
-bool cuda_may_be_resident(int device, Index rows, Index columns);
+/// Whether a factor of so many rows and columns, or their weights, fit the shared memory of a device, if fp16 holds the
+/// entries.
+bool cuda_may_be_resident(int device, Evaluation evaluation, Index rows, Index columns);
 
 /// Relaxation shared out among the same memory on several CUDA devices.
 void relax_sharded(std::span<const Engine* const> replicas, const RelaxerOptions& options, const QueryView& queries,

@@ -1,12 +1,14 @@
 #include "host/src/form_maker.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "host/src/cuda_backend.hpp"
 #include "host/src/linear_rules.hpp"
 #include "host/src/softmax_rules.hpp"
+#include "kernels/cpu/pointwise/gram.hpp"
 
 namespace attractor::detail {
 namespace {
@@ -31,18 +33,18 @@ class FormMaker {
 
   Form operator()(const HebbianOptions& rule) const {
     MatrixView<const float> factor = patterns_;
-    if (rule.centred) factor = made_.patterns = centred_factor(patterns_);
+    if (rule.centred) factor = made_.patterns.centred(patterns_);
     MatrixView<const float> contents = contents_;
     std::vector<float> intensity = ones();
     if (rule.decay < 1.0F) {
-      factor = made_.patterns = faded_factor(factor, rule.decay);
-      contents = made_.contents = faded_factor(contents_, rule.decay);
-      const Matrix<float> shares = faded_factor({intensity.data(), patterns_.rows, 1}, rule.decay);
-      intensity.assign(shares.data(), shares.data() + shares.size());
+      factor = made_.patterns.faded(factor, rule.decay);
+      if (!contents_.empty()) contents = made_.contents.faded(contents_, rule.decay);
+      const std::vector<double> shares = fading(patterns_.rows, rule.decay);
+      intensity.assign(shares.begin(), shares.end());
     }
     const float scale = rule.rate / static_cast<float>(patterns_.columns);
     return PointwiseForm{.factor = factor,
-                         .cuda_device = made_.cuda_device,
+                         .cuda_device = made_.patterns.cuda_device(),
                          .contents = contents,
                          .intensity = std::move(intensity),
                          .thresholds = rule.thresholds,
@@ -54,10 +56,8 @@ class FormMaker {
   }
   Form operator()(const ProjectionOptions& rule) const {
     ProjectionFactors factors = made_.projection->add(made_.stored, patterns_, contents_, rule.ridge);
-    made_.patterns = std::move(factors.factor);
-    made_.contents = std::move(factors.contents);
-    return PointwiseForm{.factor = made_.patterns,
-                         .contents = made_.contents,
+    return PointwiseForm{.factor = made_.patterns.keep(std::move(factors.factor)),
+                         .contents = made_.contents.keep(std::move(factors.contents)),
                          .intensity = std::move(factors.intensity),
                          .thresholds = rule.thresholds,
                          .self_coupling = rule.self_coupling,
@@ -65,9 +65,8 @@ class FormMaker {
                          .placement = rule.placement};
   }
   Form operator()(const StorkeyOptions& rule) const {
-    made_.patterns = made_.storkey->learn(patterns_);
     return PointwiseForm{.factor = {},
-                         .weights = made_.patterns,
+                         .weights = made_.patterns.keep(made_.storkey->learn(patterns_)),
                          .thresholds = rule.thresholds,
                          .evaluation = Evaluation::dense,
                          .placement = rule.placement};
@@ -90,10 +89,10 @@ class FormMaker {
     if (takes_absolute_scores(rule.separation)) return of_distances(rule);
     const bool is_dot = rule.similarity == Similarity::dot;
     const bool quadratic = is_dot || rule.similarity == Similarity::squared_distance;
-    std::vector<float> centre = quadratic ? centre_of(statistics_, patterns_) : std::vector<float>();
+    std::vector<float> centre = quadratic ? far_means() : std::vector<float>();
     MatrixView<const float> patterns = patterns_;
     const bool as_given = is_zero(centre) || rule.storage != PatternStorage::float32;
-    if (!as_given) patterns = made_.patterns = less_centre(patterns_, centre);
+    if (!as_given) patterns = made_.patterns.less(patterns_, centre);
     ScoreTerms terms = score_terms(rule, statistics_, takes_norms(rule) ? norms() : std::vector<double>(), centre);
     double potential_offset = terms.common_log_prior;
     double energy_offset = -terms.common_offset / static_cast<double>(rule.beta);
@@ -154,7 +153,7 @@ class FormMaker {
   [[nodiscard]] Form polynomial(const PolynomialSeparation& separation) const {
     const auto dimension = static_cast<float>(patterns_.columns);
     return PointwiseForm{.factor = patterns_,
-                         .cuda_device = made_.cuda_device,
+                         .cuda_device = made_.patterns.cuda_device(),
                          .contents = contents_,
                          .intensity = ones(),
                          .resolution = readout_resolution(statistics_, separation.order),
@@ -164,9 +163,17 @@ class FormMaker {
                          .self_coupling = true};
   }
 
+  /// The centre of all patterns, which are here where there is one.
+  [[nodiscard]] std::vector<float> far_means() const {
+    if (!has_centre(statistics_)) return std::vector<float>(statistics_.smallest.size(), 0.0F);
+    const std::optional<int> device = made_.patterns.cuda_device();
+    return centre_of(statistics_, device ? cuda_column_sums(*device, patterns_) : column_sums(patterns_));
+  }
+
   /// ‖a‖² of each pattern, wherever they are.
   [[nodiscard]] std::vector<double> norms() const {
-    return made_.cuda_device ? cuda_squared_norms(*made_.cuda_device, patterns_) : squared_norms(patterns_);
+    const std::optional<int> device = made_.patterns.cuda_device();
+    return device ? cuda_squared_norms(*device, patterns_) : squared_norms(patterns_);
   }
 
   /// Every pattern's weight counts as it is.
@@ -190,17 +197,15 @@ class DeviceCheck {
   bool operator()(const DenseAssociativeOptions& /*rule*/) const { return true; }
   bool operator()(const MinervaOptions& /*rule*/) const { return true; }
   bool operator()(const ExponentialOptions& /*rule*/) const { return true; }
-  bool operator()(const ModernHopfieldOptions& rule) const {
-    const bool may_be_centred = rule.similarity == Similarity::dot || rule.similarity == Similarity::squared_distance;
-    return takes_absolute_scores(rule.separation) || !may_be_centred || !has_centre(statistics_);
-  }
+  bool operator()(const ModernHopfieldOptions& /*rule*/) const { return true; }
   bool operator()(const AdaptiveSimilarity& /*rule*/) const { return true; }
-  /// What is for shared memory is laid out, and weights are added up, on the host.
+  /// What is for shared memory is laid out on the host, and so are weights added up where that rounds otherwise.
   bool operator()(const HebbianOptions& rule) const {
-    if (rule.centred || rule.decay < 1.0F || cheaper(rule.evaluation, statistics_) == Evaluation::dense) return false;
+    const Evaluation evaluation = cheaper(rule.evaluation, statistics_);
+    if (evaluation == Evaluation::dense && !cpu::gram_fuses()) return false;
     const bool is_streamed = rule.placement == Placement::streamed || !rule.thresholds.empty();
     return is_streamed || (rule.placement == Placement::automatic &&
-                           !cuda_may_be_resident(cuda_device_, statistics_.count, columns()));
+                           !cuda_may_be_resident(cuda_device_, evaluation, statistics_.count, columns()));
   }
   template <class Linear>
   bool operator()(const Linear& /*rule*/) const {

@@ -2,9 +2,8 @@
 
 /// What rules make of patterns.
 
-#include <optional>
-
 #include "host/src/form.hpp"
+#include "host/src/made_rows.hpp"
 #include "host/src/pattern_statistics.hpp"
 #include "host/src/projection.hpp"
 #include "host/src/rule.hpp"
@@ -17,9 +16,8 @@ struct MadeMatrices {
   Projection* projection;               ///< of projection memories: what it has become of the `stored` patterns
   Storkey* storkey;                     ///< of Storkey memories: what has been learned
   MatrixView<const float> stored = {};  ///< those before, of rules that need them
-  std::optional<int> cuda_device = {};  ///< where the patterns are; none: on the host
-  Matrix<float> patterns = {};
-  Matrix<float> contents = {};
+  MadeRows patterns = MadeRows();
+  MadeRows contents = MadeRows();
 };
 
 /// The rule applied. The form views patterns and contents as given, or else what `made` then has. The statistics are

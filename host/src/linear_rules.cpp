@@ -17,25 +17,38 @@
 
 namespace attractor::detail {
 
-Matrix<float> centred_factor(MatrixView<const float> patterns) {
-  double sum = 0.0;
-  for (Index i = 0; i < patterns.rows; ++i)
-    for (Index k = 0; k < patterns.columns; ++k) sum += static_cast<double>(patterns(i, k));
-  const double activity = sum / (static_cast<double>(patterns.rows) * static_cast<double>(patterns.columns));
-  Matrix<float> factor(patterns.rows, patterns.columns);
-  for (Index i = 0; i < patterns.rows; ++i)
-    for (Index k = 0; k < patterns.columns; ++k)
-      factor(i, k) = static_cast<float>(static_cast<double>(patterns(i, k)) - activity);
-  return factor;
+std::vector<double> row_sums(MatrixView<const float> matrix) {
+  std::vector<double> sums;
+  for (Index i = 0; i < matrix.rows; ++i)
+    sums.push_back(std::accumulate(matrix.row(i), matrix.row(i) + matrix.columns, 0.0));
+  return sums;
 }
 
-Matrix<float> faded_factor(MatrixView<const float> factor, float decay) {
-  Matrix<float> result(factor.rows, factor.columns);
-  for (Index i = 0; i < factor.rows; ++i) {
-    const double share = std::pow(static_cast<double>(decay), 0.5 * static_cast<double>(factor.rows - 1 - i));
-    for (Index k = 0; k < factor.columns; ++k)
-      result(i, k) = static_cast<float>(share * static_cast<double>(factor(i, k)));
-  }
+double mean_entry(const std::vector<double>& row_sums, Index columns) {
+  const double sum = std::accumulate(row_sums.begin(), row_sums.end(), 0.0);
+  return sum / (static_cast<double>(row_sums.size()) * static_cast<double>(columns));
+}
+
+Matrix<float> less_value(MatrixView<const float> matrix, double value) {
+  Matrix<float> result(matrix.rows, matrix.columns);
+  for (Index i = 0; i < matrix.rows; ++i)
+    for (Index k = 0; k < matrix.columns; ++k)
+      result(i, k) = static_cast<float>(static_cast<double>(matrix(i, k)) - value);
+  return result;
+}
+
+std::vector<double> fading(Index rows, float decay) {
+  std::vector<double> factors;
+  for (Index i = 0; i < rows; ++i)
+    factors.push_back(std::pow(static_cast<double>(decay), 0.5 * static_cast<double>(rows - 1 - i)));
+  return factors;
+}
+
+Matrix<float> scaled_rows(MatrixView<const float> matrix, const std::vector<double>& factors) {
+  Matrix<float> result(matrix.rows, matrix.columns);
+  for (Index i = 0; i < matrix.rows; ++i)
+    for (Index k = 0; k < matrix.columns; ++k)
+      result(i, k) = static_cast<float>(factors[static_cast<std::size_t>(i)] * static_cast<double>(matrix(i, k)));
   return result;
 }
 

@@ -10,11 +10,20 @@
 
 namespace attractor::detail {
 
-/// The patterns less the mean of all their entries.
-Matrix<float> centred_factor(MatrixView<const float> patterns);
+/// The sum of each row.
+std::vector<double> row_sums(MatrixView<const float> matrix);
 
-/// The factor with row μ times √(decay^(P − 1 − μ)), so that FᵀF fades with each pattern that follows.
-Matrix<float> faded_factor(MatrixView<const float> factor, float decay);
+/// The mean of all entries of rows with these sums.
+double mean_entry(const std::vector<double>& row_sums, Index columns);
+
+/// The matrix less one value.
+Matrix<float> less_value(MatrixView<const float> matrix, double value);
+
+/// What rows of a factor are multiplied by, √(decay^(P − 1 − μ)), so that FᵀF fades with each pattern that follows.
+std::vector<double> fading(Index rows, float decay);
+
+/// The matrix with its rows times these factors.
+Matrix<float> scaled_rows(MatrixView<const float> matrix, const std::vector<double>& factors);
 
 /// ξᵀη between the layers of pairs [ξ | η], `first` and all other neurons, summed over the pairs [D × D].
 Matrix<float> bidirectional_weights(MatrixView<const float> pairs, Index first);

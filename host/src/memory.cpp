@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -33,6 +34,15 @@ Rows take_contents(const Device& device, MatrixView<const float> contents, Index
 
 /// How rows that a device keeps come to the host.
 using Fetch = std::function<void(MatrixView<float>)>;
+
+/// Of rows on a device that no engine keeps as they are: from a copy there.
+Fetch fetch_from_copy(const Rows& rows, const std::string& what) {
+  if (!rows.cuda_device()) return {};
+  const int device = *rows.cuda_device();
+  // Shared, since a std::function must be copyable.
+  const std::shared_ptr<const PlacedMatrix> copy = cuda_copy(device, rows.view(), what);
+  return [=](MatrixView<float> to) { cuda_fetch_to(device, copy->view(), to, what); };
+}
 
 /// Rows that are kept here unless the engine has them as they are.
 StoredRows store(Rows rows, const cpu::PackedMatrix* kept, Fetch fetch = {}) {
@@ -100,30 +110,36 @@ std::shared_ptr<MemoryState> make_state(const Device& device, const Rule& rule, 
   }
   Projection projection;
   Storkey storkey;
-  MadeMatrices made{.projection = &projection, .storkey = &storkey, .cuda_device = patterns.cuda_device()};
+  MadeMatrices made{.projection = &projection,
+                    .storkey = &storkey,
+                    .patterns = MadeRows(patterns.cuda_device()),
+                    .contents = MadeRows(contents.cuda_device())};
   const Form form = make_form(rule, statistics, patterns.view(), contents.view(), made);
   const auto* const pointwise = std::get_if<PointwiseForm>(&form);
   std::unique_ptr<Engine> engine = make_engine(device, form);
   // They are several times as large as what relaxes, so that only memories that change in place have them.
   const bool keeps = changes && device.kind() == Device::Kind::cpu && pointwise != nullptr;
   const bool keeps_projection = keeps && pointwise->evaluation == Evaluation::factored;
-  const cpu::PackedMatrix* const kept_patterns = made.patterns.empty() ? engine->patterns() : nullptr;
-  const cpu::PackedMatrix* const kept_contents = made.contents.empty() ? engine->contents() : nullptr;
+  const cpu::PackedMatrix* const kept_patterns = made.patterns.is_empty() ? engine->patterns() : nullptr;
+  const cpu::PackedMatrix* const kept_contents = made.contents.is_empty() ? engine->contents() : nullptr;
   const Engine& keeper = *engine;
+  const bool sums = pointwise != nullptr && pointwise->evaluation == Evaluation::dense;
+  Fetch fetch_patterns = [&keeper](MatrixView<float> to) { keeper.fetch_patterns(to); };
+  Fetch fetch_contents = [&keeper](MatrixView<float> to) { keeper.fetch_contents(to); };
+  if (sums || !made.patterns.is_empty()) fetch_patterns = fetch_from_copy(patterns, "patterns");
+  if (sums || !made.contents.is_empty()) fetch_contents = fetch_from_copy(contents, "contents");
   // NOLINTNEXTLINE(modernize-make-shared): not every compiler makes aggregates from arguments in parentheses
-  return std::shared_ptr<MemoryState>(new MemoryState{
-      .device = device,
-      .rule = rule,
-      .statistics = std::move(statistics),
-      .evaluation = pointwise != nullptr ? pointwise->evaluation : Evaluation::factored,
-      .engine = std::move(engine),
-      .projection = keeps_projection ? std::move(projection) : Projection(),
-      .storkey = keeps ? std::move(storkey) : Storkey(),
-      .patterns =
-          store(std::move(patterns), kept_patterns, [&keeper](MatrixView<float> to) { keeper.fetch_patterns(to); }),
-      .contents =
-          store(std::move(contents), kept_contents, [&keeper](MatrixView<float> to) { keeper.fetch_contents(to); }),
-      .identifiers = std::move(identifiers)});
+  return std::shared_ptr<MemoryState>(
+      new MemoryState{.device = device,
+                      .rule = rule,
+                      .statistics = std::move(statistics),
+                      .evaluation = pointwise != nullptr ? pointwise->evaluation : Evaluation::factored,
+                      .engine = std::move(engine),
+                      .projection = keeps_projection ? std::move(projection) : Projection(),
+                      .storkey = keeps ? std::move(storkey) : Storkey(),
+                      .patterns = store(std::move(patterns), kept_patterns, std::move(fetch_patterns)),
+                      .contents = store(std::move(contents), kept_contents, std::move(fetch_contents)),
+                      .identifiers = std::move(identifiers)});
 }
 
 /// Whether the patterns have rows of weights of their own.

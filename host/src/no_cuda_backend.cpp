@@ -41,11 +41,39 @@ Matrix<float> cuda_fetch_rows(int /*device*/, MatrixView<const float> /*matrix*/
 
 double cuda_largest_magnitude(int /*device*/, MatrixView<const float> /*matrix*/) { refuse(); }
 
+std::unique_ptr<PlacedMatrix> cuda_copy(int /*device*/, MatrixView<const float> /*matrix*/,
+                                        const std::string& /*what*/) {
+  refuse();
+}
+
+std::unique_ptr<PlacedMatrix> cuda_less(int /*device*/, MatrixView<const float> /*matrix*/, double /*value*/) {
+  refuse();
+}
+
+std::unique_ptr<PlacedMatrix> cuda_less(int /*device*/, MatrixView<const float> /*matrix*/,
+                                        const std::vector<float>& /*row*/) {
+  refuse();
+}
+
+std::unique_ptr<PlacedMatrix> cuda_scaled_rows(int /*device*/, MatrixView<const float> /*matrix*/,
+                                               const std::vector<double>& /*factors*/) {
+  refuse();
+}
+
+void cuda_fetch_to(int /*device*/, MatrixView<const float> /*matrix*/, MatrixView<float> /*to*/,
+                   const std::string& /*what*/) {
+  refuse();
+}
+
 void cuda_check_finite(int /*device*/, MatrixView<const float> /*matrix*/, const std::string& /*what*/) { refuse(); }
 
 PatternStatistics cuda_statistics(int /*device*/, MatrixView<const float> /*patterns*/) { refuse(); }
 
 std::vector<double> cuda_squared_norms(int /*device*/, MatrixView<const float> /*patterns*/) { refuse(); }
+
+std::vector<double> cuda_row_sums(int /*device*/, MatrixView<const float> /*matrix*/) { refuse(); }
+
+std::vector<double> cuda_column_sums(int /*device*/, MatrixView<const float> /*matrix*/) { refuse(); }
 
 double cuda_largest_integer(int /*device*/, MatrixView<const float> /*factor*/) { refuse(); }
 
@@ -56,7 +84,7 @@ std::vector<double> cuda_gram_product(int /*device*/, MatrixView<const float> /*
   refuse();
 }
 
-bool cuda_may_be_resident(int /*device*/, Index /*rows*/, Index /*columns*/) { refuse(); }
+bool cuda_may_be_resident(int /*device*/, Evaluation /*evaluation*/, Index /*rows*/, Index /*columns*/) { refuse(); }
 
 std::unique_ptr<Engine> make_cuda_engine(const Form& /*form*/, int /*device*/) { refuse(); }
 

@@ -142,15 +142,18 @@ bool has_centre(const PatternStatistics& statistics) {
   return false;
 }
 
-std::vector<float> centre_of(const PatternStatistics& statistics, MatrixView<const float> patterns) {
-  std::vector<float> centre(statistics.smallest.size(), 0.0F);
-  if (!has_centre(statistics)) return centre;
-  std::vector<double> sums(centre.size(), 0.0);
-  for (Index i = 0; i < patterns.rows; ++i)
-    std::transform(sums.begin(), sums.end(), patterns.row(i), sums.begin(),
+std::vector<double> column_sums(MatrixView<const float> matrix) {
+  std::vector<double> sums(static_cast<std::size_t>(matrix.columns), 0.0);
+  for (Index i = 0; i < matrix.rows; ++i)
+    std::transform(sums.begin(), sums.end(), matrix.row(i), sums.begin(),
                    [](double sum, float entry) { return sum + static_cast<double>(entry); });
+  return sums;
+}
+
+std::vector<float> centre_of(const PatternStatistics& statistics, const std::vector<double>& sums) {
+  std::vector<float> centre(sums.size(), 0.0F);
   for (std::size_t k = 0; k < centre.size(); ++k)
-    if (is_far(statistics, k)) centre[k] = static_cast<float>(sums[k] / static_cast<double>(patterns.rows));
+    if (is_far(statistics, k)) centre[k] = static_cast<float>(sums[k] / static_cast<double>(statistics.count));
   return centre;
 }
 

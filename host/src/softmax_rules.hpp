@@ -19,9 +19,12 @@ double squared_norm(const float* values, std::size_t count);
 /// them are exact.
 bool has_centre(const PatternStatistics& statistics);
 
-/// The means [D] of those columns; 0 for the others, whose entries stay as exact as they are. Scores of patterns less
-/// this differ by what is common to all of them. The patterns are all, unless there are no such columns.
-std::vector<float> centre_of(const PatternStatistics& statistics, MatrixView<const float> patterns);
+/// Σ_μ a_μi [D], in the order of the patterns.
+std::vector<double> column_sums(MatrixView<const float> matrix);
+
+/// The means [D] of those columns, from the sums of all; 0 for the others, whose entries stay as exact as they are.
+/// Scores of patterns less this differ by what is common to all of them.
+std::vector<float> centre_of(const PatternStatistics& statistics, const std::vector<double>& sums);
 
 /// Each row less `centre`.
 Matrix<float> less_centre(MatrixView<const float> patterns, const std::vector<float>& centre);

@@ -170,9 +170,23 @@ std::map<std::string, std::function<Memory(Rows)>> rules_on_the_device() {
          const std::vector<float> weights(static_cast<std::size_t>(rank_count(rows.columns, 2)), 0.1F);
          return Memory::adaptive(device, rows, {.dot = weights, .groups = 2}, {.contents = rows});
        }},
-      {"hebbian", [=](Rows rows) {
+      {"hebbian",
+       [=](Rows rows) {
          return Memory::hebbian(
              device, rows, {.evaluation = Evaluation::factored, .placement = Placement::streamed, .contents = rows});
+       }},
+      {"hebbian_dense",
+       [=](Rows rows) {
+         return Memory::hebbian(device, rows,
+                                {.evaluation = Evaluation::dense, .placement = Placement::streamed, .contents = rows});
+       }},
+      {"hebbian_centred_and_fading", [=](Rows rows) {
+         return Memory::hebbian(device, rows,
+                                {.centred = true,
+                                 .decay = 0.99F,
+                                 .evaluation = Evaluation::factored,
+                                 .placement = Placement::streamed,
+                                 .contents = rows});
        }}};
 }
 
@@ -183,7 +197,8 @@ TEST(CudaTrafficTest, PatternsOnTheDeviceStayThere) {
   // For each pattern and column, and for the eight products by FᵀF of linear memories.
   constexpr std::size_t few = sizeof(double) * 12 * (count + dimension);
   Rng rng(91);
-  const Matrix<float> patterns = random_gaussian(count, dimension, rng);
+  Matrix<float> patterns = random_gaussian(count, dimension, rng);
+  for (Index i = 0; i < count; ++i) patterns(i, 7) += 50.0F;  // What softmax-like memories take out.
   const PlacedRows<float> placed(Place::device, patterns.view(), {.gap = 2});
   for (const auto& [name, make] : rules_on_the_device()) {
     SCOPED_TRACE(name);

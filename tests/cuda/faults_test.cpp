@@ -19,6 +19,7 @@
 #include "kernels/cuda/adaptive/footprint.hpp"
 #include "kernels/cuda/device/device_matrix.hpp"
 #include "kernels/cuda/device/graph.hpp"
+#include "kernels/cuda/device/mapped_matrix.hpp"
 #include "kernels/cuda/device/matrix_scan.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/engine/lane_buffers.hpp"
@@ -27,6 +28,7 @@
 #include "kernels/cuda/engine/retrieve.hpp"
 #include "kernels/cuda/fit/cross_entropy.hpp"
 #include "kernels/cuda/streamed/factor_scan.hpp"
+#include "kernels/cuda/streamed/gram.hpp"
 #include "tests/cuda/support_data.hpp"
 #include "tests/cuda/support_faults.hpp"
 #include "tests/support/results.hpp"
@@ -1057,10 +1059,32 @@ TEST(CudaPlacedPatternsFaultsTest, LookingAtThemSurvivesFaults) {
     static_cast<void>(cuda::largest_integer(placed.view()));
     static_cast<void>(cuda::squared_columns(placed.view()));
     static_cast<void>(cuda::gram_product(placed.view(), x));
+    static_cast<void>(cuda::row_sums(placed.view()));
+    static_cast<void>(cuda::weighted_sum(placed.view(), {1.0, 2.0, 3.0, 4.0, 5.0}));
     cuda::download(placed.view(), fetched, "patterns");
     cuda::download_rows(placed.view(), std::array<Index, 2>{4, 1}, chosen, "patterns");
   };
   expect_survival(look, [&] { EXPECT_TRUE(same_bits(fetched.view(), patterns.view())); });
+}
+
+/// What rules make of them there.
+TEST(CudaPlacedPatternsFaultsTest, MakingMatricesOfThemSurvivesFaults) {
+  Rng rng(122);
+  const Matrix<float> patterns = random_gaussian(5, 6, rng);
+  const cuda::DeviceScope scope(home());
+  const PlacedRows<float> placed(Place::device, patterns.view());
+  const std::vector<float> row(6, 0.5F);
+  Matrix<float> weights(6, 6);
+  const auto make = [&] {
+    static_cast<void>(cuda::less_value(placed.view(), 0.5, "patterns"));
+    static_cast<void>(cuda::less_row(placed.view(), row, "patterns"));
+    static_cast<void>(cuda::scaled_rows(placed.view(), {1.0, 0.5, 0.25, 0.125, 0.0625}, "patterns"));
+    static_cast<void>(cuda::transposed_product(placed.view(), placed.view(), "contents"));
+    cuda::download(cuda::gram(placed.view(), true, "weights").view(), weights, "weights");
+  };
+  make();
+  const Matrix<float> expected = copy(weights);
+  expect_survival(make, [&] { EXPECT_TRUE(same_bits(weights.view(), expected.view())); });
 }
 
 TEST(CudaPlacedPatternsFaultsTest, SayingWhichEntryIsNotFiniteSurvivesFaults) {
@@ -1085,12 +1109,15 @@ TEST(CudaPlacedPatternsFaultsTest, MakingAMemorySurvivesThem) {
     const std::size_t live = live_resources();
     std::optional<cuda::DeviceMemory> softmax;
     std::optional<cuda::DeviceMemory> adaptive;
+    std::optional<cuda::DeviceMemory> dense;
     const bool struck = fails_well(call, nth, [&] {
       softmax.emplace(cuda::DeviceMemory::softmax(home(), placed.view(), placed.view(), {}, {}));
       adaptive.emplace(cuda::DeviceMemory::adaptive(home(), placed_values.view(), placed.view(), {}, similarity));
+      dense.emplace(cuda::DeviceMemory::dense(home(), cuda::gram(placed.view(), true, "weights"), {}, 1.0F));
     });
     softmax.reset();
     adaptive.reset();
+    dense.reset();
     EXPECT_EQ(live_resources(), live);
     return struck;
   });

@@ -15,9 +15,11 @@
 #include <attractor/error.hpp>
 
 #include "kernels/cuda/device/device_matrix.hpp"
+#include "kernels/cuda/device/mapped_matrix.hpp"
 #include "kernels/cuda/device/matrix_scan.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/streamed/factor_scan.hpp"
+#include "kernels/cuda/streamed/gram.hpp"
 #include "tests/cuda/support_data.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/sizes_scope.hpp"
@@ -66,6 +68,16 @@ std::vector<Maker> makers() {
   coupled.self_coupling = true;
   HebbianOptions fading = streamed;
   fading.decay = 0.9F;
+  HebbianOptions centred = streamed;
+  centred.centred = true;
+  HebbianOptions both = fading;
+  both.centred = true;
+  HebbianOptions dense{.evaluation = Evaluation::dense, .placement = Placement::streamed};
+  HebbianOptions dense_coupled = dense;
+  dense_coupled.self_coupling = true;
+  HebbianOptions dense_fading = dense;
+  dense_fading.decay = 0.8F;
+  dense_fading.centred = true;
   return {hopfield("softmax", {.beta = 0.3F}),
           hopfield("cosine", {.beta = 2.0F, .similarity = Similarity::cosine}),
           hopfield("squared_distance", {.beta = 0.3F, .similarity = Similarity::squared_distance}),
@@ -97,7 +109,18 @@ std::vector<Maker> makers() {
           hebbian("hebbian_streamed", streamed),
           hebbian("hebbian_coupled", coupled),
           hebbian("hebbian_fading", fading),
-          hebbian("hebbian_dense", {.evaluation = Evaluation::dense, .placement = Placement::streamed}),
+          hebbian("hebbian_centred", centred),
+          hebbian("hebbian_centred_and_fading", both),
+          hebbian("hebbian_dense", dense),
+          hebbian("hebbian_dense_where_it_fits", {.evaluation = Evaluation::dense}),
+          hebbian("hebbian_dense_coupled", dense_coupled),
+          hebbian("hebbian_dense_centred_and_fading", dense_fading),
+          {"hebbian_thresholds",
+           [](const Device& device, Rows patterns, Rows contents) {
+             HebbianOptions options{.evaluation = Evaluation::dense, .contents = contents};
+             options.thresholds.assign(static_cast<std::size_t>(patterns.columns), 0.25F);
+             return Memory::hebbian(device, patterns, options);
+           }},
           {"projection", [](const Device& device, Rows patterns, Rows contents) {
              return Memory::projection(device, patterns, {.ridge = 0.1F, .contents = contents});
            }}};
@@ -319,6 +342,98 @@ TEST(CudaMatrixScanTest, FindsNormsAndMagnitudesOfRows) {
   });
 }
 
+TEST(CudaMatrixScanTest, AddsUpRows) {
+  for_each_matrix([](const Matrix<float>& values, Rows placed) {
+    std::vector<double> sums;
+    for (Index i = 0; i < values.rows(); ++i)
+      sums.push_back(std::accumulate(values.row(i), values.row(i) + values.columns(), 0.0));
+    EXPECT_EQ(cuda::row_sums(placed), sums);
+  });
+}
+
+TEST(CudaMappedMatrixTest, HasTheBitsOfTheHost) {
+  for_each_matrix([](const Matrix<float>& values, Rows placed) {
+    std::vector<float> row(static_cast<std::size_t>(values.columns()));
+    for (std::size_t k = 0; k < row.size(); ++k) row[k] = 0.1F * static_cast<float>(k + 1);
+    std::vector<double> factors(static_cast<std::size_t>(values.rows()));
+    for (std::size_t i = 0; i < factors.size(); ++i) factors[i] = std::pow(0.9, 0.5 * static_cast<double>(i));
+    const auto expect = [&](const cuda::DeviceMatrix& made, const auto& expected) {
+      Matrix<float> whole(values.rows(), made.stride);
+      cuda::download({made.data.data(), values.rows(), made.stride}, whole, "a matrix");
+      for (Index i = 0; i < whole.rows(); ++i)
+        for (Index k = 0; k < whole.columns(); ++k)
+          ASSERT_EQ(whole(i, k), k < values.columns() ? expected(i, k) : 0.0F) << i << ", " << k;
+    };
+    expect(cuda::less_value(placed, 0.3, "less"),
+           [&](Index i, Index k) { return static_cast<float>(double{values(i, k)} - 0.3); });
+    expect(cuda::less_row(placed, row, "less"),
+           [&](Index i, Index k) { return values(i, k) - row[static_cast<std::size_t>(k)]; });
+    expect(cuda::scaled_rows(placed, factors, "scaled"), [&](Index i, Index k) {
+      return static_cast<float>(factors[static_cast<std::size_t>(i)] * double{values(i, k)});
+    });
+  });
+}
+
+/// Σ_μ left_μi right_μk as the host adds it up: chains of 64 patterns, parts of 256.
+float summed(const Matrix<float>& left, Index i, const Matrix<float>& right, Index k) {
+  float total = 0.0F;
+  for (Index part_begin = 0; part_begin < left.rows(); part_begin += 256) {
+    const Index part_end = std::min<Index>(part_begin + 256, left.rows());
+    float part = 0.0F;
+    for (Index begin = part_begin; begin < part_end; begin += 64) {
+      float chain = 0.0F;
+      for (Index m = begin; m < std::min<Index>(begin + 64, part_end); ++m)
+        chain = std::fma(left(m, i), right(m, k), chain);
+      part += chain;
+    }
+    total += part;
+  }
+  return total;
+}
+
+void expect_sums(const cuda::DeviceMatrix& made, const Matrix<float>& left, const Matrix<float>& right, bool diagonal) {
+  ASSERT_EQ(made.rows, left.columns());
+  ASSERT_EQ(made.columns, right.columns());
+  Matrix<float> whole(made.rows, made.stride);
+  cuda::download({made.data.data(), made.rows, made.stride}, whole, "a matrix");
+  for (Index i = 0; i < whole.rows(); ++i)
+    for (Index k = 0; k < whole.columns(); ++k) {
+      const bool is_cleared = k >= made.columns || (!diagonal && i == k);
+      ASSERT_EQ(whole(i, k), is_cleared ? 0.0F : summed(left, i, right, k)) << i << ", " << k;
+    }
+}
+
+TEST(CudaGramTest, AddsUpPatternsInTheHostsOrder) {
+  Rng rng(9);
+  for (const Index count : {1, 15, 16, 63, 64, 65, 255, 256, 257, 530})
+    for (const Index dimension : {1, 3, 63, 64, 65}) {
+      SCOPED_TRACE(std::to_string(count) + " × " + std::to_string(dimension));
+      const Matrix<float> factor = random_gaussian(count, dimension, rng);
+      const Matrix<float> contents = random_gaussian(count, 5, rng);
+      const PlacedRows<float> placed(Place::device, factor.view(), {.gap = 1, .offset = 3});
+      const PlacedRows<float> placed_contents(Place::device, contents.view(), {.gap = 2});
+      expect_sums(cuda::gram(placed.view(), true, "weights"), factor, factor, true);
+      expect_sums(cuda::gram(placed.view(), false, "weights"), factor, factor, false);
+      expect_sums(cuda::transposed_product(placed_contents.view(), placed.view(), "contents"), contents, factor, true);
+    }
+}
+
+/// More patterns than are added up in one chain: what the engine makes of those on the host is the same.
+TEST(CudaGramTest, GivesDenseMemoriesOfManyPatterns) {
+  Rng rng(10);
+  const Matrix<float> patterns = random_gaussian(600, 40, rng);
+  const Matrix<float> contents = random_gaussian(600, 3, rng);
+  const PlacedRows<float> placed(Place::device, patterns.view());
+  HebbianOptions options{.placement = Placement::streamed, .contents = contents.view()};
+  const Matrix<float> queries = noisy_copies(patterns, 20, 0.1F, 1.0F, rng);
+  for (const bool centred : {false, true}) {
+    options.centred = centred;
+    const RelaxerOptions relaxing{.update = readout_update(), .halting = fixed_steps(), .max_steps = 2};
+    EXPECT_TRUE(same_results(Relaxer(Memory::hebbian(Device::cuda(), placed.view(), options), relaxing).relax(queries),
+                             Relaxer(Memory::hebbian(Device::cuda(), patterns, options), relaxing).relax(queries)));
+  }
+}
+
 TEST(CudaMatrixScanTest, FindsTheFirstEntryThatIsNotFinite) {
   for_each_matrix([](const Matrix<float>& values, Rows placed) {
     EXPECT_FALSE(cuda::first_not_finite(placed).has_value());
@@ -343,6 +458,18 @@ TEST(CudaFactorScanTest, AddsUpSquaresOfColumns) {
       for (Index k = 0; k < values.columns(); ++k)
         sums[static_cast<std::size_t>(k)] += double{values(i, k)} * double{values(i, k)};
     EXPECT_EQ(cuda::squared_columns(placed), sums);
+  });
+}
+
+TEST(CudaFactorScanTest, WeighsRows) {
+  for_each_matrix([](const Matrix<float>& values, Rows placed) {
+    std::vector<double> weights(static_cast<std::size_t>(values.rows()));
+    for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = 1.0 / static_cast<double>(i + 3);
+    std::vector<double> sums(static_cast<std::size_t>(values.columns()), 0.0);
+    for (Index i = 0; i < values.rows(); ++i)
+      for (Index k = 0; k < values.columns(); ++k)
+        sums[static_cast<std::size_t>(k)] += weights[static_cast<std::size_t>(i)] * double{values(i, k)};
+    EXPECT_EQ(cuda::weighted_sum(placed, weights), sums);
   });
 }
 

@@ -72,6 +72,8 @@ void add_product(MatrixView<const float> left, MatrixView<const float> factor, b
   });
 }
 
+bool fuses() { return HWY_NATIVE_FMA != 0; }
+
 }  // namespace attractor::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -92,6 +94,7 @@ void mirror(Matrix<float>& matrix) {
 }
 
 HWY_EXPORT(add_product);
+HWY_EXPORT(fuses);
 
 Matrix<float> product(MatrixView<const float> left, MatrixView<const float> right, bool symmetric) {
   Matrix<float> result(left.columns, right.columns);
@@ -104,6 +107,8 @@ Matrix<float> product(MatrixView<const float> left, MatrixView<const float> righ
 }
 
 }  // namespace
+
+bool gram_fuses() { return HWY_DYNAMIC_DISPATCH(fuses)(); }
 
 Matrix<float> gram(MatrixView<const float> factor) {
   Matrix<float> result = product(factor, factor, true);

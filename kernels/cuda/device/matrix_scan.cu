@@ -77,10 +77,11 @@ __global__ void __launch_bounds__(row_threads) row_magnitudes_kernel(MatrixView<
   });
 }
 
-/// A warp for 32 rows, which it reads together and adds up each by itself: in the order of entries.
+/// A warp for 32 rows, which it reads together and adds up each by itself: in the order of entries, themselves or their
+/// squares.
 constexpr int norm_warps = 4;
-__global__ void __launch_bounds__(norm_warps* warp_size)
-    squared_norms_kernel(MatrixView<const float> matrix, double* squares) {
+template <bool squares>
+__global__ void __launch_bounds__(norm_warps* warp_size) row_sums_kernel(MatrixView<const float> matrix, double* sums) {
   __shared__ float tiles[norm_warps][warp_size][warp_size + 1];
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
   const int warp = static_cast<int>(threadIdx.x) / warp_size;
@@ -96,10 +97,21 @@ __global__ void __launch_bounds__(norm_warps* warp_size)
     __syncwarp();
     for (int k = 0; k < count && lane < rows; ++k) {
       const auto value = static_cast<double>(tile[lane][k]);
-      sum += value * value;
+      sum += squares ? value * value : value;
     }
   }
-  if (lane < rows) squares[first + lane] = sum;
+  if (lane < rows) sums[first + lane] = sum;
+}
+
+template <bool squares>
+std::vector<double> sums_of_rows(MatrixView<const float> matrix, const std::string& what) {
+  const DeviceArray<double> sums(elements(matrix.rows), what);
+  const Stream stream = make_stream();
+  constexpr Index block_rows = norm_warps * warp_size;
+  launch_kernel("row_sums_kernel", row_sums_kernel<squares>,
+                {static_cast<unsigned>((matrix.rows + block_rows - 1) / block_rows), norm_warps * warp_size},
+                stream.get(), matrix, sums.data());
+  return download(sums, stream.get(), what);
 }
 
 std::vector<float> from_ordered(const std::vector<int>& values) {
@@ -149,13 +161,9 @@ std::vector<float> row_magnitudes(MatrixView<const float> matrix) {
 }
 
 std::vector<double> squared_norms(MatrixView<const float> matrix) {
-  const DeviceArray<double> squares(elements(matrix.rows), "squared norms");
-  const Stream stream = make_stream();
-  constexpr Index block_rows = norm_warps * warp_size;
-  launch_kernel("squared_norms_kernel", squared_norms_kernel,
-                {static_cast<unsigned>((matrix.rows + block_rows - 1) / block_rows), norm_warps * warp_size},
-                stream.get(), matrix, squares.data());
-  return download(squares, stream.get(), "squared norms");
+  return sums_of_rows<true>(matrix, "squared norms");
 }
+
+std::vector<double> row_sums(MatrixView<const float> matrix) { return sums_of_rows<false>(matrix, "sums of rows"); }
 
 }  // namespace attractor::cuda

@@ -32,4 +32,7 @@ std::vector<float> row_magnitudes(MatrixView<const float> matrix);
 /// ‖row‖² [P], entry by entry in double.
 std::vector<double> squared_norms(MatrixView<const float> matrix);
 
+/// The sums of rows [P], likewise.
+std::vector<double> row_sums(MatrixView<const float> matrix);
+
 }  // namespace attractor::cuda

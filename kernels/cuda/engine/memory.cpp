@@ -51,6 +51,20 @@ HalfMatrix halves_of(const DeviceMatrix& matrix, const SoftmaxTerms& terms, cons
   return by_products && has_tensor_cores() ? HalfMatrix(matrix, purpose) : HalfMatrix();
 }
 
+StreamedDense make_streamed(DeviceMatrix weights, const LinearVectors& vectors, float scale,
+                            const ContentViews& contents, bool is_resident) {
+  HalfMatrix halves = halves_of(weights, is_resident, "the memory's weights in halves");
+  DeviceArray<float> resolutions = upload_neurons(vectors.resolution, weights, "the memory's resolution");
+  DeviceArray<float> thresholds = upload_thresholds(vectors.thresholds, weights);
+  DeviceContents read_out = upload_contents(contents, weights, true);
+  return {.weights = std::move(weights),
+          .weight_halves = std::move(halves),
+          .resolution = std::move(resolutions),
+          .thresholds = std::move(thresholds),
+          .scale = scale,
+          .contents = std::move(read_out)};
+}
+
 /// Scratch for contents at the end of a relaxation of a pointwise memory.
 template <class Pointwise>
 std::size_t final_recall_bytes(const Pointwise& memory, Index queries) {
@@ -251,19 +265,16 @@ DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, co
   std::optional<ResidentMemory> resident;
   if (tier != Tier::streamed) resident = make_resident_dense(weights, vectors.resolution, scale);
   if (tier == Tier::resident && !resident) refuse_residence(device, weights, why_not_resident_dense(weights));
-  DeviceMatrix matrix(weights, "the memory's weights");
-  HalfMatrix halves = halves_of(matrix, resident.has_value(), "the memory's weights in halves");
-  DeviceArray<float> resolutions = upload_neurons(vectors.resolution, matrix, "the memory's resolution");
-  DeviceArray<float> thresholds = upload_thresholds(vectors.thresholds, matrix);
-  DeviceContents read_out = upload_contents(contents, matrix, true);
-  StreamedDense streamed{.weights = std::move(matrix),
-                         .weight_halves = std::move(halves),
-                         .resolution = std::move(resolutions),
-                         .thresholds = std::move(thresholds),
-                         .scale = scale,
-                         .contents = std::move(read_out)};
+  StreamedDense streamed =
+      make_streamed(DeviceMatrix(weights, "the memory's weights"), vectors, scale, contents, resident.has_value());
   if (resident) return {device, Resident{.memory = std::move(*resident), .swept = std::move(streamed)}};
   return {device, std::move(streamed)};
+}
+
+DeviceMemory DeviceMemory::dense(int device, DeviceMatrix weights, const LinearVectors& vectors, float scale,
+                                 const ContentViews& contents) {
+  const DeviceScope scope(device);
+  return {device, make_streamed(std::move(weights), vectors, scale, contents, false)};
 }
 
 DeviceMemory DeviceMemory::pointwise(int device, MatrixView<const float> patterns, std::span<const float> resolution,

@@ -56,6 +56,9 @@ class DeviceMemory {
   /// u = scale·Wx − θ. @throws NotSupported it must be resident and doesn't fit.
   static DeviceMemory dense(int device, MatrixView<const float> weights, const LinearVectors& vectors, float scale,
                             Tier tier, const ContentViews& contents = {});
+  /// The same, streamed, of weights that are on the device.
+  static DeviceMemory dense(int device, DeviceMatrix weights, const LinearVectors& vectors, float scale,
+                            const ContentViews& contents = {});
   /// u = patternsᵀ·p(score_scale·patterns·x), E = −energy_scale·Σ F(h); the resolution is in units of Σ|p|.
   static DeviceMemory pointwise(int device, MatrixView<const float> patterns, std::span<const float> resolution,
                                 const PointwiseSeparation& separation, float score_scale, float energy_scale,

@@ -92,6 +92,15 @@ std::vector<double> squared_columns(MatrixView<const float> factor) {
   return download(sums, stream.get(), "squares of columns");
 }
 
+std::vector<double> weighted_sum(MatrixView<const float> factor, const std::vector<double>& weights) {
+  const DeviceArray<double> scores = upload(std::span(weights), "weights of patterns");
+  const DeviceArray<double> readout(elements(factor.columns), "their readout");
+  const Stream stream = make_stream();
+  launch_kernel("double_readout_kernel", double_readout_kernel, column_grid(factor.columns), stream.get(), factor,
+                scores.data(), readout.data());
+  return download(readout, stream.get(), "their readout");
+}
+
 std::vector<double> gram_product(MatrixView<const float> factor, const std::vector<double>& x) {
   const DeviceArray<double> entries = upload(std::span(x), "a vector");
   const DeviceArray<double> scores(elements(factor.rows), "its scores");

@@ -15,6 +15,9 @@ float largest_integer(MatrixView<const float> factor);
 /// Σ_μ F_μi² [D], in the order of the patterns.
 std::vector<double> squared_columns(MatrixView<const float> factor);
 
+/// Fᵀw [D] in double, in the order of the patterns.
+std::vector<double> weighted_sum(MatrixView<const float> factor, const std::vector<double>& weights);
+
 /// FᵀFx [D] in double: scores of every sixteenth entry by itself, then of these; their readout in the order of the
 /// patterns.
 std::vector<double> gram_product(MatrixView<const float> factor, const std::vector<double>& x);
