@@ -10,6 +10,7 @@
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/device/matrix_scan.hpp"
 #include "kernels/cuda/device/row_grid.cuh"
+#include "kernels/cuda/device/scanned.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -67,12 +68,8 @@ __global__ void __launch_bounds__(row_threads)
 }
 
 bool is_exact(MatrixView<const float> matrix, float scale) {
-  constexpr unsigned none = 0;
-  const DeviceArray<unsigned> inexact = upload(std::span<const unsigned>(&none, 1), "what fp16 can't hold");
-  const Stream stream = make_stream();
-  launch_kernel("exactness_kernel", exactness_kernel, row_grid(matrix.rows), stream.get(), matrix, scale,
-                inexact.data());
-  return download(inexact, stream.get(), "what fp16 can't hold").front() == none;
+  const Scan scan{"exactness_kernel", exactness_kernel, row_grid(matrix.rows)};
+  return scanned_from(0U, scan, "what fp16 can't hold", matrix, scale) == 0U;
 }
 
 }  // namespace

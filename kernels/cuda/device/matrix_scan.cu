@@ -10,6 +10,7 @@
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/device/row_grid.cuh"
+#include "kernels/cuda/device/scanned.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -105,13 +106,9 @@ __global__ void __launch_bounds__(norm_warps* warp_size) row_sums_kernel(MatrixV
 
 template <bool squares>
 std::vector<double> sums_of_rows(MatrixView<const float> matrix, const std::string& what) {
-  const DeviceArray<double> sums(elements(matrix.rows), what);
-  const Stream stream = make_stream();
   constexpr Index block_rows = norm_warps * warp_size;
-  launch_kernel("row_sums_kernel", row_sums_kernel<squares>,
-                {static_cast<unsigned>((matrix.rows + block_rows - 1) / block_rows), norm_warps * warp_size},
-                stream.get(), matrix, sums.data());
-  return download(sums, stream.get(), what);
+  const Grid grid{static_cast<unsigned>((matrix.rows + block_rows - 1) / block_rows), norm_warps * warp_size};
+  return scanned<double>(Scan{"row_sums_kernel", row_sums_kernel<squares>, grid}, matrix.rows, what, matrix);
 }
 
 std::vector<float> from_ordered(const std::vector<int>& values) {
@@ -124,13 +121,12 @@ std::vector<float> from_ordered(const std::vector<int>& values) {
 }  // namespace
 
 std::optional<Entry> first_not_finite(MatrixView<const float> matrix) {
-  const DeviceArray<Place> first = upload(std::span<const Place>(&nowhere, 1), "a place");
-  const Stream stream = make_stream();
-  launch_kernel("not_finite_kernel", not_finite_kernel, row_grid(matrix.rows), stream.get(), matrix, first.data());
-  const auto place = download(first, stream.get(), "a place").front();
+  const Scan scan{"not_finite_kernel", not_finite_kernel, row_grid(matrix.rows)};
+  const auto place = scanned_from(nowhere, scan, "a place", matrix);
   if (place == nowhere) return std::nullopt;
   const auto at = static_cast<Index>(place);
   Entry entry{.row = at / matrix.columns, .column = at % matrix.columns, .value = 0.0F};
+  const Stream stream = make_stream();
   copy_rows(MatrixView<float>(&entry.value, 1, 1), {matrix.row(entry.row) + entry.column, 1, 1}, cudaMemcpyDeviceToHost,
             stream.get(), "entry");
   check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize after the copy of an entry");
@@ -153,11 +149,8 @@ ColumnRange column_range(MatrixView<const float> matrix) {
 }
 
 std::vector<float> row_magnitudes(MatrixView<const float> matrix) {
-  const DeviceArray<float> largest(elements(matrix.rows), "the magnitudes of rows");
-  const Stream stream = make_stream();
-  launch_kernel("row_magnitudes_kernel", row_magnitudes_kernel, row_grid(matrix.rows), stream.get(), matrix,
-                largest.data());
-  return download(largest, stream.get(), "the magnitudes of rows");
+  return scanned<float>(Scan{"row_magnitudes_kernel", row_magnitudes_kernel, row_grid(matrix.rows)}, matrix.rows,
+                        "the magnitudes of rows", matrix);
 }
 
 std::vector<double> squared_norms(MatrixView<const float> matrix) {

@@ -6,6 +6,7 @@
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/device/row_grid.cuh"
+#include "kernels/cuda/device/scanned.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -73,44 +74,36 @@ __global__ void __launch_bounds__(column_threads)
   readout[column] = sum;
 }
 
+std::vector<double> read_out(MatrixView<const float> factor, const DeviceArray<double>& scores) {
+  return scanned<double>(Scan{"double_readout_kernel", double_readout_kernel, column_grid(factor.columns)},
+                         factor.columns, "a readout", factor, scores.data());
+}
+
 }  // namespace
 
 float largest_integer(MatrixView<const float> factor) {
-  constexpr unsigned none = 0;
-  const DeviceArray<unsigned> largest = upload(std::span<const unsigned>(&none, 1), "the largest integer");
-  const Stream stream = make_stream();
-  launch_kernel("largest_integer_kernel", largest_integer_kernel, row_grid(factor.rows), stream.get(), factor,
-                largest.data());
-  return std::bit_cast<float>(download(largest, stream.get(), "the largest integer").front());
+  const Scan scan{"largest_integer_kernel", largest_integer_kernel, row_grid(factor.rows)};
+  return std::bit_cast<float>(scanned_from(0U, scan, "the largest integer", factor));
 }
 
 std::vector<double> squared_columns(MatrixView<const float> factor) {
-  const DeviceArray<double> sums(elements(factor.columns), "squares of columns");
-  const Stream stream = make_stream();
-  launch_kernel("squared_columns_kernel", squared_columns_kernel, column_grid(factor.columns), stream.get(), factor,
-                sums.data());
-  return download(sums, stream.get(), "squares of columns");
+  return scanned<double>(Scan{"squared_columns_kernel", squared_columns_kernel, column_grid(factor.columns)},
+                         factor.columns, "squares of columns", factor);
 }
 
 std::vector<double> weighted_sum(MatrixView<const float> factor, const std::vector<double>& weights) {
   const DeviceArray<double> scores = upload(std::span(weights), "weights of patterns");
-  const DeviceArray<double> readout(elements(factor.columns), "their readout");
-  const Stream stream = make_stream();
-  launch_kernel("double_readout_kernel", double_readout_kernel, column_grid(factor.columns), stream.get(), factor,
-                scores.data(), readout.data());
-  return download(readout, stream.get(), "their readout");
+  return read_out(factor, scores);
 }
 
 std::vector<double> gram_product(MatrixView<const float> factor, const std::vector<double>& x) {
   const DeviceArray<double> entries = upload(std::span(x), "a vector");
   const DeviceArray<double> scores(elements(factor.rows), "its scores");
-  const DeviceArray<double> readout(elements(factor.columns), "its readout");
   const Stream stream = make_stream();
   launch_kernel("double_scores_kernel", double_scores_kernel, row_grid(factor.rows), stream.get(), factor,
                 entries.data(), scores.data());
-  launch_kernel("double_readout_kernel", double_readout_kernel, column_grid(factor.columns), stream.get(), factor,
-                scores.data(), readout.data());
-  return download(readout, stream.get(), "its readout");
+  check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize after scores");
+  return read_out(factor, scores);
 }
 
 }  // namespace attractor::cuda
