@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -301,30 +300,28 @@ Matrix<float> cuda_fetch_rows(int device, MatrixView<const float> matrix, const 
   return result;
 }
 
-double cuda_largest_magnitude(int device, MatrixView<const float> matrix) {
+ColumnExtremes cuda_finite_extremes(int device, MatrixView<const float> matrix, const std::string& what) {
   const cuda::DeviceScope scope(device);
-  const cuda::ColumnRange range = cuda::column_range(matrix);
-  double largest = 0.0;
-  for (const std::vector<float>& values : {range.smallest, range.largest})
-    for (const float value : values) largest = std::max(largest, std::abs(static_cast<double>(value)));
-  return largest;
+  cuda::ColumnRange range = cuda::column_range(matrix);
+  // What isn't finite is at one of its column's ends.
+  const auto are_finite = [](const std::vector<float>& values) {
+    return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+  };
+  if (!are_finite(range.smallest) || !are_finite(range.largest)) {
+    const cuda::Entry entry = cuda::first_not_finite(matrix).value();
+    refuse_not_finite(what, entry.row, entry.column, entry.value);
+  }
+  return {.smallest = std::move(range.smallest), .largest = std::move(range.largest)};
 }
 
-void cuda_check_finite(int device, MatrixView<const float> matrix, const std::string& what) {
+PatternStatistics cuda_statistics(int device, const Rows& patterns) {
   const cuda::DeviceScope scope(device);
-  if (const std::optional<cuda::Entry> entry = cuda::first_not_finite(matrix))
-    refuse_not_finite(what, entry->row, entry->column, entry->value);
-}
-
-PatternStatistics cuda_statistics(int device, MatrixView<const float> patterns) {
-  const cuda::DeviceScope scope(device);
-  cuda::ColumnRange range = cuda::column_range(patterns);
-  const std::vector<double> squares = cuda::squared_norms(patterns);
+  const std::vector<double> squares = cuda::squared_norms(patterns.view());
   const auto [shortest, longest] = std::minmax_element(squares.begin(), squares.end());
   PatternStatistics statistics;
-  statistics.count = patterns.rows;
-  statistics.smallest = std::move(range.smallest);
-  statistics.largest = std::move(range.largest);
+  statistics.count = patterns.view().rows;
+  statistics.smallest = patterns.extremes().smallest;
+  statistics.largest = patterns.extremes().largest;
   statistics.shortest_square = *shortest;
   statistics.longest_square = *longest;
   return statistics;

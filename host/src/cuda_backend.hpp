@@ -72,13 +72,11 @@ std::vector<Index> cuda_fetch(int device, std::span<const Index> values, const s
 Matrix<float> cuda_fetch_rows(int device, MatrixView<const float> matrix, const std::vector<Index>& numbers,
                               const std::string& what);
 
-/// Of finite entries.
-double cuda_largest_magnitude(int device, MatrixView<const float> matrix);
-
 /// @throws InvalidArgument there is NaN or infinity in it.
-void cuda_check_finite(int device, MatrixView<const float> matrix, const std::string& what);
+ColumnExtremes cuda_finite_extremes(int device, MatrixView<const float> matrix, const std::string& what);
 
-PatternStatistics cuda_statistics(int device, MatrixView<const float> patterns);
+/// Of patterns on the device.
+PatternStatistics cuda_statistics(int device, const Rows& patterns);
 
 /// ‖a‖² of each pattern.
 std::vector<double> cuda_squared_norms(int device, MatrixView<const float> patterns);

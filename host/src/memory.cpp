@@ -51,7 +51,7 @@ StoredRows store(Rows rows, const cpu::PackedMatrix* kept, Fetch fetch = {}) {
 }
 
 PatternStatistics statistics_of(const Rows& patterns) {
-  return patterns.cuda_device() ? cuda_statistics(*patterns.cuda_device(), patterns.view())
+  return patterns.cuda_device() ? cuda_statistics(*patterns.cuda_device(), patterns)
                                 : PatternStatistics(patterns.view());
 }
 

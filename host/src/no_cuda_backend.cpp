@@ -39,8 +39,6 @@ Matrix<float> cuda_fetch_rows(int /*device*/, MatrixView<const float> /*matrix*/
   refuse();
 }
 
-double cuda_largest_magnitude(int /*device*/, MatrixView<const float> /*matrix*/) { refuse(); }
-
 std::unique_ptr<PlacedMatrix> cuda_copy(int /*device*/, MatrixView<const float> /*matrix*/,
                                         const std::string& /*what*/) {
   refuse();
@@ -65,9 +63,11 @@ void cuda_fetch_to(int /*device*/, MatrixView<const float> /*matrix*/, MatrixVie
   refuse();
 }
 
-void cuda_check_finite(int /*device*/, MatrixView<const float> /*matrix*/, const std::string& /*what*/) { refuse(); }
+ColumnExtremes cuda_finite_extremes(int /*device*/, MatrixView<const float> /*matrix*/, const std::string& /*what*/) {
+  refuse();
+}
 
-PatternStatistics cuda_statistics(int /*device*/, MatrixView<const float> /*patterns*/) { refuse(); }
+PatternStatistics cuda_statistics(int /*device*/, const Rows& /*patterns*/) { refuse(); }
 
 std::vector<double> cuda_squared_norms(int /*device*/, MatrixView<const float> /*patterns*/) { refuse(); }
 

@@ -40,7 +40,7 @@ Rows::Rows(const Device& device, MatrixView<const float> given, const std::strin
   check_stored_layout(given, what);
   if (given.rows > 0 && is_on_device(device, given.data, what)) cuda_device_ = device.index();
   if (cuda_device_)
-    cuda_check_finite(*cuda_device_, given, what);
+    extremes_ = cuda_finite_extremes(*cuda_device_, given, what);
   else
     check_finite(given, what);
 }
@@ -58,10 +58,15 @@ Matrix<float> fetch_rows(const Rows& rows, const std::vector<Index>& numbers, co
 
 double largest_magnitude(const Rows& rows) {
   const MatrixView<const float> matrix = rows.view();
-  if (matrix.rows > 0 && rows.cuda_device()) return cuda_largest_magnitude(*rows.cuda_device(), matrix);
   double largest = 0.0;
+  const auto take = [&](float entry) { largest = std::max(largest, std::abs(static_cast<double>(entry))); };
+  if (rows.cuda_device()) {
+    for (const float entry : rows.extremes().smallest) take(entry);
+    for (const float entry : rows.extremes().largest) take(entry);
+    return largest;
+  }
   for (Index i = 0; i < matrix.rows; ++i)
-    for (Index j = 0; j < matrix.columns; ++j) largest = std::max(largest, std::abs(static_cast<double>(matrix(i, j))));
+    for (Index j = 0; j < matrix.columns; ++j) take(matrix(i, j));
   return largest;
 }
 

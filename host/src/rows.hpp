@@ -23,6 +23,12 @@ Matrix<float> select_rows(MatrixView<const float> matrix, const std::vector<Inde
 /// Whether these are contents, be it of no patterns: those of a memory without any have no shape.
 bool are_given(MatrixView<const float> contents);
 
+/// The smallest and the largest entry of each column.
+struct ColumnExtremes {
+  std::vector<float> smallest;
+  std::vector<float> largest;
+};
+
 /// Rows where they are: on the host but for what a caller gives.
 class Rows {
  public:
@@ -37,6 +43,9 @@ class Rows {
   /// The CUDA device that they are on; none: they are on the host.
   [[nodiscard]] std::optional<int> cuda_device() const { return cuda_device_; }
 
+  /// Of rows on a device, of which there are some: found as they were checked.
+  [[nodiscard]] const ColumnExtremes& extremes() const { return extremes_; }
+
   /// A matrix of one's own, of rows on the host.
   [[nodiscard]] Matrix<float> take() && { return own_ ? std::move(*own_) : duplicate(view_); }
 
@@ -44,6 +53,7 @@ class Rows {
   std::optional<Matrix<float>> own_;
   MatrixView<const float> view_ = {};
   std::optional<int> cuda_device_ = {};
+  ColumnExtremes extremes_ = {};
 };
 
 /// The same on the host.
