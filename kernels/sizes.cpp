@@ -35,6 +35,7 @@ ATTRACTOR_EXPORT Sizes Sizes::tiny() {
           .fit_parts = 2,
           .resident_blocks = 1,
           .bipolar_warps = 1,
+          .team_warps = 1,
           .scratch_bytes = 8192,
           .most_slots = 11,
           .least_slots = 7,

@@ -633,6 +633,120 @@ INSTANTIATE_TEST_SUITE_P(, ResidentIntegersTest,
                                   std::to_string(test.param.dimension) + "_neurons";
                          });
 
+/// One team, so that a few dozen queries follow one another.
+detail::Sizes one_team() {
+  detail::Sizes sizes = detail::sizes();
+  sizes.resident_blocks = 1;
+  sizes.team_warps = 1;
+  return sizes;
+}
+
+/// Sizes around the edges of groups of patterns, of passes, and of what a warp has of the neurons; patterns of ±1,
+/// which one fp16 term holds, and others.
+class ResidentTeamsTest : public testing::TestWithParam<std::tuple<bool, Shape>> {
+ protected:
+  [[nodiscard]] Shape shape() const { return std::get<Shape>(GetParam()); }
+
+  Subject subject() const { return make_subject(patterns_, Form::factored, false); }
+
+  /// Of any magnitudes.
+  Matrix<float> make_queries() {
+    Matrix<float> queries = noisy_copies(patterns_, shape().queries, 0.2F, 2.0F, rng_);
+    for (Index i = 0; i < queries.rows(); i += 2)
+      for (Index k = 0; k < queries.columns(); ++k) queries(i, k) *= std::pow(10.0F, static_cast<float>(i % 26 - 12));
+    return queries;
+  }
+
+  Rng rng_{57};
+  Matrix<float> patterns_ = std::get<bool>(GetParam()) ? random_bipolar(shape().patterns, shape().dimension, rng_)
+                                                       : random_gaussian(shape().patterns, shape().dimension, rng_);
+};
+
+TEST_P(ResidentTeamsTest, FollowTheOracle) {
+  const Subject s = subject();
+  SKIP_WITHOUT_ROOM(s);
+  const Matrix<float> queries = make_queries();
+  const Matrix<std::uint8_t> mask = random_mask(queries.rows(), queries.columns(), 0.1, rng_);
+  const Matrix<std::uint8_t> none;
+  for (const Matrix<std::uint8_t>* const clamped : {&none, &mask}) {
+    const Rules rules{.update = tanh_update(0.5F), .halting = fixed_steps(), .max_steps = 3};
+
+    const Results results = relax(*s.memory, rules, queries.view(), clamped->view());
+
+    for (Index i = 0; i < queries.rows(); ++i) {
+      const reference::Outcome expected = oracle(s, rules, queries, i, *clamped);
+      double size = 1.0;
+      for (const double x : expected.state) size = std::max(size, std::abs(x));
+      const double error = 1e-6 * size * std::sqrt(static_cast<double>(patterns_.size()));
+      const auto at = static_cast<std::size_t>(i);
+      ASSERT_EQ(results.steps[at], expected.steps);
+      ASSERT_EQ(results.status[at], expected.status);
+      for (Index k = 0; k < queries.columns(); ++k)
+        ASSERT_NEAR(results.states(i, k), expected.state[static_cast<std::size_t>(k)], error) << i << ", " << k;
+      ASSERT_NEAR(results.energies[at], expected.energy, error * size * static_cast<double>(queries.columns()));
+    }
+  }
+}
+
+/// Rows at any address, clamps of nothing, energies and changes that are watched: kernels differ, and bits don't.
+TEST_P(ResidentTeamsTest, GiveTheSameBitsWhateverIsAskedFor) {
+  const Subject s = subject();
+  SKIP_WITHOUT_ROOM(s);
+  const Matrix<float> queries = make_queries();
+  Matrix<std::uint8_t> nothing(queries.rows(), queries.columns());
+  std::fill_n(nothing.data(), nothing.size(), std::uint8_t{0});
+  const Rules with_energies{.halting = fixed_steps(), .max_steps = 5, .trace = true};
+  Rules without = with_energies;
+  without.energies = without.trace = false;
+  Rules watching = with_energies;
+  watching.halting = state_stable(0.0F, 9);
+
+  const Results all = relax(*s.memory, with_energies, queries.view());
+  const Results plain = relax(*s.memory, without, queries.view());
+  const std::vector<Results> others = [&] {
+    std::vector<Results> results;
+    results.push_back(relax(*s.memory, with_energies, queries.view(), {}, {.gap = 1, .offset = 1}));
+    results.push_back(relax(*s.memory, with_energies, queries.view(), nothing.view()));
+    results.push_back(relax(*s.memory, watching, queries.view()));
+    return results;
+  }();
+
+  for (Index i = 0; i < queries.rows(); ++i) {
+    ASSERT_TRUE(same_bits(plain.states.row(i), all.states.row(i), queries.columns())) << "query " << i;
+    for (const Results& other : others) ASSERT_TRUE(same_row(other, i, all, i)) << "query " << i;
+  }
+}
+
+TEST_P(ResidentTeamsTest, GiveTheSameBitsInEveryBatch) {
+  const Matrix<float> queries = make_queries();
+  const Rules rules{.max_steps = 20, .trace = true};
+  const Subject many = subject();
+  SKIP_WITHOUT_ROOM(many);
+  const Results all = relax(*many.memory, rules, queries.view());
+  const std::vector<Index> order = random_permutation(queries.rows(), rng_);
+
+  const SizesScope scope(one_team());
+  const Subject one = subject();
+  ASSERT_EQ(one.memory->teams.has_value(), many.memory->teams.has_value());
+  const Results shuffled = relax(*one.memory, rules, select(queries, order));
+
+  for (Index i = 0; i < queries.rows(); ++i)
+    ASSERT_TRUE(same_row(shuffled, i, all, order[static_cast<std::size_t>(i)])) << "query " << i;
+  for (const Index i : sample_rows(queries.rows(), 4, rng_))
+    ASSERT_TRUE(same_row(relax(*one.memory, rules, queries.view().slice(i, 1)), 0, all, i)) << "query " << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(, ResidentTeamsTest,
+                         testing::Combine(testing::Bool(),
+                                          testing::Values(Shape{8, 128, 40}, Shape{17, 113, 35}, Shape{33, 129, 33},
+                                                          Shape{48, 256, 50}, Shape{70, 300, 20}, Shape{16, 384, 33},
+                                                          Shape{40, 512, 35})),
+                         [](const auto& test) {
+                           const Shape shape = std::get<Shape>(test.param);
+                           return std::string(std::get<bool>(test.param) ? "bipolar" : "real") + "_" +
+                                  std::to_string(shape.patterns) + "x" + std::to_string(shape.dimension);
+                         });
+
 TEST(ResidentDivergenceTest, AWholeBatchOfNansEnds) {
   Rng rng(41);
   Matrix<float> queries(300, 16);

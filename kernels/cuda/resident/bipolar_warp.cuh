@@ -347,22 +347,9 @@ class Warp {
     if (query_ < 0) return false;
     const int t = ++steps_;
     if (t == 0) return false;
-    const double energy = job_.wants_energy ? -0.5 * static_cast<double>(launch_.scale) *
-                                                  static_cast<double>(squares_ - launch_.own_squares)
-                                            : static_cast<double>(resident::not_a_number());
-    const auto result = static_cast<float>(energy);
-    if (job_.energy_trace.data != nullptr) job_.energy_trace.row(query_)[t - 1] = result;
-    const detail::EndRule rule = job_.end();
-    const double squared_change = 4.0 * changed_;
-    if (!judge_.state_ends(rule, t, {true, squared_change, returned_}) &&
-        !(job_.wants_energy && judge_.energy_ends(rule, t, energy)))
-      return false;
-    if (job_.steps != nullptr) job_.steps[query_] = t;
-    if (job_.energies != nullptr) job_.energies[query_] = result;
-    if (job_.status != nullptr) job_.status[query_] = judge_.status();
-    if (job_.energy_trace.data != nullptr)
-      for (int i = t; i < job_.max_steps; ++i) job_.energy_trace.row(query_)[i] = resident::not_a_number();
-    return true;
+    const double energy =
+        -0.5 * static_cast<double>(launch_.scale) * static_cast<double>(squares_ - launch_.own_squares);
+    return resident::ends(job_, query_, t, {true, 4.0 * changed_, returned_}, energy, judge_);
   }
 
   // Exchange of queries, a quad for each state that moves, eight at a time.

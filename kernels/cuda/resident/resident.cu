@@ -219,7 +219,10 @@ void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, 
     launch_bipolar(*memory.bipolar, job, &counters->next_bipolar_query, left, stream);
   }
   job.unpack(left, stream);
-  launch_floats(memory, job, &counters->next_query, left, stream);
+  if (memory.teams.has_value() && takes_job(*memory.teams, job))
+    launch_teams(*memory.teams, job, memory.safe_magnitude, &counters->next_query, stream);
+  else
+    launch_floats(memory, job, &counters->next_query, left, stream);
   job.pack(left, stream);
 }
 
@@ -231,6 +234,7 @@ std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> fac
   if (!layout) return std::nullopt;
   ResidentMemory memory = make_memory(*layout, factor, diagonal, resolution, scale);
   memory.bipolar = make_bipolar(factor, diagonal, resolution, scale);
+  memory.teams = make_teams(factor, diagonal, scale);
   return memory;
 }
 

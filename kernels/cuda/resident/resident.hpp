@@ -15,6 +15,7 @@
 #include "kernels/cuda/engine/job.hpp"
 #include "kernels/cuda/resident/bipolar.hpp"
 #include "kernels/cuda/resident/resident_layout.hpp"
+#include "kernels/cuda/resident/teams.hpp"
 
 namespace attractor::cuda {
 
@@ -27,6 +28,7 @@ struct ResidentMemory {
   DeviceArray<std::byte> image;   ///< as it will lie in shared memory
   DeviceArray<float> resolution;  ///< [neurons] of the layout: the rounding of fields, for states of magnitude 1
   std::optional<BipolarMemory> bipolar = std::nullopt;  ///< where states of ±1 can be relaxed in integers
+  std::optional<TeamMemory> teams = std::nullopt;       ///< where tensor cores can relax states
 };
 
 /// u = scale·(Fᵀ(Fx) − diagonal∘x), E = −½ scale·(|Fx|² − Σ diagonal·x²). Empty where it doesn't fit the shared memory

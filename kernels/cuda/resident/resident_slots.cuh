@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/engine/job.hpp"
 #include "kernels/cuda/resident/bipolar.hpp"
+#include "kernels/cuda/resident/query_end.cuh"
 #include "kernels/cuda/resident/resident_layout.hpp"
 
 namespace attractor::cuda::resident {
@@ -39,8 +40,6 @@ __device__ __forceinline__ SlotTable slot_table(std::byte* at, int slots) {
   return table;
 }
 static_assert(2 * sizeof(Index) + sizeof(detail::EndJudge) + 3 * sizeof(int) + sizeof(float) == slot_bytes);
-
-__device__ __forceinline__ float not_a_number() { return __int_as_float(0x7fffffff); }
 
 /// Ends a slot's query: its numbers are written, its state waits for the exchange.
 __device__ __forceinline__ void retire(const Job& job, const SlotTable& table, int slot, int steps, float energy,

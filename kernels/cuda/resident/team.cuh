@@ -1,0 +1,673 @@
+#pragma once
+
+/// A team of warps: keeps its 16 states filled and steps them until no query is left.
+///
+/// States and patterns are sums of two fp16 terms each, scaled by powers of two (device/tensor.cuh); scores, too, of
+/// which none can be larger than their scale is for. Of the products of terms the smallest is left out. All warps of
+/// a team come to the same decisions from the same numbers.
+
+#include <cstdint>
+
+#include "kernels/cuda/device/math.cuh"
+#include "kernels/cuda/device/tensor.cuh"
+#include "kernels/cuda/resident/bipolar.hpp"
+#include "kernels/cuda/resident/query_end.cuh"
+#include "kernels/cuda/resident/teams_layout.hpp"
+
+namespace attractor::cuda::teams {
+
+static_assert(sizeof(detail::EndJudge) == judge_bytes);
+
+/// What a launch passes to the kernel.
+struct Launch {
+  Layout layout;
+  const std::byte* image;
+  Job job;
+  float scale;
+  float safe_magnitude;  ///< see ResidentMemory
+  float score_scale;     ///< of sums of scores, before they are taken apart
+  float readout_unit;    ///< of readouts times the update's gain, for states of scale 1
+  double square_unit;    ///< of squares of scores likewise
+  double square_weight;  ///< of squares of states: the negative diagonal, if that is uniform, else 1
+  bool is_uniform;
+  float gain;    ///< of the update, and the memory's scale
+  int reserved;  ///< queries that a team takes at a time
+  QueryCounter* next_query;
+};
+
+/// NaN where one of them is.
+__device__ __forceinline__ float larger_magnitude(float a, float b) {
+  float result = fabsf(b);
+#if __CUDA_ARCH__ >= 800
+  asm("max.NaN.f32 %0, %0, %1;" : "+f"(result) : "f"(a));
+#endif
+  return result;
+}
+
+/// Which jobs a kernel is for. Those of any kind take more registers, and results of the others are the same bits.
+enum class Jobs : bool { plain, any };
+
+/// `planes`: fp16 terms of an entry of a pattern. Plain jobs watch no states and have no clamped neurons; their rows
+/// are whole warps' neurons at multiples of 16 bytes.
+template <int planes, Jobs jobs>
+class Team {
+ public:
+  __device__ Team(const Launch& launch, std::byte* shared)
+      : launch_(launch),
+        layout_(launch.layout),
+        job_(launch.job),
+        lane_(static_cast<int>(threadIdx.x) % warp_size),
+        team_(static_cast<int>(threadIdx.x) / warp_size / launch.layout.members),
+        member_(static_cast<int>(threadIdx.x) / warp_size % launch.layout.members),
+        own_(shared + layout_.first_team + team_ * layout_.team_bytes),
+        factors_(shared + layout_.factors + my_neuron() * 4),
+        diagonal_(shared + layout_.diagonal + my_neuron() * 4),
+        first_score_row_(static_cast<unsigned>(__cvta_generic_to_shared(shared)) +
+                         row_offset(lane_ / 16 * 8 + lane_ % 8, lane_ / 8 % 2)),
+        first_readout_row_(static_cast<unsigned>(__cvta_generic_to_shared(shared)) +
+                           row_offset(lane_ / 8 % 2 * 8 + lane_ % 8, lane_ / 16)),
+        masked_(jobs == Jobs::any && launch.job.clamped.data != nullptr) {}
+
+  /// States are judged as soon as all is known: after their scores where energies are wanted, else after the advance.
+  /// New ones come after the advance, so that none has to sit one out.
+  __device__ void run() {
+    while (arrive()) {
+      score();
+      if (job_.wants_energy) depart(ends());
+      advance();
+      if (!job_.wants_energy) depart(ends());
+    }
+  }
+
+ private:
+  /// What warps have parts of, which are of their neurons or patterns.
+  enum Part : unsigned char { score_squares, state_squares, changes, oddities, magnitudes, clamped_magnitudes };
+
+  // Where things lie.
+
+  [[nodiscard]] __device__ __forceinline__ int my_neuron() const { return member_ * warp_neurons + lane_ % 4 * 4; }
+
+  static constexpr int lane_neurons = 4 * warp_steps;
+
+  /// How far the lane's neurons are from its first.
+  [[nodiscard]] __device__ __forceinline__ static int offset_of(int i) { return i / 4 * step_neurons + i % 4; }
+  [[nodiscard]] __device__ __forceinline__ bool is_neuron(int i) const {
+    return my_neuron() + offset_of(i) < layout_.dimension;
+  }
+
+  /// Of a pattern of a group, at the first or second eight columns of a step.
+  [[nodiscard]] __device__ __forceinline__ unsigned row_offset(int pattern, int eight) const {
+    return static_cast<unsigned>(pattern * layout_.row_bytes + member_ * warp_neurons * 2 + eight * 16);
+  }
+
+  [[nodiscard]] __device__ __forceinline__ uint4* scores() const { return reinterpret_cast<uint4*>(own_) + lane_; }
+
+  /// Of a warp's sums in a pass: of a group's first or second eight patterns.
+  [[nodiscard]] __device__ __forceinline__ float4* partial(int member, int group, int tile) const {
+    return reinterpret_cast<float4*>(own_ + layout_.partial) + ((member * pass_groups + group) * 2 + tile) * warp_size +
+           lane_;
+  }
+
+  [[nodiscard]] __device__ __forceinline__ float* part_of(Part kind, int member) const {
+    return reinterpret_cast<float*>(own_ + layout_.parts) + (kind * layout_.members + member) * team_states +
+           lane_ % team_states;
+  }
+
+  [[nodiscard]] __device__ __forceinline__ bool is_masked() const { return jobs == Jobs::any && masked_; }
+
+  [[nodiscard]] __device__ __forceinline__ bool is_alone() const { return layout_.members == 1; }
+
+  /// Of the lane's state, one for each warp.
+  [[nodiscard]] __device__ __forceinline__ detail::EndJudge& judge() const {
+    return reinterpret_cast<detail::EndJudge*>(own_ + layout_.judges)[member_ * team_states + lane_ % team_states];
+  }
+
+  /// All warps of the team have come here, and what they wrote before is seen.
+  __device__ __forceinline__ void meet() const {
+    if (is_alone()) return;
+    asm volatile("bar.sync %0, %1;" ::"r"(1 + team_), "r"(layout_.members * warp_size) : "memory");
+  }
+
+  // Sums over states: lane i < 16 has that of state i, and lane i + 16 too.
+
+  /// From what lanes have of their two states.
+  template <class Combine>
+  [[nodiscard]] __device__ __forceinline__ float of_state(float first, float second, Combine&& combine) const {
+    const bool odd = lane_ % 2 != 0;
+    float own = combine(odd ? second : first, __shfl_xor_sync(all_lanes, odd ? first : second, 1));
+    own = combine(own, __shfl_xor_sync(all_lanes, own, 2));
+    return __shfl_sync(all_lanes, own, lane_ % 8 * 4 + lane_ / 8 % 2);
+  }
+
+  /// The warp's part, for the team once it has met.
+  __device__ __forceinline__ void publish(Part kind) const {
+    if (!is_alone() && lane_ < team_states) *part_of(kind, member_) = parts_[kind];
+  }
+
+  [[nodiscard]] __device__ __forceinline__ double total(Part kind) const {
+    if (is_alone()) return static_cast<double>(parts_[kind]);
+    double sum = 0.0;
+    for (int member = 0; member < layout_.members; ++member) sum += static_cast<double>(*part_of(kind, member));
+    return sum;
+  }
+
+  [[nodiscard]] __device__ __forceinline__ float largest(Part kind) const {
+    if (is_alone()) return parts_[kind];
+    float value = 0.0F;
+    for (int member = 0; member < layout_.members; ++member) value = larger_magnitude(value, *part_of(kind, member));
+    return value;
+  }
+
+  __device__ __forceinline__ void take_sums(Part kind, const float (&sums)[2]) {
+    parts_[kind] = of_state(sums[0], sums[1], [](float a, float b) { return a + b; });
+  }
+
+  __device__ __forceinline__ void take_largest(Part kind, const float (&values)[2]) {
+    parts_[kind] = of_state(values[0], values[1], [](float a, float b) { return larger_magnitude(a, b); });
+  }
+
+  /// What queries are judged by.
+  __device__ __forceinline__ void publish_outcomes() const {
+    if (checked_) publish(oddities);
+    if (watches_change()) publish(changes);
+    if (!job_.wants_energy) return;
+    publish(state_squares);
+    publish(score_squares);
+  }
+
+  // The first half of a step: scores.
+
+  __device__ __forceinline__ void score() {
+    float squares[2] = {};
+    int first = 0;
+    for (; first + most_groups <= layout_.groups; first += most_groups) score_pass<most_groups>(first, squares);
+    if (most_groups > 2 && first + 2 <= layout_.groups) {
+      score_pass<2>(first, squares);
+      first += 2;
+    }
+    if (first < layout_.groups) score_pass<1>(first, squares);
+  }
+
+  /// Of a pass, so that registers are enough.
+  static constexpr int most_groups = planes == 1 ? pass_groups : 2;
+
+  /// Left operands, of a step of the depth.
+  struct Operand {
+    TensorRows high;
+    TensorRows low;
+  };
+
+  [[nodiscard]] __device__ __forceinline__ static Operand operand_of(const float (&x)[8], const float (&scale)[2]) {
+    Operand result;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int at = i % 2 * 4 + i / 2 * 2;
+      split(x[at] * scale[i % 2], x[at + 1] * scale[i % 2], result.high.pairs[i], result.low.pairs[i]);
+    }
+    return result;
+  }
+
+  /// sums += operand · columns, of 16 columns; `low` are the columns' second terms.
+  __device__ __forceinline__ static void add_product(const Operand& rows, const unsigned (&high)[4],
+                                                     const unsigned (&low)[4], float (&sums)[2][4]) {
+#pragma unroll
+    for (int tile = 0; tile < 2; ++tile) {
+      float(&own)[4] = sums[tile];
+      multiply_add(own, rows.low, high[2 * tile], high[2 * tile + 1], own);
+      if constexpr (planes == 2) multiply_add(own, rows.high, low[2 * tile], low[2 * tile + 1], own);
+      multiply_add(own, rows.high, high[2 * tile], high[2 * tile + 1], own);
+    }
+  }
+
+  /// Of `count` groups of patterns.
+  template <int count>
+  __device__ __forceinline__ void score_pass(int first, float (&squares)[2]) {
+    float sums[count][2][4] = {};
+    // Operands are made again in every pass: kept, they would take as many registers as states.
+    float scale[2] = {scale_[0], scale_[1]};
+    asm volatile("" : "+f"(scale[0]), "+f"(scale[1]));
+    const unsigned group_distance = static_cast<unsigned>(group_patterns * layout_.row_bytes);
+    const unsigned from = first_score_row_ + static_cast<unsigned>(first) * group_distance;
+#pragma unroll
+    for (int step = 0; step < warp_steps; ++step) {
+      const Operand rows = operand_of(x_[step], scale);
+#pragma unroll
+      for (int group = 0; group < count; ++group) {
+        const unsigned at = from + static_cast<unsigned>(group) * group_distance + step * step_neurons * 2;
+        unsigned high[4];
+        unsigned low[4];
+        load_matrices(high, at);
+        if constexpr (planes == 2) load_matrices(low, at + static_cast<unsigned>(layout_.low));
+        add_product(rows, high, low, sums[group]);
+      }
+    }
+    if (is_alone()) {
+#pragma unroll
+      for (int group = 0; group < count; ++group) keep_scores(first + group, sums[group], squares);
+    } else {
+      share_scores<count>(first, sums, squares);
+    }
+    if (job_.wants_energy && first + count == layout_.groups) {
+      take_sums(score_squares, squares);
+      publish_outcomes();
+    }
+    meet();
+  }
+
+  /// Every warp adds up those of some groups.
+  template <int count>
+  __device__ __forceinline__ void share_scores(int first, const float (&sums)[count][2][4], float (&squares)[2]) const {
+#pragma unroll
+    for (int group = 0; group < count; ++group)
+#pragma unroll
+      for (int tile = 0; tile < 2; ++tile) {
+        const float(&own)[4] = sums[group][tile];
+        *partial(member_, group, tile) = {own[0], own[1], own[2], own[3]};
+      }
+    meet();
+#pragma unroll 1
+    for (int group = member_; group < count; group += layout_.members) {
+      float total[2][4];
+#pragma unroll
+      for (int tile = 0; tile < 2; ++tile) {
+        float4 own = *partial(0, group, tile);
+        for (int member = 1; member < layout_.members; ++member) own = sum(own, *partial(member, group, tile));
+        total[tile][0] = own.x;
+        total[tile][1] = own.y;
+        total[tile][2] = own.z;
+        total[tile][3] = own.w;
+      }
+      keep_scores(first + group, total, squares);
+    }
+  }
+
+  /// As left operands of readouts.
+  __device__ __forceinline__ void keep_scores(int group, const float (&sums)[2][4], float (&squares)[2]) const {
+    unsigned high[4];
+    unsigned low[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const float first = sums[i / 2][i % 2 * 2] * launch_.score_scale;
+      const float second = sums[i / 2][i % 2 * 2 + 1] * launch_.score_scale;
+      squares[i % 2] = fmaf(first, first, fmaf(second, second, squares[i % 2]));
+      split(first, second, high[i], low[i]);
+    }
+    uint4* const to = scores() + group * 2 * warp_size;
+    to[0] = {high[0], high[1], high[2], high[3]};
+    to[warp_size] = {low[0], low[1], low[2], low[3]};
+  }
+
+  // The second half of a step: new states.
+
+  static constexpr int block_steps = 2;  ///< steps of neurons that are read out at a time
+  using Readouts = float[block_steps][2][4];
+
+  __device__ __forceinline__ void advance() {
+    const float factor[2] = {launch_.readout_unit * split_unit(scale_[0]),
+                             launch_.readout_unit * split_unit(scale_[1])};
+    StateSums sums;
+#pragma unroll
+    for (int block = 0; block < warp_steps; block += block_steps) {
+      Readouts readouts;
+      read_out(block, readouts);
+      update(block, factor, readouts, sums);
+    }
+    checked_ = careful_;
+    if (checked_) take_sums(oddities, sums.oddities);
+    if (watches_change()) take_sums(changes, sums.changes);
+    if (job_.wants_energy) take_sums(state_squares, sums.squares);
+      // From the first step on all that moves is at most 1.
+#pragma unroll
+    for (int row = 0; row < 2; ++row) scale_[row] = is_masked() ? later_scale_[row] : split_scale(1.0F);
+  }
+
+  /// What a lane adds up of its two states.
+  struct StateSums {
+    float oddities[2] = {};  ///< 0, or NaN where a readout isn't finite
+    float changes[2] = {};
+    float squares[2] = {};  ///< times the negative diagonal, unless that is uniform
+  };
+
+  __device__ __forceinline__ void read_out(int block, Readouts& readouts) const {
+    const uint4* from = scores();
+    unsigned at = first_readout_row_ + static_cast<unsigned>(block * step_neurons * 2);
+    read_group<Start::yes>(from, at, readouts);
+#pragma unroll 1
+    for (int group = 1; group < layout_.groups; ++group) {
+      from += 2 * warp_size;
+      at += static_cast<unsigned>(group_patterns * layout_.row_bytes);
+      read_group<Start::no>(from, at, readouts);
+    }
+  }
+
+  /// Whether a group of patterns is the first: sums start from 0.
+  enum class Start : bool { no, yes };
+
+  template <Start start>
+  __device__ __forceinline__ void read_group(const uint4* from, unsigned at, Readouts& readouts) const {
+    const uint4 high_rows = from[0];
+    const uint4 low_rows = from[warp_size];
+    const Operand rows{{{high_rows.x, high_rows.y, high_rows.z, high_rows.w}},
+                       {{low_rows.x, low_rows.y, low_rows.z, low_rows.w}}};
+#pragma unroll
+    for (int step = 0; step < block_steps; ++step) {
+      unsigned high[4];
+      unsigned low[4];
+      load_transposed_matrices(high, at + step * step_neurons * 2);
+      if constexpr (planes == 2)
+        load_transposed_matrices(low, at + static_cast<unsigned>(layout_.low) + step * step_neurons * 2);
+      if constexpr (start == Start::yes) {
+#pragma unroll
+        for (auto& tile : readouts[step])
+#pragma unroll
+          for (float& sum : tile) sum = 0.0F;
+      }
+      add_product(rows, high, low, readouts[step]);
+    }
+  }
+
+  [[nodiscard]] __device__ __forceinline__ static float& at(float (&sums)[2][4], int i) {
+    return sums[i % 4 / 2][i / 4 * 2 + i % 2];
+  }
+
+  [[nodiscard]] __device__ __forceinline__ float4 four_of(const std::byte* values, int step) const {
+    return reinterpret_cast<const float4*>(values)[step * step_neurons / 4];
+  }
+
+  /// New states in the place of old ones. Readouts become what is of use.
+  __device__ __forceinline__ void update(int block, const float (&factor)[2], Readouts& readouts, StateSums& sums) {
+#pragma unroll
+    for (int i = 0; i < block_steps; ++i) {
+      const float4 own = four_of(factors_, block + i);
+#pragma unroll
+      for (int e = 0; e < 8; ++e) {
+        float& value = at(readouts[i], e);
+        value = fmaf(factor[e / 4], value, element(own, e % 4) * x_[block + i][e]);
+      }
+    }
+    if (careful_) add_oddities(readouts, sums);
+#pragma unroll
+    for (int i = 0; i < block_steps; ++i)
+#pragma unroll
+      for (int e = 0; e < 8; ++e) at(readouts[i], e) = FloatOps{}.tanh(at(readouts[i], e));
+    if (is_masked()) keep_clamped(block, readouts);
+    if (watches_change()) add_changes(block, readouts, sums);
+#pragma unroll
+    for (int i = 0; i < block_steps; ++i)
+#pragma unroll
+      for (int e = 0; e < 8; ++e) x_[block + i][e] = at(readouts[i], e);
+    if (job_.wants_energy) add_squares(block, sums);
+  }
+
+  /// What is in a branch stays there: it is not worth computing in vain.
+  __device__ __forceinline__ static void stay_in_branch() { asm volatile(""); }
+
+  __device__ __forceinline__ static void add_oddities(Readouts& values, StateSums& sums) {
+    stay_in_branch();
+#pragma unroll
+    for (int i = 0; i < block_steps; ++i)
+#pragma unroll
+      for (int e = 0; e < 8; ++e) sums.oddities[e / 4] = fmaf(at(values[i], e), 0.0F, sums.oddities[e / 4]);
+  }
+
+  __device__ __forceinline__ void keep_clamped(int block, Readouts& values) const {
+    stay_in_branch();
+#pragma unroll
+    for (int i = 0; i < block_steps; ++i)
+#pragma unroll
+      for (int e = 0; e < 8; ++e)
+        if ((clamped_[e / 4] >> ((block + i) * 4 + e % 4) & 1U) != 0) at(values[i], e) = x_[block + i][e];
+  }
+
+  __device__ __forceinline__ void add_changes(int block, Readouts& values, StateSums& sums) const {
+    stay_in_branch();
+#pragma unroll
+    for (int i = 0; i < block_steps; ++i)
+#pragma unroll
+      for (int e = 0; e < 8; ++e) {
+        const float change = at(values[i], e) - x_[block + i][e];
+        sums.changes[e / 4] = fmaf(change, change, sums.changes[e / 4]);
+      }
+  }
+
+  /// Of states as large as they can be without leaving the range of float.
+  __device__ __forceinline__ void add_squares(int block, StateSums& sums) const {
+    stay_in_branch();
+    float unit[2] = {1.0F, 1.0F};
+    if (is_masked()) {
+      unit[0] = later_scale_[0] * split_unit(split_scale(1.0F));
+      unit[1] = later_scale_[1] * split_unit(split_scale(1.0F));
+    }
+    const auto state = [&](int step, int e) { return is_masked() ? unit[e / 4] * x_[step][e] : x_[step][e]; };
+    if (launch_.is_uniform) {
+#pragma unroll
+      for (int i = 0; i < 8 * block_steps; ++i) {
+        const float x = state(block + i / 8, i % 8);
+        sums.squares[i % 8 / 4] = fmaf(x, x, sums.squares[i % 8 / 4]);
+      }
+      return;
+    }
+    stay_in_branch();
+#pragma unroll
+    for (int i = 0; i < block_steps; ++i) {
+      const float4 own = four_of(diagonal_, block + i);
+#pragma unroll
+      for (int e = 0; e < 8; ++e) {
+        const float x = state(block + i, e);
+        sums.squares[e / 4] = fmaf(element(own, e % 4) * x, x, sums.squares[e / 4]);
+      }
+    }
+  }
+
+  // Halting: lane i < 16 judges state i.
+
+  [[nodiscard]] __device__ __forceinline__ bool watches_change() const {
+    return jobs == Jobs::any && job_.halting.watch == Halting::Watch::state;
+  }
+
+  /// Whether the lane's query has come to its end. Writes its numbers.
+  __device__ __forceinline__ bool ends() {
+    if (!job_.wants_energy && (watches_change() || checked_)) {
+      publish_outcomes();
+      meet();
+    }
+    if (query_ < 0) return false;
+    const int t = ++steps_;
+    if (t == 0) return false;
+    const bool finite = !checked_ || total(oddities) == 0.0;
+    const double change = watches_change() ? total(changes) : 0.0;
+    return resident::ends(job_, query_, t, {finite, change, false}, job_.wants_energy ? energy() : 0.0, judge(),
+                          member_ == 0 ? resident::Writes::yes : resident::Writes::no);
+  }
+
+  [[nodiscard]] __device__ __forceinline__ double energy() const {
+    const double of_scores = total(score_squares) * launch_.square_unit;
+    const double of_states = total(state_squares) * launch_.square_weight;
+    if (!is_masked()) return -0.5 * static_cast<double>(launch_.scale) * (of_scores + of_states);
+    const double unit = static_cast<double>(split_scale(1.0F)) / static_cast<double>(later_scale_of_state_);
+    return -0.5 * static_cast<double>(launch_.scale) * (of_scores + of_states) * unit * unit;
+  }
+
+  // Exchange of queries. A quad has a state of the first eight and one of the others.
+
+  /// Writes the states of queries that have ended.
+  __device__ __forceinline__ void depart(bool ended) {
+    const unsigned departing = __ballot_sync(all_lanes, ended);
+    if (departing == 0) return;
+    store_half<0>(departing);
+    store_half<1>(departing);
+    if (!ended) return;
+    query_ = -1;
+  }
+
+  template <int half>
+  __device__ __forceinline__ void store_half(unsigned departing) const {
+    if ((departing >> (8 * half) & 0xFFU) == 0) return;
+    const int row = lane_ / 4 + 8 * half;
+    const int query = __shfl_sync(all_lanes, query_, row);
+    if ((departing >> row & 1U) == 0) return;
+    float* const to = job_.states.row(query) + my_neuron();
+    if constexpr (jobs == Jobs::plain) {
+#pragma unroll
+      for (int step = 0; step < warp_steps; ++step) {
+        const float* const x = x_[step] + 4 * half;
+        store_passing4(to + step * step_neurons, {x[0], x[1], x[2], x[3]});
+      }
+    } else {
+#pragma unroll
+      for (int i = 0; i < lane_neurons; ++i)
+        if (is_neuron(i)) to[offset_of(i)] = x_[i / 4][4 * half + i % 4];
+    }
+  }
+
+  /// Gives idle states the next queries. One that isn't finite departs at once. False if there is none left.
+  __device__ __forceinline__ bool arrive() {
+    const bool arrives = assign();
+    const unsigned arriving = __ballot_sync(all_lanes, arrives);
+    if (arriving != 0) load(arriving, arrives);
+    return __any_sync(all_lanes, query_ >= 0) || !exhausted_ || reserved_ < reserved_end_;
+  }
+
+  /// Whether the lane's state has got a query.
+  __device__ __forceinline__ bool assign() {
+    const bool is_idle = lane_ < team_states && query_ < 0;
+    const unsigned idle = __ballot_sync(all_lanes, is_idle);
+    const int wanted = __popc(idle);
+    const int rank = __popc(idle & ((1U << lane_) - 1));
+    const int left = reserved_end_ - reserved_;
+    int mine = rank < left ? reserved_ + rank : -1;
+    reserved_ += min(left, wanted);
+    if (wanted > left && !exhausted_) {
+      const int more = wanted - left;
+      const int count = max(more, launch_.reserved);
+      const int first = reserve(count);
+      const auto queries = static_cast<int>(job_.queries.rows);
+      exhausted_ = first + count >= queries;
+      reserved_end_ = min(first + count, queries);
+      reserved_ = min(first + more, reserved_end_);
+      if (rank >= left && first + rank - left < reserved_end_) mine = first + rank - left;
+    }
+    if (!is_idle || mine < 0) return false;
+    query_ = mine;
+    steps_ = job_.wants_energy ? -1 : 0;
+    judge() = detail::EndJudge{};
+    return true;
+  }
+
+  /// The first of `count` queries that no other team gets; they may lie past the last one.
+  __device__ __forceinline__ int reserve(int count) const {
+    auto* const shared = reinterpret_cast<int*>(own_ + layout_.next_query);
+    int first = 0;
+    if (lane_ == 0 && member_ == 0) {
+      first = static_cast<int>(atomicAdd(launch_.next_query, static_cast<QueryCounter>(count)));
+      if (!is_alone()) *shared = first;
+    }
+    if (is_alone()) return __shfl_sync(all_lanes, first, 0);
+    meet();
+    first = *shared;
+    meet();
+    return first;
+  }
+
+  __device__ __forceinline__ void load(unsigned arriving, bool arrives) {
+    float most[2] = {};
+    float most_clamped[2] = {};
+    load_half<0>(arriving, most[0], most_clamped[0]);
+    load_half<1>(arriving, most[1], most_clamped[1]);
+    take_largest(magnitudes, most);
+    publish(magnitudes);
+    if (is_masked()) {
+      take_largest(clamped_magnitudes, most_clamped);
+      publish(clamped_magnitudes);
+    }
+    meet();
+    const float magnitude = largest(magnitudes);
+    const float clamped_magnitude = is_masked() ? largest(clamped_magnitudes) : 0.0F;
+    meet();
+    const bool rejected = arrives && !isfinite(magnitude);
+    careful_ = careful_ || __any_sync(all_lanes, arrives && !(fmaxf(magnitude, 1.0F) < launch_.safe_magnitude));
+    if (arrives) later_scale_of_state_ = split_scale(fmaxf(clamped_magnitude, 1.0F));
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int row = lane_ / 4 + 8 * half;
+      const float scale = split_scale(__shfl_sync(all_lanes, magnitude, row));
+      if ((arriving >> row & 1U) != 0) scale_[half] = scale;
+      later_scale_[half] = __shfl_sync(all_lanes, later_scale_of_state_, row);
+    }
+    if (rejected && member_ == 0) resident::write_end(job_, query_, 0, resident::not_a_number(), Status::diverged);
+    depart(rejected);
+  }
+
+  /// And the largest magnitudes that come.
+  template <int half>
+  __device__ __forceinline__ void load_half(unsigned arriving, float& most, float& most_clamped) {
+    if ((arriving >> (8 * half) & 0xFFU) == 0) return;
+    const int row = lane_ / 4 + 8 * half;
+    const int query = __shfl_sync(all_lanes, query_, row);
+    if ((arriving >> row & 1U) == 0) return;
+    const float* const from = job_.queries.row(query) + my_neuron();
+    if constexpr (jobs == Jobs::plain) {
+#pragma unroll
+      for (int step = 0; step < warp_steps; ++step) {
+        const float4 values = load_passing4(from + step * step_neurons);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) x_[step][4 * half + i] = element(values, i);
+      }
+    } else {
+#pragma unroll
+      for (int i = 0; i < lane_neurons; ++i) x_[i / 4][4 * half + i % 4] = is_neuron(i) ? from[offset_of(i)] : 0.0F;
+    }
+#pragma unroll
+    for (int i = 0; i < lane_neurons; ++i) most = larger_magnitude(most, x_[i / 4][4 * half + i % 4]);
+    if (is_masked()) clamped_[half] = clamped_neurons(query, most_clamped);
+  }
+
+  /// And the largest magnitude that they have.
+  [[nodiscard]] __device__ __forceinline__ unsigned clamped_neurons(int query, float& most) const {
+    const std::uint8_t* const clamped = job_.clamped.row(query) + my_neuron();
+    const float* const from = job_.queries.row(query) + my_neuron();
+    unsigned word = 0;
+#pragma unroll 1
+    for (int i = 0; i < lane_neurons; ++i) {
+      if (!is_neuron(i) || clamped[offset_of(i)] == 0) continue;
+      word |= 1U << i;
+      most = larger_magnitude(most, from[offset_of(i)]);
+    }
+    return word;
+  }
+
+  const Launch& launch_;
+  const Layout& layout_;
+  const Job& job_;
+  int lane_;
+  int team_;
+  int member_;
+  std::byte* own_;  ///< the team's memory
+  const std::byte* factors_;
+  const std::byte* diagonal_;
+  unsigned first_score_row_;  ///< addresses, of what the lane loads of the first group
+  unsigned first_readout_row_;
+  bool masked_;  ///< some neurons are clamped
+
+  // States lane/4 and lane/4 + 8: four neurons of each of every step.
+  float x_[warp_steps][8] = {};
+  float scale_[2] = {1.0F, 1.0F};
+  float later_scale_[2] = {1.0F, 1.0F};  ///< from the first step on, where neurons are clamped
+  unsigned clamped_[2] = {};             ///< a bit for each neuron
+
+  // Of state `lane`.
+  int query_ = -1;
+  int steps_ = 0;
+  float later_scale_of_state_ = 1.0F;
+  float parts_[6] = {};  ///< of the warp
+
+  // Queries that are the team's.
+  int reserved_ = 0;
+  int reserved_end_ = 0;
+  bool exhausted_ = false;
+
+  bool careful_ = false;  ///< some readout might leave the range of float, so all are looked at
+  bool checked_ = false;  ///< they were in the last step
+};
+
+}  // namespace attractor::cuda::teams

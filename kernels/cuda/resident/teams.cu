@@ -1,0 +1,253 @@
+#include "kernels/cuda/resident/teams.hpp"
+
+#include <cuda_fp16.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/cuda/device/capacity.hpp"
+#include "kernels/cuda/device/launch.hpp"
+#include "kernels/cuda/resident/team.cuh"
+#include "kernels/sizes.hpp"
+
+namespace attractor::cuda {
+namespace {
+
+using teams::Jobs;
+using teams::Launch;
+using teams::Layout;
+
+extern __shared__ uint4 shared_memory[];
+
+/// The memory comes as it is, and what a state counts in what its next state is made of is of the update, too.
+__device__ void load_memory(const Launch& launch, std::byte* shared) {
+  const auto thread = static_cast<int>(threadIdx.x);
+  const auto threads = static_cast<int>(blockDim.x);
+  const auto* const image = reinterpret_cast<const uint4*>(launch.image);
+  for (int i = thread; i < launch.layout.image_bytes / 16; i += threads) reinterpret_cast<uint4*>(shared)[i] = image[i];
+  __syncthreads();
+  const auto* const diagonal = reinterpret_cast<const float*>(shared + launch.layout.diagonal);
+  auto* const factors = reinterpret_cast<float*>(shared + launch.layout.factors);
+  for (int i = thread; i < launch.layout.neurons; i += threads) factors[i] = fmaf(launch.gain, diagonal[i], 1.0F);
+  __syncthreads();
+}
+
+/// Threads of a block: kernels for any jobs take more registers.
+constexpr int most_threads(Jobs jobs) {
+  return (jobs == Jobs::plain ? teams::most_warps : teams::fewer_warps) * warp_size;
+}
+
+template <int planes, Jobs jobs>
+__global__ void __launch_bounds__(most_threads(jobs), 1) relax_by_teams(const __grid_constant__ Launch launch) {
+#if __CUDA_ARCH__ >= 800
+  auto* const shared = reinterpret_cast<std::byte*>(shared_memory);
+  load_memory(launch, shared);
+  teams::Team<planes, jobs>(launch, shared).run();
+#endif
+}
+
+using Kernel = void (*)(Launch);
+
+template <Jobs jobs>
+Kernel kernel_for(const Layout& layout) {
+  return layout.planes == 1 ? relax_by_teams<1, jobs> : relax_by_teams<2, jobs>;
+}
+
+Kernel kernel_for(const Layout& layout, Jobs jobs) {
+  return jobs == Jobs::plain ? kernel_for<Jobs::plain>(layout) : kernel_for<Jobs::any>(layout);
+}
+
+Jobs kind_of(const Layout& layout, const Job& job) {
+  const auto at = [](const auto& rows) {
+    return reinterpret_cast<std::uintptr_t>(rows.data) | static_cast<std::uintptr_t>(rows.row_stride) * sizeof(float);
+  };
+  const bool is_aligned = (at(job.queries) | at(job.states)) % sizeof(float4) == 0;
+  const bool is_whole = layout.dimension == layout.neurons;
+  const bool is_plain = job.clamped.data == nullptr && job.halting.watch != Halting::Watch::state;
+  return is_plain && is_whole && is_aligned ? Jobs::plain : Jobs::any;
+}
+
+int divide_up(Index value, int divisor) { return static_cast<int>((value + divisor - 1) / divisor); }
+
+/// Of one plane or two. Rows are 16 bytes apart, modulo 128: those that eight lanes load fall into different banks.
+Layout make_layout(MatrixView<const float> factor, int planes) {
+  Layout layout{.dimension = static_cast<int>(factor.columns), .planes = planes};
+  layout.members = divide_up(factor.columns, teams::warp_neurons);
+  layout.neurons = layout.members * teams::warp_neurons;
+  layout.groups = divide_up(factor.rows, teams::group_patterns);
+  layout.row_bytes = layout.neurons * 2 + 16;
+  const int plane = layout.groups * teams::group_patterns * layout.row_bytes;
+  const int vector = layout.neurons * static_cast<int>(sizeof(float));
+  layout.low = plane;
+  layout.diagonal = planes * plane;
+  layout.image_bytes = layout.diagonal + vector;
+  layout.factors = layout.image_bytes;
+  layout.first_team = layout.factors + vector;
+  layout.partial = layout.groups * teams::group_bytes;
+  const bool alone = layout.members == 1;
+  layout.parts = layout.partial + (alone ? 0 : layout.members * teams::pass_groups * teams::group_bytes);
+  const int states = layout.members * teams::team_states;
+  layout.judges = layout.parts + teams::part_kinds * states * static_cast<int>(sizeof(float));
+  layout.next_query = layout.judges + states * teams::judge_bytes;
+  layout.team_bytes = layout.next_query + 16;
+  return layout;
+}
+
+/// As many teams as there is room for; empty where there is none for one. More entries than any shared memory holds are
+/// none of an int's size.
+std::optional<Layout> fit_layout(MatrixView<const float> factor, int planes) {
+  const auto room = static_cast<Index>(shared_memory_limit());
+  if (factor.columns > teams::fewer_warps * teams::warp_neurons || factor.rows * factor.columns > room)
+    return std::nullopt;
+  Layout layout = make_layout(factor, planes);
+  const auto most = static_cast<int>(std::min<Index>(teams::most_warps, detail::sizes().team_warps));
+  layout.teams =
+      std::min(std::max(most / layout.members, 1), (static_cast<int>(room) - layout.first_team) / layout.team_bytes);
+  if (layout.teams < 1) return std::nullopt;
+  layout.bytes = layout.first_team + layout.teams * layout.team_bytes;
+  return layout;
+}
+
+/// Magnitudes of a factor.
+struct Extent {
+  explicit Extent(MatrixView<const float> factor) : columns(static_cast<std::size_t>(factor.columns)) {
+    for (Index i = 0; i < factor.rows; ++i) {
+      float row = 0.0F;
+      double sum = 0.0;
+      for (Index k = 0; k < factor.columns; ++k) {
+        const float value = std::abs(factor(i, k));
+        is_finite = is_finite && std::isfinite(value);
+        row = std::max(row, value);
+        columns[static_cast<std::size_t>(k)] = std::max(columns[static_cast<std::size_t>(k)], value);
+        sum += value;
+      }
+      rows.push_back(row);
+      largest_sum = std::max(largest_sum, sum);
+      largest = std::max(largest, row);
+    }
+  }
+
+  /// As HalfMatrix has it: fp16's floor is below what float's rounding does to any row or column.
+  [[nodiscard]] bool is_even() const {
+    const auto even = [this](float value) { return value == 0.0F || value >= 0x1p-12F * largest; };
+    return std::all_of(rows.begin(), rows.end(), even) && std::all_of(columns.begin(), columns.end(), even);
+  }
+
+  std::vector<float> rows;
+  std::vector<float> columns;
+  float largest = 0.0F;
+  double largest_sum = 0.0;  ///< of a row
+  bool is_finite = true;
+};
+
+bool is_exact(MatrixView<const float> factor, float scale) {
+  for (Index i = 0; i < factor.rows; ++i)
+    for (Index k = 0; k < factor.columns; ++k)
+      if (__half2float(__float2half_rn(scale * factor(i, k))) != scale * factor(i, k)) return false;
+  return true;
+}
+
+std::vector<std::byte> make_image(const Layout& layout, MatrixView<const float> factor, std::span<const float> diagonal,
+                                  float scale) {
+  std::vector<std::byte> image(static_cast<std::size_t>(layout.image_bytes));
+  for (Index i = 0; i < factor.rows; ++i) {
+    auto* const high = reinterpret_cast<__half*>(image.data() + i * layout.row_bytes);
+    auto* const low = reinterpret_cast<__half*>(image.data() + layout.low + i * layout.row_bytes);
+    for (int k = 0; k < layout.dimension; ++k) {
+      const int column = teams::column_of(k);
+      const float value = scale * factor(i, k);
+      high[column] = __float2half_rn(value);
+      if (layout.planes == 2) low[column] = __float2half_rn(value - __half2float(high[column]));
+    }
+  }
+  auto* const negative = reinterpret_cast<float*>(image.data() + layout.diagonal);
+  for (std::size_t k = 0; k < diagonal.size(); ++k) negative[k] = -diagonal[k];
+  return image;
+}
+
+int multiprocessors() {
+  int device = 0;
+  int count = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device), "cudaDeviceGetAttribute");
+  return count;
+}
+
+/// What all neurons have, if they have the same, as they do with patterns of ±1.
+std::optional<float> uniform_value(std::span<const float> values) {
+  const auto is_first = [&](float value) { return value == values[0]; };
+  if (values.empty() || !std::all_of(values.begin(), values.end(), is_first)) return std::nullopt;
+  return values[0];
+}
+
+/// Of a state's terms: those of magnitudes below 1 are times so much.
+constexpr float state_scale = 0x1p14F;
+
+}  // namespace
+
+std::optional<TeamMemory> make_teams(MatrixView<const float> factor, std::span<const float> diagonal, float scale) {
+  constexpr float least = 0x1p-100F;
+  if (!has_tensor_cores()) return std::nullopt;
+  if (!fit_layout(factor, 1)) return std::nullopt;
+  const Extent extent(factor);
+  const auto is_finite = [](float value) { return std::isfinite(value); };
+  if (!extent.is_finite || !std::all_of(diagonal.begin(), diagonal.end(), is_finite)) return std::nullopt;
+  if (extent.largest < least || !extent.is_even()) return std::nullopt;
+  // The largest magnitude becomes 2¹⁴ to 2¹⁵.
+  const int exponent = std::ilogb(extent.largest) - 14;
+  const float to_terms = std::ldexp(1.0F, -exponent);
+  const std::optional<Layout> layout = fit_layout(factor, is_exact(factor, to_terms) ? 1 : 2);
+  if (!layout) return std::nullopt;
+  for (const Jobs jobs : {Jobs::plain, Jobs::any})
+    check(cudaFuncSetAttribute(kernel_for(*layout, jobs), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(shared_memory_limit())),
+          "cudaFuncSetAttribute for " + std::to_string(shared_memory_limit()) + " bytes of shared memory");
+  // States of less than 2¹⁵ make no larger sums than 2¹⁵ times the row's, which becomes 2¹⁴ to 2¹⁵.
+  const int sum_exponent = std::ilogb(extent.largest_sum * double{to_terms});
+  return TeamMemory{.layout = *layout,
+                    .scale = scale,
+                    .unit = std::ldexp(1.0F, exponent),
+                    .score_scale = std::ldexp(1.0F, -1 - sum_exponent),
+                    .uniform_diagonal = uniform_value(diagonal),
+                    .most_blocks = multiprocessors(),
+                    .image = upload(std::span<const std::byte>(make_image(*layout, factor, diagonal, to_terms)),
+                                    "a memory of halves")};
+}
+
+bool takes_job(const TeamMemory& /*memory*/, const Job& job) { return job.update.kind == UpdateRule::Kind::tanh; }
+
+void launch_teams(const TeamMemory& memory, const Job& job, float safe_magnitude, QueryCounter* next_query,
+                  cudaStream_t stream) {
+  const Layout& layout = memory.layout;
+  // A team for every 16 queries, spread over the device.
+  const int wanted = divide_up(job.queries.rows, teams::team_states);
+  const int blocks = static_cast<int>(std::min<Index>({wanted, memory.most_blocks, detail::sizes().resident_blocks}));
+  const Jobs jobs = kind_of(layout, job);
+  const int most = most_threads(jobs) / warp_size / layout.members;
+  const int teams = std::min({layout.teams, most, divide_up(wanted, blocks)});
+  const double gain = double{job.update.parameter} * double{memory.scale};
+  const double unit = memory.unit;
+  const double score_unit = unit / double{memory.score_scale};
+  const Launch launch{.layout = layout,
+                      .image = memory.image.data(),
+                      .job = job,
+                      .scale = memory.scale,
+                      .safe_magnitude = safe_magnitude,
+                      .score_scale = memory.score_scale,
+                      .readout_unit = static_cast<float>(gain * unit * score_unit),
+                      .square_unit = score_unit * score_unit / (double{state_scale} * double{state_scale}),
+                      .square_weight = memory.uniform_diagonal ? -double{*memory.uniform_diagonal} : 1.0,
+                      .is_uniform = memory.uniform_diagonal.has_value(),
+                      .gain = static_cast<float>(gain),
+                      .reserved = std::clamp(wanted / (blocks * teams * 4), 1, teams::team_states),
+                      .next_query = next_query};
+  launch_kernel("relax_by_teams", kernel_for(layout, jobs),
+                {static_cast<unsigned>(blocks), static_cast<unsigned>(teams * layout.members * warp_size),
+                 static_cast<std::size_t>(layout.first_team + teams * layout.team_bytes)},
+                stream, launch);
+}
+
+}  // namespace attractor::cuda

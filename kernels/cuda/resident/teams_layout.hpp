@@ -1,0 +1,54 @@
+#pragma once
+
+/// How the kernel of teams divides a block's shared memory, and where it has neurons.
+///
+/// A team of warps works on 16 states at a time, each warp on 128 of their neurons. Lane 4g + t has of states g and
+/// g + 8 four neighbours of every 16 neurons: what it has of a sum of products on tensor cores is what the next product
+/// takes of its left operand, states as well as scores.
+
+#include <attractor/host_device.hpp>
+
+namespace attractor::cuda::teams {
+
+inline constexpr int team_states = 16;
+inline constexpr int step_neurons = 16;  ///< of a product's depth, or two of its columns
+inline constexpr int warp_steps = 8;     ///< that a warp has of these
+inline constexpr int warp_neurons = warp_steps * step_neurons;
+inline constexpr int group_patterns = 16;  ///< likewise, of a product's depth
+inline constexpr int pass_groups = 4;      ///< whose scores come together at a time, at most
+inline constexpr int group_bytes = 1024;   ///< of a group's scores, as left operands or as floats
+inline constexpr int part_kinds = 6;       ///< of what the warps of a team have parts of
+inline constexpr int judge_bytes = 16;     ///< of what judges a state
+inline constexpr int most_warps = 12;      ///< with 168 registers a thread
+inline constexpr int fewer_warps = 8;      ///< with 255
+
+/// Sizes, and where each part starts, in bytes.
+struct Layout {
+  int dimension = 0;
+  int neurons = 0;    ///< of a team
+  int members = 0;    ///< warps of a team
+  int groups = 0;     ///< of 16 patterns
+  int planes = 0;     ///< fp16 terms of a pattern's entry
+  int row_bytes = 0;  ///< from one pattern to the next
+  int teams = 0;      ///< of a block of threads
+
+  int low = 0;          ///< the second plane, after the first
+  int diagonal = 0;     ///< [neurons] float, negative
+  int image_bytes = 0;  ///< so far the memory
+  int factors = 0;      ///< [neurons] float: what a state counts in what its next state is made of
+  int first_team = 0;   ///< after it each team has its own
+  int team_bytes = 0;
+  int partial = 0;     ///< of a team, after its scores: [members, groups of a pass], sums of each warp
+  int parts = 0;       ///< likewise, [kinds × members × 16] float: what warps know of their states
+  int judges = 0;      ///< likewise, [members × 16]
+  int next_query = 0;  ///< likewise, the first of those that the team has got
+  int bytes = 0;
+};
+
+/// Where a pattern's row has a neuron: each lane's four are two neighbours of two columns.
+ATTRACTOR_HOST_DEVICE constexpr int column_of(int neuron) {
+  const int within = neuron % step_neurons;
+  return neuron - within + within % 4 / 2 * 8 + within / 4 * 2 + within % 2;
+}
+
+}  // namespace attractor::cuda::teams
