@@ -627,7 +627,8 @@ TEST_P(ResidentIntegersTest, TakeQueriesOfSigns) {
 INSTANTIATE_TEST_SUITE_P(, ResidentIntegersTest,
                          testing::Values(Shape{1, 1, 40}, Shape{1, 2, 40}, Shape{3, 63, 70}, Shape{32, 64, 70},
                                          Shape{33, 127, 70}, Shape{5, 128, 100}, Shape{7, 129, 70}, Shape{9, 254, 40},
-                                         Shape{9, 255, 40}, Shape{65, 256, 70}, Shape{64, 512, 40}, Shape{2, 700, 40}),
+                                         Shape{9, 255, 40}, Shape{65, 100, 40}, Shape{65, 256, 70}, Shape{64, 512, 40},
+                                         Shape{2, 700, 40}),
                          [](const auto& test) {
                            return std::to_string(test.param.patterns) + "_patterns_" +
                                   std::to_string(test.param.dimension) + "_neurons";
