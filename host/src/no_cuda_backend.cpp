@@ -24,7 +24,7 @@ std::string cuda_description(int /*device*/) { refuse(); }
 
 std::string cuda_traits(int /*device*/) { refuse(); }
 
-bool is_on_device(const Device& /*device*/, MatrixView<const float> /*matrix*/, const std::string& /*what*/) {
+bool is_on_device(const Device& /*device*/, const void* /*data*/, const std::string& /*what*/) {
   return false;
 }
 
