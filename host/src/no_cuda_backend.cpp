@@ -24,9 +24,7 @@ std::string cuda_description(int /*device*/) { refuse(); }
 
 std::string cuda_traits(int /*device*/) { refuse(); }
 
-bool is_on_device(const Device& /*device*/, const void* /*data*/, const std::string& /*what*/) {
-  return false;
-}
+bool is_on_device(const Device& /*device*/, const void* /*data*/, const std::string& /*what*/) { return false; }
 
 Matrix<float> cuda_fetch(int /*device*/, MatrixView<const float> /*matrix*/, const std::string& /*what*/) { refuse(); }
 
