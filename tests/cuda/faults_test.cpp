@@ -152,6 +152,7 @@ std::vector<Subject> make_subjects() {
   }
   subjects.push_back(softmax_subject("softmax_scan", 9, 16, 0.3F));
   subjects.push_back(softmax_subject("softmax_products", 10, long_dimension, 0.01F));
+  subjects.back().options.max_steps = 1;  // Each takes long.
   subjects.push_back(softmax_subject("entmax", 10, 16, 0.3F, entmax()));
   subjects.push_back(softmax_subject("top", 9, 16, 0.3F, top(4)));
   subjects.push_back(softmax_subject("manhattan", 10, 16, 0.3F, softmax(), Similarity::manhattan));
