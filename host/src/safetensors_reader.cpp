@@ -87,12 +87,12 @@ void SafetensorsReader::check_contents() {
 }
 
 const TensorEntry& SafetensorsReader::find(const std::string& name, bool (*is_wanted)(TensorType),
-                                           const char* types) const {
+                                           const char* wanted) const {
   const auto found = header_.tensors.find(name);
   if (found == header_.tensors.end()) fail("has no tensor " + name);
   const TensorEntry& entry = found->second;
   const std::optional<TensorType> type = type_named(entry.type);
-  if (!type || !is_wanted(*type)) fail("has the tensor " + name + " as " + entry.type + "; it must be " + types);
+  if (!type || !is_wanted(*type)) fail("has the tensor " + name + " as " + entry.type + "; it must be " + wanted);
   const std::uint64_t size = entry.end - entry.begin;
   if (byte_count(entry.shape, *type) != size)
     fail("has " + std::to_string(size) + " bytes of the tensor " + name + ", which don't make its shape");
