@@ -25,10 +25,10 @@
 #include "kernels/cpu/softmax/byte_readout-inl.hpp"
 #include "kernels/cpu/softmax/pattern_terms-inl.hpp"
 
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+
 HWY_BEFORE_NAMESPACE();
 namespace attractor::cpu::HWY_NAMESPACE {
-
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
 
 class LaneReader {
  public:
@@ -503,11 +503,18 @@ class LaneReader {
   std::array<Index, std::size_t{byte_rows}> term_counts_{};
 };
 
+}  // namespace attractor::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
 #else
 
+namespace attractor::cpu::HWY_NAMESPACE {
 class LaneReader;
+}  // namespace attractor::cpu::HWY_NAMESPACE
 
 #endif
+
+namespace attractor::cpu::HWY_NAMESPACE {
 
 /// What reads the lanes of a scorer's states, if anything does.
 template <class Scorer>
@@ -519,6 +526,5 @@ struct LaneReaderOf {
 };
 
 }  // namespace attractor::cpu::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
 
 #endif
