@@ -76,9 +76,9 @@ class SafetensorsReader {
   [[nodiscard]] std::string read_header();
   void check_layout(std::uint64_t data_size) const;
   void add_elements(Checksum& sum, const TensorEntry& entry);
-  /// One of this name whose elements fill its shape; `types` are those that will do, in words.
+  /// One of this name whose elements fill its shape; `wanted` are those that will do, in words.
   [[nodiscard]] const TensorEntry& find(const std::string& name, bool (*is_wanted)(TensorType),
-                                        const char* types) const;
+                                        const char* wanted) const;
   template <class T>
   [[nodiscard]] std::vector<T> read_elements(const TensorEntry& entry);
 
