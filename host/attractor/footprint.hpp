@@ -68,8 +68,10 @@ Matrix<float> footprint(const Device& device, MatrixView<const float> patterns, 
 /// The same into a matrix of the caller's, or a view of one: on the host or, of a CUDA device, on that. Returns when
 /// all are there. A call that fails may have written some.
 ///
+/// @param device computes them. @param patterns [P × D], @param queries [B × D] as above.
 /// @param results [B·P × D], or [pairs × D]; on a device they are written where they lie if D, stride and address are
 /// multiples of four floats, else copied there a bounded part at a time.
+/// @param options see FootprintOptions.
 /// @throws InvalidArgument also results of another shape, of null data, on another device, or that overlap something.
 template <std::convertible_to<MatrixView<float>> Results>
 void footprint(const Device& device, MatrixView<const float> patterns, MatrixView<const float> queries,
