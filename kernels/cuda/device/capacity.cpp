@@ -38,6 +38,8 @@ std::size_t shared_memory_limit() {
   return static_cast<std::size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
 }
 
+int multiprocessor_count() { return attribute(cudaDevAttrMultiProcessorCount); }
+
 bool has_tensor_cores() { return attribute(cudaDevAttrComputeCapabilityMajor) >= 8; }
 
 }  // namespace attractor::cuda

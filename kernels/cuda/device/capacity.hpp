@@ -12,6 +12,8 @@ std::size_t memory_capacity();
 /// Bytes of shared memory that a block may ask for.
 std::size_t shared_memory_limit();
 
+int multiprocessor_count();
+
 /// Whether it has those that device/tensor.cuh is for.
 bool has_tensor_cores();
 

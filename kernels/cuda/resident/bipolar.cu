@@ -142,14 +142,6 @@ std::vector<std::byte> make_image(const Layout& layout, const Entries& entries) 
   return image;
 }
 
-int multiprocessors() {
-  int device = 0;
-  int count = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device), "cudaDeviceGetAttribute");
-  return count;
-}
-
 /// Whether all neurons have the same, as they do with patterns of ±1.
 bool is_uniform(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [&](float value) { return value == values[0]; });
@@ -176,7 +168,7 @@ std::optional<BipolarMemory> make_bipolar(MatrixView<const float> factor, std::s
                        .scale = scale,
                        .resolution = resolution.empty() ? 0.0F : resolution[0],
                        .own = diagonal.empty() ? 0 : static_cast<int>(diagonal[0]),
-                       .most_blocks = multiprocessors(),
+                       .most_blocks = multiprocessor_count(),
                        .image = upload(std::span<const std::byte>(make_image(*layout, {factor})), "a memory of bytes")};
 }
 

@@ -168,14 +168,6 @@ std::vector<std::byte> make_image(const Layout& layout, MatrixView<const float> 
   return image;
 }
 
-int multiprocessors() {
-  int device = 0;
-  int count = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device), "cudaDeviceGetAttribute");
-  return count;
-}
-
 /// What all neurons have, if they have the same, as they do with patterns of ±1.
 std::optional<float> uniform_value(std::span<const float> values) {
   const auto is_first = [&](float value) { return value == values[0]; };
@@ -212,7 +204,7 @@ std::optional<TeamMemory> make_teams(MatrixView<const float> factor, std::span<c
                     .unit = std::ldexp(1.0F, exponent),
                     .score_scale = std::ldexp(1.0F, -1 - sum_exponent),
                     .uniform_diagonal = uniform_value(diagonal),
-                    .most_blocks = multiprocessors(),
+                    .most_blocks = multiprocessor_count(),
                     .image = upload(std::span<const std::byte>(make_image(*layout, factor, diagonal, to_terms)),
                                     "a memory of halves")};
 }
