@@ -188,6 +188,26 @@ TEST_P(HugePatternTest, StatusDependsOnNothingElse) {
     }
 }
 
+/// 0 times what is beyond the range of float is 0.
+TEST_P(HugePatternTest, StatesOfZerosStay) {
+  const auto [entry, dimension] = GetParam();
+  Matrix<float> pattern(1, dimension);
+  std::fill_n(pattern.data(), dimension, entry);
+  Matrix<float> queries(2, dimension);
+  std::fill_n(queries.data(), queries.size(), 0.0F);
+  for (const Evaluation evaluation : {Evaluation::factored, Evaluation::dense})
+    for (const float gain : {1.0F, 1e38F}) {
+      if (evaluation == Evaluation::dense && entry > 1e19F) continue;  // There is no such matrix.
+      const Memory memory = Memory::hebbian(test_device(), pattern, {.self_coupling = true, .evaluation = evaluation});
+      const Relaxer relaxer(memory, {.update = tanh_update(gain), .halting = fixed_steps(), .max_steps = 2});
+
+      const Relaxation result = relaxer.relax(queries);
+
+      for (const Status status : result.status) EXPECT_NE(status, Status::diverged) << "gain " << gain;
+      EXPECT_TRUE(same_bits(result.states, queries)) << "gain " << gain;
+    }
+}
+
 // 1e18: fields are finite, the squares of scores aren't.
 INSTANTIATE_TEST_SUITE_P(, HugePatternTest,
                          testing::Combine(testing::Values(1e18F, 1e20F, 3e38F),

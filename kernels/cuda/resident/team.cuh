@@ -7,6 +7,7 @@
 /// a team come to the same decisions from the same numbers.
 
 #include <cstdint>
+#include <limits>
 
 #include "kernels/cuda/device/math.cuh"
 #include "kernels/cuda/device/tensor.cuh"
@@ -18,6 +19,8 @@ namespace attractor::cuda::teams {
 
 static_assert(sizeof(detail::EndJudge) == judge_bytes);
 
+inline constexpr float largest_float = std::numeric_limits<float>::max();
+
 /// What a launch passes to the kernel.
 struct Launch {
   Layout layout;
@@ -27,6 +30,7 @@ struct Launch {
   float safe_magnitude;  ///< see ResidentMemory
   float score_scale;     ///< of sums of scores, before they are taken apart
   float readout_unit;    ///< of readouts times the update's gain, for states of scale 1
+  int readout_exponent;  ///< of readouts without it
   double square_unit;    ///< of squares of scores likewise
   double square_weight;  ///< of squares of states: the negative diagonal, if that is uniform, else 1
   bool is_uniform;
@@ -303,8 +307,7 @@ class Team {
   using Readouts = float[block_steps][2][4];
 
   __device__ __forceinline__ void advance() {
-    const float factor[2] = {launch_.readout_unit * split_unit(scale_[0]),
-                             launch_.readout_unit * split_unit(scale_[1])};
+    const float factor[2] = {readout_factor(scale_[0]), readout_factor(scale_[1])};
     StateSums sums;
 #pragma unroll
     for (int block = 0; block < warp_steps; block += block_steps) {
@@ -319,6 +322,11 @@ class Team {
       // From the first step on all that moves is at most 1.
 #pragma unroll
     for (int row = 0; row < 2; ++row) scale_[row] = is_masked() ? later_scale_[row] : split_scale(1.0F);
+  }
+
+  /// Never infinite, so that readouts of 0 stay 0.
+  [[nodiscard]] __device__ __forceinline__ float readout_factor(float scale) const {
+    return fminf(launch_.readout_unit * split_unit(scale), largest_float);
   }
 
   /// What a lane adds up of its two states.
@@ -376,6 +384,7 @@ class Team {
 
   /// New states in the place of old ones. Readouts become what is of use.
   __device__ __forceinline__ void update(int block, const float (&factor)[2], Readouts& readouts, StateSums& sums) {
+    if (careful_) add_oddities(block, readouts, sums);
 #pragma unroll
     for (int i = 0; i < block_steps; ++i) {
       const float4 own = four_of(factors_, block + i);
@@ -385,7 +394,6 @@ class Team {
         value = fmaf(factor[e / 4], value, element(own, e % 4) * x_[block + i][e]);
       }
     }
-    if (careful_) add_oddities(readouts, sums);
 #pragma unroll
     for (int i = 0; i < block_steps; ++i)
 #pragma unroll
@@ -402,12 +410,33 @@ class Team {
   /// What is in a branch stays there: it is not worth computing in vain.
   __device__ __forceinline__ static void stay_in_branch() { asm volatile(""); }
 
-  __device__ __forceinline__ static void add_oddities(Readouts& values, StateSums& sums) {
+  /// By the readouts as they are without the update's gain.
+  __device__ __forceinline__ void add_oddities(int block, Readouts& readouts, StateSums& sums) const {
     stay_in_branch();
+    const ReadoutUnit unit[2] = {readout_unit(scale_[0]), readout_unit(scale_[1])};
 #pragma unroll
-    for (int i = 0; i < block_steps; ++i)
+    for (int i = 0; i < block_steps; ++i) {
+      const float4 own = four_of(diagonal_, block + i);
 #pragma unroll
-      for (int e = 0; e < 8; ++e) sums.oddities[e / 4] = fmaf(at(values[i], e), 0.0F, sums.oddities[e / 4]);
+      for (int e = 0; e < 8; ++e) {
+        const float part = at(readouts[i], e) * unit[e / 4].first;
+        const float readout = fmaf(part, unit[e / 4].second, element(own, e % 4) * x_[block + i][e]);
+        sums.oddities[e / 4] = fmaf(readout, 0.0F, sums.oddities[e / 4]);
+      }
+    }
+  }
+
+  /// Two factors, for the whole may lie out of float's range where the readout doesn't.
+  struct ReadoutUnit {
+    float first;
+    float second;
+  };
+
+  [[nodiscard]] __device__ __forceinline__ ReadoutUnit readout_unit(float scale) const {
+    // The least sum other than 0 is above 2⁻⁵⁰, the largest below 2⁵⁰: beyond 200 nothing changes.
+    const int exponent =
+        min(max(launch_.readout_exponent + 127 - static_cast<int>(__float_as_uint(scale) >> 23), -200), 200);
+    return {power_of_two(127 + exponent / 2), power_of_two(127 + exponent - exponent / 2)};
   }
 
   __device__ __forceinline__ void keep_clamped(int block, Readouts& values) const {

@@ -175,6 +175,12 @@ std::optional<float> uniform_value(std::span<const float> values) {
   return values[0];
 }
 
+float largest_magnitude(std::span<const float> values) {
+  float largest = 0.0F;
+  for (const float value : values) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
 /// Of a state's terms: those of magnitudes below 1 are times so much.
 constexpr float state_scale = 0x1p14F;
 
@@ -204,12 +210,16 @@ std::optional<TeamMemory> make_teams(MatrixView<const float> factor, std::span<c
                     .unit = std::ldexp(1.0F, exponent),
                     .score_scale = std::ldexp(1.0F, -1 - sum_exponent),
                     .uniform_diagonal = uniform_value(diagonal),
+                    .largest_diagonal = largest_magnitude(diagonal),
                     .most_blocks = multiprocessor_count(),
                     .image = upload(std::span<const std::byte>(make_image(*layout, factor, diagonal, to_terms)),
                                     "a memory of halves")};
 }
 
-bool takes_job(const TeamMemory& /*memory*/, const Job& job) { return job.update.kind == UpdateRule::Kind::tanh; }
+bool takes_job(const TeamMemory& memory, const Job& job) {
+  return job.update.kind == UpdateRule::Kind::tanh &&
+         std::isfinite(job.update.parameter * memory.scale * memory.largest_diagonal);
+}
 
 void launch_teams(const TeamMemory& memory, const Job& job, float safe_magnitude, QueryCounter* next_query,
                   cudaStream_t stream) {
@@ -230,6 +240,7 @@ void launch_teams(const TeamMemory& memory, const Job& job, float safe_magnitude
                       .safe_magnitude = safe_magnitude,
                       .score_scale = memory.score_scale,
                       .readout_unit = static_cast<float>(gain * unit * score_unit),
+                      .readout_exponent = std::ilogb(unit * score_unit),
                       .square_unit = score_unit * score_unit / (double{state_scale} * double{state_scale}),
                       .square_weight = memory.uniform_diagonal ? -double{*memory.uniform_diagonal} : 1.0,
                       .is_uniform = memory.uniform_diagonal.has_value(),
