@@ -105,7 +105,12 @@ function(attractor_add_cuda target)
     host/src/cuda.cpp host/src/cuda_backend.cpp $<TARGET_OBJECTS:attractor_cuda>)
   target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
   set_property(TARGET ${target} APPEND PROPERTY BUILD_RPATH ${CUDAToolkit_LIBRARY_DIR})
-  # <attractor/cuda.hpp> includes the runtime's header. An installed package finds the user's own toolkit.
-  target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
-  target_include_directories(${target} SYSTEM INTERFACE $<BUILD_INTERFACE:${CUDAToolkit_INCLUDE_DIRS}>)
+  # <attractor/cuda.hpp> includes the runtime's header. An installed package finds the user's own toolkit, and of this
+  # project only what includes it is told: the others' commands are those of a build without CUDA, so that a compiler's
+  # cache serves both.
+  list(TRANSFORM CUDAToolkit_INCLUDE_DIRS PREPEND -isystem OUTPUT_VARIABLE folders)
+  set_source_files_properties(host/src/cuda.cpp host/src/cuda_backend.cpp PROPERTIES COMPILE_OPTIONS "${folders}")
+  if(NOT PROJECT_IS_TOP_LEVEL)
+    target_include_directories(${target} SYSTEM INTERFACE $<BUILD_INTERFACE:${CUDAToolkit_INCLUDE_DIRS}>)
+  endif()
 endfunction()

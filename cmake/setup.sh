@@ -63,6 +63,9 @@ use_ccache() {
     # As variables they reach the projects that tests configure, too. Paths relative to this folder are the same in all
     # build folders, so that builds with and without CUDA share what both compile.
     export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$PWD
+    # What it asks for before it keeps what precompiled headers are part of: neither they nor what is compiled with them
+    # have macros of their own or say when they were compiled.
+    export CCACHE_SLOPPINESS=pch_defines,time_macros
   fi
 }
 
