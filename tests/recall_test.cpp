@@ -15,6 +15,7 @@
 
 #include "tests/support/data.hpp"
 #include "tests/support/device.hpp"
+#include "tests/support/refusal.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/sizes_scope.hpp"
 #include "tests/support/systems.hpp"
@@ -424,18 +425,6 @@ TEST(WeighedPatternsTest, AnyNumberAtATimeRecallsTheSame) {
 
       EXPECT_TRUE(same_recall(recall(memory, queries), expected)) << memory.rule() << " " << patterns_at_a_time;
     }
-  }
-}
-
-/// Runs `call` and expects an error of this kind whose message has these words.
-template <class Error, class Call>
-void expect_error(const Call& call, std::initializer_list<std::string> words) {
-  try {
-    call();
-    ADD_FAILURE() << "accepted; expected an error about " << *words.begin();
-  } catch (const Error& error) {
-    for (const std::string& word : words)
-      EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what() << " lacks " << word;
   }
 }
 

@@ -14,6 +14,7 @@
 
 #include "kernels/cuda/device/resources.hpp"
 #include "tests/cuda/support_data.hpp"
+#include "tests/support/refusal.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/sizes_scope.hpp"
 
@@ -21,16 +22,6 @@ namespace attractor::test {
 namespace {
 
 using Rows = MatrixView<const float>;
-
-template <class Exception = InvalidArgument>
-void expect_refused(const std::string& words, const std::function<void()>& call) {
-  try {
-    call();
-    ADD_FAILURE() << "accepted; expected: " << words;
-  } catch (const Exception& error) {
-    EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
-  }
-}
 
 /// Rows that kernels can take as they lie, where columns are a multiple of four, and such that they can't.
 constexpr std::array<Spread, 5> spreads = {
@@ -125,9 +116,9 @@ TEST(CudaFootprintPlaceTest, NamesWhatIsElsewhere) {
   const PlacedRows<float> far_results(Place::device, 9, 8);
   const Device device = Device::cuda(0);
   const std::string there = " are on CUDA device 1, this call works on device 0";
-  expect_refused("patterns" + there, [&] { footprint(device, far.view(), rows, results); });
-  expect_refused("queries" + there, [&] { footprint(device, rows, far.view(), results); });
-  expect_refused("footprints" + there, [&] { footprint(device, rows, rows, far_results.view()); });
+  expect_invalid([&] { footprint(device, far.view(), rows, results); }, {"patterns" + there});
+  expect_invalid([&] { footprint(device, rows, far.view(), results); }, {"queries" + there});
+  expect_invalid([&] { footprint(device, rows, rows, far_results.view()); }, {"footprints" + there});
 }
 
 TEST(CudaFootprintPlaceTest, RefusesRoomThatWontDo) {
@@ -137,7 +128,7 @@ TEST(CudaFootprintPlaceTest, RefusesRoomThatWontDo) {
   const PlacedRows<float> room(Place::device, filled(9, 8, 0.0F).view());
   const Device device = Device::cuda();
   const auto refused = [&](const std::string& words, Rows queries, MatrixView<float> results) {
-    expect_refused(words, [&] { footprint(device, host, queries, results); });
+    expect_invalid([&] { footprint(device, host, queries, results); }, {words});
   };
   refused("footprints have the shape [8, 8]; this call gives [9, 8]", host, room.view().slice(0, 8));
   refused("footprints have the shape [9, 7]; this call gives [9, 8]", host, {room.view().data, 9, 7, 8});
@@ -145,14 +136,14 @@ TEST(CudaFootprintPlaceTest, RefusesRoomThatWontDo) {
   refused("footprints have a row stride of 4, below their 8 columns", host, {room.view().data, 9, 8, 4});
   refused("the footprints overlap the queries", Rows(room.view()).slice(2, 3), room.view());
   const std::vector<FootprintPair> outside = {{0, 3}};
-  expect_refused("pair 0 is of query 0 and pattern 3; there are 3 queries and 3 patterns",
-                 [&] { footprint(device, host, placed.view(), outside, room.view().slice(0, 1)); });
+  expect_invalid([&] { footprint(device, host, placed.view(), outside, room.view().slice(0, 1)); },
+                 {"pair 0 is of query 0 and pattern 3; there are 3 queries and 3 patterns"});
   Matrix<float> odd = copy(host);
   odd(2, 5) = std::numeric_limits<float>::quiet_NaN();
   const PlacedRows<float> placed_odd(Place::device, odd.view(), {.gap = 3});
   refused("queries must be finite; row 2, column 5 is nan", placed_odd.view(), room.view());
-  expect_refused("patterns must be finite; row 2, column 5 is nan",
-                 [&] { footprint(device, placed_odd.view(), host, room.view()); });
+  expect_invalid([&] { footprint(device, placed_odd.view(), host, room.view()); },
+                 {"patterns must be finite; row 2, column 5 is nan"});
   EXPECT_TRUE(same_bits(room.read().view(), filled(9, 8, 0.0F).view())) << "nothing is written before all is checked";
 }
 
@@ -340,8 +331,8 @@ TEST(CudaFitDataTest, BadDataAreRefusedAsThoseOfTheHost) {
   const PlacedProblem placed(problem, all_on_device);
   const Device device = Device::cuda();
   const auto refused = [&](const std::string& words, Rows patterns, Rows queries, std::span<const Index> origins) {
-    expect_refused(words, [&] { static_cast<void>(fit_similarity(device, patterns, queries, origins)); });
-    expect_refused(words, [&] { cross_entropy(device, patterns, problem.similarity, queries, origins); });
+    expect_invalid([&] { static_cast<void>(fit_similarity(device, patterns, queries, origins)); }, {words});
+    expect_invalid([&] { cross_entropy(device, patterns, problem.similarity, queries, origins); }, {words});
   };
   std::vector<Index> outside = problem.origins;
   outside[39] = 3;
@@ -374,8 +365,8 @@ TEST(CudaFitDataTest, DataElsewhereAreNamed) {
   const PlacedProblem far(problem, all_on_device);
   const auto refused = [&](const std::string& name, Rows patterns, Rows queries, std::span<const Index> origins) {
     const std::string words = name + " are on CUDA device 1, this call works on device 0";
-    expect_refused(words, [&] { static_cast<void>(fit_similarity(Device::cuda(0), patterns, queries, origins)); });
-    expect_refused(words, [&] { cross_entropy(Device::cuda(0), patterns, problem.similarity, queries, origins); });
+    expect_invalid([&] { static_cast<void>(fit_similarity(Device::cuda(0), patterns, queries, origins)); }, {words});
+    expect_invalid([&] { cross_entropy(Device::cuda(0), patterns, problem.similarity, queries, origins); }, {words});
   };
   refused("patterns", far.patterns.view(), problem.queries, problem.origins);
   refused("queries", problem.patterns, far.queries.view(), problem.origins);

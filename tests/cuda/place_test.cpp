@@ -10,6 +10,7 @@
 
 #include "kernels/cuda/device/resources.hpp"
 #include "tests/cuda/support_data.hpp"
+#include "tests/support/refusal.hpp"
 #include "tests/support/results.hpp"
 
 namespace attractor::test {
@@ -17,18 +18,9 @@ namespace {
 
 constexpr Index query_count = 12;
 
-void expect_refused(const std::string& words, const std::function<void()>& call) {
-  try {
-    call();
-    ADD_FAILURE() << "accepted; expected: " << words;
-  } catch (const InvalidArgument& error) {
-    EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
-  }
-}
-
 /// That `name` are not where the host can read them.
 void expect_off_host(const std::string& name, const std::function<void()>& call) {
-  expect_refused(name + " are at an address that the host can't read", call);
+  expect_invalid(call, {name + " are at an address that the host can't read"});
 }
 
 template <class T>
@@ -93,12 +85,12 @@ TEST_P(CudaPlaceTest, AnAsynchronousCallNamesWhatIsOnTheHost) {
   for (const Place place : {Place::pageable, Place::pinned}) {
     const PlacedRows<float> near(place, queries_.view());
     const PlacedRows<std::uint8_t> clamped(place, mask_.view());
-    expect_refused("the queries are on the host", [&] { relax_async(on_cuda_, near.view(), results.view()); });
-    expect_refused("the clamped neurons are on the host",
-                   [&] { relax_async(on_cuda_, queries.view(), results.view(), {.clamped = clamped.view()}); });
+    expect_invalid([&] { relax_async(on_cuda_, near.view(), results.view()); }, {"the queries are on the host"});
+    expect_invalid([&] { relax_async(on_cuda_, queries.view(), results.view(), {.clamped = clamped.view()}); },
+                   {"the clamped neurons are on the host"});
     for_each_odd_result(Place::device, place, [&](const std::string& name, const RelaxationView& odd) {
-      expect_refused("the " + name + (name == "status" ? "es" : "") + " are on the host",
-                     [&] { relax_async(on_cuda_, queries.view(), odd); });
+      expect_invalid([&] { relax_async(on_cuda_, queries.view(), odd); },
+                     {"the " + name + (name == "status" ? "es" : "") + " are on the host"});
     });
   }
 }
@@ -108,10 +100,10 @@ TEST_P(CudaPlaceTest, ARelaxerOnSeveralDevicesNamesWhatIsOnOne) {
   if (devices.size() < 2) GTEST_SKIP() << "needs two CUDA devices";
   const Relaxer shared(on_cuda_.memory(), devices, options_);
   const PlacedRows<float> queries = on_device(queries_);
-  expect_refused("the queries are on a device", [&] { static_cast<void>(shared.relax(queries.view())); });
+  expect_invalid([&] { static_cast<void>(shared.relax(queries.view())); }, {"the queries are on a device"});
   for_each_odd_result(Place::pageable, Place::device, [&](const std::string& name, const RelaxationView& odd) {
-    expect_refused("the " + name + (name == "status" ? "es" : "") + " are on a device",
-                   [&] { shared.relax(queries_, odd); });
+    expect_invalid([&] { shared.relax(queries_, odd); },
+                   {"the " + name + (name == "status" ? "es" : "") + " are on a device"});
   });
 }
 
@@ -121,9 +113,9 @@ TEST_P(CudaPlaceTest, DataOnAnotherDeviceAreNamed) {
   const cuda::DeviceScope scope(devices.back().index());
   const PlacedRows<float> queries = on_device(queries_);
   const std::string there = " are on CUDA device " + std::to_string(devices.back().index());
-  expect_refused("the queries" + there, [&] { static_cast<void>(on_cuda_.relax(queries.view())); });
+  expect_invalid([&] { static_cast<void>(on_cuda_.relax(queries.view())); }, {"the queries" + there});
   for_each_odd_result(Place::pageable, Place::device, [&](const std::string& name, const RelaxationView& odd) {
-    expect_refused("the " + name + (name == "status" ? "es" : "") + there, [&] { on_cuda_.relax(queries_, odd); });
+    expect_invalid([&] { on_cuda_.relax(queries_, odd); }, {"the " + name + (name == "status" ? "es" : "") + there});
   });
 }
 

@@ -23,6 +23,7 @@
 #include "kernels/cuda/device/graph.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "tests/cuda/support_data.hpp"
+#include "tests/support/refusal.hpp"
 #include "tests/support/results.hpp"
 #include "tests/support/sizes_scope.hpp"
 
@@ -140,16 +141,6 @@ class Workspace {
   std::shared_ptr<void> data_;
 };
 
-template <class Exception>
-void expect_refused(const std::string& words, const std::function<void()>& call) {
-  try {
-    call();
-    ADD_FAILURE() << "accepted; expected: " << words;
-  } catch (const Exception& error) {
-    EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
-  }
-}
-
 class CudaRetrievalTest : public testing::TestWithParam<Kind> {
  protected:
   [[nodiscard]] Memory memory(MatrixView<const float> patterns) const {
@@ -225,7 +216,7 @@ TEST_P(CudaRetrievalTest, TakesABeta) {
       expect_alike(found,
                    retrieve(GetParam().make(Device::cpu(), patterns_), queries_, {.count = count, .beta = 0.7F}));
     } else {
-      expect_refused<NotSupported>("beta", call);
+      expect_error<NotSupported>(call, {"beta"});
     }
   }
 }
@@ -420,10 +411,9 @@ TEST_P(CudaRetrievalTest, NeedsAWorkspaceInAGraph) {
   const Found found(17, 2);
   cudaGraph_t raw_graph = nullptr;
   cuda::check(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-  expect_refused<InvalidArgument>(
-      "a retrieval within a CUDA graph needs a workspace of " +
-          std::to_string(retrieval_workspace_bytes(stored, 17, 2)) + " bytes",
-      [&] { retrieve_async(stored, asked.view(), found.view(), {.stream = stream_.get()}); });
+  expect_invalid([&] { retrieve_async(stored, asked.view(), found.view(), {.stream = stream_.get()}); },
+                 {"a retrieval within a CUDA graph needs a workspace of " +
+                  std::to_string(retrieval_workspace_bytes(stored, 17, 2)) + " bytes"});
   cuda::check(cudaStreamEndCapture(stream_.get(), &raw_graph), "cudaStreamEndCapture");
   const cuda::Graph graph(raw_graph);
   std::size_t nodes = 1;
@@ -457,8 +447,7 @@ TEST_P(CudaRetrievalTest, AnEmptyMemoryAnswersWithNothing) {
   const Matrix<float> posteriors = found.posteriors.read();
   for (Index i = 0; i < 17; ++i) EXPECT_TRUE(std::isnan(posteriors(i, 0)));
   EXPECT_TRUE(found.patterns.margins_are_untouched() && found.posteriors.margins_are_untouched());
-  expect_refused<InvalidArgument>("the queries are on the host",
-                                  [&] { retrieve_async(empty, queries_.view(), found.view()); });
+  expect_invalid([&] { retrieve_async(empty, queries_.view(), found.view()); }, {"the queries are on the host"});
 }
 
 TEST_P(CudaRetrievalTest, RefusesWhatDoesNotFit) {
@@ -470,7 +459,7 @@ TEST_P(CudaRetrievalTest, RefusesWhatDoesNotFit) {
   const MatrixView<float> posteriors(found.posteriors.view().data, 17, 2, 22);
   const auto refuse = [&](const std::string& words, MatrixView<const float> queries, const RetrievalView& results,
                           const CudaRetrieval& call = {}) {
-    expect_refused<InvalidArgument>(words, [&] { retrieve_async(stored, queries, results, call); });
+    expect_invalid([&] { retrieve_async(stored, queries, results, call); }, {words});
   };
   refuse("queries have 11 columns, the memory's dimension is 10", wide.view(), {patterns, posteriors});
   refuse("22 patterns were asked for; the memory has 21", asked.view(), found.view());
@@ -490,8 +479,8 @@ TEST_P(CudaRetrievalTest, RefusesWhatDoesNotFit) {
   const Matrix<float> log_prior(1, 21);
   refuse("the log-priors are on the host", asked.view(), {patterns, posteriors}, {.log_prior = log_prior.view()});
   if (GetParam().has_beta) refuse("betas[0] is -1", asked.view(), {patterns, posteriors}, {.beta = -1.0F});
-  expect_refused<InvalidArgument>("22 patterns", [&] { static_cast<void>(retrieval_workspace_bytes(stored, 17, 22)); });
-  expect_refused<InvalidArgument>("-1 queries", [&] { static_cast<void>(retrieval_workspace_bytes(stored, -1)); });
+  expect_invalid([&] { static_cast<void>(retrieval_workspace_bytes(stored, 17, 22)); }, {"22 patterns"});
+  expect_invalid([&] { static_cast<void>(retrieval_workspace_bytes(stored, -1)); }, {"-1 queries"});
   EXPECT_EQ(cudaStreamQuery(nullptr), cudaSuccess);
 }
 
@@ -507,8 +496,7 @@ TEST_P(CudaRetrievalTest, RefusesDataOnTheHost) {
     const PlacedRows<std::uint8_t> mask(place, valid.view());
     const auto refuse = [&](const std::string& name, const PlacedRows<float>& from, const RetrievalView& results,
                             const CudaRetrieval& call = {}) {
-      expect_refused<InvalidArgument>("the " + name + " are on the host",
-                                      [&] { retrieve_async(stored, from.view(), results, call); });
+      expect_invalid([&] { retrieve_async(stored, from.view(), results, call); }, {"the " + name + " are on the host"});
     };
     refuse("queries", queries, found.view());
     refuse("retrieved patterns", asked, {patterns.view(), found.posteriors.view()});
@@ -525,9 +513,9 @@ TEST_P(CudaRetrievalTest, RefusesAWorkspaceThatItCannotUse) {
   const Workspace workspace(needed + 4);
   std::vector<std::byte> host(needed);
   const auto refuse = [&](std::span<std::byte> scratch, const std::string& words) {
-    expect_refused<InvalidArgument>(words, [&] {
-      retrieve_async(stored, asked.view(), found.view(), {.stream = stream_.get(), .workspace = scratch});
-    });
+    expect_invalid(
+        [&] { retrieve_async(stored, asked.view(), found.view(), {.stream = stream_.get(), .workspace = scratch}); },
+        {words});
   };
   refuse(workspace.span().first(needed - 1), "this call needs " + std::to_string(needed));
   refuse(workspace.span().subspan(4), "no multiple of 256");
@@ -539,8 +527,8 @@ TEST_P(CudaRetrievalTest, RefusesAMemoryOnTheCpu) {
   const PlacedRows<float> asked(Place::device, queries_.view());
   const Found found(17, 2);
   const std::string words = "this one is on " + Device::cpu().description();
-  expect_refused<NotSupported>(words, [&] { retrieve_async(stored, asked.view(), found.view()); });
-  expect_refused<NotSupported>(words, [&] { static_cast<void>(retrieval_workspace_bytes(stored, 1)); });
+  expect_error<NotSupported>([&] { retrieve_async(stored, asked.view(), found.view()); }, {words});
+  expect_error<NotSupported>([&] { static_cast<void>(retrieval_workspace_bytes(stored, 1)); }, {words});
 }
 
 /// The library for C, which has tensors where they are.
@@ -586,9 +574,9 @@ TEST(CudaRetrievalOfOthersTest, RefusesMemoriesWhoseWeightsAreNoProbabilities) {
   const Found found(4, 1);
   for (const Memory& memory :
        {Memory::hebbian(Device::cuda(), patterns), Memory::dense_associative(Device::cuda(), patterns)}) {
-    expect_refused<NotSupported>("are no probabilities", [&] { retrieve_async(memory, asked.view(), found.view()); });
-    expect_refused<NotSupported>("are no probabilities",
-                                 [&] { static_cast<void>(retrieval_workspace_bytes(memory, 1)); });
+    expect_error<NotSupported>([&] { retrieve_async(memory, asked.view(), found.view()); }, {"are no probabilities"});
+    expect_error<NotSupported>([&] { static_cast<void>(retrieval_workspace_bytes(memory, 1)); },
+                               {"are no probabilities"});
   }
 }
 
@@ -601,8 +589,8 @@ TEST(CudaRetrievalOfOthersTest, RefusesDataOnAnotherDevice) {
   const cuda::DeviceScope scope(devices.back().index());
   const PlacedRows<float> asked(Place::device, patterns.view());
   const Found found(4, 1);
-  expect_refused<InvalidArgument>("the queries are on CUDA device " + std::to_string(devices.back().index()),
-                                  [&] { retrieve_async(memory, asked.view(), found.view()); });
+  expect_invalid([&] { retrieve_async(memory, asked.view(), found.view()); },
+                 {"the queries are on CUDA device " + std::to_string(devices.back().index())});
 }
 
 }  // namespace

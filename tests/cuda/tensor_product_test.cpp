@@ -254,7 +254,7 @@ TEST_P(CudaTensorProductTest, ARowsBitsAreItsOwn) {
     }();
     for (const Index blocks : {any_blocks, Index{8}, many_blocks}) {
       const SizesScope scope(sizes_with(blocks));
-      for (const Index count : {1, 2, 17, 33, 129, 300})
+      for (const Index count : {1, 17, 33, 129})
         for (const Index first : {(300 - count) / 2, 300 - count}) {
           const Matrix<float> few = multiply(own, a.view().slice(first, count));
           for (Index i = 0; i < count; ++i)
