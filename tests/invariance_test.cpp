@@ -101,13 +101,14 @@ class BatchInvarianceTest : public testing::TestWithParam<Job> {
 };
 
 TEST_P(BatchInvarianceTest, AloneAndInSmallBatches) {
-  const std::array<Index, 5> counts = {1, 2, 1, 9, 17};
+  const std::vector<Index> counts =
+      test_device_is_slow() ? std::vector<Index>{1, 17} : std::vector<Index>{1, 2, 1, 9, 17};
   const std::vector<Index> rows = sample_rows(queries_.rows(), std::ssize(counts), rng_);
   for (std::size_t k = 0; k < rows.size(); ++k) {
-    const Index first = std::min(rows[k], queries_.rows() - counts.at(k));
-    const Relaxation few = relax(queries_.view().slice(first, counts.at(k)));
-    for (Index i = 0; i < counts.at(k); ++i)
-      EXPECT_TRUE(same_row(few, i, together(), first + i)) << "query " << first + i << " among " << counts.at(k);
+    const Index first = std::min(rows[k], queries_.rows() - counts[k]);
+    const Relaxation few = relax(queries_.view().slice(first, counts[k]));
+    for (Index i = 0; i < counts[k]; ++i)
+      EXPECT_TRUE(same_row(few, i, together(), first + i)) << "query " << first + i << " among " << counts[k];
   }
 }
 
@@ -127,6 +128,7 @@ TEST_P(BatchInvarianceTest, OnAnyNumberOfThreads) {
 }
 
 TEST_P(BatchInvarianceTest, FromRowsThatLieApart) {
+  if (test_device_is_slow()) GTEST_SKIP() << "those that states take the place of lie apart, too";
   Matrix<float> wide(queries_.rows(), queries_.columns() + 3);
   const MatrixView<float> strided(wide.data(), queries_.rows(), queries_.columns(), wide.columns());
   for (Index i = 0; i < queries_.rows(); ++i) std::copy_n(queries_.row(i), queries_.columns(), strided.row(i));
@@ -139,15 +141,19 @@ TEST_P(BatchInvarianceTest, InPlaceOfTheQueries) {
   const MatrixView<float> rows(wide.data(), queries_.rows(), queries_.columns(), wide.columns());
   for (Index i = 0; i < queries_.rows(); ++i) std::copy_n(queries_.row(i), queries_.columns(), rows.row(i));
   std::fill_n(rows.row(1), rows.columns, std::numeric_limits<float>::quiet_NaN());
-  const Relaxation expected = relax(rows);
+  const Relaxation bad = relax(rows.slice(1, 1));
   RelaxerOptions options = GetParam().options;
   options.threads = 2;
-  std::vector<std::int32_t> steps(expected.steps.size());
+  std::vector<std::int32_t> steps(static_cast<std::size_t>(rows.rows));
 
   Relaxer(memory_, options).relax(rows, {.states = rows, .steps = steps});
 
-  EXPECT_TRUE(same_bits(rows, expected.states));
-  EXPECT_EQ(steps, expected.steps);
+  for (Index i = 0; i < rows.rows; ++i) {
+    const Relaxation& expected = i == 1 ? bad : together();
+    const Index at = i == 1 ? 0 : i;
+    EXPECT_TRUE(same_bits(rows.slice(i, 1), expected.states.view().slice(at, 1))) << "query " << i;
+    EXPECT_EQ(steps[static_cast<std::size_t>(i)], expected.steps[static_cast<std::size_t>(at)]) << "query " << i;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(, BatchInvarianceTest, testing::ValuesIn(jobs()),
@@ -172,7 +178,7 @@ TEST(StreamedTest, AnyNumberOfQueriesGivesTheSame) {
       for (const bool tf32 : {false, true}) {
         const Relaxer relaxer(memory, {.update = tanh_update(), .max_steps = 3, .energy_trace = true, .tf32 = tf32});
         const Relaxation together = relaxer.relax(queries);
-        for (const Index count : {1, 2, 17, 129, 299})
+        for (const Index count : {1, 17, 129})
           for (const Index first : {Index{0}, 300 - count}) {
             const Relaxation few = relaxer.relax(queries.view().slice(first, count));
             for (Index i = 0; i < count; ++i)
@@ -554,9 +560,11 @@ TEST(LongBatchTest, HoldsForQueriesThatWaitForASlot) {
 
   const Relaxation together = relax(queries, 2);
 
-  EXPECT_TRUE(same_results(relax(queries, 1), together));
-  EXPECT_TRUE(same_results(relax(queries, 3), together));
-  for (const Index i : sample_rows(queries.rows(), 20, rng))
+  if (!test_device_is_slow()) {
+    EXPECT_TRUE(same_results(relax(queries, 1), together));
+    EXPECT_TRUE(same_results(relax(queries, 3), together));
+  }
+  for (const Index i : sample_rows(queries.rows(), test_device_is_slow() ? 6 : 20, rng))
     EXPECT_TRUE(same_row(relax(queries.view().slice(i, 1), 1), 0, together, i)) << "query " << i;
 }
 

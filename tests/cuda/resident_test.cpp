@@ -184,9 +184,9 @@ struct Shape {
 
 /// Patterns, neurons and queries of one, odd, and around the edges of tiles and passes.
 const std::vector<Shape>& shapes() {
-  static const std::vector<Shape> all = {{1, 1, 7},    {1, 2, 1},      {3, 63, 70},   {8, 64, 64},
-                                         {9, 65, 65},  {17, 100, 200}, {33, 127, 33}, {5, 128, 150},
-                                         {7, 129, 40}, {40, 200, 70},  {70, 256, 65}};
+  static const std::vector<Shape> all = {{1, 1, 7},    {1, 2, 1},     {3, 63, 70},   {8, 64, 64},
+                                         {9, 65, 65},  {17, 100, 90}, {33, 127, 33}, {5, 128, 150},
+                                         {7, 129, 40}, {40, 200, 40}, {70, 256, 33}};
   return all;
 }
 
@@ -627,7 +627,7 @@ TEST_P(ResidentIntegersTest, TakeQueriesOfSigns) {
 INSTANTIATE_TEST_SUITE_P(, ResidentIntegersTest,
                          testing::Values(Shape{1, 1, 40}, Shape{1, 2, 40}, Shape{3, 63, 70}, Shape{32, 64, 70},
                                          Shape{33, 127, 70}, Shape{5, 128, 100}, Shape{7, 129, 70}, Shape{9, 254, 40},
-                                         Shape{9, 255, 40}, Shape{65, 100, 40}, Shape{65, 256, 70}, Shape{64, 512, 40},
+                                         Shape{9, 255, 40}, Shape{65, 100, 40}, Shape{65, 256, 40}, Shape{64, 512, 40},
                                          Shape{2, 700, 40}),
                          [](const auto& test) {
                            return std::to_string(test.param.patterns) + "_patterns_" +
