@@ -33,8 +33,8 @@ constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 /// What device memory holds before a scan: no result looks like it.
 constexpr float untouched = -12345.0F;
 
-/// What scores and readouts are products of.
-enum class Products : unsigned char { floats, halves };
+/// What scores and readouts are products of; rounded ones are of the high halves alone.
+enum class Products : unsigned char { floats, halves, rounded };
 
 struct SoftmaxMemory {
   Products products = Products::floats;
@@ -137,6 +137,7 @@ Scan scan(const SoftmaxMemory& memory, const Matrix<float>& states, int row_coun
   arguments.content_stride = padded(contents.columns);
   arguments.pattern_halves = a_halves.view();
   arguments.content_halves = memory.contents.empty() ? a_halves.view() : c_halves.view();
+  if (memory.products == Products::rounded) arguments.products = cuda::Products::rounded;
   arguments.pattern_count = memory.patterns.rows();
   arguments.dimension = static_cast<int>(memory.patterns.columns());
   arguments.content_columns = static_cast<int>(contents.columns);
@@ -234,9 +235,15 @@ Readout expected_readout(const SoftmaxMemory& memory, const float* state) {
 double score_units(const SoftmaxMemory& memory) {
   const auto dimension = static_cast<double>(memory.patterns.columns());
   if (memory.products == Products::floats) return dimension;
-  return 2.0 * (std::min(dimension, 16.0) + 4.0) + 9.0 + dimension / 16.0 + std::sqrt(dimension) / 8.0;
+  const double step = 2.0 * (std::min(dimension, 16.0) + 4.0);
+  if (memory.products == Products::rounded)
+    return 0x1p14 + 5.0 + step * std::ceil(dimension / 16.0) + std::sqrt(dimension) / 8.0;
+  return step + 9.0 + dimension / 16.0 + std::sqrt(dimension) / 8.0;
 }
-double readout_units(const SoftmaxMemory& memory) { return memory.products == Products::floats ? 0.0 : 89.0; }
+double readout_units(const SoftmaxMemory& memory) {
+  if (memory.products == Products::floats) return 0.0;
+  return memory.products == Products::halves ? 89.0 : 0x1p14 + 4.0 + 89.0;
+}
 
 /// The largest magnitude of what is added to scores, −∞ apart.
 double shift_size(const SoftmaxMemory& memory) {
@@ -247,7 +254,7 @@ double shift_size(const SoftmaxMemory& memory) {
   return size;
 }
 
-/// A score errs by at most σ = (units + 4) u β max‖a‖ ‖x‖, a weight relatively by 2σ + 16u (score and maximum;
+/// A score errs by at most σ = (units + 4) u β max‖a‖ ‖x‖, a weight relatively by e^2σ − 1 + 16u (score and maximum;
 /// exponential, rescaling, cutoff), a sum of P of them by Pu more. What is added to scores rounds in units of the sum.
 void expect_agreement(const SoftmaxMemory& memory, const float* state, const Readout& actual, const Readout& expected,
                       double beta) {
@@ -260,7 +267,8 @@ void expect_agreement(const SoftmaxMemory& memory, const float* state, const Rea
                                                     [](float a, float b) { return std::abs(a) < std::abs(b); }));
   const double score_error = (score_units(memory) + 4.0) * 0x1p-24 * beta * longest * norm(state, dimension) +
                              4.0 * 0x1p-24 * shift_size(memory);
-  const double weight_error = 2.0 * score_error + static_cast<double>(memory.patterns.rows() + 16) * 0x1p-24;
+  const double weight_error =
+      std::expm1(2.0 * score_error) + static_cast<double>(memory.patterns.rows() + 16) * 0x1p-24;
   ASSERT_NEAR(actual.log_sum, expected.log_sum, score_error + weight_error + 0x1p-24 * std::abs(expected.log_sum));
   for (std::size_t j = 0; j < expected.values.size(); ++j)
     ASSERT_NEAR(actual.values[j], expected.values[j], (2.0 * weight_error + readout_units(memory) * 0x1p-24) * largest)
@@ -326,22 +334,21 @@ TEST_P(CudaSoftmaxScanShapeTest, AgreesWithDoublePrecision) {
 }
 
 /// Patterns and states around the tiles' edges, dimensions that are no multiple of anything, more splits than tiles.
-const auto both_products = testing::Values(Products::floats, Products::halves);
+const auto all_products = testing::Values(Products::floats, Products::halves, Products::rounded);
 
 INSTANTIATE_TEST_SUITE_P(
     AutoAssociative, CudaSoftmaxScanShapeTest,
-    testing::Combine(both_products,
-                     testing::Values(Shape{1, 1, 0, 1, 1, 1.0F}, Shape{2, 3, 0, 5, 3, 1.0F},
-                                     Shape{31, 4, 0, 63, 1, 0.5F}, Shape{32, 5, 0, 64, 2, 1.0F},
-                                     Shape{33, 15, 0, 65, 2, 0.5F}, Shape{63, 16, 0, 31, 5, 0.3F},
-                                     Shape{64, 17, 0, 33, 3, 0.3F}, Shape{65, 63, 0, 9, 2, 0.1F},
-                                     Shape{200, 64, 0, 100, 3, 0.1F}, Shape{300, 65, 0, 40, 4, 4.0F},
-                                     Shape{97, 100, 0, 7, 1, 0.1F}, Shape{97, 129, 0, 7, 2, 0.1F},
-                                     Shape{150, 256, 0, 70, 2, 0.05F}, Shape{70, 400, 0, 34, 1, 0.05F})));
+    testing::Combine(all_products, testing::Values(Shape{1, 1, 0, 1, 1, 1.0F}, Shape{2, 3, 0, 5, 3, 1.0F},
+                                                   Shape{31, 4, 0, 63, 1, 0.5F}, Shape{32, 5, 0, 64, 2, 1.0F},
+                                                   Shape{33, 15, 0, 65, 2, 0.5F}, Shape{63, 16, 0, 31, 5, 0.3F},
+                                                   Shape{64, 17, 0, 33, 3, 0.3F}, Shape{65, 63, 0, 9, 2, 0.1F},
+                                                   Shape{200, 64, 0, 100, 3, 0.1F}, Shape{300, 65, 0, 40, 4, 4.0F},
+                                                   Shape{97, 100, 0, 7, 1, 0.1F}, Shape{97, 129, 0, 7, 2, 0.1F},
+                                                   Shape{150, 256, 0, 70, 2, 0.05F}, Shape{70, 400, 0, 34, 1, 0.05F})));
 
 INSTANTIATE_TEST_SUITE_P(
     HeteroAssociative, CudaSoftmaxScanShapeTest,
-    testing::Combine(both_products,
+    testing::Combine(all_products,
                      testing::Values(Shape{1, 1, 1, 1, 1, 1.0F}, Shape{33, 7, 1, 65, 1, 0.5F},
                                      Shape{100, 64, 1, 10, 2, 0.1F}, Shape{64, 3, 33, 20, 5, 0.5F},
                                      Shape{100, 64, 64, 66, 2, 0.1F}, Shape{100, 10, 130, 33, 3, 0.3F},
@@ -350,11 +357,11 @@ INSTANTIATE_TEST_SUITE_P(
 
 class CudaSoftmaxScanTest : public testing::TestWithParam<Products> {};
 
-INSTANTIATE_TEST_SUITE_P(Products, CudaSoftmaxScanTest, both_products);
+INSTANTIATE_TEST_SUITE_P(Products, CudaSoftmaxScanTest, all_products);
 
 /// Patterns 0 and −1 and contents 0 and 1 read out the one weight e^−x, from scores without error. The bound is that of
-/// ex2.approx, 2 units in the last place, and of one rounding; on tensor cores of three of x instead. With two
-/// patterns, weights below 2⁻²⁶ are 0.
+/// ex2.approx, 2 units in the last place, and of one rounding; on tensor cores of three of x instead, and of 11 bits
+/// that x and the weight may have. With two patterns, weights below 2⁻²⁶ are 0.
 TEST_P(CudaSoftmaxScanTest, WeightsAreExponentials) {
   SoftmaxMemory memory;
 
@@ -369,9 +376,10 @@ TEST_P(CudaSoftmaxScanTest, WeightsAreExponentials) {
     const double weight = std::exp(-static_cast<double>(states(row, 0)));
     const float actual = result.readout(0, row)[0];
     const bool counts = weight > 0x1p-26;
+    const double rounding = memory.products == Products::rounded ? 0x1.01p-11 * (1.0 + states(row, 0)) : 0.0;
     const double bound = memory.products == Products::floats
                              ? 6.0 * 0x1p-24 * weight
-                             : (4.0 + 3.0 * states(row, 0)) * 0x1p-24 * weight + 0x1p-40;
+                             : ((4.0 + 3.0 * states(row, 0)) * 0x1p-24 + rounding) * weight + 0x1p-40;
     EXPECT_NEAR(actual, counts ? weight : 0.0, counts ? bound : 0.0) << "e^-" << states(row, 0);
   }
 }
@@ -549,8 +557,9 @@ TEST_P(CudaSoftmaxScanTest, NoScoreAboveMinusInfinityIsNoWeight) {
 TEST_P(CudaSoftmaxScanTest, ScoreOfInfinityIsNotANumber) {
   SoftmaxMemory memory;
   memory.products = GetParam();
-  memory.patterns = filled(70, 1, -3e38F);
-  memory.patterns(5, 0) = 3e38F;
+  constexpr float large = 0x1.8p127F;  // Which 11 bits hold.
+  memory.patterns = filled(70, 1, -large);
+  memory.patterns(5, 0) = large;
   memory.splits = 2;
 
   const Scan result = scan(memory, matrix({{3.0F}, {1e-30F}}));
@@ -559,7 +568,7 @@ TEST_P(CudaSoftmaxScanTest, ScoreOfInfinityIsNotANumber) {
   EXPECT_TRUE(std::isnan(result.readout(0, 0)[0]));
   EXPECT_EQ(result.sums[result.at(1, 0)], 0.0);
   EXPECT_EQ(result.sums[result.at(0, 1)], 1.0);
-  EXPECT_EQ(result.readout(0, 1)[0], 3e38F);
+  EXPECT_EQ(result.readout(0, 1)[0], large);
 }
 
 /// Offsets, log-priors of −∞ among them, masks and temperatures, all at once and each alone.
@@ -657,14 +666,52 @@ TEST_P(CudaSoftmaxScanTest, BipolarScoresAreExact) {
 TEST_P(CudaSoftmaxScanTest, LargeScoresHaveAccurateWeights) {
   SoftmaxMemory memory;
   memory.products = GetParam();
-  memory.patterns = matrix({{4096.0F, 0.0F}, {4095.0F, 1.0F}, {4094.0F, 2.0F}, {4090.0F, 4.0F}});
+  memory.patterns = matrix({{2048.0F, 0.0F}, {2047.0F, 1.0F}, {2046.0F, 2.0F}, {2042.0F, 4.0F}});
   memory.contents =
       matrix({{1.0F, 0.0F, 0.0F, 0.0F}, {0.0F, 1.0F, 0.0F, 0.0F}, {0.0F, 0.0F, 1.0F, 0.0F}, {0, 0, 0, 1}});
   const Scan result = scan(memory, matrix({{1.0F, 0.25F}}));
   for (Index mu = 0; mu < 4; ++mu) {
     const double score = dot(memory.patterns.row(mu), std::vector<float>{1.0F, 0.25F}.data(), 2);
-    const double weight = std::exp(score - 4096.0);
-    EXPECT_NEAR(result.readout(0, 0)[mu], weight, 20.0 * 0x1p-24 * weight) << mu;
+    const double weight = std::exp(score - 2048.0);
+    const double rounding = memory.products == Products::rounded ? 0x1p-11 : 0.0;
+    EXPECT_NEAR(result.readout(0, 0)[mu], weight, (20.0 * 0x1p-24 + rounding) * weight) << mu;
+  }
+}
+
+/// To nearest, of 11 bits.
+float rounded(float value) {
+  if (value == 0.0F) return 0.0F;
+  const float scale = std::ldexp(1.0F, 14 - std::ilogb(value));
+  return static_cast<float>(static_cast<Float16>(scale * value)) / scale;
+}
+
+/// Rounded scans make one product of states, patterns, weights and contents of 11 bits each; sums of weights have all
+/// the bits of floats. Other weights of the first lane's are 0, so that its sum is 1 and another lane's its weight.
+TEST(CudaTensorScanTest, RoundsEachFactorOnce) {
+  if (!cuda::has_tensor_scan(20)) GTEST_SKIP() << "this device's scan is of floats";
+  Rng rng(17);
+  for (int repeat = 0; repeat < 40; ++repeat) {
+    const Matrix<float> random = random_gaussian(1, 3, rng);
+    SoftmaxMemory memory;
+    memory.products = Products::rounded;
+    memory.patterns = filled(3, 20, 0.0F);
+    memory.patterns(0, 3) = 1.0F + std::abs(random(0, 0));
+    memory.patterns(1, 3) = -100.0F;
+    memory.patterns(2, 3) = 0.5F;
+    const float content = 1.0F + std::abs(random(0, 1));
+    memory.contents = matrix({{content, 0.0F}, {0.0F, 0.0F}, {0.0F, 1.0F}});
+    Matrix<float> state = filled(1, 20, 0.0F);
+    state(0, 3) = 1.0F + std::abs(random(0, 2));
+
+    const Scan result = scan(memory, state);
+
+    EXPECT_EQ(result.maxima[result.at(0, 0)], rounded(memory.patterns(0, 3)) * rounded(state(0, 3)));
+    EXPECT_EQ(result.readout(0, 0)[0], rounded(content));
+    const double weight = result.sums[result.at(0, 0)] - 1.0;
+    EXPECT_EQ(static_cast<float>(weight), weight);
+    EXPECT_EQ(result.readout(0, 0)[1], rounded(static_cast<float>(weight)));
+    const double exact = std::exp((0.5 - rounded(memory.patterns(0, 3))) * rounded(state(0, 3)));
+    EXPECT_NEAR(weight, exact, 0x1p-18 * exact);
   }
 }
 

@@ -34,7 +34,7 @@ struct UpdateRule {
 
 UpdateRule to_rule(const Update& update);
 
-/// Whether products of linear memories may round their operands to 11 bits, as TF32 has them.
+/// Whether products may round their operands to 11 bits, as TF32 and fp16 have them.
 enum class Products : unsigned char { exact, rounded };
 
 /// Arguments are valid: host/ has checked them.

@@ -11,6 +11,7 @@
 #include <attractor/matrix_view.hpp>
 
 #include "kernels/cuda/device/half_matrix.hpp"
+#include "kernels/cuda/engine/job.hpp"
 #include "kernels/cuda/softmax/score_terms.hpp"
 
 namespace attractor::cuda {
@@ -30,6 +31,7 @@ struct SoftmaxScan {
   /// The same for tensor cores, which take them where the device and the dimension let them; β is positive then.
   HalfMatrixView pattern_halves = {};
   HalfMatrixView content_halves = {};
+  Products products = Products::exact;  ///< by tensor cores; floats are exact in any case
   Index pattern_count = 0;
   int dimension = 0;
   int content_columns = 0;

@@ -11,33 +11,36 @@
 namespace attractor::cuda {
 namespace {
 
+using softmax::ScanTerms;
 using softmax::TensorScheme;
 
-template <class S, int planes, bool shifted_scores>
+template <class S, ScanTerms terms, bool shifted_scores>
 __global__ void __launch_bounds__(S::most_warps* warp_size)
     scan_by_tensors(SoftmaxScan scan, bool one_matrix, float cutoff) {
 #if __CUDA_ARCH__ >= 800
   extern __shared__ uint4 shared[];
-  softmax::TensorScanner<S, planes, shifted_scores>(scan, one_matrix, cutoff, shared).run();
+  softmax::TensorScanner<S, terms, shifted_scores>(scan, one_matrix, cutoff, shared).run();
 #endif
 }
 
 /// A scheme as the host sees it.
 struct Kernel {
-  void (*functions[2])(SoftmaxScan, bool, float);  ///< for one plane and for two
+  void (*functions[3])(SoftmaxScan, bool, float);  ///< by ScanTerms
   int columns;
   int warp_states;
   int most_warps;
-  std::size_t (*bytes)(int warps, int planes, bool one_matrix);
+  std::size_t (*bytes)(int warps, ScanTerms terms, bool one_matrix);
 };
 
 template <class S, bool shifted_scores>
 constexpr Kernel kernel_of() {
-  return {{scan_by_tensors<S, 1, shifted_scores>, scan_by_tensors<S, 2, shifted_scores>},
-          S::columns,
-          S::warp_states,
-          S::most_warps,
-          S::shared_bytes};
+  return {
+      {scan_by_tensors<S, ScanTerms::rounded, shifted_scores>, scan_by_tensors<S, ScanTerms::one_plane, shifted_scores>,
+       scan_by_tensors<S, ScanTerms::two_planes, shifted_scores>},
+      S::columns,
+      S::warp_states,
+      S::most_warps,
+      S::shared_bytes};
 }
 
 using Kernels = std::array<Kernel, 4>;
@@ -54,11 +57,11 @@ constexpr Kernels shifted_kernels = {kernel_of<TensorScheme<2, 1, 4>, true>(), k
 /// How a scan is launched.
 struct Plan {
   const Kernel* kernel = nullptr;  ///< null: not at all
-  int planes = 1;
+  ScanTerms terms = ScanTerms::two_planes;
   bool one_matrix = true;
   int warps = 0;
 
-  [[nodiscard]] std::size_t bytes() const { return kernel->bytes(warps, planes, one_matrix); }
+  [[nodiscard]] std::size_t bytes() const { return kernel->bytes(warps, terms, one_matrix); }
 };
 
 /// Fewer warps of a block leave a multiprocessor idle.
@@ -67,15 +70,21 @@ constexpr int least_warps = 2;
 /// The most warps that shared memory has the place for.
 int fitting_warps(const Kernel& kernel, const Plan& plan, std::size_t shared_bytes) {
   int warps = kernel.most_warps;
-  while (warps > 0 && kernel.bytes(warps, plan.planes, plan.one_matrix) > shared_bytes) --warps;
+  while (warps > 0 && kernel.bytes(warps, plan.terms, plan.one_matrix) > shared_bytes) --warps;
   return warps;
+}
+
+ScanTerms terms_of(const SoftmaxScan& scan) {
+  if (scan.products == Products::rounded) return ScanTerms::rounded;
+  const bool two_planes = scan.pattern_halves.low != nullptr || scan.content_halves.low != nullptr;
+  return two_planes ? ScanTerms::two_planes : ScanTerms::one_plane;
 }
 
 /// The first kernel that takes states and contents whole, else the widest, whose blocks share the contents' columns.
 Plan make_plan(const SoftmaxScan& scan, std::size_t shared_bytes) {
   const HalfMatrixView& patterns = scan.pattern_halves;
   const HalfMatrixView& contents = scan.content_halves;
-  Plan plan{.planes = patterns.low != nullptr || contents.low != nullptr ? 2 : 1,
+  Plan plan{.terms = terms_of(scan),
             .one_matrix = contents.high == patterns.high && scan.content_columns <= scan.dimension};
   if (patterns.high == nullptr || contents.high == nullptr) return plan;
   const bool shifted_scores = !scan.offsets.empty() || !scan.terms.patterns.empty();
@@ -102,7 +111,7 @@ bool tensor_scan_fits(const SoftmaxScan& scan, std::size_t shared_bytes) {
 void launch_tensor_scan(const SoftmaxScan& scan, std::size_t shared_bytes, cudaStream_t stream) {
   const Plan plan = make_plan(scan, shared_bytes);
   const Kernel& kernel = *plan.kernel;
-  const auto function = kernel.functions[plan.planes - 1];
+  const auto function = kernel.functions[static_cast<int>(plan.terms)];
   // The limit and not what this launch needs: another thread may launch the same kernel with more at the same time.
   check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
         "cudaFuncSetAttribute of the softmax scan's shared memory");

@@ -20,6 +20,13 @@
 /// Of readouts, a tile's 32 patterns are two steps, then added up as floats: 89u and u for each tile of a run, of
 /// Σ w|c|; and P·2⁻¹⁶u of the largest c for the floor of weights, 2⁻⁴⁰ of the largest.
 ///
+/// Rounded scans know the high terms alone, |e| ≤ 2⁻¹¹|x|, of one product instead of three, and leave it to tensor
+/// cores to add up the steps of scores. Each step adds to what the ones before have, at most ‖x‖‖a‖, and errs by 40u of
+/// that. Factors of 11 bits make it 2⁻¹⁰ + 2⁻²², or where one of them is exact 2⁻¹¹; with the floor
+///   |error| ≤ (2⁻¹⁰ + (5 + 40⌈D/16⌉ + √D/8) u) ‖x‖‖a‖,
+/// and 2(D + 4) in place of 40 below 16 columns. Readouts err by 2⁻¹⁰ + 2⁻²² of Σ w|c| more, or 2⁻¹¹ where contents are
+/// exact; sums of weights are those of floats.
+///
 /// What happens to a state depends on that state alone. A warp skips what all its states agree to skip, and that would
 /// have multiplied by 1 or added 0.
 
@@ -36,6 +43,16 @@ namespace attractor::cuda::softmax {
 
 inline constexpr int tensor_tile = 32;  ///< patterns
 
+/// How many fp16 terms values are taken apart into, states and weights, and how many planes of patterns and contents
+/// are read.
+enum class ScanTerms : unsigned char {
+  rounded,    ///< one of both
+  one_plane,  ///< two of values; the second plane would be 0
+  two_planes  ///< two of both
+};
+constexpr int value_terms(ScanTerms terms) { return terms == ScanTerms::rounded ? 1 : 2; }
+constexpr int plane_count(ScanTerms terms) { return terms == ScanTerms::two_planes ? 2 : 1; }
+
 /// How a block's threads share the work.
 template <int steps_, int row_tiles_, int most_warps_>
 struct TensorScheme {
@@ -50,21 +67,20 @@ struct TensorScheme {
   static constexpr int row_chunks = columns / 8;
   static constexpr int pitch = row_chunks + 1;
   static constexpr int plane = tensor_tile * pitch;
-  /// What each lane keeps for itself.
-  static constexpr int state_chunks = 2 * row_tiles * steps;
+  /// What each lane keeps for itself, of states of so many terms.
+  static constexpr int state_chunks(int terms) { return terms * row_tiles * steps; }
   static constexpr int row_chunks_of_lane = 2 * row_tiles;
-  static constexpr int warp_chunks = warp_size * (state_chunks + row_chunks_of_lane);
+  static constexpr int warp_chunks(int terms) { return warp_size * (state_chunks(terms) + row_chunks_of_lane); }
 
-  static constexpr std::size_t shared_bytes(int warps, int planes, bool one_matrix) {
-    const int stage = plane * planes * (one_matrix ? 1 : 2);
-    return sizeof(uint4) * static_cast<std::size_t>(2 * stage + warps * warp_chunks);
+  static constexpr std::size_t shared_bytes(int warps, ScanTerms terms, bool one_matrix) {
+    const int stage = plane * plane_count(terms) * (one_matrix ? 1 : 2);
+    return sizeof(uint4) * static_cast<std::size_t>(2 * stage + warps * warp_chunks(value_terms(terms)));
   }
 };
 
 /// One block's work. Methods are called by all lanes of a warp.
-/// @tparam planes 2: patterns or contents have low terms; 1: neither has
 /// @tparam shifted_scores there is more to scores than products
-template <class S, int planes, bool shifted_scores>
+template <class S, ScanTerms terms, bool shifted_scores>
 class TensorScanner {
  public:
   __device__ TensorScanner(const SoftmaxScan& scan, bool one_matrix, float cutoff, uint4* shared)
@@ -76,8 +92,8 @@ class TensorScanner {
         rows_left_(static_cast<int>(min(scan.rows - first_row_, Index{S::warp_states}))),
         first_column_(static_cast<int>(blockIdx.z) * S::columns),
         tiles_(shared),
-        kept_states_(shared + 2 * stage_chunks() + threadIdx.x / warp_size * S::warp_chunks + lane_),
-        kept_rows_(reinterpret_cast<float*>(kept_states_ - lane_ + warp_size * S::state_chunks) + lane_) {}
+        kept_states_(shared + 2 * stage_chunks() + threadIdx.x / warp_size * warp_chunks + lane_),
+        kept_rows_(reinterpret_cast<float*>(kept_states_ - lane_ + warp_size * state_chunks) + lane_) {}
 
   __device__ void run() {
     const Index tiles = (scan_.pattern_count + tensor_tile - 1) / tensor_tile;
@@ -106,6 +122,10 @@ class TensorScanner {
   static constexpr float weight_scale = 0x1p15F;
   static constexpr int patterns_of_lane = tensor_tile / tensor_columns;  ///< pairs of them
   static constexpr int pattern_steps = tensor_tile / tensor_depth;
+  static constexpr int values = value_terms(terms);
+  static constexpr int planes = plane_count(terms);
+  static constexpr int state_chunks = S::state_chunks(values);
+  static constexpr int warp_chunks = S::warp_chunks(values);
 
   __device__ int stage_chunks() const { return S::plane * planes * (one_matrix_ ? 1 : 2); }
   __device__ uint4* pattern_tile(int tile) const { return tiles_ + (tile & 1) * stage_chunks(); }
@@ -129,10 +149,10 @@ class TensorScanner {
     const int rows = first_column + 8 * chunk < matrix.stride ? patterns_left(tile) : 0;
 #pragma unroll
     for (int term = 0; term < planes; ++term) {
-      const std::uint16_t* const values = term == 0 ? matrix.high : matrix.low;
-      const std::uint16_t* const from = values + Index{tile} * tensor_tile * matrix.stride + first_column + 8 * chunk;
+      const std::uint16_t* const plane = term == 0 ? matrix.high : matrix.low;
+      const std::uint16_t* const from = plane + Index{tile} * tensor_tile * matrix.stride + first_column + 8 * chunk;
       for (int row = first; row < tensor_tile; row += step) {
-        const bool there = row < rows && values != nullptr;
+        const bool there = row < rows && plane != nullptr;
         __pipeline_memcpy_async(to + term * S::plane + row * S::pitch + chunk,
                                 there ? from + row * matrix.stride : matrix.high, sizeof(uint4),
                                 there ? 0 : sizeof(uint4));
@@ -181,14 +201,13 @@ class TensorScanner {
       }
 #pragma unroll
       for (int k = 0; k < S::steps; ++k) {
-        TensorRows high;
-        TensorRows low;
+        Operand x;
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          const float2 x = load_state(m, k, i);
-          split(x.x * scales[i % 2], x.y * scales[i % 2], high.pairs[i], low.pairs[i]);
+          const float2 pair = load_state(m, k, i);
+          take_apart(pair.x * scales[i % 2], pair.y * scales[i % 2], x, i);
         }
-        keep_state(m, k, high, low);
+        keep_state(m, k, x);
       }
     }
   }
@@ -218,15 +237,39 @@ class TensorScanner {
   /// Neither 0, which times −∞ is NaN, nor ∞, which times 0 is.
   __device__ static float clamped(double unit) { return static_cast<float>(fmin(fmax(unit, 0x1p-126), 0x1p127)); }
 
-  __device__ __forceinline__ void keep_state(int m, int k, const TensorRows& high, const TensorRows& low) const {
-    uint4* const to = kept_states_ + 2 * (m * S::steps + k) * warp_size;
-    to[0] = {high.pairs[0], high.pairs[1], high.pairs[2], high.pairs[3]};
-    to[warp_size] = {low.pairs[0], low.pairs[1], low.pairs[2], low.pairs[3]};
+  /// A left operand, the high term first.
+  struct Operand {
+    TensorRows parts[values];
+  };
+
+  /// Two neighbours, the i-th pair of an operand.
+  __device__ __forceinline__ static void take_apart(float first, float second, Operand& to, int i) {
+    if constexpr (values == 2)
+      split(first, second, to.parts[0].pairs[i], to.parts[1].pairs[i]);
+    else
+      to.parts[0].pairs[i] = pair_bits(__floats2half2_rn(first, second));
   }
 
-  __device__ __forceinline__ TensorRows state(int m, int k, int term) const {
-    const uint4 pairs = kept_states_[(2 * (m * S::steps + k) + term) * warp_size];
-    return {{pairs.x, pairs.y, pairs.z, pairs.w}};
+  __device__ __forceinline__ uint4* kept_state(int m, int k, int term) const {
+    return kept_states_ + (values * (m * S::steps + k) + term) * warp_size;
+  }
+
+  __device__ __forceinline__ void keep_state(int m, int k, const Operand& x) const {
+#pragma unroll
+    for (int term = 0; term < values; ++term) {
+      const unsigned(&pairs)[4] = x.parts[term].pairs;
+      *kept_state(m, k, term) = {pairs[0], pairs[1], pairs[2], pairs[3]};
+    }
+  }
+
+  __device__ __forceinline__ Operand state(int m, int k) const {
+    Operand x;
+#pragma unroll
+    for (int term = 0; term < values; ++term) {
+      const uint4 pairs = *kept_state(m, k, term);
+      x.parts[term] = {{pairs.x, pairs.y, pairs.z, pairs.w}};
+    }
+    return x;
   }
 
   // Scores, weights, readouts.
@@ -237,7 +280,7 @@ class TensorScanner {
     scale_scores();
     if constexpr (shifted_scores) shift_scores(tile);
     if (!raise_maxima()) return;
-    TensorRows weights[pattern_steps][S::row_tiles][2];
+    Operand weights[pattern_steps][S::row_tiles];
     weigh(weights);
     read_out(weights, content_tile(tile));
   }
@@ -248,43 +291,65 @@ class TensorScanner {
     const unsigned address = address_of(from);
 #pragma unroll
     for (int k = 0; k < S::steps; ++k) {
-      TensorRows x[S::row_tiles][2];
+      Operand x[S::row_tiles];
 #pragma unroll
-      for (int m = 0; m < S::row_tiles; ++m) {
-        x[m][0] = state(m, k, 0);
-        x[m][1] = state(m, k, 1);
-      }
+      for (int m = 0; m < S::row_tiles; ++m) x[m] = state(m, k);
 #pragma unroll
       for (int pair = 0; pair < patterns_of_lane / 2; ++pair) {
         const unsigned at = address + sizeof(uint4) * (tensor_depth * pair * S::pitch + 2 * k);
         unsigned high[4];
         load_matrices(high, at);
-        float sums[S::row_tiles][2][4];
-        add_products<true>(sums, x, 1, high);
-        if constexpr (planes == 2) {
-          unsigned low[4];
-          load_matrices(low, at + sizeof(uint4) * S::plane);
-          add_products(sums, x, 0, low);
+        if constexpr (values == 1) {
+          add_to_scores(x, k, pair, high);
+        } else {
+          float sums[S::row_tiles][2][4];
+          add_products<true>(sums, x, 1, high);
+          if constexpr (planes == 2) {
+            unsigned low[4];
+            load_matrices(low, at + sizeof(uint4) * S::plane);
+            add_products(sums, x, 0, low);
+          }
+          add_products(sums, x, 0, high);
+          for_sums([&](int m, int n, int i) {
+            float& score = scores_[m][2 * pair + n][i];
+            score = k == 0 ? sums[m][n][i] : score + sums[m][n][i];
+          });
         }
-        add_products(sums, x, 0, high);
-#pragma unroll
-        for (int m = 0; m < S::row_tiles; ++m)
-#pragma unroll
-          for (int n = 0; n < 2; ++n)
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-              float& score = scores_[m][2 * pair + n][i];
-              score = k == 0 ? sums[m][n][i] : score + sums[m][n][i];
-            }
       }
     }
+  }
+
+  /// What tensor cores add up.
+  __device__ __forceinline__ void add_to_scores(const Operand (&x)[S::row_tiles], int k, int pair,
+                                                const unsigned (&patterns)[4]) {
+#pragma unroll
+    for (int m = 0; m < S::row_tiles; ++m)
+#pragma unroll
+      for (int n = 0; n < 2; ++n) {
+        float(&score)[4] = scores_[m][2 * pair + n];
+        if (k == 0)
+          multiply_add(score, x[m].parts[0], patterns[2 * n], patterns[2 * n + 1], {0.0F, 0.0F, 0.0F, 0.0F});
+        else
+          multiply_add(score, x[m].parts[0], patterns[2 * n], patterns[2 * n + 1], score);
+      }
+  }
+
+  /// Calls f(m, n, i) for all sums of products with 16 × 16.
+  template <class F>
+  __device__ __forceinline__ static void for_sums(F&& f) {
+#pragma unroll
+    for (int m = 0; m < S::row_tiles; ++m)
+#pragma unroll
+      for (int n = 0; n < 2; ++n)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) f(m, n, i);
   }
 
   /// Of one term of the left operands with 16 × 16 of the right.
   /// @tparam first nothing is there yet
   template <bool first = false>
   __device__ __forceinline__ static void add_products(float (&sums)[S::row_tiles][2][4],
-                                                      const TensorRows (&left)[S::row_tiles][2], int term,
+                                                      const Operand (&left)[S::row_tiles], int term,
                                                       const unsigned (&right)[4]) {
 #pragma unroll
     for (int n = 0; n < 2; ++n)
@@ -292,9 +357,9 @@ class TensorScanner {
       for (int m = 0; m < S::row_tiles; ++m) {
         const unsigned* const pair = right + 2 * n;
         if constexpr (first)
-          multiply_add(sums[m][n], left[m][term], pair[0], pair[1], {0.0F, 0.0F, 0.0F, 0.0F});
+          multiply_add(sums[m][n], left[m].parts[term], pair[0], pair[1], {0.0F, 0.0F, 0.0F, 0.0F});
         else
-          multiply_add(sums[m][n], left[m][term], pair[0], pair[1], sums[m][n]);
+          multiply_add(sums[m][n], left[m].parts[term], pair[0], pair[1], sums[m][n]);
       }
   }
 
@@ -417,7 +482,7 @@ class TensorScanner {
   }
 
   /// Turns scores into weights, and those into the left operands of the readout.
-  __device__ __forceinline__ void weigh(TensorRows (&weights)[pattern_steps][S::row_tiles][2]) {
+  __device__ __forceinline__ void weigh(Operand (&weights)[pattern_steps][S::row_tiles]) {
 #pragma unroll
     for (int m = 0; m < S::row_tiles; ++m) {
       float tile_sums[2] = {0.0F, 0.0F};
@@ -428,9 +493,7 @@ class TensorScanner {
           const float first = weight(scores_[m][n][2 * half], maxima_[m][half]) * weight_scale;
           const float second = weight(scores_[m][n][2 * half + 1], maxima_[m][half]) * weight_scale;
           tile_sums[half] += first + second;
-          TensorRows(&terms_of_step)[2] = weights[n / 2][m];
-          const int pair = half + 2 * (n % 2);
-          split(first, second, terms_of_step[0].pairs[pair], terms_of_step[1].pairs[pair]);
+          take_apart(first, second, weights[n / 2][m], half + 2 * (n % 2));
         }
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
@@ -441,7 +504,7 @@ class TensorScanner {
     }
   }
 
-  __device__ __forceinline__ void read_out(const TensorRows (&weights)[pattern_steps][S::row_tiles][2],
+  __device__ __forceinline__ void read_out(const Operand (&weights)[pattern_steps][S::row_tiles],
                                            const uint4* contents) {
     const unsigned address = address_of(contents + lane_ % 16 * S::pitch + lane_ / 16);
 #pragma unroll
@@ -452,10 +515,12 @@ class TensorScanner {
       for (int step = 0; step < pattern_steps; ++step) {
         const unsigned at = address + sizeof(uint4) * (tensor_depth * step * S::pitch + 2 * pair);
         load_transposed_matrices(high[step], at);
-        if (step == 0)
-          add_products<true>(sums, weights[step], 1, high[step]);
-        else
-          add_products(sums, weights[step], 1, high[step]);
+        if constexpr (values == 2) {
+          if (step == 0)
+            add_products<true>(sums, weights[step], 1, high[step]);
+          else
+            add_products(sums, weights[step], 1, high[step]);
+        }
         if constexpr (planes == 2) {
           unsigned low[4];
           load_transposed_matrices(low, at + sizeof(uint4) * S::plane);
@@ -463,13 +528,13 @@ class TensorScanner {
         }
       }
 #pragma unroll
-      for (int step = 0; step < pattern_steps; ++step) add_products(sums, weights[step], 0, high[step]);
-#pragma unroll
-      for (int m = 0; m < S::row_tiles; ++m)
-#pragma unroll
-        for (int n = 0; n < 2; ++n)
-#pragma unroll
-          for (int i = 0; i < 4; ++i) readouts_[m][2 * pair + n][i] += sums[m][n][i];
+      for (int step = 0; step < pattern_steps; ++step) {
+        if (step == 0 && values == 1)
+          add_products<true>(sums, weights[step], 0, high[step]);
+        else
+          add_products(sums, weights[step], 0, high[step]);
+      }
+      for_sums([&](int m, int n, int i) { readouts_[m][2 * pair + n][i] += sums[m][n][i]; });
     }
   }
 
