@@ -21,11 +21,11 @@ OUTCOME_SECTORS = 2  # the steps and the status of a query, scattered: a sector 
 
 class Case:
     def __init__(self, name, form, dimension, patterns, queries, noise, extra_energy, streamed=False,
-                 noisy_patterns=False, signs=False):
+                 noisy_patterns=False, signs=False, fast=False):
         # extra_energy: c of the halting efficiency, the share of a step that the last energy costs.
         self.name, self.form, self.dimension, self.patterns = name, form, dimension, patterns
         self.queries, self.noise, self.extra_energy, self.streamed = queries, noise, extra_energy, streamed
-        self.noisy_patterns, self.signs = noisy_patterns, signs
+        self.noisy_patterns, self.signs, self.fast = noisy_patterns, signs, fast
 
     def arguments(self):
         words = ["--form", self.form, "--dimension", self.dimension, "--patterns", self.patterns]
@@ -33,6 +33,7 @@ class Case:
         words += ["--streamed"] if self.streamed else []
         words += ["--noisy-patterns"] if self.noisy_patterns else []
         words += ["--signs"] if self.signs else []
+        words += ["--fast"] if self.fast else []
         return [str(word) for word in words]
 
     def memory_floats(self):
@@ -68,6 +69,9 @@ SOFTMAX = [
     Case("D = 128, P = 4096", "softmax", 128, 4096, 128, (0.4, 1.6), 1.0, noisy_patterns=True),
     Case("D = 256, P = 4096, ±1", "softmax", 256, 4096, 128, (0.4, 1.6), 1.0),
     Case("D = 256, P = 4096", "softmax", 256, 4096, 128, (0.4, 1.6), 1.0, noisy_patterns=True),
+    Case("D = 64, P = 4096, fast", "softmax", 64, 4096, 256, (0.4, 1.6), 1.0, noisy_patterns=True, fast=True),
+    Case("D = 128, P = 4096, fast", "softmax", 128, 4096, 128, (0.4, 1.6), 1.0, noisy_patterns=True, fast=True),
+    Case("D = 256, P = 4096, fast", "softmax", 256, 4096, 128, (0.4, 1.6), 1.0, noisy_patterns=True, fast=True),
 ]
 
 ADAPTIVE = [

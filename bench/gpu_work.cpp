@@ -31,6 +31,7 @@ struct Job {
   bool noisy_patterns = false;
   bool signs = false;
   bool as_floats = false;
+  bool fast = false;
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
@@ -49,6 +50,7 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add_flag("--streamed", job.streamed, "keep a linear memory out of shared memory");
   options.add_flag("--signs", job.signs, "sign updates of queries of ±1");
   options.add_flag("--as-floats", job.as_floats, "these as floats, as all others are");
+  options.add_flag("--fast", job.fast, "a softmax memory of fast precision");
   return options.parse(argc, argv);
 }
 
@@ -64,7 +66,8 @@ AdaptiveSimilarity make_similarity(Index dimension) {
 
 Memory make_memory(const Job& job, MatrixView<const float> patterns) {
   const Device device = Device::cuda();
-  if (job.form == "softmax") return Memory::modern_hopfield(device, patterns, {.beta = 0.5F});
+  const ProductPrecision precision = job.fast ? ProductPrecision::fast : ProductPrecision::full;
+  if (job.form == "softmax") return Memory::modern_hopfield(device, patterns, {.beta = 0.5F, .precision = precision});
   if (is_adaptive(job)) return Memory::adaptive(device, patterns, make_similarity(job.dimension));
   if (job.form != "factored" && job.form != "dense") throw UsageError("--form: '" + job.form + "' is unknown");
   return Memory::hebbian(device, patterns,

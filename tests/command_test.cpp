@@ -436,7 +436,7 @@ TEST_F(CommandTest, MakesMemoriesOfOthersTensors) {
   EXPECT_TRUE(same_bits(load(Device::cpu(), path("m")).patterns(), patterns_));
   expect_success(make({"--patterns", path("some.safetensors:contents"), "--contents", ":patterns"}));
   const Memory memory = load(Device::cpu(), path("m"));
-  EXPECT_EQ(memory.rule(), "exponential(beta = 0.5, storage = float32, content_storage = float32)");
+  EXPECT_EQ(memory.rule(), "exponential(beta = 0.5, storage = float32, content_storage = float32, precision = full)");
   EXPECT_TRUE(same_bits(memory.patterns(), contents));
   EXPECT_TRUE(same_bits(memory.contents(), patterns_));
 

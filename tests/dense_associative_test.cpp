@@ -369,7 +369,7 @@ TEST(DenseAssociativeTest, SaysItsRule) {
   EXPECT_EQ(make_memory(patterns, 4, true).rule(), "dense_associative(order = 4, rectified = true)");
   EXPECT_EQ(Memory::modern_hopfield(test_device(), patterns, {.beta = 0.5F}).rule(),
             "modern_hopfield(beta = 0.5, similarity = dot, separation = softmax, storage = float32, content_storage = "
-            "float32)");
+            "float32, precision = full)");
 }
 
 TEST(DenseAssociativeTest, RetrievesNoPatterns) {

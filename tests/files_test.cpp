@@ -201,6 +201,14 @@ std::vector<Kind> all_kinds() {
          return Memory::exponential(test_device(), patterns,
                                     {.contents = contents, .content_storage = PatternStorage::float16});
        }},
+      {"FastPrecision",
+       [](View patterns, View) {
+         return Memory::modern_hopfield(test_device(), patterns, {.precision = ProductPrecision::fast});
+       }},
+      {"ExponentialOfFastPrecision",
+       [](View patterns, View) {
+         return Memory::exponential(test_device(), patterns, {.precision = ProductPrecision::fast});
+       }},
       {"SharedWeights", adaptive({.squared_distance = some_weights(11), .beta_squared_distance = 0.7F})},
       {"Groups", adaptive({.dot = some_weights(4), .beta_dot = -0.3F, .groups = 3})},
       {"RoundedTerms", adaptive({.dot = some_weights(11), .precision = TermPrecision::bits16})},
@@ -336,13 +344,14 @@ TEST_F(FilesTest, HaveTheLayoutOthersRead) {
 
   const std::string header =
       R"({"__metadata__":{"beta":"0.25","content_storage":"float32","format":"attractor memory",)"
-      R"("rule":"modern_hopfield","separation":"softmax","similarity":"dot","storage":"float32","version":"1"},)"
+      R"("precision":"full","rule":"modern_hopfield","separation":"softmax","similarity":"dot","storage":"float32",)"
+      R"("version":"1"},)"
       R"("contents":{"data_offsets":[16,24],"dtype":"F32","shape":[2,1]},)"
       R"("patterns":{"data_offsets":[0,16],"dtype":"F32","shape":[2,2]}})";
   const std::string padding((8 - header.size() % 8) % 8, ' ');
   EXPECT_EQ(without_checksum(read_bytes(path_)), make_file(header + padding, {1, 2, -3, 0.5F, 7, 8}));
   // By another implementation of XXH3 (Python's xxhash), of the bytes that the header of <attractor/files.hpp> lists.
-  EXPECT_EQ(checksum_of(read_bytes(path_)), "3a0049772d287910");
+  EXPECT_EQ(checksum_of(read_bytes(path_)), "f6def0c0a11ce4ba");
 }
 
 TEST_F(FilesTest, ChecksumsDoNotGoByTheLayout) {
@@ -383,7 +392,7 @@ TEST_F(FilesTest, HavePatternsOf16BitsAsTheyAreStored) {
     save(Memory::exponential(test_device(), matrix({{1, 2}, {-3, 0.5F}}), {.storage = kind.storage}), path_);
     const std::string tensor = R"("patterns":{"data_offsets":[0,8],"dtype":")" + kind.dtype + R"(","shape":[2,2]}})";
     const std::string header = R"({"__metadata__":{"beta":"1","content_storage":"float32","format":"attractor memory",)"
-                               R"("rule":"exponential","storage":")" +
+                               R"("precision":"full","rule":"exponential","storage":")" +
                                kind.name + R"(","version":"1"},)" + tensor;
     const std::string padding((8 - header.size() % 8) % 8, ' ');
     const std::vector<float> bits = {std::bit_cast<float>(kind.first), std::bit_cast<float>(kind.second)};
@@ -411,8 +420,8 @@ TEST_F(FilesTest, HaveContentsOf16BitsAsTheyAreStored) {
                                 R"(","shape":[2,1]},)"
                                 R"("patterns":{"data_offsets":[0,8],"dtype":"F32","shape":[2,1]}})";
     const std::string header = R"({"__metadata__":{"beta":"1","content_storage":")" + kind.name +
-                               R"(","format":"attractor memory","rule":"exponential","storage":"float32",)"
-                               R"("version":"1"},)" +
+                               R"(","format":"attractor memory","precision":"full","rule":"exponential",)"
+                               R"("storage":"float32","version":"1"},)" +
                                tensors;
     const std::string padding((8 - header.size() % 8) % 8, ' ');
     const std::vector<float> values = {1, 2, std::bit_cast<float>(kind.bits)};
@@ -685,6 +694,9 @@ TEST_F(FilesTest, WrongMetadataIsRefused) {
        {"", "entmax", "entmax(", "entmax()", "entmax(1.5", "entmax(1.5, 2)", "entmax(nan)", "entmax(3)", "softmax()",
         "softmax(1)", "top(0)", "top(1e9)", "top(99999999999)", "top(1)x", "top((1))", "maximum", ")", "(", "top(1, )"})
     refuse(R"("version":"1","rule":"modern_hopfield","beta":"1","separation":")" + separation + "\"", {});
+  refuse(R"("version":"1","rule":"modern_hopfield","beta":"1","precision":"quick")", {"precision", "quick"});
+  refuse(R"("version":"1","rule":"modern_hopfield","beta":"1","precision":"fast","similarity":"cosine")",
+         {"precision", "cosine"});
   refuse(R"("version":"1","rule":"hebbian","self_coupling":"1","evaluation":"dense","placement":"resident")",
          {"self_coupling"});
   refuse(R"("version":"1","rule":"hebbian","self_coupling":"true","evaluation":"sparse","placement":"resident")",

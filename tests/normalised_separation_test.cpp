@@ -269,16 +269,16 @@ TEST(NormalisedSeparationTest, RulesNameTheirSeparation) {
 
   EXPECT_EQ(make_memory(patterns, softmax(), 2.0F).rule(),
             "modern_hopfield(beta = 2, similarity = dot, separation = softmax, storage = float32, content_storage = "
-            "float32)");
+            "float32, precision = full)");
   EXPECT_EQ(make_memory(patterns, sparsemax()).rule(),
             "modern_hopfield(beta = 1, similarity = dot, separation = entmax(2), storage = float32, content_storage = "
-            "float32)");
+            "float32, precision = full)");
   EXPECT_EQ(make_memory(patterns, entmax(1.25F)).rule(),
             "modern_hopfield(beta = 1, similarity = dot, separation = entmax(1.25), storage = float32, content_storage "
-            "= float32)");
-  EXPECT_EQ(
-      make_memory(patterns, top(7)).rule(),
-      "modern_hopfield(beta = 1, similarity = dot, separation = top(7), storage = float32, content_storage = float32)");
+            "= float32, precision = full)");
+  EXPECT_EQ(make_memory(patterns, top(7)).rule(),
+            "modern_hopfield(beta = 1, similarity = dot, separation = top(7), storage = float32, content_storage = "
+            "float32, precision = full)");
 }
 
 TEST(NormalisedSeparationTest, FilesKeepTheSeparation) {
@@ -711,7 +711,7 @@ TEST(EpanechnikovTest, IsSavedNamedAndOfHeads) {
 
   EXPECT_EQ(memory.rule(),
             "modern_hopfield(beta = 0.5, similarity = squared_distance, separation = epanechnikov(1e-06), storage = "
-            "float32, content_storage = float32)");
+            "float32, content_storage = float32, precision = full)");
   EXPECT_EQ(loaded.rule(), memory.rule());
   EXPECT_TRUE(same_results(Relaxer(loaded).relax(queries), Relaxer(memory).relax(queries)));
 
@@ -806,7 +806,8 @@ TEST(ExponentialTest, RetrievesAndRecallsAsAModernHopfieldMemoryDoes) {
   const Relaxation one = Relaxer(exponential, options).relax(queries);
   const Relaxation other = Relaxer(modern, options).relax(queries);
   for (Index i = 0; i < one.contents.size(); ++i) EXPECT_NEAR(one.contents.data()[i], other.contents.data()[i], 1e-5F);
-  EXPECT_EQ(exponential.rule(), "exponential(beta = 0.5, storage = float32, content_storage = float32)");
+  EXPECT_EQ(exponential.rule(),
+            "exponential(beta = 0.5, storage = float32, content_storage = float32, precision = full)");
 }
 
 }  // namespace

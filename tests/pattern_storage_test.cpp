@@ -352,7 +352,7 @@ TEST_P(PatternStorageTest, GrowsAndForgets) {
 TEST_P(PatternStorageTest, IsDescribedAndComesAfterNone) {
   Memory memory = Memory::modern_hopfield(test_device(), View(nullptr, 0, 3), stored({}));
   EXPECT_EQ(memory.rule(), "modern_hopfield(beta = 1, similarity = dot, separation = softmax, storage = " +
-                               GetParam().name + ", content_storage = float32)");
+                               GetParam().name + ", content_storage = float32, precision = full)");
 
   memory.imprint(matrix({{0.1F, 0.2F, 0.3F}}));
 
@@ -594,7 +594,7 @@ TEST_P(PatternStorageTest, StoredContentsAreDescribedAndComeAfterNone) {
   Memory memory = Memory::modern_hopfield(test_device(), View(nullptr, 0, 3), with_contents({}, View(nullptr, 0, 2)));
   EXPECT_EQ(memory.rule(),
             "modern_hopfield(beta = 1, similarity = dot, separation = softmax, storage = float32, content_storage = " +
-                GetParam().name + ")");
+                GetParam().name + ", precision = full)");
   EXPECT_EQ(memory.content_dimension(), 2);
 
   memory.imprint(matrix({{1, 2, 3}}), matrix({{0.1F, 0.2F}}));

@@ -206,7 +206,7 @@ TEST(SimilarityTest, FilesKeepSimilaritiesAndPriors) {
 TEST(SimilarityTest, RulesNameTheirSimilarity) {
   EXPECT_EQ(make_memory(matrix({{1.0F}}), {.similarity = Similarity::manhattan, .separation = top(2)}).rule(),
             "modern_hopfield(beta = 1, similarity = manhattan, separation = top(2), storage = float32, content_storage "
-            "= float32)");
+            "= float32, precision = full)");
   EXPECT_THROW(make_memory(matrix({{1.0F}}), {.similarity = static_cast<Similarity>(9)}), InvalidArgument);
 }
 

@@ -41,7 +41,7 @@ struct RelaxerOptions {
   /// CUDA: linear memories too large for shared memory may round the operands of their products to 10 bits of mantissa,
   /// as TF32 has them: tensor cores have half or a third to do. Bipolar patterns and states keep all their digits, and
   /// so do scores and weights, sums of ±1, up to 2048 terms, or 4096 if their number is even: the dimension of a
-  /// factored memory, the patterns of a dense one.
+  /// factored memory, the patterns of a dense one. Softmax memories have a precision instead, see ProductPrecision.
   bool tf32 = false;
 };
 

@@ -13,6 +13,7 @@
 #include <attractor/device.hpp>
 #include <attractor/matrix.hpp>
 #include <attractor/pattern_storage.hpp>
+#include <attractor/product_precision.hpp>
 #include <attractor/separation.hpp>
 #include <attractor/similarity.hpp>
 #include <attractor/update.hpp>
@@ -115,6 +116,9 @@ struct ModernHopfieldOptions {
   MatrixView<const float> contents = {};
   /// What entries of contents are kept as, as `storage` for patterns; float32 where there are no contents.
   PatternStorage content_storage = PatternStorage::float32;
+  /// Of scores and readouts in relaxations and recalls. `fast`, by one float16 product where `full` takes two or three,
+  /// is for CUDA devices, softmax, and dot products or squared distances; on the CPU it is `full`.
+  ProductPrecision precision = ProductPrecision::full;
 };
 
 struct ExponentialOptions {
@@ -123,6 +127,7 @@ struct ExponentialOptions {
   /// P×M contents read out at the end of a relaxation, softmax(βAx)ᵀC; none: auto-associative.
   MatrixView<const float> contents = {};
   PatternStorage content_storage = PatternStorage::float32;  ///< see ModernHopfieldOptions
+  ProductPrecision precision = ProductPrecision::full;       ///< see ModernHopfieldOptions
 };
 
 /// What rules have beside their parameters: a value for each neuron or pattern.
@@ -261,7 +266,8 @@ class ATTRACTOR_EXPORT Memory {
   /// @throws InvalidArgument as `hebbian`, beta not positive and finite, alpha outside [1.05, 2], a count below 1,
   /// epsilon outside (0, 1], epanechnikov with another similarity than squared_distance or manhattan,
   /// log-priors that are not [P], NaN, +∞ or all −∞, contents that don't have P rows, patterns or contents beyond the
-  /// range of what they are stored as, or contents to be stored as float16 or bfloat16 where there are none.
+  /// range of what they are stored as, contents to be stored as float16 or bfloat16 where there are none, or fast
+  /// precision with another separation than softmax, or with Manhattan distances or cosines.
   /// @throws NotSupported patterns or contents stored as float16 or bfloat16 on a CUDA device. Complexity: O(PD + PM).
   static Memory modern_hopfield(const Device& device, MatrixView<const float> patterns,
                                 const ModernHopfieldOptions& options = {});
@@ -387,8 +393,8 @@ class ATTRACTOR_EXPORT Memory {
   /// other memories. Valid as long as `patterns()`.
   [[nodiscard]] const AdaptiveSimilarity* similarity() const;
 
-  /// The rule and its parameters, as "exponential(beta = 1, storage = float32, content_storage = float32)"; `make`
-  /// takes it, but for adaptive memories.
+  /// The rule and its parameters, as "exponential(beta = 1, storage = float32, content_storage = float32, precision =
+  /// full)"; `make` takes it, but for adaptive memories.
   [[nodiscard]] std::string rule() const;
 
   /// The rule's name alone: that of the function that makes such memories.

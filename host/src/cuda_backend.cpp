@@ -87,12 +87,14 @@ cuda::DeviceMemory make_memory(const PointwiseForm& form, int device) {
 }
 
 cuda::DeviceMemory make_memory(const SoftmaxForm& form, int device) {
-  const cuda::SoftmaxTerms terms{.similarity = form.similarity,
-                                 .separation = form.separation,
-                                 .beta = form.beta,
-                                 .quadratic = form.quadratic,
-                                 .potential_offset = form.potential_offset,
-                                 .energy_offset = form.energy_offset};
+  const cuda::SoftmaxTerms terms{
+      .similarity = form.similarity,
+      .separation = form.separation,
+      .beta = form.beta,
+      .quadratic = form.quadratic,
+      .potential_offset = form.potential_offset,
+      .energy_offset = form.energy_offset,
+      .products = form.precision == ProductPrecision::fast ? cuda::Products::rounded : cuda::Products::exact};
   return cuda::DeviceMemory::softmax(device, form.patterns, form.contents,
                                      {.centre = form.centre,
                                       .resolution = form.resolution,

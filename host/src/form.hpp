@@ -47,6 +47,7 @@ struct SoftmaxForm {
   MatrixView<const float> contents;  ///< C [P × M] or empty
   PatternStorage storage = PatternStorage::float32;
   PatternStorage content_storage = PatternStorage::float32;
+  ProductPrecision precision = ProductPrecision::full;
   std::vector<float> centre = {};           ///< c [D]; unless `quadratic` empty: 0
   std::vector<float> resolution;            ///< [D]
   Similarity similarity = Similarity::dot;  ///< which g; squared distances that are made of products have that of dot

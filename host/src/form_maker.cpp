@@ -104,6 +104,7 @@ class FormMaker {
                        .contents = contents_,
                        .storage = rule.storage,
                        .content_storage = rule.content_storage,
+                       .precision = rule.precision,
                        .centre = std::move(centre),
                        .resolution = readout_resolution(statistics_),
                        .similarity = quadratic ? Similarity::dot : rule.similarity,
@@ -122,6 +123,7 @@ class FormMaker {
                        .contents = contents_,
                        .storage = rule.storage,
                        .content_storage = rule.content_storage,
+                       .precision = rule.precision,
                        .resolution = readout_resolution(statistics_),
                        .beta = rule.beta,
                        .quadratic = false};

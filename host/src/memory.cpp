@@ -408,6 +408,17 @@ void check_separation(const Rule& rule) {
         to_text(options->similarity));
 }
 
+/// Fast products are those of a softmax memory's scan.
+void check_precision(const Rule& rule) {
+  const auto* const options = std::get_if<ModernHopfieldOptions>(&rule);
+  if (options == nullptr || options->precision == ProductPrecision::full) return;
+  const std::string wanted = "the precision fast is for softmax over dot products or squared distances; the ";
+  if (!std::holds_alternative<SoftmaxSeparation>(options->separation))
+    throw InvalidArgument(wanted + "separation is " + to_text(options->separation));
+  if (options->similarity != Similarity::dot && options->similarity != Similarity::squared_distance)
+    throw InvalidArgument(wanted + "similarity is " + to_text(options->similarity));
+}
+
 /// The rows of `values` with these indices; values that are shared by all `row_count` rows stay.
 std::vector<float> select(const std::vector<float>& values, Index row_length, Index row_count,
                           const std::vector<Index>& rows) {
@@ -492,6 +503,7 @@ Memory detail::Access::make(const Device& device, const Rule& rule, MatrixView<c
                             MatrixView<const float> contents, std::optional<Identifiers> identifiers) {
   check_parameters(rule);
   check_separation(rule);
+  check_precision(rule);
   check_storage(device, rule);
   check_contents(rule, contents);
   Rows own(device, patterns, "patterns");

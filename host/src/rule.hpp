@@ -121,6 +121,7 @@ struct RuleTraits<ModernHopfieldOptions> {
     visit(Parameter{.name = "separation", .in_all_files = false}, rule.separation);
     visit(Parameter{.name = "storage", .in_all_files = false}, rule.storage);
     visit(Parameter{.name = "content_storage", .in_all_files = false}, rule.content_storage);
+    visit(Parameter{.name = "precision", .in_all_files = false}, rule.precision);
   }
 };
 
@@ -135,6 +136,7 @@ struct RuleTraits<ExponentialOptions> {
     visit(Parameter{"beta", positive, "inverse temperature beta"}, rule.beta);
     visit(Parameter{.name = "storage", .in_all_files = false}, rule.storage);
     visit(Parameter{.name = "content_storage", .in_all_files = false}, rule.content_storage);
+    visit(Parameter{.name = "precision", .in_all_files = false}, rule.precision);
   }
 };
 

@@ -53,6 +53,11 @@ struct ValueNames<PatternStorage> {
        {"bfloat16", PatternStorage::bfloat16}}};
 };
 template <>
+struct ValueNames<ProductPrecision> {
+  static constexpr std::array<std::pair<std::string_view, ProductPrecision>, 2> names = {
+      {{"full", ProductPrecision::full}, {"fast", ProductPrecision::fast}}};
+};
+template <>
 struct ValueNames<TermPrecision> {
   static constexpr std::array<std::pair<std::string_view, TermPrecision>, 3> names = {
       {{"full", TermPrecision::full}, {"bits16", TermPrecision::bits16}, {"bits8", TermPrecision::bits8}}};

@@ -106,6 +106,7 @@ inline std::string any_rule(FuzzedDataProvider& data) {
       "modern_hopfield(separation = top(2), similarity = cosine)",
       "modern_hopfield(similarity = manhattan, separation = epanechnikov(0.1))",
       "modern_hopfield(storage = float16)",
+      "modern_hopfield(precision = fast)",
       "modern_hopfield(similarity = squared_distance, storage = bfloat16)",
       "exponential",
       "exponential(storage = bfloat16)"};

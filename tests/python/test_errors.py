@@ -30,6 +30,8 @@ def test_kinds():
     (lambda a: attractor.Memory.dense_associative(a, order=31), "order is 31"),
     (lambda a: attractor.Memory.modern_hopfield(a, beta=0), "beta is 0"),
     (lambda a: attractor.Memory.modern_hopfield(a, similarity="dots"), "similarity is 'dots'"),
+    (lambda a: attractor.Memory.modern_hopfield(a, precision="quick"), "precision is 'quick'; .* full, fast"),
+    (lambda a: attractor.Memory.modern_hopfield(a, precision="fast", similarity="cosine"), "the similarity is cosine"),
     (lambda a: attractor.Memory.modern_hopfield(a, separation=attractor.entmax(3)), "alpha of entmax is 3"),
     (lambda a: attractor.Memory.modern_hopfield(a, separation=attractor.epanechnikov()), "epanechnikov"),
     (lambda a: attractor.Memory.modern_hopfield(a, log_prior=[0, 0]), "2 log-priors for 3 patterns"),

@@ -212,6 +212,23 @@ def test_patterns_of_16_bits(rng, make):
 
 
 @pytest.mark.parametrize("make", [attractor.Memory.modern_hopfield, attractor.Memory.exponential])
+def test_fast_precision(rng, make, tmp_path):
+    patterns, queries = floats(rng, 12, 17), floats(rng, 5, 17)
+    memory = make(patterns, beta=0.5, precision="fast")
+    attractor.save(memory, tmp_path / "memory.safetensors")
+    loaded = attractor.load(tmp_path / "memory.safetensors")
+    assert loaded.rule == memory.rule and memory.rule.endswith("precision = fast)")
+    np.testing.assert_array_equal(step(loaded, queries).states, step(memory, queries).states)
+    np.testing.assert_allclose(attractor.recall(memory, queries).contents,
+                               attractor.recall(make(patterns, beta=0.5), queries).contents, atol=0.03)
+
+
+def test_fast_heads(rng):
+    heads = attractor.Heads.modern_hopfield(floats(rng, 9, 8), [0.5, 1.0], precision="fast")
+    assert all(relaxer.memory.rule.endswith("precision = fast)") for relaxer in heads.relaxers)
+
+
+@pytest.mark.parametrize("make", [attractor.Memory.modern_hopfield, attractor.Memory.exponential])
 def test_contents_of_16_bits(rng, make, tmp_path):
     patterns, contents, queries = floats(rng, 12, 17), floats(rng, 12, 5), floats(rng, 5, 17)
     memory = make(patterns, beta=0.5, contents=contents, content_storage="float16")
@@ -265,7 +282,7 @@ def test_contents_of_linear_memories(rng):
 def test_a_memory_tells_what_it_is(rng):
     patterns, contents = signs(rng, 3, 20), floats(rng, 3, 4)
     memory = attractor.Memory.exponential(patterns, beta=2.0, contents=contents)
-    assert memory.rule == "exponential(beta = 2, storage = float32, content_storage = float32)"
+    assert memory.rule == "exponential(beta = 2, storage = float32, content_storage = float32, precision = full)"
     assert (len(memory), memory.pattern_count, memory.dimension, memory.content_dimension) == (3, 3, 20, 4)
     assert memory.device == attractor.Device.best()
     assert memory.similarity is None

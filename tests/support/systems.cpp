@@ -656,7 +656,13 @@ const std::vector<SystemKind>& all_systems() {
 
 std::vector<SystemKind> systems_with_rounding() {
   std::vector<SystemKind> kinds = all_systems();
-  if (test_device().kind() == Device::Kind::cuda) return kinds;  // Which doesn't round terms.
+  if (test_device().kind() == Device::Kind::cuda) {  // Which rounds products and no terms.
+    kinds.push_back(modern_hopfield_kind("fast", {.beta = 0.2F, .precision = ProductPrecision::fast}));
+    kinds.push_back(modern_hopfield_kind(
+        "fast_squared_distance",
+        {.beta = 0.4F, .similarity = Similarity::squared_distance, .precision = ProductPrecision::fast}));
+    return kinds;
+  }
   kinds.push_back(adaptive_kind("bits16", [](Index dimension) {
     return ranked_similarity(dimension, std::min<Index>(dimension, 2), TermPrecision::bits16);
   }));

@@ -63,7 +63,8 @@ std::vector<SystemKind> content_systems();
 /// Every rule in every form: factored and dense, with and without self-coupling; several β.
 const std::vector<SystemKind>& all_systems();
 
-/// These, and on the CPU adaptive memories that round terms, which follow the oracle's scores but not its path.
+/// These, and on the CPU adaptive memories that round terms, on CUDA softmax ones that round products, which follow the
+/// oracle's scores but not its path.
 std::vector<SystemKind> systems_with_rounding();
 
 /// Every update, several parameters.

@@ -63,8 +63,8 @@ HeadsArrays relax(const Heads& heads, const Array& queries, const MaybeArray& cl
 
 Heads modern_hopfield(const Array& patterns, const nb::object& betas, std::string_view similarity,
                       const AnySeparation* separation, std::string_view storage, const MaybeObject& log_prior,
-                      const MaybeArray& contents, std::string_view content_storage, const AnyUpdate* update,
-                      const Halting* halting, int max_steps, bool energies, int threads,
+                      const MaybeArray& contents, std::string_view content_storage, std::string_view precision,
+                      const AnyUpdate* update, const Halting* halting, int max_steps, bool energies, int threads,
                       const std::optional<Device>& device) {
   const FloatMatrix rows(patterns, "patterns");
   const FloatMatrix content_rows(contents, "contents");
@@ -74,7 +74,8 @@ Heads modern_hopfield(const Array& patterns, const nb::object& betas, std::strin
                                       .storage = parse<PatternStorage>("storage", storage),
                                       .log_prior = read_floats(log_prior, "log-priors"),
                                       .contents = content_rows.view(),
-                                      .content_storage = parse<PatternStorage>("content_storage", content_storage)};
+                                      .content_storage = parse<PatternStorage>("content_storage", content_storage),
+                                      .precision = parse<ProductPrecision>("precision", precision)};
   const RelaxerOptions relaxation = read_options(update, halting, max_steps, energies, false, threads, false);
   return unlocked(
       [&] { return Heads::modern_hopfield(chosen(device), rows.view(), temperatures, options, relaxation); });
@@ -99,7 +100,7 @@ With modern Hopfield memories, readout_update() and one step this is multi-head 
       .def_static("modern_hopfield", &modern_hopfield, nb::arg("patterns"), nb::arg("betas"), nb::kw_only(),
                   nb::arg("similarity") = "dot", nb::arg("separation") = nb::none(), nb::arg("storage") = "float32",
                   nb::arg("log_prior") = nb::none(), nb::arg("contents") = nb::none(),
-                  nb::arg("content_storage") = "float32", nb::arg("update") = nb::none(),
+                  nb::arg("content_storage") = "float32", nb::arg("precision") = "full", nb::arg("update") = nb::none(),
                   nb::arg("halting") = nb::none(), nb::arg("max_steps") = RelaxerOptions{}.max_steps,
                   nb::arg("energies") = false, nb::arg("threads") = 0, nb::arg("device") = nb::none(),
                   R"(Modern Hopfield memories of equal groups of columns, as many as there are betas.

@@ -96,23 +96,26 @@ SharedMemory minerva(const Array& traces, const MaybeArray& contents, const Mayb
 
 SharedMemory modern_hopfield(const Array& patterns, float beta, std::string_view similarity,
                              const AnySeparation* separation, std::string_view storage, const MaybeObject& log_prior,
-                             const MaybeArray& contents, std::string_view content_storage, const MaybeDevice& device) {
+                             const MaybeArray& contents, std::string_view content_storage, std::string_view precision,
+                             const MaybeDevice& device) {
   return made(&Memory::modern_hopfield, patterns, contents,
               {.beta = beta,
                .similarity = parse<Similarity>("similarity", similarity),
                .separation = separation == nullptr ? softmax() : separation->value,
                .storage = parse<PatternStorage>("storage", storage),
                .log_prior = read_floats(log_prior, "log-priors"),
-               .content_storage = parse<PatternStorage>("content_storage", content_storage)},
+               .content_storage = parse<PatternStorage>("content_storage", content_storage),
+               .precision = parse<ProductPrecision>("precision", precision)},
               device);
 }
 
 SharedMemory exponential(const Array& patterns, float beta, std::string_view storage, const MaybeArray& contents,
-                         std::string_view content_storage, const MaybeDevice& device) {
+                         std::string_view content_storage, std::string_view precision, const MaybeDevice& device) {
   return made(&Memory::exponential, patterns, contents,
               {.beta = beta,
                .storage = parse<PatternStorage>("storage", storage),
-               .content_storage = parse<PatternStorage>("content_storage", content_storage)},
+               .content_storage = parse<PatternStorage>("content_storage", content_storage),
+               .precision = parse<ProductPrecision>("precision", precision)},
               device);
 }
 
@@ -243,7 +246,7 @@ void bind_normalised(nb::class_<SharedMemory>& type) {
   type.def_static("modern_hopfield", &modern_hopfield, nb::arg("patterns"), nb::kw_only(),
                   nb::arg("beta") = modern.beta, nb::arg("similarity") = "dot", nb::arg("separation") = nb::none(),
                   nb::arg("storage") = "float32", nb::arg("log_prior") = nb::none(), nb::arg("contents") = nb::none(),
-                  nb::arg("content_storage") = "float32", nb::arg("device") = nb::none(),
+                  nb::arg("content_storage") = "float32", nb::arg("precision") = "full", nb::arg("device") = nb::none(),
                   R"(Modern Hopfield network (Ramsauer et al. 2020): readout p(s)ᵀA with the scores s = β sim(A, x) + b.
 
 patterns: [P, D], finite, copied.
@@ -254,13 +257,17 @@ storage: what entries of patterns are kept as: 'float32', or on the CPU 'float16
 rounded then.
 log_prior: b [P]; −inf for patterns that are never retrieved.
 contents: [P, M] read out at the end of a relaxation, p(s)ᵀC.
-content_storage: as storage, of contents, which must be given unless it is 'float32'.)");
+content_storage: as storage, of contents, which must be given unless it is 'float32'.
+precision: of relaxations and recalls, 'full' or 'fast'. On CUDA devices of compute capability 8.0 and later fast scores
+and readouts are products of float16, a half to a third of the work, right to about 1/1000; elsewhere they are full. For
+softmax and dot products or squared distances.)");
   type.def_static(
       "exponential", &exponential, nb::arg("patterns"), nb::kw_only(), nb::arg("beta") = ExponentialOptions{}.beta,
       nb::arg("storage") = "float32", nb::arg("contents") = nb::none(), nb::arg("content_storage") = "float32",
-      nb::arg("device") = nb::none(),
+      nb::arg("precision") = "full", nb::arg("device") = nb::none(),
       R"(Exponential associative memory (Demircigil et al. 2017): weights exp(βAx), divided by their sum, for
-patterns [P, D] of ±1 and sign updates. contents: [P, M]. storage, content_storage: as `modern_hopfield`.)");
+patterns [P, D] of ±1 and sign updates. contents: [P, M]. storage, content_storage, precision: as
+`modern_hopfield`.)");
   type.def_static("adaptive", &adaptive, nb::arg("patterns"), nb::arg("similarity"), nb::kw_only(),
                   nb::arg("contents") = nb::none(), nb::arg("device") = nb::none(),
                   R"(Adaptive Hopfield network: readout softmax(s)ᵀA with the scores of an AdaptiveSimilarity, as
@@ -340,7 +347,8 @@ void bind_queries(nb::class_<SharedMemory>& type) {
           "The similarity of an adaptive memory; None for others.")
       .def_prop_ro(
           "rule", [](const SharedMemory& self) { return self.now().rule(); },
-          "The rule and its parameters, as \"exponential(beta = 1, storage = float32, content_storage = float32)\"; "
+          "The rule and its parameters, as \"exponential(beta = 1, storage = float32, content_storage = float32, "
+          "precision = full)\"; "
           "`make` takes it, but for adaptive memories.")
       .def_prop_ro(
           "kind", [](const SharedMemory& self) { return std::string(self.now().kind()); },

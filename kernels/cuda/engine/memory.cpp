@@ -51,6 +51,15 @@ HalfMatrix halves_of(const DeviceMatrix& matrix, const SoftmaxTerms& terms, cons
   return by_products && has_tensor_cores() ? HalfMatrix(matrix, purpose) : HalfMatrix();
 }
 
+/// What fields of rounded products can't be told from 0: weights and patterns are rounded to 11 bits each, which makes
+/// it 2⁻¹⁰ of the largest entry where it is 2⁻²¹ for floats.
+std::vector<float> rounded_resolution(std::span<const float> resolution) {
+  constexpr float ratio = 0x1.01p11F;
+  std::vector<float> result(resolution.size());
+  std::transform(resolution.begin(), resolution.end(), result.begin(), [](float value) { return ratio * value; });
+  return result;
+}
+
 StreamedDense make_streamed(DeviceMatrix weights, const LinearVectors& vectors, float scale,
                             const ContentViews& contents, bool is_resident) {
   HalfMatrix halves = halves_of(weights, is_resident, "the memory's weights in halves");
@@ -296,13 +305,16 @@ DeviceMemory DeviceMemory::softmax(int device, MatrixView<const float> patterns,
                                    const SoftmaxVectors& vectors, const SoftmaxTerms& terms) {
   const DeviceScope scope(device);
   DeviceMatrix matrix(patterns, "the memory's patterns");
-  DeviceArray<float> resolutions = upload_neurons(vectors.resolution, matrix, "the memory's resolution");
+  HalfMatrix pattern_halves = halves_of(matrix, terms, "the memory's patterns in halves");
+  const bool rounds = terms.products == Products::rounded && pattern_halves.data.size() > 0;
+  DeviceArray<float> resolutions =
+      rounds ? upload_neurons(rounded_resolution(vectors.resolution), matrix, "the memory's resolution")
+             : upload_neurons(vectors.resolution, matrix, "the memory's resolution");
   // Without one the step has a vector less to read.
   DeviceArray<float> centres;
   if (std::any_of(vectors.centre.begin(), vectors.centre.end(), [](float value) { return value != 0.0F; }))
     centres = upload_neurons(vectors.centre, matrix, "the memory's centre");
   DeviceMatrix content_matrix(contents, "the memory's contents");
-  HalfMatrix pattern_halves = halves_of(matrix, terms, "the memory's patterns in halves");
   HalfMatrix content_halves = halves_of(content_matrix, terms, "the memory's contents in halves");
   return {device, StreamedSoftmax{.patterns = std::move(matrix),
                                   .scale = upload(vectors.scale, "the memory's scales of scores"),

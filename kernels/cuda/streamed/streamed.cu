@@ -377,6 +377,7 @@ class ScanScratch {
                          .content_stride = contents.stride,
                          .pattern_halves = memory.pattern_halves.view(),
                          .content_halves = halves_of(memory, contents),
+                         .products = memory.terms.products,
                          .pattern_count = patterns.rows,
                          .dimension = patterns.columns,
                          .content_columns = contents.columns,
@@ -459,11 +460,14 @@ class SoftmaxStage {
     launch_softmax_chunks(
         chunks,
         [&](int begin, int count) {
-          launch_scores(memory_, {states, rows, terms, begin, count, chunks.scores, chunks.chunk}, stream);
+          launch_scores(memory_,
+                        {states, rows, terms, begin, count, chunks.scores, chunks.chunk, memory_.terms.products},
+                        stream);
         },
         [&](int begin, int count, float* readouts) {
           multiply({.floats = chunk_readout(chunks.scores, chunks.chunk, rows, contents, begin, count, readouts),
-                    .halves = halves.from(begin)},
+                    .halves = halves.from(begin),
+                    .precision = memory_.terms.products},
                    stream);
         },
         stream);
@@ -693,7 +697,8 @@ void launch_scores(const StreamedSoftmax& memory, const ScoreJob& job, cudaStrea
   else if (memory.terms.similarity == Similarity::squared_distance)
     launch_ordered_squares(product, stream);
   else
-    multiply_transposed({.floats = product, .halves = score_halves(memory).from(job.begin)}, stream);
+    multiply_transposed({.floats = product, .halves = score_halves(memory).from(job.begin), .precision = job.products},
+                        stream);
   launch_memory_terms(memory, job, stream);
 }
 

@@ -70,6 +70,7 @@ struct SoftmaxTerms {
   bool quadratic = true;
   double potential_offset = 0.0;
   double energy_offset = 0.0;
+  Products products = Products::exact;  ///< of relaxations and recalls, where tensor cores make them
 };
 
 struct StreamedSoftmax {
@@ -98,6 +99,7 @@ struct ScoreJob {
   int count;      ///< of patterns
   float* scores;  ///< [rows × score_stride]
   Index score_stride;
+  Products products = Products::exact;  ///< by tensor cores
 };
 
 /// Scores in one order of sums, whatever the number of rows.
