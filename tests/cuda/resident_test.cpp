@@ -642,8 +642,8 @@ detail::Sizes one_team() {
   return sizes;
 }
 
-/// Sizes around the edges of groups of patterns, of passes, and of what a warp has of the neurons; patterns of ±1,
-/// which one fp16 term holds, and others.
+/// Sizes around the edges of groups of patterns, of passes, and of what a warp has of the neurons and goes through;
+/// patterns of ±1, which one fp16 term holds, and others.
 class ResidentTeamsTest : public testing::TestWithParam<std::tuple<bool, Shape>> {
  protected:
   [[nodiscard]] Shape shape() const { return std::get<Shape>(GetParam()); }
@@ -741,7 +741,7 @@ INSTANTIATE_TEST_SUITE_P(, ResidentTeamsTest,
                          testing::Combine(testing::Bool(),
                                           testing::Values(Shape{8, 128, 40}, Shape{17, 113, 35}, Shape{33, 129, 33},
                                                           Shape{48, 256, 50}, Shape{70, 300, 20}, Shape{16, 384, 33},
-                                                          Shape{40, 512, 35})),
+                                                          Shape{40, 512, 35}, Shape{24, 32, 35}, Shape{9, 161, 33})),
                          [](const auto& test) {
                            const Shape shape = std::get<Shape>(test.param);
                            return std::string(std::get<bool>(test.param) ? "bipolar" : "real") + "_" +

@@ -99,6 +99,11 @@ class Team {
     return my_neuron() + offset_of(i) < layout_.dimension;
   }
 
+  /// Whether the warp has neurons of a step, as it has of all steps before. What is left fills up its 128 and is 0.
+  [[nodiscard]] __device__ __forceinline__ bool has_step(int step) const {
+    return jobs == Jobs::plain || member_ * warp_neurons + step * step_neurons < layout_.dimension;
+  }
+
   /// Of a pattern of a group, at the first or second eight columns of a step.
   [[nodiscard]] __device__ __forceinline__ unsigned row_offset(int pattern, int eight) const {
     return static_cast<unsigned>(pattern * layout_.row_bytes + member_ * warp_neurons * 2 + eight * 16);
@@ -234,6 +239,7 @@ class Team {
     const unsigned from = first_score_row_ + static_cast<unsigned>(first) * group_distance;
 #pragma unroll
     for (int step = 0; step < warp_steps; ++step) {
+      if (step % block_steps == 0 && !has_step(step)) break;
       const Operand rows = operand_of(x_[step], scale);
 #pragma unroll
       for (int group = 0; group < count; ++group) {
@@ -311,6 +317,7 @@ class Team {
     StateSums sums;
 #pragma unroll
     for (int block = 0; block < warp_steps; block += block_steps) {
+      if (!has_step(block)) break;
       Readouts readouts;
       read_out(block, readouts);
       update(block, factor, readouts, sums);
