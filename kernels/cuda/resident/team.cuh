@@ -26,13 +26,12 @@ struct Launch {
   Layout layout;
   const std::byte* image;
   Job job;
-  float scale;
   float safe_magnitude;  ///< see ResidentMemory
   float score_scale;     ///< of sums of scores, before they are taken apart
   float readout_unit;    ///< of readouts times the update's gain, for states of scale 1
   int readout_exponent;  ///< of readouts without it
-  double square_unit;    ///< of squares of scores likewise
-  double square_weight;  ///< of squares of states: the negative diagonal, if that is uniform, else 1
+  double score_weight;   ///< of squares of scores in the energy
+  double state_weight;   ///< of squares of states, the negative diagonal and all, if that is uniform
   bool is_uniform;
   float gain;    ///< of the update, and the memory's scale
   int reserved;  ///< queries that a team takes at a time
@@ -517,11 +516,11 @@ class Team {
   }
 
   [[nodiscard]] __device__ __forceinline__ double energy() const {
-    const double of_scores = total(score_squares) * launch_.square_unit;
-    const double of_states = total(state_squares) * launch_.square_weight;
-    if (!is_masked()) return -0.5 * static_cast<double>(launch_.scale) * (of_scores + of_states);
-    const double unit = static_cast<double>(split_scale(1.0F)) / static_cast<double>(later_scale_of_state_);
-    return -0.5 * static_cast<double>(launch_.scale) * (of_scores + of_states) * unit * unit;
+    const double of_states = total(state_squares) * launch_.state_weight;
+    const double energy = fma(total(score_squares), launch_.score_weight, of_states);
+    if (!is_masked()) return energy;
+    const double unit = static_cast<double>(split_scale(1.0F) * split_unit(later_scale_of_state_));
+    return energy * unit * unit;
   }
 
   // Exchange of queries. A quad has a state of the first eight and one of the others.

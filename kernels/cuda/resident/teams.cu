@@ -233,20 +233,21 @@ void launch_teams(const TeamMemory& memory, const Job& job, float safe_magnitude
   const double gain = double{job.update.parameter} * double{memory.scale};
   const double unit = memory.unit;
   const double score_unit = unit / double{memory.score_scale};
-  const Launch launch{.layout = layout,
-                      .image = memory.image.data(),
-                      .job = job,
-                      .scale = memory.scale,
-                      .safe_magnitude = safe_magnitude,
-                      .score_scale = memory.score_scale,
-                      .readout_unit = static_cast<float>(gain * unit * score_unit),
-                      .readout_exponent = std::ilogb(unit * score_unit),
-                      .square_unit = score_unit * score_unit / (double{state_scale} * double{state_scale}),
-                      .square_weight = memory.uniform_diagonal ? -double{*memory.uniform_diagonal} : 1.0,
-                      .is_uniform = memory.uniform_diagonal.has_value(),
-                      .gain = static_cast<float>(gain),
-                      .reserved = std::clamp(wanted / (blocks * teams * 4), 1, teams::team_states),
-                      .next_query = next_query};
+  const double of_energy = -0.5 * double{memory.scale};
+  const Launch launch{
+      .layout = layout,
+      .image = memory.image.data(),
+      .job = job,
+      .safe_magnitude = safe_magnitude,
+      .score_scale = memory.score_scale,
+      .readout_unit = static_cast<float>(gain * unit * score_unit),
+      .readout_exponent = std::ilogb(unit * score_unit),
+      .score_weight = of_energy * score_unit * score_unit / (double{state_scale} * double{state_scale}),
+      .state_weight = memory.uniform_diagonal ? -of_energy * double{*memory.uniform_diagonal} : of_energy,
+      .is_uniform = memory.uniform_diagonal.has_value(),
+      .gain = static_cast<float>(gain),
+      .reserved = std::clamp(wanted / (blocks * teams * 4), 1, teams::team_states),
+      .next_query = next_query};
   launch_kernel("relax_by_teams", kernel_for(layout, jobs),
                 {static_cast<unsigned>(blocks), static_cast<unsigned>(teams * layout.members * warp_size),
                  static_cast<std::size_t>(layout.first_team + teams * layout.team_bytes)},
