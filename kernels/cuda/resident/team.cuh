@@ -557,16 +557,22 @@ class Team {
 
   /// Gives idle states the next queries. One that isn't finite departs at once. False if there is none left.
   __device__ __forceinline__ bool arrive() {
-    const bool arrives = assign();
-    const unsigned arriving = __ballot_sync(all_lanes, arrives);
-    if (arriving != 0) load(arriving, arrives);
-    return __any_sync(all_lanes, query_ >= 0) || !exhausted_ || reserved_ < reserved_end_;
-  }
-
-  /// Whether the lane's state has got a query.
-  __device__ __forceinline__ bool assign() {
     const bool is_idle = lane_ < team_states && query_ < 0;
     const unsigned idle = __ballot_sync(all_lanes, is_idle);
+    if (idle == 0) return true;
+    if (has_queries()) {
+      const bool arrives = assign(idle, is_idle);
+      const unsigned arriving = __ballot_sync(all_lanes, arrives);
+      if (arriving != 0) load(arriving, arrives);
+    }
+    return __any_sync(all_lanes, query_ >= 0) || has_queries();
+  }
+
+  /// Whether there may be queries that wait.
+  [[nodiscard]] __device__ __forceinline__ bool has_queries() const { return !exhausted_ || reserved_ < reserved_end_; }
+
+  /// Whether the lane's state has got a query.
+  __device__ __forceinline__ bool assign(unsigned idle, bool is_idle) {
     const int wanted = __popc(idle);
     const int rank = __popc(idle & ((1U << lane_) - 1));
     const int left = reserved_end_ - reserved_;
@@ -589,7 +595,8 @@ class Team {
     return true;
   }
 
-  /// The first of `count` queries that no other team gets; they may lie past the last one.
+  /// The first of `count` queries that no other team gets; they may lie past the last one. Warps meet in every step, so
+  /// all have read it before the next one is written; magnitudes of those that arrive, too.
   __device__ __forceinline__ int reserve(int count) const {
     auto* const shared = reinterpret_cast<int*>(own_ + layout_.next_query);
     int first = 0;
@@ -599,9 +606,7 @@ class Team {
     }
     if (is_alone()) return __shfl_sync(all_lanes, first, 0);
     meet();
-    first = *shared;
-    meet();
-    return first;
+    return *shared;
   }
 
   __device__ __forceinline__ void load(unsigned arriving, bool arrives) {
@@ -618,7 +623,6 @@ class Team {
     meet();
     const float magnitude = largest(magnitudes);
     const float clamped_magnitude = is_masked() ? largest(clamped_magnitudes) : 0.0F;
-    meet();
     const bool rejected = arrives && !isfinite(magnitude);
     careful_ = careful_ || __any_sync(all_lanes, arrives && !(fmaxf(magnitude, 1.0F) < launch_.safe_magnitude));
     if (arrives) later_scale_of_state_ = split_scale(fmaxf(clamped_magnitude, 1.0F));
@@ -627,7 +631,7 @@ class Team {
       const int row = lane_ / 4 + 8 * half;
       const float scale = split_scale(__shfl_sync(all_lanes, magnitude, row));
       if ((arriving >> row & 1U) != 0) scale_[half] = scale;
-      later_scale_[half] = __shfl_sync(all_lanes, later_scale_of_state_, row);
+      if (is_masked()) later_scale_[half] = __shfl_sync(all_lanes, later_scale_of_state_, row);
     }
     if (rejected && member_ == 0) resident::write_end(job_, query_, 0, resident::not_a_number(), Status::diverged);
     depart(rejected);
