@@ -36,9 +36,14 @@ struct FloatOps {
     return base > 0.0F ? powf(base, exponent) : base;
   }
   __device__ __forceinline__ float tanh(float value) const { return rational_tanh(*this, value); }
-  /// NaN stays NaN, which fminf and fmaxf don't promise.
+  /// NaN stays NaN, which fminf and fmaxf don't promise. `limit` is positive.
   __device__ __forceinline__ float clamp(float value, float limit) const {
-#if __CUDA_ARCH__ >= 800
+#if __CUDA_ARCH__ >= 860
+    // The smaller magnitude, with the sign of the product: one instruction.
+    float result;
+    asm("min.NaN.xorsign.abs.f32 %0, %1, %2;" : "=f"(result) : "f"(value), "f"(limit));
+    return result;
+#elif __CUDA_ARCH__ >= 800
     float result = value;
     asm("min.NaN.f32 %0, %0, %1;" : "+f"(result) : "f"(limit));
     asm("max.NaN.f32 %0, %0, %1;" : "+f"(result) : "f"(-limit));
