@@ -13,10 +13,17 @@ endfunction()
 set(project ${CMAKE_CURRENT_LIST_DIR})
 set(options -G Ninja -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER})
 if(MODE STREQUAL subdirectory)
-  # Optimisation, debuggers and instruction sets are not what this tests. Some users join units.
-  list(APPEND options
-    -D CMAKE_UNITY_BUILD=ON -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS_DEBUG= -D BUILD_SHARED_LIBS=OFF -D ATTRACTOR_CUDA=OFF
-    -D ATTRACTOR_WITHOUT_TARGETS=|HWY_AVX3|HWY_AVX2|HWY_SSE4)
+  # Some users join units.
+  list(APPEND options -D CMAKE_UNITY_BUILD=ON -D BUILD_SHARED_LIBS=OFF -D ATTRACTOR_CUDA=OFF)
+  # Optimisation, debuggers and instruction sets are not what this tests: what a compiler's cache has is soonest compiled,
+  # and without one as little as there can be.
+  if(LAUNCHER)
+    list(APPEND options -D CMAKE_BUILD_TYPE=${BUILD_TYPE} -D ATTRACTOR_WARNINGS_AS_ERRORS=${WARNINGS_AS_ERRORS}
+      -D ATTRACTOR_WITHOUT_TARGETS=${WITHOUT_TARGETS})
+  else()
+    list(APPEND options -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS_DEBUG=
+      -D ATTRACTOR_WITHOUT_TARGETS=|HWY_AVX3|HWY_AVX2|HWY_SSE4)
+  endif()
 else()
   file(REMOVE_RECURSE ${WORK_DIR})
   run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${WORK_DIR}/prefix)
@@ -52,24 +59,26 @@ endfunction()
 
 # use_cmake(FOLDER option...): the project, built in FOLDER.
 function(use_cmake folder)
-  run(${CMAKE_COMMAND} -S ${project} -B ${WORK_DIR}/${folder} ${options} ${ARGN})
-  run(${CMAKE_COMMAND} --build ${WORK_DIR}/${folder})
+  run(${CMAKE_COMMAND} -S ${project} -B ${folder} ${options} ${ARGN})
+  run(${CMAKE_COMMAND} --build ${folder})
   if(NOT MODE MATCHES "^cuda_")
-    run(${WORK_DIR}/${folder}/consumer)
+    run(${folder}/consumer)
   endif()
 endfunction()
 
 if(MODE STREQUAL pkg_config)
   use_pkg_config()
 elseif(MODE STREQUAL subdirectory)
-  use_cmake(build -D ATTRACTOR_SOURCE_DIR=${SOURCE_DIR})
+  # Beside the other build: from there the sources' paths are the same, else a compiler's cache has nothing.
+  set(static_build ${BUILD_DIR}-static)
+  use_cmake(${static_build} -D ATTRACTOR_SOURCE_DIR=${SOURCE_DIR})
   # The same static library once it is installed.
   file(REMOVE_RECURSE ${WORK_DIR}/prefix ${WORK_DIR}/installed)
-  run(${CMAKE_COMMAND} --install ${WORK_DIR}/build --prefix ${WORK_DIR}/prefix)
-  use_cmake(installed -D CMAKE_PREFIX_PATH=${WORK_DIR}/prefix -D HAS_CUDA=OFF)
+  run(${CMAKE_COMMAND} --install ${static_build} --prefix ${WORK_DIR}/prefix)
+  use_cmake(${WORK_DIR}/installed -D CMAKE_PREFIX_PATH=${WORK_DIR}/prefix -D HAS_CUDA=OFF)
   if(PKG_CONFIG)
     use_pkg_config(--static)
   endif()
 else()
-  use_cmake(build)
+  use_cmake(${WORK_DIR}/build)
 endif()
