@@ -23,7 +23,7 @@
 #include "kernels/cuda/engine/relax.hpp"
 #include "kernels/cuda/engine/retrieve.hpp"
 #include "kernels/cuda/fit/cross_entropy.hpp"
-#include "kernels/cuda/resident/resident_fit.hpp"
+#include "kernels/cuda/resident/resident.hpp"
 #include "kernels/cuda/streamed/factor_scan.hpp"
 #include "kernels/cuda/streamed/gram.hpp"
 #include "kernels/sizes.hpp"
@@ -38,12 +38,6 @@ cuda::Tier tier(Placement placement) {
     case Placement::streamed: break;
   }
   return cuda::Tier::streamed;
-}
-
-int attribute(cudaDeviceAttr name, int device) {
-  int value = 0;
-  cuda::check(cudaDeviceGetAttribute(&value, name, device), "cudaDeviceGetAttribute");
-  return value;
 }
 
 cuda::LinearVectors linear_vectors(const PointwiseForm& form) {
@@ -217,8 +211,8 @@ std::string cuda_obstacle(int device) {
   static std::mutex mutex;
   static std::map<std::pair<int, int>, std::string> known;
   const std::scoped_lock lock(mutex);
-  const std::pair capability{attribute(cudaDevAttrComputeCapabilityMajor, device),
-                             attribute(cudaDevAttrComputeCapabilityMinor, device)};
+  const std::pair capability{cuda::attribute(cudaDevAttrComputeCapabilityMajor, device),
+                             cuda::attribute(cudaDevAttrComputeCapabilityMinor, device)};
   const auto found = known.find(capability);
   if (found != known.end()) return found->second;
   return known.emplace(capability, cuda::device_obstacle(device)).first->second;
@@ -234,12 +228,12 @@ std::string cuda_description(int device) {
 }
 
 std::string cuda_traits(int device) {
-  return "compute capability " + std::to_string(attribute(cudaDevAttrComputeCapabilityMajor, device)) + "." +
-         std::to_string(attribute(cudaDevAttrComputeCapabilityMinor, device)) + ", " +
-         std::to_string(attribute(cudaDevAttrMultiProcessorCount, device)) + " multiprocessors, " +
-         std::to_string(attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor, device)) +
-         " bytes of shared memory each, " + std::to_string(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device)) +
-         " a block";
+  return "compute capability " + std::to_string(cuda::attribute(cudaDevAttrComputeCapabilityMajor, device)) + "." +
+         std::to_string(cuda::attribute(cudaDevAttrComputeCapabilityMinor, device)) + ", " +
+         std::to_string(cuda::attribute(cudaDevAttrMultiProcessorCount, device)) + " multiprocessors, " +
+         std::to_string(cuda::attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor, device)) +
+         " bytes of shared memory each, " +
+         std::to_string(cuda::attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device)) + " a block";
 }
 
 bool is_on_device(const Device& device, const void* data, const std::string& what) {
@@ -361,16 +355,8 @@ std::vector<double> cuda_gram_product(int device, MatrixView<const float> factor
 
 bool cuda_may_be_resident(int device, Evaluation evaluation, Index rows, Index columns) {
   const cuda::DeviceScope scope(device);
-  if (evaluation != Evaluation::dense) return cuda::may_be_resident_factored(rows, columns);
-  const cuda::resident::StoredMatrix weights{.form = cuda::resident::Form::dense,
-                                             .storage = cuda::resident::Storage::half,
-                                             .rows = columns,
-                                             .columns = columns};
-  return cuda::resident::fit_layout(
-             weights, {.of_block = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
-                       .of_multiprocessor = attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor, device),
-                       .reserved = attribute(cudaDevAttrReservedSharedMemoryPerBlock, device)})
-      .has_value();
+  if (evaluation == Evaluation::dense) return cuda::may_be_resident_dense(columns);
+  return cuda::may_be_resident_factored(rows, columns);
 }
 
 std::unique_ptr<Engine> make_cuda_engine(const Form& form, int device) {

@@ -10,6 +10,7 @@
 #include "kernels/cuda/adaptive/adaptive_lanes.cuh"
 #include "kernels/cuda/adaptive/adaptive_tile.cuh"
 #include "kernels/cuda/adaptive/level_scores.cuh"
+#include "kernels/cuda/device/capacity.hpp"
 #include "kernels/cuda/device/launch.hpp"
 
 namespace attractor::cuda {
@@ -17,14 +18,10 @@ namespace {
 
 /// Blocks of a kernel that the current device runs side by side.
 Index resident_blocks(const void* kernel, int threads, std::size_t shared_bytes) {
-  int device = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  int multiprocessors = 0;
-  check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device), "cudaDeviceGetAttribute");
   int blocks = 0;
   check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, shared_bytes),
         "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
-  return Index{blocks} * multiprocessors;
+  return Index{blocks} * multiprocessor_count();
 }
 
 /// Every block takes an equal run of tiles, most of them with states that it has already.

@@ -1,24 +1,23 @@
 #include "kernels/cuda/device/capacity.hpp"
 
-#include <cuda_runtime_api.h>
-
 #include <map>
 #include <mutex>
 
 #include "kernels/cuda/device/error.hpp"
 
 namespace attractor::cuda {
-namespace {
 
-int attribute(cudaDeviceAttr which) {
-  int device = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
+int attribute(cudaDeviceAttr which, int device) {
   int value = 0;
   check(cudaDeviceGetAttribute(&value, which, device), "cudaDeviceGetAttribute");
   return value;
 }
 
-}  // namespace
+int attribute(cudaDeviceAttr which) {
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  return attribute(which, device);
+}
 
 std::size_t memory_capacity() {
   static std::mutex mutex;

@@ -1,10 +1,15 @@
 #pragma once
 
-/// What the current device has.
+/// What a device has, the current one where none is named.
+
+#include <cuda_runtime_api.h>
 
 #include <cstddef>
 
 namespace attractor::cuda {
+
+int attribute(cudaDeviceAttr which, int device);
+int attribute(cudaDeviceAttr which);
 
 /// Bytes of memory, used or not. It is asked once: the answer waits for what the device does.
 std::size_t memory_capacity();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/device/capacity.hpp"
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/device/workspace.hpp"
 #include "kernels/cuda/resident/resident_fit.hpp"
@@ -60,16 +61,8 @@ bool exact_in_half(MatrixView<const float> values) {
   return true;
 }
 
-int attribute(cudaDeviceAttr name) {
-  int device = 0;
-  int value = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  check(cudaDeviceGetAttribute(&value, name, device), "cudaDeviceGetAttribute");
-  return value;
-}
-
 SharedMemoryLimits device_limits() {
-  return {.of_block = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin),
+  return {.of_block = static_cast<int>(shared_memory_limit()),
           .of_multiprocessor = attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor),
           .reserved = attribute(cudaDevAttrReservedSharedMemoryPerBlock)};
 }
@@ -149,7 +142,7 @@ ResidentMemory make_memory(const Layout& layout, MatrixView<const float> weights
   for (std::size_t k = 0; k < resolution.size(); ++k)
     resolutions[static_cast<std::size_t>(resident::row_of(static_cast<int>(k), layout.neurons))] = resolution[k];
   // As much as there is, for the next memory may use the same kernel with another size.
-  const int most_bytes = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
+  const int most_bytes = static_cast<int>(shared_memory_limit());
   check(cudaFuncSetAttribute(kernel_for(layout), cudaFuncAttributeMaxDynamicSharedMemorySize, most_bytes),
         "cudaFuncSetAttribute for " + std::to_string(most_bytes) + " bytes of shared memory");
   int blocks = 0;
@@ -159,7 +152,7 @@ ResidentMemory make_memory(const Layout& layout, MatrixView<const float> weights
   return {.layout = layout,
           .scale = scale,
           .safe_magnitude = safe_magnitude(largest_sum(layout.form, weights, diagonal)),
-          .most_blocks = std::max(blocks, 1) * attribute(cudaDevAttrMultiProcessorCount),
+          .most_blocks = std::max(blocks, 1) * multiprocessor_count(),
           .image = upload(std::span<const std::byte>(image), "a resident memory"),
           .resolution = upload(std::span<const float>(resolutions), "a resident memory's resolution")};
 }
@@ -247,6 +240,10 @@ std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weight
 
 bool may_be_resident_factored(Index rows, Index columns) {
   const StoredMatrix matrix{.form = Form::factored, .storage = Storage::half, .rows = rows, .columns = columns};
+  return fit_layout(matrix, device_limits()).has_value();
+}
+bool may_be_resident_dense(Index neurons) {
+  const StoredMatrix matrix{.form = Form::dense, .storage = Storage::half, .rows = neurons, .columns = neurons};
   return fit_layout(matrix, device_limits()).has_value();
 }
 

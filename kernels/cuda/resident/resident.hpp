@@ -42,6 +42,8 @@ std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weight
 
 /// Whether a factor of so many rows and columns fits the current device's, if fp16 holds its entries.
 bool may_be_resident_factored(Index rows, Index columns);
+/// The same of weights of so many neurons.
+bool may_be_resident_dense(Index neurons);
 
 /// Why there was none: "a block needs at least 300000 bytes of shared memory and may have 232448".
 std::string why_not_resident_factored(MatrixView<const float> factor);
