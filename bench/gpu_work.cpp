@@ -1,8 +1,9 @@
-// One relaxation on a CUDA device with its data in place, or one gradient of the loss that similarities are fitted by:
-// nothing but the work whose instructions and bytes a profiler is to count. Prints what that work is.
+// One relaxation on a CUDA device with its data in place, one retrieval, or one gradient of the loss that similarities
+// are fitted by: nothing but the work whose instructions and bytes a profiler is to count. Prints what that work is.
 
 #include <attractor/cuda.hpp>
 #include <attractor/fit.hpp>
+#include <attractor/retrieval.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -32,14 +33,16 @@ struct Job {
   bool signs = false;
   bool as_floats = false;
   bool fast = false;
+  Index best = 1;
+  bool patterns_alone = false;
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
   Options options("One relaxation on the first CUDA device, for a profiler. Prints its useful work.");
-  options.add(
-      "--form", job.form,
-      "factored, dense, softmax, adaptive or levels, the same of bipolar patterns; gradient: of a fit's loss, in its "
-      "place");
+  options.add("--form", job.form,
+              "factored, dense, softmax, adaptive or levels, the same of bipolar patterns; in its place retrieval, of "
+              "a softmax "
+              "memory, or gradient, of a fit's loss");
   options.add("--dimension", job.dimension, "N");
   options.add("--patterns", job.patterns, "P");
   options.add("--queries", job.queries, "noisy copies of the patterns");
@@ -51,6 +54,8 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add_flag("--signs", job.signs, "sign updates of queries of ±1");
   options.add_flag("--as-floats", job.as_floats, "these as floats, as all others are");
   options.add_flag("--fast", job.fast, "a softmax memory of fast precision");
+  options.add("--best", job.best, "patterns that a retrieval finds of each query");
+  options.add_flag("--patterns-alone", job.patterns_alone, "without their posteriors");
   return options.parse(argc, argv);
 }
 
@@ -67,7 +72,8 @@ AdaptiveSimilarity make_similarity(Index dimension) {
 Memory make_memory(const Job& job, MatrixView<const float> patterns) {
   const Device device = Device::cuda();
   const ProductPrecision precision = job.fast ? ProductPrecision::fast : ProductPrecision::full;
-  if (job.form == "softmax") return Memory::modern_hopfield(device, patterns, {.beta = 0.5F, .precision = precision});
+  if (job.form == "softmax" || job.form == "retrieval")
+    return Memory::modern_hopfield(device, patterns, {.beta = 0.5F, .precision = precision});
   if (is_adaptive(job)) return Memory::adaptive(device, patterns, make_similarity(job.dimension));
   if (job.form != "factored" && job.form != "dense") throw UsageError("--form: '" + job.form + "' is unknown");
   return Memory::hebbian(device, patterns,
@@ -111,6 +117,18 @@ void run_gradient(const Job& job) {
   std::cout << "{\"queries\": " << queries.rows() << ", \"loss\": " << loss << "}\n";
 }
 
+void run_retrieval(const Job& job) {
+  Random random(1);
+  const Matrix<float> patterns = make_patterns(job, random);
+  const Memory memory = make_memory(job, patterns);
+  const Matrix<float> queries = make_queries(job, patterns, random);
+  const Retrieval found = retrieve(memory, queries, {.count = job.best, .posteriors = !job.patterns_alone});
+  const auto pairs = static_cast<double>(queries.rows()) * static_cast<double>(job.patterns);
+  std::cout << "{\"queries\": " << queries.rows() << ", \"best_of_first\": " << found.pattern.front()
+            << ", \"pairs\": " << pairs << ", \"multiply_adds\": " << pairs * static_cast<double>(job.dimension)
+            << "}\n";
+}
+
 void run_relaxation(const Job& job) {
   Random random(1);
   const Matrix<float> patterns = make_patterns(job, random);
@@ -142,6 +160,8 @@ int main(int argc, char** argv) {
     if (!attractor::bench::parse(argc, argv, job)) return;
     if (job.form == "gradient")
       attractor::bench::run_gradient(job);
+    else if (job.form == "retrieval")
+      attractor::bench::run_retrieval(job);
     else
       attractor::bench::run_relaxation(job);
   });

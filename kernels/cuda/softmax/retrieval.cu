@@ -5,57 +5,82 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/cuda/device/block_reduce.cuh"
+#include "kernels/cuda/device/compensated_sum.cuh"
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/device/quad.cuh"
 #include "kernels/cuda/engine/device_terms.hpp"
+#include "kernels/cuda/softmax/rank_key.cuh"
 #include "kernels/cuda/softmax/softmax_chunks.hpp"
 #include "kernels/cuda/softmax/stored_schedule.hpp"
-#include "kernels/cuda/streamed/settle.hpp"
+#include "kernels/cuda/streamed/rank.hpp"
 
 namespace attractor::cuda {
 namespace {
 
-/// Each warp has a row.
-constexpr int pick_warps = 4;
+constexpr int pick_threads = 128;
 
-/// Notes the first pattern with the largest score of a chunk where that is larger than in all chunks before.
-__global__ void __launch_bounds__(pick_warps* warp_size)
-    pick_kernel(SoftmaxChunks chunks, int begin, int count, MatrixView<Index> patterns) {
-  const Index row = Index{blockIdx.x} * pick_warps + threadIdx.x / warp_size;
-  const int lane = static_cast<int>(threadIdx.x % warp_size);
-  if (row >= chunks.rows) return;
-  const float* const scores = chunks.scores + row * chunks.chunk;
-  float largest = -INFINITY;
-  int first = count;
-  for (int i = lane; i < count; i += warp_size) {
-    if (!(scores[i] > largest)) continue;
-    largest = scores[i];
-    first = i;
+/// Scores of one chunk of patterns, and what is known of those before.
+struct PickedChunk {
+  int begin;
+  int count;
+  const float* scores;  ///< [rows × stride]
+  Index stride;
+  float* maxima;               ///< [rows] largest s
+  double* sums;                ///< [rows] Σ exp(s − maximum), or without shares what is 0 or NaN where that is
+  MatrixView<Index> patterns;  ///< [rows × 1] the first with the largest score
+};
+
+/// One block for each row.
+template <bool has_shares>
+__global__ void __launch_bounds__(pick_threads) pick_kernel(PickedChunk chunk) {
+  const Index row = blockIdx.x;
+  const bool is_first = chunk.begin == 0;
+  const float* const scores = chunk.scores + row * chunk.stride;
+  const auto for_each = [&](const auto& visit) {
+    for (int i = static_cast<int>(threadIdx.x); i < chunk.count; i += pick_threads) visit(i, scores[i]);
+  };
+  ThreadBest own;
+  bool are_numbers = true;
+  for_each([&](int i, float score) {
+    own.see(chunk.begin + i, score);
+    if constexpr (!has_shares) are_numbers = are_numbers && !isnan(score);
+  });
+  const RankKey best = reduce_block<pick_threads>(own.key(), larger_key);
+  const float largest = score_of(best);
+  const float before = is_first ? -INFINITY : chunk.maxima[row];
+  const float maximum = fmaxf(before, largest);
+  double total = 0.0;
+  const double earlier = is_first ? 0.0 : chunk.sums[row];
+  if constexpr (has_shares) {
+    const float reference = finite_or_above(maximum);
+    CompensatedSum sum;
+    for_each([&](int /*i*/, float score) { sum.add(expf(score - reference)); });
+    total = reduce_block<pick_threads>(sum.value(), [](double a, double b) { return a + b; });
+    if (!is_first) total = fma(earlier, static_cast<double>(expf(before - reference)), total);
+  } else {
+    are_numbers = __syncthreads_and(are_numbers ? 1 : 0) != 0 && largest < INFINITY;
+    total = earlier + (are_numbers ? (best == 0 ? 0.0 : 1.0) : NAN);
   }
-  for (int distance = warp_size / 2; distance > 0; distance /= 2) {
-    const float other = __shfl_xor_sync(all_lanes, largest, distance);
-    const int other_first = __shfl_xor_sync(all_lanes, first, distance);
-    if (other > largest || (other == largest && other_first < first)) {
-      largest = other;
-      first = other_first;
-    }
-  }
-  if (lane == 0 && (begin == 0 || largest > chunks.maxima[row])) patterns(row, 0) = begin + first;
+  if (threadIdx.x != 0) return;
+  chunk.maxima[row] = maximum;
+  chunk.sums[row] = total;
+  if (is_first || largest > before) chunk.patterns(row, 0) = pattern_of(best);
 }
+
+constexpr int share_threads = 128;
 
 /// The winner's share of the softmax is 1/Σ exp(s − max). 0: no score is above −∞. NaN: the largest is +∞, or one is
 /// NaN.
-__global__ void __launch_bounds__(pick_warps* warp_size)
+__global__ void __launch_bounds__(share_threads)
     share_kernel(const double* sums, int rows, MatrixView<Index> patterns, MatrixView<float> shares) {
-  const Index row = Index{blockIdx.x} * (pick_warps * warp_size) + threadIdx.x;
+  const Index row = Index{blockIdx.x} * share_threads + threadIdx.x;
   if (row >= rows) return;
   const double sum = sums[row];
   const bool scored = isfinite(sum) && sum > 0.0;
   if (!scored) patterns(row, 0) = -1;
   if (shares.data != nullptr) shares(row, 0) = scored ? static_cast<float>(1.0 / sum) : NAN;
 }
-
-unsigned blocks(int rows, int block_rows) { return static_cast<unsigned>((rows + block_rows - 1) / block_rows); }
 
 NormalisedSeparation separation_of(const StreamedSoftmax& memory) { return memory.terms.separation; }
 NormalisedSeparation separation_of(const StreamedAdaptive& /*memory*/) { return SoftmaxSeparation{}; }
@@ -86,9 +111,8 @@ struct Scratch {
       : states(space.take<float>(elements(most, memory.patterns.stride))),
         score_stride(row_scores(memory, count)),
         scores(space.take<float>(elements(most, score_stride))),
-        maxima(space.take<float>(elements(most))),
-        sums(space.take<double>(elements(most))),
-        potentials(keeps_scores(memory, count) ? space.take<double>(elements(most)) : nullptr),
+        maxima(keeps_scores(memory, count) ? nullptr : space.take<float>(elements(most))),
+        sums(keeps_scores(memory, count) ? nullptr : space.take<double>(elements(most))),
         beta(space.take<float>(1)) {}
 
   float* states;  ///< columns from the dimension to the stride are zero
@@ -96,7 +120,6 @@ struct Scratch {
   float* scores;
   float* maxima;
   double* sums;
-  double* potentials;
   float* beta;
 };
 
@@ -106,49 +129,45 @@ struct Found {
   MatrixView<float> shares;
 };
 
+/// The best of all, of one chunk of patterns after another.
 template <class Memory>
-void launch_softmax_batch(const Memory& memory, const Scratch& scratch, const RowTerms& terms, const Found& found,
-                          cudaStream_t stream) {
+void launch_pick(const Memory& memory, const Scratch& scratch, const RowTerms& terms, const Found& found,
+                 cudaStream_t stream) {
   const auto rows = static_cast<int>(found.patterns.rows);
-  const SoftmaxChunks chunks{.rows = rows,
-                             .pattern_count = memory.patterns.rows,
-                             .chunk = chunk_patterns(),
-                             .scores = scratch.scores,
-                             .maxima = scratch.maxima,
-                             .sums = scratch.sums,
-                             .readouts = nullptr,
-                             .remainders = nullptr,
-                             .chunk_readouts = nullptr,
-                             .readout_stride = 0};
-  launch_softmax_chunks(
-      chunks,
-      [&](int begin, int count) {
-        launch_scores(memory, {scratch.states, rows, terms, begin, count, chunks.scores, chunks.chunk}, stream);
-        launch_kernel("pick_kernel", pick_kernel, {blocks(rows, pick_warps), pick_warps * warp_size}, stream, chunks,
-                      begin, count, found.patterns);
-      },
-      {}, stream);
-  launch_kernel("share_kernel", share_kernel, {blocks(rows, pick_warps * warp_size), pick_warps * warp_size}, stream,
-                scratch.sums, rows, found.patterns, found.shares);
+  const bool has_shares = found.shares.data != nullptr;
+  for (int begin = 0; begin < memory.patterns.rows; begin += chunk_patterns()) {
+    const int count = std::min(chunk_patterns(), memory.patterns.rows - begin);
+    launch_scores(memory, {scratch.states, rows, terms, begin, count, scratch.scores, scratch.score_stride}, stream);
+    launch_kernel("pick_kernel", has_shares ? pick_kernel<true> : pick_kernel<false>,
+                  {static_cast<unsigned>(rows), pick_threads}, stream,
+                  PickedChunk{.begin = begin,
+                              .count = count,
+                              .scores = scratch.scores,
+                              .stride = scratch.score_stride,
+                              .maxima = scratch.maxima,
+                              .sums = scratch.sums,
+                              .patterns = found.patterns});
+  }
+  const auto blocks = static_cast<unsigned>((rows + share_threads - 1) / share_threads);
+  launch_kernel("share_kernel", share_kernel, {blocks, share_threads}, stream, scratch.sums, rows, found.patterns,
+                found.shares);
 }
 
+/// The best k, once all scores are there.
 template <class Memory>
-void launch_settled_batch(const Memory& memory, const Scratch& scratch, const RowTerms& terms, const Found& found,
-                          cudaStream_t stream) {
+void launch_ranking(const Memory& memory, const Scratch& scratch, const RowTerms& terms, const Found& found,
+                    cudaStream_t stream) {
   const auto rows = static_cast<int>(found.patterns.rows);
   launch_scores(memory, {scratch.states, rows, terms, 0, memory.patterns.rows, scratch.scores, scratch.score_stride},
                 stream);
-  launch_settle(separation_of(memory),
-                {.rows = rows,
-                 .patterns = memory.patterns.rows,
-                 .scores = scratch.scores,
-                 .stride = scratch.score_stride,
-                 .origins = scratch.maxima,
-                 .sums = scratch.sums,
-                 .potentials = scratch.potentials,
-                 .best = found.patterns,
-                 .shares = found.shares},
-                stream);
+  launch_rank(separation_of(memory),
+              {.rows = rows,
+               .patterns = memory.patterns.rows,
+               .scores = scratch.scores,
+               .stride = scratch.score_stride,
+               .best = found.patterns,
+               .shares = found.shares},
+              stream);
 }
 
 /// A call's batches of queries, one after another in the same scratch.
@@ -169,9 +188,9 @@ class Batches {
               stream_, "queries");
     const RowTerms row_terms{.patterns = terms, .schedule = {scratch_.beta, job_.schedule.count}};
     if (keeps_scores(memory_, job_.patterns.columns))
-      launch_settled_batch(memory_, scratch_, row_terms, found, stream_);
+      launch_ranking(memory_, scratch_, row_terms, found, stream_);
     else
-      launch_softmax_batch(memory_, scratch_, row_terms, found, stream_);
+      launch_pick(memory_, scratch_, row_terms, found, stream_);
   }
 
  private:

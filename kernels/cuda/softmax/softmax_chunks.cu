@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(weigh_threads) weigh_kernel(SoftmaxChunks chun
     chunks.maxima[row] = maximum;
     chunks.sums[row] = fma(chunks.sums[row], static_cast<double>(factor), total);
   }
-  if (factor == 1.0F || chunks.readouts == nullptr) return;
+  if (factor == 1.0F) return;
   float* const readout = chunks.readouts + Index{row} * chunks.readout_stride;
   for (int k = thread; k < chunks.readout_stride; k += weigh_threads) readout[k] *= factor;
   // Of the first chunk alone nothing remains.
@@ -72,7 +72,6 @@ void launch_softmax_chunks(const SoftmaxChunks& chunks, const ScoreChunk& score,
     score(begin, count);
     launch_kernel("weigh_kernel", weigh_kernel, {static_cast<unsigned>(chunks.rows), weigh_threads}, stream, chunks,
                   begin, count);
-    if (chunks.readouts == nullptr) continue;
     read_out(begin, count, begin == 0 ? chunks.readouts : chunks.chunk_readouts);
     if (begin == 0) continue;
     launch_kernel("add_kernel", add_kernel, {static_cast<unsigned>(chunks.rows), weigh_threads}, stream, chunks,

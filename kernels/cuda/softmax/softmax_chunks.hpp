@@ -24,8 +24,8 @@ struct SoftmaxChunks {
   float* scores;  ///< [rows × chunk] of one chunk; then their weights, exp(s − maximum)
   float* maxima;  ///< [rows] largest s
   double* sums;   ///< [rows] Σ exp(s − maximum)
-  /// [rows × readout_stride] Σ exp(s − maximum) c; null: none. The other two are scratch of that shape where there are
-  /// several chunks, so that sums of their readouts don't drift.
+  /// [rows × readout_stride] Σ exp(s − maximum) c. The other two are scratch of that shape where there are several
+  /// chunks, so that sums of their readouts don't drift.
   float* readouts;
   float* remainders;
   float* chunk_readouts;

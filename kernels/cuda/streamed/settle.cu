@@ -3,266 +3,31 @@
 #include <type_traits>
 #include <variant>
 
-#include "core/excess.hpp"
-#include "kernels/cuda/device/block_reduce.cuh"
 #include "kernels/cuda/device/launch.hpp"
-#include "kernels/cuda/device/math.cuh"
+#include "kernels/cuda/streamed/settled_row.cuh"
 
 namespace attractor::cuda {
 namespace {
 
-constexpr int threads = 128;
-
-/// The sum over all threads, on every thread.
-template <class T>
-__device__ T add_up(T own) {
-  return reduce_block<threads>(own, [](T a, T b) { return a + b; });
-}
-
-/// The scores of a block's row, by what they lie below the largest, or, if `absolute`, as they are.
-class Row {
- public:
-  __device__ Row(const SettledRows& rows, bool absolute)
-      : scores_(rows.scores + Index{blockIdx.x} * rows.stride), patterns_(rows.patterns) {
-    float largest = -INFINITY;
-    for_each([&](int i) { largest = fmaxf(largest, scores_[i]); });
-    largest = reduce_block<threads>(largest, [](float a, float b) { return fmaxf(a, b); });
-    origin_ = absolute && isfinite(largest) ? 0.0F : largest;
-  }
-
-  /// What distances are measured from.
-  [[nodiscard]] __device__ float origin() const { return origin_; }
-  /// NaN where the score is, or the largest isn't finite: then some weight is, too.
-  [[nodiscard]] __device__ float distance(int i) const { return scores_[i] - origin_; }
-  [[nodiscard]] __device__ float score(int i) const { return scores_[i]; }
-  [[nodiscard]] __device__ int patterns() const { return patterns_; }
-  __device__ void set(int i, float weight) { scores_[i] = weight; }
-
-  /// Calls visit(i) for this thread's share of the patterns.
-  template <class Visit>
-  __device__ void for_each(const Visit& visit) const {
-    for (int i = static_cast<int>(threadIdx.x); i < patterns_; i += threads) visit(i);
-  }
-
-  /// Σ value(i) over all patterns, on every thread.
-  template <class T, class Value>
-  [[nodiscard]] __device__ T sum(const Value& value) const {
-    T own{};
-    for_each([&](int i) { own += value(i); });
-    return add_up(own);
-  }
-
- private:
-  float* scores_;
-  int patterns_;
-  float origin_;
-};
-
-/// Separations by an excess: the level by Newton's method, see core/excess.hpp.
-template <class Separation>
-class ExcessRow {
- public:
-  static constexpr bool absolute = false;
-
-  __device__ ExcessRow(const Separation& separation, const Row& row) : separation_(separation) {
-    const auto k = static_cast<double>(excess_exponent(separation_));
-    for (;;) {
-      double powers = 0.0;
-      double slopes = 0.0;
-      row.for_each([&](int i) {
-        const float y = at(row, i);
-        const float slope = power_below(separation_, FloatOps{}, y);
-        powers += static_cast<double>(y * slope);
-        slopes += static_cast<double>(slope);
-      });
-      powers = add_up(powers);
-      slopes = add_up(slopes);
-      const auto next = static_cast<float>(detail::next_level(k, static_cast<double>(level_), powers, slopes));
-      if (next == level_) return;
-      level_ = next;
-    }
-  }
-
-  [[nodiscard]] __device__ float weight(const Row& row, int i) const {
-    const float y = at(row, i);
-    return excess_weight(separation_, FloatOps{}, y, power_below(separation_, FloatOps{}, y));
-  }
-
-  /// Before the scores have become weights.
-  [[nodiscard]] __device__ double potential(const Row& row, double /*total*/) const {
-    const double sum =
-        row.sum<double>([&](int i) { return static_cast<double>(weight(row, i)) * static_cast<double>(at(row, i)); });
-    return excess_potential(separation_, static_cast<double>(level_), sum);
-  }
-
- private:
-  [[nodiscard]] __device__ float at(const Row& row, int i) const {
-    return excess(separation_, FloatOps{}, row.distance(i), level_);
-  }
-
-  Separation separation_;
-  float level_ = 1.0F;
-};
-
-/// Weights exp(distance) of the k nearest to the largest score. The distance of the k-th is found by bisection, and
-/// among equal ones the last that is chosen.
-class TopRow {
- public:
-  static constexpr bool absolute = false;
-
-  __device__ TopRow(const TopSeparation& separation, const Row& row) {
-    const int wanted = separation.count;
-    last_ = bisect(wanted == 1 ? 0 : infinite_key, wanted,
-                   [&](int key) { return row.sum<int>([&](int i) { return own_key(row, i) <= key ? 1 : 0; }); });
-    const int nearer = row.sum<int>([&](int i) { return own_key(row, i) < last_ ? 1 : 0; });
-    last_pattern_ = bisect(row.patterns(), wanted - nearer, [&](int pattern) {
-      return row.sum<int>([&](int i) { return own_key(row, i) == last_ && i <= pattern ? 1 : 0; });
-    });
-  }
-
-  [[nodiscard]] __device__ float weight(const Row& row, int i) const {
-    const float distance = row.distance(i);
-    const int key = own_key(row, i);
-    const bool chosen = key < last_ || (key == last_ && i <= last_pattern_);
-    return chosen || isnan(distance) ? expf(distance) : 0.0F;
-  }
-
-  [[nodiscard]] __device__ double potential(const Row& /*row*/, double total) const { return log(total); }
-
- private:
-  static constexpr int infinite_key = 0x7f800000;
-
-  /// Integers in the order of distances from the largest score; NaN comes last.
-  static __device__ int own_key(const Row& row, int i) { return __float_as_int(fabsf(row.distance(i))); }
-
-  /// A value up to which exactly `wanted` are counted, the least with more, or `most` where there are fewer.
-  template <class Count>
-  static __device__ int bisect(int most, int wanted, const Count& count) {
-    int least = 0;
-    while (least < most) {
-      const int middle = least + (most - least) / 2;
-      const int counted = count(middle);
-      if (counted == wanted) return middle;
-      if (counted > wanted)
-        most = middle;
-      else
-        least = middle + 1;
-    }
-    return most;
-  }
-
-  int last_ = 0;
-  int last_pattern_ = 0;
-};
-
-/// The same weight for all scores that exceed −1.
-class EpanechnikovRow {
- public:
-  static constexpr bool absolute = true;
-
-  __device__ EpanechnikovRow(const EpanechnikovSeparation& separation, const Row& /*row*/) : separation_(separation) {}
-
-  [[nodiscard]] __device__ float weight(const Row& row, int i) const {
-    return power_below(separation_, FloatOps{}, at(row, i));
-  }
-
-  /// Before the scores have become weights.
-  [[nodiscard]] __device__ double potential(const Row& row, double /*total*/) const {
-    const double sum = row.sum<double>([&](int i) { return static_cast<double>(at(row, i)); });
-    return log(static_cast<double>(separation_.epsilon) + sum);
-  }
-
- private:
-  [[nodiscard]] __device__ float at(const Row& row, int i) const {
-    return excess(separation_, FloatOps{}, row.distance(i), 1.0F);
-  }
-
-  EpanechnikovSeparation separation_;
-};
-
-/// Weights exp(distance): softmax, where all scores are there anyway.
-class SoftmaxRow {
- public:
-  static constexpr bool absolute = false;
-
-  __device__ SoftmaxRow(const SoftmaxSeparation& /*separation*/, const Row& /*row*/) {}
-  [[nodiscard]] __device__ float weight(const Row& row, int i) const { return expf(row.distance(i)); }
-  [[nodiscard]] __device__ double potential(const Row& /*row*/, double total) const { return log(total); }
-};
-
-/// As large as their numbers get.
-constexpr int last_pattern = 0x7fffffff;
-
-/// Patterns in the order of their scores, then of their numbers, as integers that fall; 0: a score that is −∞ or NaN.
-__device__ unsigned long long rank_key(float score, int pattern) {  // NOLINT(google-runtime-int): of the shuffles
-  if (!(score > -INFINITY)) return 0;
-  const unsigned bits = __float_as_uint(score + 0.0F);  // −0 is no other score than 0.
-  const unsigned ordered = (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
-  return (static_cast<unsigned long long>(ordered) << 32U) |  // NOLINT(google-runtime-int)
-         static_cast<unsigned>(last_pattern - pattern);
-}
-
-/// For all threads of the block: notes the best patterns and their shares of the weights.
-template <class Settled>
-__device__ void rank(const SettledRows& rows, const Row& row, const Settled& settled, double total) {
-  using Key = unsigned long long;  // NOLINT(google-runtime-int): as above
-  Key last = ~Key{0};              // Above all: no key has all bits.
-  for (Index r = 0; r < rows.best.columns; ++r) {
-    Key best = 0;
-    row.for_each([&](int i) {
-      const Key own = rank_key(row.score(i), i);
-      if (own < last && own > best) best = own;
-    });
-    last = reduce_block<threads>(best, [](Key a, Key b) { return a > b ? a : b; });
-    if (threadIdx.x != 0) continue;
-    const int pattern = last_pattern - static_cast<int>(last & 0xffffffffU);
-    const float share = last == 0 ? NAN : static_cast<float>(static_cast<double>(settled.weight(row, pattern)) / total);
-    rows.best(blockIdx.x, r) = isfinite(share) ? pattern : -1;
-    if (rows.shares.data != nullptr) rows.shares(blockIdx.x, r) = share;
-  }
-}
-
 /// One block for each row.
 template <class Settled, class Separation>
-__global__ void __launch_bounds__(threads) settle_kernel(Separation separation, SettledRows rows) {
+__global__ void __launch_bounds__(settle_threads) settle_kernel(Separation separation, SettledRows rows) {
   const Index index = blockIdx.x;
-  Row row(rows, Settled::absolute);
+  float* const scores = rows.scores + index * rows.stride;
+  const Row row(scores, rows.patterns, Settled::absolute, [](int /*i*/, float /*score*/) {});
   const Settled settled(separation, row);
   const double total = row.sum<double>([&](int i) { return static_cast<double>(settled.weight(row, i)); });
   const double potential = settled.potential(row, total);
-  rank(rows, row, settled, total);
-  // Thread 0 has looked at scores of all.
-  __syncthreads();
-  row.for_each([&](int i) { row.set(i, settled.weight(row, i)); });
+  row.for_each([&](int i) { scores[i] = settled.weight(row, i); });
   if (threadIdx.x != 0) return;
   rows.origins[index] = row.origin();
   rows.sums[index] = total;
   rows.potentials[index] = potential;
 }
 
-/// How a block settles a separation.
-template <class Separation>
-struct RowFor {
-  using Type = ExcessRow<Separation>;
-};
-template <>
-struct RowFor<SoftmaxSeparation> {
-  using Type = SoftmaxRow;
-};
-template <>
-struct RowFor<TopSeparation> {
-  using Type = TopRow;
-};
-template <>
-struct RowFor<EpanechnikovSeparation> {
-  using Type = EpanechnikovRow;
-};
-template <class Separation>
-using RowOf = typename RowFor<Separation>::Type;
-
 template <class Settled, class Separation>
 void launch(const Separation& separation, const SettledRows& rows, cudaStream_t stream) {
-  launch_kernel("settle_kernel", settle_kernel<Settled, Separation>, {static_cast<unsigned>(rows.rows), threads},
+  launch_kernel("settle_kernel", settle_kernel<Settled, Separation>, {static_cast<unsigned>(rows.rows), settle_threads},
                 stream, separation, rows);
 }
 

@@ -18,9 +18,6 @@ struct SettledRows {
   float* origins;      ///< the largest s [rows]; 0 where that is finite and scores count as they are
   double* sums;        ///< Σ of the weights [rows]; 0 where none has a weight
   double* potentials;  ///< Ω*(s) less the origin [rows]
-  /// [rows × k] the best patterns, of equals those stored first; −1: no more above −∞, or their share is no number
-  MatrixView<Index> best = {};
-  MatrixView<float> shares = {};  ///< [rows × k] their weights over Σ of them, NaN where there is none; null: unwanted
 };
 
 void launch_settle(const NormalisedSeparation& separation, const SettledRows& rows, cudaStream_t stream);
