@@ -24,22 +24,54 @@ enum class Form : unsigned char { straight, transposed };
 template <int quads>
 using Tile = float4[depth][quads + 1];
 
-template <int quads>
-__device__ __forceinline__ float& element(Tile<quads>& tile, int term, int column) {
-  return reinterpret_cast<float*>(tile[term])[column];
-}
+/// Where turned tiles have a quad of a term's: so that a warp's lanes, which store terms of 8 rows, four lanes a row,
+/// have a bank each.
+__device__ __forceinline__ int turned_place(int term, int quad) { return quad ^ (term / 8 * 2); }
 
-/// A tile of rows from `first` on, terms from `begin` on, turned so that terms are its rows; zeros past the ends.
+/// What a thread loads of tiles that are turned so that terms are their rows.
 template <int quads>
-__device__ void load_turned(Tile<quads>& tile, const float* matrix, Index stride, Index first, Index rows, int begin,
-                            int inner) {
-  for (int i = static_cast<int>(threadIdx.x); i < depth * 4 * quads; i += threads) {
-    const Index row = first + i / depth;
-    const int term = i % depth;
-    const bool exists = row < rows && begin + term < inner;
-    element<quads>(tile, term, i / depth) = exists ? matrix[row * stride + begin + term] : 0.0F;
+class TurnedRows {
+ public:
+  /// Rows of the matrix from `first` on; zeros past the end.
+  __device__ TurnedRows(const float* matrix, Index stride, Index first, Index rows) {
+#pragma unroll
+    for (int n = 0; n < loads; ++n) {
+      const Index row = first + row_of(n);
+      rows_[n] = row < rows ? matrix + row * stride + first_term() : nullptr;
+    }
   }
-}
+
+  /// Terms from `begin` on, of `inner`; zeros past the end.
+  __device__ __forceinline__ void load(Tile<quads>& tile, int begin, int inner) const {
+#pragma unroll
+    for (int n = 0; n < loads; ++n) {
+      const float* const from = rows_[n] + begin;
+      float4 values = filled(0.0F);
+      if (rows_[n] != nullptr && begin + depth <= inner)
+        values = load4(from);
+      else if (rows_[n] != nullptr)
+        values = load_first(from, inner - begin - first_term());
+      float* const to = reinterpret_cast<float*>(tile[first_term()] + turned_place(first_term(), row_of(n) / 4));
+#pragma unroll
+      for (int j = 0; j < 4; ++j) to[j * 4 * (quads + 1) + row_of(n) % 4] = element(values, j);
+    }
+  }
+
+ private:
+  static constexpr int row_quads = depth / 4;
+  static constexpr int loads = 4 * quads * row_quads / threads;
+
+  __device__ static int first_term() { return static_cast<int>(threadIdx.x) % row_quads * 4; }
+  __device__ static int row_of(int n) { return (static_cast<int>(threadIdx.x) + n * threads) / row_quads; }
+
+  /// The first of four; zeros in place of others.
+  __device__ static float4 load_first(const float* from, int count) {
+    const auto at = [&](int i) { return i < count ? from[i] : 0.0F; };
+    return {at(0), at(1), at(2), at(3)};
+  }
+
+  const float* rows_[loads];
+};
 
 /// A tile of terms from `begin` on, columns from `first` on; zeros past the ends.
 __device__ void load_straight(Tile<tile_quads>& tile, const OrderedProduct& product, int begin, int first) {
@@ -68,18 +100,21 @@ __global__ void __launch_bounds__(threads) multiply_kernel(OrderedProduct produc
   const int first_column = static_cast<int>(blockIdx.y) * tile_columns;
   const int row_quad = static_cast<int>(threadIdx.x) / tile_quads;
   const int quad = static_cast<int>(threadIdx.x) % tile_quads;
+  const TurnedRows<tile_rows / 4> a_rows(product.a, product.a_stride, first_row, product.rows);
+  // Of a straight product nothing comes of them.
+  const TurnedRows<tile_quads> b_rows(product.b, product.b_stride, first_column, product.columns);
   float4 sums[4] = {};
   for (int begin = 0; begin < product.inner; begin += depth) {
-    load_turned<tile_rows / 4>(a, product.a, product.a_stride, first_row, product.rows, begin, product.inner);
+    a_rows.load(a, begin, product.inner);
     if constexpr (form == Form::transposed)
-      load_turned<tile_quads>(b, product.b, product.b_stride, first_column, product.columns, begin, product.inner);
+      b_rows.load(b, begin, product.inner);
     else
       load_straight(b, product, begin, first_column);
     __syncthreads();
 #pragma unroll
     for (int term = 0; term < depth; ++term) {
-      const float4 factors = a[term][row_quad];
-      const float4 terms = b[term][quad];
+      const float4 factors = a[term][turned_place(term, row_quad)];
+      const float4 terms = b[term][form == Form::transposed ? turned_place(term, quad) : quad];
       sums[0] = add_terms<similarity>(sums[0], factors.x, terms);
       sums[1] = add_terms<similarity>(sums[1], factors.y, terms);
       sums[2] = add_terms<similarity>(sums[2], factors.z, terms);
