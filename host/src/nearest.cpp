@@ -99,7 +99,7 @@ Nearest nearest(const Memory& memory, const QueryView& given, const NearestOptio
   const Matrix<float> patterns = detail::Access::state(memory).patterns.copy();
   const Memory cosines = Memory::modern_hopfield(memory.device(), unit_rows(patterns, 1.0));
   const Index taken = std::min(options.count + spare_candidates, memory.pattern_count());
-  const RetrievalOptions retrieval{.count = taken, .threads = options.threads};
+  const RetrievalOptions retrieval{.count = taken, .posteriors = false, .threads = options.threads};
   const Retrieval alike = retrieve(cosines, unit_rows(states, 1.0), retrieval);
   const Retrieval opposite = inverses ? retrieve(cosines, unit_rows(states, -1.0), retrieval) : Retrieval{};
   for (Index i = 0; i < states.rows; ++i) {
