@@ -73,6 +73,12 @@ SOFTMAX = [
     Case("D = 128, P = 4096, fast", "softmax", 128, 4096, 128, (0.4, 1.6), 1.0, noisy_patterns=True, fast=True),
     Case("D = 256, P = 4096, fast", "softmax", 256, 4096, 128, (0.4, 1.6), 1.0, noisy_patterns=True, fast=True),
 ]
+RETRIEVAL = [
+    Case("D = 64, P = 4096, ±1", "retrieval", 64, 4096, 256, (0.4, 1.6), 1.0),
+    Case("D = 64, P = 4096", "retrieval", 64, 4096, 256, (0.4, 1.6), 1.0, noisy_patterns=True),
+    Case("D = 256, P = 57086, ±1", "retrieval", 256, 57086, 128, (0.4, 1.6), 1.0),
+    Case("D = 256, P = 57086", "retrieval", 256, 57086, 128, (0.4, 1.6), 1.0, noisy_patterns=True),
+]
 
 ADAPTIVE = [
     Case("D = 64, P = 1024", "adaptive", 64, 1024, 256, (0.4, 1.6), 1.0),
@@ -219,6 +225,23 @@ def print_softmax(options):
         print(f"| {case.name} {by_multiply_add(kernels, work)}", flush=True)
 
 
+def print_retrieval(options):
+    print("\n| memory | k | scores | ranking | in all | scores, patterns alone | ranking | in all |")
+    print("|---|---|---|---|---|---|---|---|")
+    for case in RETRIEVAL:
+        for best in (1, 5, 10):
+            cells = [instructions_by_pair(options, case, best), instructions_by_pair(options, case, best, "--patterns-alone")]
+            print(f"| {case.name} | {best} " + " ".join(f"| {scores:.0f} | {ranking:.0f} | {scores + ranking:.0f}"
+                                                       for scores, ranking in cells) + " |", flush=True)
+
+
+def instructions_by_pair(options, case, best, *more):
+    """Of a retrieval: of the products, and of the kernels that look at scores."""
+    work, kernels = run(options, case, 0, "--best", str(best), *more)
+    return tuple(sum(total(kernels, "thread_instructions", name) for name in names) / work["pairs"]
+                 for names in (("multiply",), ("pick_kernel", "share_kernel", "rank_kernel")))
+
+
 def comparators(count):
     """Of a sorting network: Green's for 16, Batcher's merges above, without those that padding makes idle."""
     size = 16
@@ -292,7 +315,7 @@ def print_gradient(options):
               f"| {moved / least:.2f} | {1000 * moved / instructions:.1f} |", flush=True)
 
 
-TABLES = {"resident": print_resident, "signs": print_signs, "streamed": print_streamed, "products": print_products, "softmax": print_softmax,
+TABLES = {"resident": print_resident, "signs": print_signs, "streamed": print_streamed, "products": print_products, "softmax": print_softmax, "retrieval": print_retrieval,
           "adaptive": print_adaptive, "levels": print_levels, "gradient": print_gradient}
 
 

@@ -81,6 +81,7 @@ function(attractor_add_cuda target)
     kernels/cuda/streamed/ordered_product.cu
     kernels/cuda/streamed/separate.cu
     kernels/cuda/streamed/rank.cu
+    kernels/cuda/streamed/rough_rank.cu
     kernels/cuda/streamed/settle.cu
     kernels/cuda/streamed/step.cu
     kernels/cuda/streamed/streamed.cu

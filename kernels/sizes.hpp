@@ -29,8 +29,8 @@ struct Sizes {
   Index least_unit_factor_rows = 32;    ///< of its patterns. Cuts sums.
   Index most_unit_factor_rows = 16384;  ///< of which all weights are kept: 4 MiB for each thread. Cuts sums.
   Index unit_buffer = 8;                ///< steps of 32 lanes that are packed for the matrix unit at a time, at least
-  Index rough_patterns = 256;           ///< of a softmax memory that are worth a look by rough scores
-  Index rough_columns = 32;             ///< the same of their entries
+  Index rough_patterns = 256;           ///< of a softmax memory that are worth a look by rough scores. CUDA too
+  Index rough_columns = 32;             ///< the same of their entries. CUDA too
   float listed_share = 0.2F;            ///< of scores that may matter, at most, to make no others; 0: no such look
   Index screened_entries = 8192;        ///< of an adaptive memory's patterns that are worth a look by rounded terms
   float exact_cost = 1.0F;              ///< of all exact scores, than which such a look has to cost less; 0: no look

@@ -1,8 +1,9 @@
 /// The best patterns of rows of scores on a CUDA device, in the order that sorting gives, and their shares of the
-/// weights that settled rows have, to the bit.
+/// weights that settled rows have, to the bit. From rough scores too.
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -12,10 +13,15 @@
 
 #include <gtest/gtest.h>
 
+#include <attractor/cuda.hpp>
+#include <attractor/memory.hpp>
+#include <attractor/retrieval.hpp>
 #include <attractor/separation.hpp>
 
+#include "kernels/cuda/device/device_matrix.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/streamed/rank.hpp"
+#include "kernels/cuda/streamed/rough_rank.hpp"
 #include "kernels/cuda/streamed/settle.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/results.hpp"
@@ -202,6 +208,152 @@ TEST_P(CudaRankingTest, RowsThatAreNoNumbersHaveNoBest) {
       for (const std::size_t i : {2U, 3U, 6U, 7U}) EXPECT_EQ(best[i], -1) << i;
       for (const std::size_t i : {0U, 4U}) EXPECT_GE(best[i], 0) << i;
     }
+}
+
+struct RoughCase {
+  Matrix<float> patterns;
+  Matrix<float> states;
+  float beta = 0.7F;
+  double error = 1e-3;
+
+  [[nodiscard]] double length(const float* row) const {
+    return std::sqrt(std::inner_product(row, row + patterns.columns(), row, 0.0));
+  }
+  [[nodiscard]] double longest_pattern() const {
+    double longest = 0.0;
+    for (Index i = 0; i < patterns.rows(); ++i) longest = std::max(longest, length(patterns.row(i)));
+    return longest;
+  }
+
+  /// In floats, in the order of the entries.
+  [[nodiscard]] Matrix<float> exact_scores() const {
+    Matrix<float> scores(states.rows(), patterns.rows());
+    for (Index row = 0; row < states.rows(); ++row)
+      for (Index i = 0; i < patterns.rows(); ++i) {
+        float sum = 0.0F;
+        for (Index k = 0; k < patterns.columns(); ++k) sum = std::fma(patterns(i, k), states(row, k), sum);
+        scores(row, i) = sum * beta;
+      }
+    return scores;
+  }
+};
+
+std::vector<Index> rank_roughly(const RoughCase& given, const Matrix<float>& rough_scores, Index count) {
+  const cuda::DeviceMatrix patterns(given.patterns, "patterns");
+  const cuda::DeviceMatrix states(given.states, "states");
+  const cuda::DeviceArray<float> scores = upload_scores(rough_scores);
+  const cuda::DeviceArray<Index> best = cuda::upload(
+      std::span<const Index>(std::vector<Index>(static_cast<std::size_t>(given.states.rows() * count), -7)),
+      "patterns");
+  cuda::launch_rough_rank({.rows = static_cast<int>(given.states.rows()),
+                           .states = states.data.data(),
+                           .patterns = &patterns,
+                           .scores = scores.data(),
+                           .stride = rough_scores.columns(),
+                           .beta = given.beta,
+                           .length = given.longest_pattern(),
+                           .error = given.error,
+                           .best = {best.data(), given.states.rows(), count}},
+                          nullptr);
+  return read(best);
+}
+
+/// The best have the scores that speak least for them, and all others those that speak most.
+Matrix<float> worst_scores(const RoughCase& given, const Matrix<float>& exact, const std::vector<Index>& best) {
+  Matrix<float> scores = copy(exact);
+  const auto count = static_cast<Index>(best.size()) / exact.rows();
+  const double beta_length = static_cast<double>(given.beta) * given.longest_pattern();
+  for (Index row = 0; row < exact.rows(); ++row) {
+    const auto error = static_cast<float>(0.999 * given.error * beta_length * given.length(given.states.row(row)));
+    for (Index i = 0; i < exact.columns(); ++i) scores(row, i) += error;
+    for (Index rank = 0; rank < count; ++rank) {
+      const Index pattern = best[static_cast<std::size_t>(row * count + rank)];
+      scores(row, pattern) = exact(row, pattern) - error;
+    }
+  }
+  return scores;
+}
+
+/// Few candidates, hundreds of them, and more than lists hold.
+TEST(CudaRoughRankTest, FindsTheBestWhateverTheErrors) {
+  Rng rng(960);
+  for (const Index patterns : {1, 30, 700, 2000})
+    for (const double error : {1e-6, 1e-3, 0.03, 0.5}) {
+      RoughCase given{
+          .patterns = random_gaussian(patterns, 23, rng), .states = random_gaussian(4, 23, rng), .error = error};
+      const Matrix<float> exact = given.exact_scores();
+      for (const Index count : {1, 2, 6, 30, 129}) {
+        if (count > patterns) continue;
+        SCOPED_TRACE(std::to_string(patterns) + " patterns, error " + std::to_string(error) + ", best " +
+                     std::to_string(count));
+        const std::vector<Index> expected = expected_ranking(SoftmaxSeparation{}, exact, count).best;
+        EXPECT_EQ(rank_roughly(given, worst_scores(given, exact, expected), count), expected);
+      }
+    }
+}
+
+/// Whose products leave the range of float, or are all 0, or no numbers.
+TEST(CudaRoughRankTest, StatesMayBeOfAnyMagnitude) {
+  Rng rng(961);
+  RoughCase given{.patterns = random_gaussian(600, 9, rng), .states = random_gaussian(9, 9, rng)};
+  const float factors[] = {1.0F, 1e37F, 1e30F, 1e-20F, 1e-38F, 1e-44F, 0.0F, nan, infinity};
+  for (Index row = 0; row < 9; ++row)
+    for (Index k = 0; k < 9; ++k) given.states(row, k) *= factors[row];
+  for (const float beta : {0.7F, 1e-25F, 3e15F}) {
+    given.beta = beta;
+    const Matrix<float> exact = given.exact_scores();
+    for (const Index count : {1, 5}) {
+      SCOPED_TRACE("β = " + std::to_string(beta) + ", best " + std::to_string(count));
+      EXPECT_EQ(rank_roughly(given, exact, count), rank(SoftmaxSeparation{}, exact, count).best);
+    }
+  }
+}
+
+/// Patterns alone, and as they are found beside posteriors, for which all scores are made in floats.
+void expect_the_same_without_posteriors(const Memory& memory, const Matrix<float>& queries) {
+  for (const Index count : {1, 2, 7, 50}) {
+    SCOPED_TRACE(std::to_string(memory.pattern_count()) + " × " + std::to_string(memory.dimension()) + ", best " +
+                 std::to_string(count));
+    EXPECT_EQ(retrieve(memory, queries, {.count = count, .posteriors = false}).pattern,
+              retrieve(memory, queries, {.count = count}).pattern);
+  }
+}
+
+/// States of any magnitude among them.
+Matrix<float> mixed_queries(const Matrix<float>& patterns, Rng& rng) {
+  Matrix<float> queries = noisy_copies(patterns, 40, 0.1F, 2.0F, rng);
+  const float factors[] = {0.0F, nan, infinity, 1e30F, 1e-30F, 1e-42F, 3e37F};
+  for (std::size_t i = 0; i < std::size(factors); ++i) queries(static_cast<Index>(3 * i), 1) *= factors[i];
+  std::fill_n(queries.row(25), queries.columns(), 0.0F);
+  return queries;
+}
+
+TEST(CudaRoughRetrievalTest, FindsWhatAllScoresDo) {
+  Rng rng(962);
+  const std::pair<Index, Index> shapes[] = {{256, 32}, {700, 64}, {1100, 100}, {300, 256}, {3000, 40}};
+  for (const auto& [patterns, dimension] : shapes) {
+    const Matrix<float> stored = random_gaussian(patterns, dimension, rng);
+    const Memory memory = Memory::modern_hopfield(Device::cuda(), stored, {.beta = 0.4F});
+    // Room for all scores of a query, as only these memories take for one pattern.
+    EXPECT_GE(retrieval_workspace_bytes(memory, 1, 1), sizeof(float) * static_cast<std::size_t>(patterns));
+    expect_the_same_without_posteriors(memory, mixed_queries(stored, rng));
+  }
+}
+
+/// Scores that floats tell apart and rough ones don't, of a few patterns and of so many that no list holds them.
+TEST(CudaRoughRetrievalTest, TellsPatternsApartThatDifferInABit) {
+  Rng rng(963);
+  for (const Index kinds : {1, 60}) {
+    const Matrix<float> different = random_gaussian(kinds, 48, rng);
+    Matrix<float> stored(1200, 48);
+    for (Index i = 0; i < 1200; ++i) {
+      std::copy_n(different.row(i % kinds), 48, stored.row(i));
+      float& entry = stored(i, i * 7 % 48);
+      entry += static_cast<float>(i % 5) * 0x1p-22F * entry;
+    }
+    const Memory memory = Memory::modern_hopfield(Device::cuda(), stored, {.beta = 3.0F});
+    expect_the_same_without_posteriors(memory, mixed_queries(stored, rng));
+  }
 }
 
 }  // namespace

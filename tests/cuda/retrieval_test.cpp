@@ -224,16 +224,21 @@ TEST_P(CudaRetrievalTest, TakesABeta) {
 TEST_P(CudaRetrievalTest, MayBeAskedForPatternsAlone) {
   const Memory stored = memory(patterns_);
   const PlacedRows<float> asked(Place::managed, queries_.view());
-  for (const Index count : {1, 3}) {
-    const PlacedRows<Index> patterns(Place::managed, 17, count);
+  for (const bool is_rough : {false, true}) {
+    detail::Sizes sizes;
+    if (is_rough) sizes.rough_patterns = sizes.rough_columns = 1;
+    const SizesScope scope(sizes);
+    for (const Index count : {1, 3}) {
+      const PlacedRows<Index> patterns(Place::managed, 17, count);
 
-    retrieve_async(stored, asked.view(), {.pattern = patterns.view()}, {.stream = stream_.get()});
+      retrieve_async(stored, asked.view(), {.pattern = patterns.view()}, {.stream = stream_.get()});
 
-    synchronise(stream_);
-    const Retrieval expected = retrieve(stored, queries_, {.count = count, .posteriors = false});
-    EXPECT_TRUE(same_patterns(patterns.read(), expected.pattern));
-    EXPECT_TRUE(expected.posterior.empty());
-    EXPECT_EQ(expected.pattern, retrieve(stored, queries_, {.count = count}).pattern);
+      synchronise(stream_);
+      const Retrieval expected = retrieve(stored, queries_, {.count = count, .posteriors = false});
+      EXPECT_TRUE(same_patterns(patterns.read(), expected.pattern));
+      EXPECT_TRUE(expected.posterior.empty());
+      EXPECT_EQ(expected.pattern, retrieve(stored, queries_, {.count = count}).pattern);
+    }
   }
 }
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <type_traits>
+#include <variant>
 
 #include "kernels/cuda/device/block_reduce.cuh"
 #include "kernels/cuda/device/compensated_sum.cuh"
@@ -14,6 +16,7 @@
 #include "kernels/cuda/softmax/softmax_chunks.hpp"
 #include "kernels/cuda/softmax/stored_schedule.hpp"
 #include "kernels/cuda/streamed/rank.hpp"
+#include "kernels/cuda/streamed/rough_rank.hpp"
 
 namespace attractor::cuda {
 namespace {
@@ -85,9 +88,17 @@ __global__ void __launch_bounds__(share_threads)
 NormalisedSeparation separation_of(const StreamedSoftmax& memory) { return memory.terms.separation; }
 NormalisedSeparation separation_of(const StreamedAdaptive& /*memory*/) { return SoftmaxSeparation{}; }
 
+/// Whether the best is found chunk by chunk, unless from rough scores.
+template <class Memory>
+bool picks(const Memory& memory, Index count) {
+  return count == 1 && std::holds_alternative<SoftmaxSeparation>(separation_of(memory));
+}
+
 /// Whether all scores of a query are kept.
-bool keeps_scores(const StreamedSoftmax& memory, Index count) { return count > 1 || !is_softmax(memory); }
-bool keeps_scores(const StreamedAdaptive& /*memory*/, Index count) { return count > 1; }
+template <class Memory>
+bool keeps_scores(const Memory& memory, Index count) {
+  return !picks(memory, count) || has_rough_scores(memory);
+}
 
 /// Scores of a query that are kept at a time.
 template <class Memory>
@@ -111,8 +122,8 @@ struct Scratch {
       : states(space.take<float>(elements(most, memory.patterns.stride))),
         score_stride(row_scores(memory, count)),
         scores(space.take<float>(elements(most, score_stride))),
-        maxima(keeps_scores(memory, count) ? nullptr : space.take<float>(elements(most))),
-        sums(keeps_scores(memory, count) ? nullptr : space.take<double>(elements(most))),
+        maxima(picks(memory, count) ? space.take<float>(elements(most)) : nullptr),
+        sums(picks(memory, count) ? space.take<double>(elements(most)) : nullptr),
         beta(space.take<float>(1)) {}
 
   float* states;  ///< columns from the dimension to the stride are zero
@@ -170,6 +181,27 @@ void launch_ranking(const Memory& memory, const Scratch& scratch, const RowTerms
               stream);
 }
 
+/// The best k patterns of a call that asks for no more, from rough scores. By tensor_product_block.cuh these are right
+/// to (49 + n/16 + √n/8) u ‖a‖‖x‖ for n columns and u = 2⁻²⁴, float sums to n u/(1 − n u) of that, and both are then
+/// times β, for another u each. Halves are below 2¹⁵ units.
+void launch_rough_ranking(const StreamedSoftmax& memory, const Scratch& scratch, const Found& found,
+                          cudaStream_t stream) {
+  const auto rows = static_cast<int>(found.patterns.rows);
+  const auto columns = static_cast<double>(memory.patterns.columns);
+  launch_rough_scores(memory, {scratch.states, rows, {}, 0, memory.patterns.rows, scratch.scores, scratch.score_stride},
+                      stream);
+  launch_rough_rank({.rows = rows,
+                     .states = scratch.states,
+                     .patterns = &memory.patterns,
+                     .scores = scratch.scores,
+                     .stride = scratch.score_stride,
+                     .beta = memory.terms.beta,
+                     .length = std::sqrt(columns) * 0x1p15 * static_cast<double>(memory.pattern_halves.unit),
+                     .error = (64.0 + 2.0 * columns) * 0x1p-24,
+                     .best = found.patterns},
+                    stream);
+}
+
 /// A call's batches of queries, one after another in the same scratch.
 template <class Memory>
 class Batches {
@@ -187,10 +219,15 @@ class Batches {
     copy_rows(MatrixView<float>(scratch_.states, queries.rows, queries.columns, memory_.patterns.stride), queries, kind,
               stream_, "queries");
     const RowTerms row_terms{.patterns = terms, .schedule = {scratch_.beta, job_.schedule.count}};
-    if (keeps_scores(memory_, job_.patterns.columns))
-      launch_ranking(memory_, scratch_, row_terms, found, stream_);
-    else
+    if constexpr (std::is_same_v<Memory, StreamedSoftmax>)
+      if (found.shares.data == nullptr && row_terms.empty() && has_rough_scores(memory_)) {
+        launch_rough_ranking(memory_, scratch_, found, stream_);
+        return;
+      }
+    if (picks(memory_, job_.patterns.columns))
       launch_pick(memory_, scratch_, row_terms, found, stream_);
+    else
+      launch_ranking(memory_, scratch_, row_terms, found, stream_);
   }
 
  private:

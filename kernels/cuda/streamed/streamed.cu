@@ -329,6 +329,21 @@ HalfMatrixView score_halves(const StreamedSoftmax& memory) {
   return memory.pattern_halves.exact || !is_scanned(memory) ? memory.pattern_halves.view() : HalfMatrixView();
 }
 
+/// Of states and patterns.
+OrderedProduct product_of(const StreamedSoftmax& memory, const ScoreJob& job) {
+  const DeviceMatrix& patterns = memory.patterns;
+  return {.rows = job.rows,
+          .columns = job.count,
+          .inner = patterns.columns,
+          .factor = memory.scale.size() == 0 ? memory.terms.beta : 1.0F,
+          .a = job.states,
+          .a_stride = patterns.stride,
+          .b = patterns.row(job.begin),
+          .b_stride = patterns.stride,
+          .result = job.scores,
+          .result_stride = job.score_stride};
+}
+
 ScoreOffsets offsets_of(const StreamedSoftmax& memory) { return {memory.offset.data(), memory.log_prior.data()}; }
 
 /// Of scores that are products or distances so far.
@@ -681,17 +696,7 @@ void launch_scores(const StreamedAdaptive& memory, const ScoreJob& job, cudaStre
 }
 
 void launch_scores(const StreamedSoftmax& memory, const ScoreJob& job, cudaStream_t stream) {
-  const DeviceMatrix& patterns = memory.patterns;
-  const OrderedProduct product{.rows = job.rows,
-                               .columns = job.count,
-                               .inner = patterns.columns,
-                               .factor = memory.scale.size() == 0 ? memory.terms.beta : 1.0F,
-                               .a = job.states,
-                               .a_stride = patterns.stride,
-                               .b = patterns.row(job.begin),
-                               .b_stride = patterns.stride,
-                               .result = job.scores,
-                               .result_stride = job.score_stride};
+  const OrderedProduct product = product_of(memory, job);
   if (memory.terms.similarity == Similarity::manhattan)
     launch_ordered_distances(product, stream);
   else if (memory.terms.similarity == Similarity::squared_distance)
@@ -700,6 +705,19 @@ void launch_scores(const StreamedSoftmax& memory, const ScoreJob& job, cudaStrea
     multiply_transposed({.floats = product, .halves = score_halves(memory).from(job.begin), .precision = job.products},
                         stream);
   launch_memory_terms(memory, job, stream);
+}
+
+bool has_rough_scores(const StreamedSoftmax& memory) {
+  const detail::Sizes& sizes = detail::sizes();
+  const bool has_two_halves = memory.pattern_halves.data.size() > 0 && !memory.pattern_halves.exact;
+  const bool has_terms = memory.scale.size() > 0 || !offsets_of(memory).empty();
+  return has_two_halves && !has_terms && is_scanned(memory) && memory.patterns.rows >= sizes.rough_patterns &&
+         memory.patterns.columns >= sizes.rough_columns;
+}
+
+void launch_rough_scores(const StreamedSoftmax& memory, const ScoreJob& job, cudaStream_t stream) {
+  multiply_transposed({.floats = product_of(memory, job), .halves = memory.pattern_halves.view().from(job.begin)},
+                      stream);
 }
 
 std::size_t workspace_bytes(const StreamedFactored& memory, Index queries) {

@@ -105,6 +105,13 @@ struct ScoreJob {
 /// Scores in one order of sums, whatever the number of rows.
 void launch_scores(const StreamedSoftmax& memory, const ScoreJob& job, cudaStream_t stream);
 
+/// Whether tensor cores make scores of a softmax memory's products for less than launch_scores does, though of other
+/// bits.
+bool has_rough_scores(const StreamedSoftmax& memory);
+
+/// A memory's that has them, for calls that say nothing of patterns and temperatures.
+void launch_rough_scores(const StreamedSoftmax& memory, const ScoreJob& job, cudaStream_t stream);
+
 /// Rank weights of one base, β included, as the kernel of adaptive scores reads them.
 struct DeviceRankWeights {
   explicit DeviceRankWeights() = default;
@@ -131,6 +138,7 @@ struct StreamedAdaptive {
 DeviceArray<float> upload_neurons(std::span<const float> values, const DeviceMatrix& rows, const std::string& purpose);
 
 void launch_scores(const StreamedAdaptive& memory, const ScoreJob& job, cudaStream_t stream);
+inline bool has_rough_scores(const StreamedAdaptive& /*memory*/) { return false; }
 
 /// readouts [rows × contents.stride] = the weights of the `count` patterns from `begin` on, in rows of
 /// `weight_stride`, times their contents.
