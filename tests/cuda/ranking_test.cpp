@@ -173,16 +173,16 @@ TEST_P(CudaRankingTest, WhereverTheBestLie) {
   expect_rankings(sorted, {2, 9, 70});
 }
 
-/// What lists hold to the last, and one more.
+/// What lists hold to the last, and one more. All of the best are one warp's, the last ones the very best; what the
+/// other warps have is the bound.
 TEST_P(CudaRankingTest, ListsMayBeFull) {
-  for (const Index best : {510, 511, 512, 513, 514}) {
+  for (const Index listed : {511, 512, 513, 514}) {
     Matrix<float> scores = filled(1, 3000, -1.0F);
-    Index left = best;
-    // All of one warp's threads, whose bound the others' is below.
-    for (Index i = 0; i < 3000 && left > 0; ++i)
-      if (i % 128 < 32) scores(0, i) = 1.0F + 0.001F * static_cast<float>(left--);
-    for (Index i = 32; i < 128; ++i) scores(0, i) = 0.5F;
-    expect_rankings(scores, {2, 4, 100});
+    Index left = listed - 3;
+    for (Index i = 0; left > 0; ++i)
+      if (i % 128 < 32) scores(0, i) = 1.0F - 0.001F * static_cast<float>(left--);
+    for (const Index i : {32, 64, 96}) scores(0, i) = -0.5F;
+    expect_rankings(scores, {2, 4});
   }
 }
 
@@ -292,6 +292,16 @@ TEST(CudaRoughRankTest, FindsTheBestWhateverTheErrors) {
     }
 }
 
+/// The best has the least of what its score may be, and of the others each warp has one with the most.
+TEST(CudaRoughRankTest, ErrorsOfTwoScoresMayAddUp) {
+  for (const Index best : {0, 77, 399}) {
+    RoughCase given{.patterns = filled(400, 1, 0.999F), .states = filled(1, 1, 1.0F), .error = 0.01};
+    given.patterns(best, 0) = 1.0F;
+    const std::vector<Index> expected = {best};
+    EXPECT_EQ(rank_roughly(given, worst_scores(given, given.exact_scores(), expected), 1), expected);
+  }
+}
+
 /// Whose products leave the range of float, or are all 0, or no numbers.
 TEST(CudaRoughRankTest, StatesMayBeOfAnyMagnitude) {
   Rng rng(961);
@@ -324,7 +334,11 @@ Matrix<float> mixed_queries(const Matrix<float>& patterns, Rng& rng) {
   Matrix<float> queries = noisy_copies(patterns, 40, 0.1F, 2.0F, rng);
   const float factors[] = {0.0F, nan, infinity, 1e30F, 1e-30F, 1e-42F, 3e37F};
   for (std::size_t i = 0; i < std::size(factors); ++i) queries(static_cast<Index>(3 * i), 1) *= factors[i];
-  std::fill_n(queries.row(25), queries.columns(), 0.0F);
+  const float row_factors[] = {0.0F, 1e-44F, 1e-40F, 1e-35F, 1e-25F, 1e25F, 1e36F};
+  for (std::size_t i = 0; i < std::size(row_factors); ++i) {
+    float* const row = queries.row(static_cast<Index>(25 + i));
+    std::transform(row, row + queries.columns(), row, [&](float x) { return row_factors[i] * x; });
+  }
   return queries;
 }
 

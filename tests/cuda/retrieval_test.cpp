@@ -242,6 +242,44 @@ TEST_P(CudaRetrievalTest, MayBeAskedForPatternsAlone) {
   }
 }
 
+/// Whatever queries are and a call says of patterns, in one chunk or many, from rough scores or not.
+TEST_P(CudaRetrievalTest, PatternsAloneAreThoseBesidePosteriors) {
+  const Memory stored = memory(patterns_);
+  Matrix<float> queries = copy(queries_);
+  queries(1, 0) = std::numeric_limits<float>::quiet_NaN();
+  queries(4, 9) = std::numeric_limits<float>::infinity();
+  for (Index k = 0; k < 10; ++k) queries(6, k) *= 1e38F;
+  std::fill_n(queries.row(8), 10, 0.0F);
+  Matrix<std::uint8_t> valid = random_mask(17, 21, 0.6, rng_);
+  std::fill_n(valid.row(10), 21, std::uint8_t{0});
+  std::fill_n(valid.row(11), 8, std::uint8_t{0});
+  const Matrix<float> log_prior = random_gaussian(1, 21, rng_);
+  for (const Index chunk : {8, 1024})
+    for (const Index rough : {1, 1000}) {
+      detail::Sizes sizes;
+      sizes.softmax_chunk = chunk;
+      sizes.rough_patterns = sizes.rough_columns = rough;
+      const SizesScope scope(sizes);
+      for (int what = 0; what < 8; ++what) {
+        RetrievalOptions options;
+        if ((what & 1) != 0) options.valid_patterns = valid.view();
+        if ((what & 2) != 0) options.log_prior = log_prior.view();
+        if ((what & 4) != 0) {
+          if (!GetParam().has_beta) continue;
+          options.beta = 2.5F;
+        }
+        for (const Index count : {1, 3}) {
+          SCOPED_TRACE(testing::Message() << "terms " << what << ", best " << count);
+          options.count = count;
+          options.posteriors = true;
+          const std::vector<Index> expected = retrieve(stored, queries, options).pattern;
+          options.posteriors = false;
+          EXPECT_EQ(retrieve(stored, queries, options).pattern, expected);
+        }
+      }
+    }
+}
+
 /// Each array at a place of its own.
 TEST_P(CudaRetrievalTest, AWaitingCallTakesDataWhereverTheyAre) {
   const Memory stored = memory(patterns_);
