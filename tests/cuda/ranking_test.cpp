@@ -173,15 +173,16 @@ TEST_P(CudaRankingTest, WhereverTheBestLie) {
   expect_rankings(sorted, {2, 9, 70});
 }
 
-/// What lists hold to the last, and one more. All of the best are one warp's, the last ones the very best; what the
-/// other warps have is the bound.
+/// What lists hold to the last, and one more. The best is the last warp's, the next ones the last of the first warp's;
+/// the bound is what the other two warps have.
 TEST_P(CudaRankingTest, ListsMayBeFull) {
   for (const Index listed : {511, 512, 513, 514}) {
     Matrix<float> scores = filled(1, 3000, -1.0F);
     Index left = listed - 3;
     for (Index i = 0; left > 0; ++i)
       if (i % 128 < 32) scores(0, i) = 1.0F - 0.001F * static_cast<float>(left--);
-    for (const Index i : {32, 64, 96}) scores(0, i) = -0.5F;
+    scores(0, 32) = scores(0, 64) = -0.5F;
+    scores(0, 96) = 2.0F;
     expect_rankings(scores, {2, 4});
   }
 }
@@ -300,6 +301,15 @@ TEST(CudaRoughRankTest, ErrorsOfTwoScoresMayAddUp) {
     const std::vector<Index> expected = {best};
     EXPECT_EQ(rank_roughly(given, worst_scores(given, given.exact_scores(), expected), 1), expected);
   }
+}
+
+/// Below the least normal float no error is in proportion to lengths.
+TEST(CudaRoughRankTest, SmallSumsAreAllMadeInFloats) {
+  RoughCase given{.patterns = filled(400, 1, 1.0F), .states = filled(1, 1, 0x1.8p-148F), .beta = 1.0F};
+  given.patterns(200, 0) = 1.5F;
+  Matrix<float> scores = filled(1, 400, 0x1p-147F);
+  scores(0, 200) = 0x1p-148F;
+  EXPECT_EQ(rank_roughly(given, scores, 1), std::vector<Index>{200});
 }
 
 /// Whose products leave the range of float, or are all 0, or no numbers.
