@@ -22,8 +22,8 @@ struct RetrievalOptions {
   /// Inverse temperature of the scores in place of the memory's own, as RelaxCall::betas.
   std::optional<float> beta = std::nullopt;
   /// false: the patterns are all that is asked for. Posteriors take the scores of every pattern that has weight,
-  /// however little; without them adaptive memories on the CPU score a few, in less than half of the time, and so do
-  /// modern Hopfield memories of dot products on CUDA devices with tensor cores, up to 256 columns.
+  /// however little; without them adaptive memories on the CPU score a few, in less than half of the time. On CUDA
+  /// devices modern Hopfield memories of dot products of up to 256 columns take less than half of the instructions.
   bool posteriors = true;
   int threads = 0;  ///< of the CPU, at most 1024; 0: see RelaxerOptions
 };

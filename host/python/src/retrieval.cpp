@@ -132,8 +132,8 @@ void bind_retrieval(nb::module_& module) {
 to 1.
 
 valid_patterns, log_prior: [1, P] or [B, P], as in Relaxer.relax. beta: in place of the memory's own.
-posteriors: False where the patterns are all that is asked for, which adaptive memories then find in half of the time,
-and so do modern Hopfield memories of dot products on CUDA devices.
+posteriors: False where the patterns are all that is asked for, which adaptive memories then find in half of the time;
+modern Hopfield memories of dot products on CUDA devices with less work, too.
 
 With a memory on a CUDA device each array may be there; results of PyTorch's or CuPy's queries are there then, too.)");
   module.def(
