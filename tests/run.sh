@@ -180,6 +180,9 @@ lint() {
   cmake -S . -B build/lint -G Ninja -D ATTRACTOR_CUDA=AUTO -D CMAKE_CXX_COMPILER=clang++ \
     -D CMAKE_EXPORT_COMPILE_COMMANDS=ON -D CMAKE_DISABLE_PRECOMPILE_HEADERS=ON \
     "-D ATTRACTOR_WITHOUT_TARGETS=|HWY_AVX2|HWY_SSE4"
+  # A merge waits for no job that builds these.
+  printf '%s\n' tests/fuzz/*.cpp | xargs --max-procs="$(nproc)" --max-args=1 clang++ -std=c++20 -fsyntax-only \
+    -Wall -Wextra -Werror -I. -Icore -Ihost -Ibuild/lint/include
   install_clang_tidy
   local units
   units=$(python3 tests/lint_units.py "$1" build/lint)

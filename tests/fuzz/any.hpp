@@ -86,30 +86,29 @@ class AnyRows {
 };
 
 inline std::string any_rule(FuzzedDataProvider& data) {
-  constexpr std::array<const char*, 22> rules = {
-      "hebbian",
-      "hebbian(evaluation = dense)",
-      "hebbian(self_coupling = true, decay = 0.5)",
-      "hebbian(centred = true)",
-      "projection(ridge = 0.5)",
-      "projection",
-      "storkey",
-      "bidirectional(first = 2)",
-      "dense_associative(order = 3)",
-      "dense_associative(order = 6, rectified = true)",
-      "minerva",
-      "modern_hopfield(beta = 2)",
-      "modern_hopfield(similarity = squared_distance)",
-      "modern_hopfield(separation = sparsemax())",
-      "modern_hopfield(separation = entmax(1.5))",
-      "modern_hopfield(separation = normmax(1.5), similarity = squared_distance)",
-      "modern_hopfield(separation = top(2), similarity = cosine)",
-      "modern_hopfield(similarity = manhattan, separation = epanechnikov(0.1))",
-      "modern_hopfield(storage = float16)",
-      "modern_hopfield(precision = fast)",
-      "modern_hopfield(similarity = squared_distance, storage = bfloat16)",
-      "exponential",
-      "exponential(storage = bfloat16)"};
+  constexpr std::array rules = {"hebbian",
+                                "hebbian(evaluation = dense)",
+                                "hebbian(self_coupling = true, decay = 0.5)",
+                                "hebbian(centred = true)",
+                                "projection(ridge = 0.5)",
+                                "projection",
+                                "storkey",
+                                "bidirectional(first = 2)",
+                                "dense_associative(order = 3)",
+                                "dense_associative(order = 6, rectified = true)",
+                                "minerva",
+                                "modern_hopfield(beta = 2)",
+                                "modern_hopfield(similarity = squared_distance)",
+                                "modern_hopfield(separation = sparsemax())",
+                                "modern_hopfield(separation = entmax(1.5))",
+                                "modern_hopfield(separation = normmax(1.5), similarity = squared_distance)",
+                                "modern_hopfield(separation = top(2), similarity = cosine)",
+                                "modern_hopfield(similarity = manhattan, separation = epanechnikov(0.1))",
+                                "modern_hopfield(storage = float16)",
+                                "modern_hopfield(precision = fast)",
+                                "modern_hopfield(similarity = squared_distance, storage = bfloat16)",
+                                "exponential",
+                                "exponential(storage = bfloat16)"};
   return rules[data.ConsumeIntegralInRange<std::size_t>(0, rules.size() - 1)];
 }
 
