@@ -166,7 +166,7 @@ class TileWorker {
     kernel_->store(tile_, departures_);
     departures_.clear();
     arrivals_.clear();
-    if (!kernel_->takes_more(in_flight_, room_)) return;
+    if (in_flight_ == room_ || !kernel_->takes_more(in_flight_, room_)) return;
     for (Index i = 0; i < room_ && next_query(); ++i) {
       if (lane_at(i).query >= 0) continue;
       while (next_query() && !enter(i, waiting_.first++)) {
