@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/support/machine_limits.hpp"
 #include "bench/support/run_options.hpp"
 #include "bench/support/study.hpp"
 #include "bench/support/timing.hpp"
@@ -31,6 +32,7 @@ struct Job {
   float beta = 1.0F;
   int heads = 1;
   int fixed_steps = 0;
+  bool limits = false;
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
@@ -51,6 +53,7 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add("--beta", job.beta, "inverse temperature, for modern_hopfield and heads");
   options.add("--heads", job.heads, "their number; they share the neurons evenly");
   options.add("--fixed-steps", job.fixed_steps, "take exactly so many steps; 0: halt by energy");
+  options.add_flag("--limits", job.limits, "print what this machine gets through, instead");
   return options.parse(argc, argv);
 }
 
@@ -157,7 +160,10 @@ void relax(const Job& job) {
 const std::map<std::string, void (*)(const Job&)> works = {
     {"hebbian", relax}, {"modern_hopfield", relax}, {"heads", attend}, {"adaptive", score}};
 
+void print_limits(int threads) { std::cout << "{\"multiply_adds\": " << multiply_add_limit(threads) << "}\n"; }
+
 void run(const Job& job) {
+  if (job.limits) return print_limits(job.run.threads);
   const auto work = works.find(job.memory);
   if (work == works.end())
     throw UsageError("--memory: '" + job.memory + "' is not hebbian, modern_hopfield, heads or adaptive");

@@ -32,7 +32,8 @@ def parse_arguments():
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--scored", type=int, default=2048, help="queries of adaptive-2048")
     parser.add_argument("--heads", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="numbers of heads of heads-512")
-    parser.add_argument("--only", nargs="*", help="names of jobs: hebbian-128, hebbian-1024, hopfield-4096, adaptive-2048, heads-512")
+    parser.add_argument("--only", nargs="*", help="names of jobs: hebbian-128, hebbian-1024, hopfield-4096, hopfield-57086, adaptive-2048,"
+                        " heads-512")
     parser.add_argument("--output", type=Path, default=Path("."), help="folder for peers.json and peers-heads.csv")
     return parser.parse_args()
 
@@ -70,6 +71,13 @@ def run_library(job, arguments, fixed_steps=0):
     report = json.loads(printed)
     final = torch.from_numpy(np.fromfile(states, np.float32).reshape(job.queries.shape))
     return report["seconds"] / len(final), job.recovered(final), report["mean_steps"], report["p95_steps"]
+
+
+def multiply_add_limit(arguments):
+    """Operations a second of a processor that does nothing but multiply-adds of floats, two each."""
+    command = [arguments.peer_job, "--limits", "--threads", arguments.threads]
+    printed = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
+    return json.loads(printed)["multiply_adds"]
 
 
 def run_torch(job, variant, queries):
@@ -340,12 +348,22 @@ def summarise(rounds):
     return rows
 
 
+def add_shares(rows, job, limit):
+    """What the multiply-adds of both products of the steps taken are of those that the processor gets through."""
+    for row in rows:
+        operations = 4 * job.patterns.numel() * row["mean_steps"] * row["queries_per_second"]
+        row["of_multiply_adds"] = operations / limit
+
+
 def print_rows(rows):
     width = max(len(row["way"]) for row in rows)
-    print(f"  {'':{width}}  {'queries/s':>12}  recovered  mean steps  this library is faster by")
+    shares = "of_multiply_adds" in rows[0]
+    print(f"  {'':{width}}  {'queries/s':>12}  recovered  mean steps  this library is faster by"
+          + "  of multiply-adds" * shares)
     for row in rows:
+        share = f"{row['of_multiply_adds']:16.2f}" if shares else ""
         print(f"  {row['way']:{width}}  {row['queries_per_second']:12,.0f}  {100 * row['recovered']:7.2f} %"
-              f"  {row['mean_steps']:10.2f}  {row['slower']:.1f}")
+              f"  {row['mean_steps']:10.2f}  {row['slower']:24.1f}  {share}".rstrip())
 
 
 def main():
@@ -355,7 +373,8 @@ def main():
     print(f"PyTorch {torch.__version__}, {arguments.threads} threads\n{torch.__config__.show()}")
     report = {"torch": torch.__version__, "configuration": torch.__config__.show(), "threads": arguments.threads}
     jobs = {"hebbian-128": ("hebbian", 128, 8, 65536, 1.0), "hebbian-1024": ("hebbian", 1024, 64, 8192, 1.0),
-            "hopfield-4096": ("modern_hopfield", 64, 4096, 8192, 0.5)}
+            "hopfield-4096": ("modern_hopfield", 64, 4096, 8192, 0.5),
+            "hopfield-57086": ("modern_hopfield", 256, 57086, 1024, 0.25)}
     with torch.inference_mode():
         for name, (memory, dimension, patterns, queries, beta) in jobs.items():
             if arguments.only and name not in arguments.only:
@@ -364,8 +383,10 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 job = Job(name, memory, dimension, patterns, queries, beta, Path(folder), arguments.seed)
                 compare = compare_linear if memory == "hebbian" else compare_softmax_at_both
+                limit = multiply_add_limit(arguments)
                 report[name] = {kind: summarise(rounds) for kind, rounds in compare(job, arguments).items()}
             for rows in report[name].values():
+                add_shares(rows, job, limit)
                 print_rows(rows)
         name = "adaptive-2048"
         if not arguments.only or name in arguments.only:
