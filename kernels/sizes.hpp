@@ -23,8 +23,8 @@ struct Sizes {
   Index single_lanes = 4;               ///< queries of a tile that are scored each by itself, 8 at most
   Index unit_patterns = 256;            ///< of a softmax memory that are worth the matrix unit. Cuts sums.
   Index unit_columns = 32;              ///< the same of their entries. Cuts sums.
-  Index byte_patterns = 16384;          ///< of ±1, at most, whose weights are read out as integers. Cuts sums.
-  Index lane_patterns = 16384;          ///< the same where lanes are read out each by itself; 0: none are
+  Index byte_patterns = 65536;          ///< of ±1, at most, whose weights are read out as integers. Cuts sums.
+  Index lane_patterns = 65536;          ///< the same where lanes are read out each by itself; 0: none are
   Index unit_factor = Index{1} << 14;   ///< the same of a factored memory's entries. Cuts sums.
   Index least_unit_factor_rows = 32;    ///< of its patterns. Cuts sums.
   Index most_unit_factor_rows = 16384;  ///< of which all weights are kept: 4 MiB for each thread. Cuts sums.

@@ -130,8 +130,8 @@ class LaneReader {
   /// Patterns of a chunk that may matter which are listed: of more, all are weighed.
   static constexpr Index few = 12;
 
-  /// A weight below this is none in units: half of one is exp(−19.4).
-  static constexpr float least_unit = -19.5F;
+  /// A weight below this is none in units: half of one is exp(−20.8).
+  static constexpr float least_unit = -20.9F;
 
   /// A chunk's values, in so many vectors, and which of them are wanted.
   using Chunk = Vector[std::size_t{chunk_vectors}];
@@ -326,8 +326,8 @@ class LaneReader {
       HWY_UNROLL(4)
       for (Index v = 0; v < chunk_vectors; ++v) body(v);
     };
-    constexpr float origin = 0x1.8p+23F + 27.0F;
-    static_assert(weight_unit == 0x1p-27F);
+    constexpr float origin = 0x1.8p+23F + 29.0F;
+    static_assert(weight_unit == 0x1p-29F);
     Chunk rounded;
     Chunk r;
     Chunk p;

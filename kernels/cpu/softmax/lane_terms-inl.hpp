@@ -25,8 +25,8 @@ namespace attractor::cpu::HWY_NAMESPACE {
 
 /// Σ p c of a block of patterns, for lanes that differ in their terms. Rows of patterns, which lie in panels, are laid
 /// out strip by strip, once for all lanes; a lane's sum is one chain in the order of the patterns, as if nothing were
-/// left out. Or it is an integer, which two chains hold: of weights in units, see byte_patterns.hpp, the upper 13 bits,
-/// and the lower 14 with a sign, of which no sum of most_byte_patterns is more than 2²³.
+/// left out. Or it is an integer, which two chains hold: of weights in units, see byte_patterns.hpp, the upper 15 bits,
+/// and the lower 15 with a sign, of which no sum of most_byte_patterns is more than 2²⁴.
 class LaneTerms {
  public:
   /// `most`: patterns of a block. `integers`: all entries are −1, 0 or 1, and sums are to be integers.
@@ -288,9 +288,9 @@ class LaneTerms {
     }
     do {
       const Vector weight = hn::Set(floats, term->weight);
-      const Vector upper_units = to_integer(hn::Mul(weight, hn::Set(floats, 0x1p-14F / weight_unit)));
+      const Vector upper_units = to_integer(hn::Mul(weight, hn::Set(floats, 0x1p-15F / weight_unit)));
       const Vector left =
-          hn::NegMulAdd(upper_units, hn::Set(floats, 0x1p14F), hn::Mul(weight, hn::Set(floats, 1.0F / weight_unit)));
+          hn::NegMulAdd(upper_units, hn::Set(floats, 0x1p15F), hn::Mul(weight, hn::Set(floats, 1.0F / weight_unit)));
       const Vector lower_units = to_integer(left);
       const float* const row = rows + term->pattern * chunk_;
       HWY_UNROLL(8)
@@ -303,7 +303,7 @@ class LaneTerms {
     const bool ends = term == last;
     for (Index v = 0; v < vectors; ++v) {
       const Vector sum =
-          hn::Mul(hn::MulAdd(upper[v], hn::Set(floats, 0x1p14F), lower[v]), hn::Set(floats, weight_unit));
+          hn::Mul(hn::MulAdd(upper[v], hn::Set(floats, 0x1p15F), lower[v]), hn::Set(floats, weight_unit));
       hn::Store(ends ? sum : upper[v], floats, chain + v * vector_lanes());
       hn::Store(lower[v], floats, lower_chain + v * vector_lanes());
     }

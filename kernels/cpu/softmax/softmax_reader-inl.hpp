@@ -89,6 +89,9 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
   using Lanes = typename LaneReaderOf<Scorer>::Type;
   static constexpr bool may_read_lanes = LaneReaderOf<Scorer>::exists;
 
+  /// What weights come to none from, read out in units.
+  static constexpr float half_unit = 0.5F * weight_unit;
+
   using Base::maximum_;
   using Base::normaliser_;
   using Base::readout_;
@@ -187,7 +190,6 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
     for (int v = 0; v < block_vectors; ++v)
       origin[v] = finite(hn::Load(floats, maximum_.data() + lane + v * vector_lanes()));
     const Vector least = hn::Set(floats, -cutoff_);
-    const Vector half_unit = hn::Set(floats, 0.5F * weight_unit);
     typename Base::template WeightSums<true> sums(*this, lane);
     const Index kept =
         candidates.move_kept(first, end, to, [&](Index pattern, Vector(&values)[block_vectors]) HWY_ATTR {
@@ -196,7 +198,7 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
             watch(pattern, lane + v * vector_lanes(), values[v]);
             const Vector distance = hn::Sub(values[v], origin[v]);
             values[v] = hn::IfThenZeroElse(hn::Le(distance, least), exp_near_zero(distance));  // NaN counts.
-            any = hn::Or(any, hn::Not(hn::Le(values[v], half_unit)));
+            any = hn::Or(any, hn::Not(hn::Le(values[v], hn::Set(floats, half_unit))));
           }
           sums.add(values);
           return !hn::AllFalse(floats, any);
@@ -216,10 +218,12 @@ class SoftmaxReader : public CandidateReader<Scorer, SoftmaxUse> {
       // The scores of the next block stay.
       hn::BlendedStore(weights, hn::FirstN(floats, static_cast<std::size_t>(end - i)), floats, values + i);
     }
+    add_singly(lane, values + first, end - first);
+    if (this->sums_are_integers())
+      return candidates.move_kept(first, end, to, [](float weight) { return !(weight <= half_unit); });
     constexpr hn::CappedTag<float, 1> one;
     Tail<decltype(one), 1> tail(negligible_);
     for (Index i = first; i < end; ++i) tail.add(0, hn::Set(one, values[i]));
-    add_singly(lane, values + first, end - first);
     const float threshold = hn::GetLane(tail.threshold(0));
     return candidates.move_kept(first, end, to, [&](float weight) { return !(weight < threshold || weight == 0.0F); });
   }
