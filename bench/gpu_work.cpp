@@ -32,6 +32,7 @@ struct Job {
   bool noisy_patterns = false;
   bool signs = false;
   bool as_floats = false;
+  bool real = false;
   bool fast = false;
   Index best = 1;
   bool patterns_alone = false;
@@ -52,6 +53,7 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add_flag("--noisy-patterns", job.noisy_patterns, "patterns that aren't ±1, which fp16 has exactly");
   options.add_flag("--streamed", job.streamed, "keep a linear memory out of shared memory");
   options.add_flag("--signs", job.signs, "sign updates of queries of ±1");
+  options.add_flag("--real", job.real, "of queries of any values");
   options.add_flag("--as-floats", job.as_floats, "these as floats, as all others are");
   options.add_flag("--fast", job.fast, "a softmax memory of fast precision");
   options.add("--best", job.best, "patterns that a retrieval finds of each query");
@@ -97,7 +99,7 @@ Matrix<float> make_queries(const Job& job, MatrixView<const float> patterns, Ran
         patterns, job.queries / levels,
         double{job.least_noise} + double{job.most_noise - job.least_noise} * level / (levels - 1), random));
   Matrix<float> queries = mixed_queries(sets, random).queries;
-  if (job.signs)
+  if (job.signs && !job.real)
     std::for_each(queries.data(), queries.data() + queries.size(), [](float& x) { x = std::copysign(1.0F, x); });
   return queries;
 }

@@ -603,7 +603,8 @@ TEST_P(ResidentIntegersTest, TakeQueriesOfSigns) {
                       .update = cuda::to_rule(sign_update())};
   ASSERT_TRUE(cuda::takes_job(*s.memory->bipolar, job));
 
-  cuda::launch_bipolar(*s.memory->bipolar, job, next_query.data(), {left.data(), count.data()}, nullptr);
+  cuda::launch_bipolar(*s.memory->bipolar, job, {.next_query = next_query.data(), .left = {left.data(), count.data()}},
+                       nullptr);
 
   std::vector<unsigned> others;
   for (Index i = 0; i < queries_.rows(); ++i) {
@@ -622,6 +623,69 @@ TEST_P(ResidentIntegersTest, TakeQueriesOfSigns) {
   for (const unsigned i : others)
     EXPECT_TRUE(same_bits(written.data() + Index{i} * queries_.columns(), untouched.data(), queries_.columns())) << i;
   EXPECT_EQ(std::count(written.begin(), written.end(), 55.0F), static_cast<Index>(others.size()) * queries_.columns());
+}
+
+/// Queries of any values that a step has made ±1, and no others: not those of neurons that keep what they have, nor
+/// those so large that more counts as 0.
+TEST_P(ResidentIntegersTest, TakeStatesAfterTheirFirstStep) {
+  const Subject s = subject(false);
+  SKIP_WITHOUT_ROOM(s);
+  Matrix<float> queries = noisy_copies(patterns_, 40, 0.5F, 3.0F, rng_);
+  queries(3, 0) = nan_value;
+  queries(5, 0) = 1e30F;
+  Matrix<std::uint8_t> clamped(40, queries.columns());
+  std::fill_n(clamped.data(), clamped.size(), std::uint8_t{0});
+  clamped(7, 0) = 1;
+  const Rules one_step{
+      .update = sign_update(AtZero::plus), .halting = fixed_steps(), .max_steps = 1, .energies = false};
+  const Rules five_steps{
+      .update = sign_update(AtZero::plus), .halting = fixed_steps(), .max_steps = 5, .energies = false};
+  const auto by_floats = [&](const Rules& rules) {
+    const SizesScope scope(one_warp(false));
+    return relax(*s.memory, rules, queries.view(), clamped.view());
+  };
+  const Results first = by_floats(one_step);
+  const Results last = by_floats(five_steps);
+  const auto size = static_cast<std::size_t>(queries.size());
+  const auto asked = cuda::upload(std::span<const float>(queries.data(), size), "queries");
+  const auto states = cuda::upload(std::span<const float>(first.states.data(), size), "states");
+  const auto mask = cuda::upload(std::span<const std::uint8_t>(clamped.data(), size), "clamped");
+  const std::vector<unsigned> some{1, 3, 5, 7, 8, 39};
+  const auto listed = cuda::upload(std::span(some), "queries that have stepped");
+  const std::vector<unsigned> some_count{static_cast<unsigned>(some.size())};
+  const auto listed_count = cuda::upload(std::span(some_count), "how many have stepped");
+  const auto left = cuda::DeviceArray<unsigned>(some.size(), "queries that are left");
+  const std::vector<unsigned> none{0};
+  const auto count = cuda::upload(std::span(none), "how many are left");
+  const std::vector<cuda::QueryCounter> no_query{0};
+  const auto next_query = cuda::upload(std::span(no_query), "the next query");
+  const cuda::Job job{.queries = {asked.data(), 40, queries.columns()},
+                      .clamped = {mask.data(), 40, queries.columns()},
+                      .states = {states.data(), 40, queries.columns()},
+                      .energy_trace = {},
+                      .halting = fixed_steps(),
+                      .update = cuda::to_rule(five_steps.update),
+                      .max_steps = five_steps.max_steps};
+  ASSERT_TRUE(cuda::takes_first_states(*s.memory->bipolar, job));
+
+  cuda::launch_bipolar(*s.memory->bipolar, job,
+                       {.next_query = next_query.data(),
+                        .queries = {listed.data(), listed_count.data()},
+                        .left = {left.data(), count.data()},
+                        .stepped = true},
+                       nullptr);
+
+  const std::vector<unsigned> expected{3, 5, 7};
+  ASSERT_EQ(download(count).front(), expected.size());
+  std::vector<unsigned> others = download(left);
+  others.resize(expected.size());
+  std::sort(others.begin(), others.end());
+  EXPECT_EQ(others, expected);
+  const std::vector<float> written = download(states);
+  for (const unsigned i : {1U, 8U, 39U})
+    EXPECT_TRUE(same_bits(written.data() + Index{i} * queries.columns(), last.states.row(i), queries.columns())) << i;
+  for (const unsigned i : {0U, 2U, 3U, 5U, 7U})
+    EXPECT_TRUE(same_bits(written.data() + Index{i} * queries.columns(), first.states.row(i), queries.columns())) << i;
 }
 
 INSTANTIATE_TEST_SUITE_P(, ResidentIntegersTest,

@@ -147,6 +147,18 @@ bool is_uniform(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [&](float value) { return value == values[0]; });
 }
 
+/// Of int8.
+constexpr float largest_byte = 128.0F;
+
+/// Magnitudes of queries up to which what counts as 0 is what does for states of ±1, by powers of two, and none of
+/// which lets a sum overflow.
+float most_magnitude(const BipolarMemory& memory) {
+  const auto widest = [&](float magnitude) { return detail::widest_zero(memory.resolution, memory.scale, magnitude); };
+  float most = 1.0F;
+  while (most < 0x1p40F && widest(2.0F * most) == widest(1.0F)) most *= 2.0F;
+  return most;
+}
+
 /// In the unit that readouts come in, rounded up.
 int in_units(const Layout& layout, Index readout) {
   const Index quadruple = 4 * readout;
@@ -179,8 +191,16 @@ bool takes_job(const BipolarMemory& memory, const Job& job) {
          detail::widest_zero(memory.resolution, memory.scale, 1.0F).has_value();
 }
 
-void launch_bipolar(const BipolarMemory& memory, const Job& job, QueryCounter* next_query, ListedRows left,
-                    cudaStream_t stream) {
+bool takes_first_states(const BipolarMemory& memory, const Job& job) {
+  // Queries that are relaxed in place would be gone for those that have to start again, and their first change isn't
+  // known where halting asks whether it was small.
+  const bool in_place = job.packed_queries.data == nullptr && job.queries.data == job.states.data;
+  const bool asks_for_change = job.halting.watch == Halting::Watch::state && job.halting.absolute > 0.0F;
+  const bool fits = job.packed_queries.data == nullptr || most_magnitude(memory) >= largest_byte;
+  return job.max_steps > 1 && !in_place && !asks_for_change && fits;
+}
+
+void launch_bipolar(const BipolarMemory& memory, const Job& job, const BipolarLaunch& part, cudaStream_t stream) {
   const Layout& layout = memory.layout;
   const int widest = *detail::widest_zero(memory.resolution, memory.scale, 1.0F);
   const detail::LeastReadouts least = detail::least_readouts(memory.own, widest, job.update.at_zero);
@@ -192,8 +212,8 @@ void launch_bipolar(const BipolarMemory& memory, const Job& job, QueryCounter* n
                       .own_squares = memory.own * layout.dimension,
                       .starts = {start, start, start, start},
                       .gap = -start - in_units(layout, least.after_negative),
-                      .next_query = next_query,
-                      .left = left};
+                      .most_magnitude = most_magnitude(memory),
+                      .part = part};
   // A warp for every 32 queries, spread over the device.
   const int wanted = divide_up(job.queries.rows, bipolar::warp_states);
   const int blocks = static_cast<int>(std::min<Index>({wanted, memory.most_blocks, detail::sizes().resident_blocks}));

@@ -35,9 +35,18 @@ std::optional<BipolarMemory> make_bipolar(MatrixView<const float> factor, std::s
 /// Whether a job's states of ±1 can be relaxed so.
 bool takes_job(const BipolarMemory& memory, const Job& job);
 
-/// Relaxes the queries of ±1 of such a job, of launch_queries at most, and lists all others. `next_query` and the count
-/// are 0.
-void launch_bipolar(const BipolarMemory& memory, const Job& job, QueryCounter* next_query, ListedRows left,
-                    cudaStream_t stream);
+/// Whether its other queries can, too, from their first step on: what has come of them is ±1 as a rule.
+bool takes_first_states(const BipolarMemory& memory, const Job& job);
+
+/// A launch on part of a job. Of what has been launched before, counters are 0 again.
+struct BipolarLaunch {
+  QueryCounter* next_query;
+  ListedRows queries = {};  ///< these alone, unless null
+  ListedRows left;          ///< where those of them are listed that it doesn't take
+  bool stepped = false;     ///< they have taken their first step, which left them in the job's states
+};
+
+/// Relaxes the queries of ±1 of such a job, of launch_queries at most, and lists all others.
+void launch_bipolar(const BipolarMemory& memory, const Job& job, const BipolarLaunch& part, cudaStream_t stream);
 
 }  // namespace attractor::cuda

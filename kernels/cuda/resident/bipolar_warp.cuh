@@ -24,8 +24,8 @@ struct Launch {
   int own_squares;  ///< what Σ h² counts too much
   int starts[4];    ///< of readouts: less what they must reach for +1, where a neuron is +1, in the unit they come in
   int gap;          ///< what they must reach less where it is −1
-  QueryCounter* next_query;
-  ListedRows left;
+  float most_magnitude;  ///< of queries that have taken their first step
+  BipolarLaunch part;
 };
 
 /// The word moves up and takes a sign.
@@ -71,6 +71,7 @@ class Warp {
         starts_(reinterpret_cast<const int2*>(shared + layout_.starts) + lane_ % 4),
         own_(shared + layout_.image_bytes + static_cast<int>(threadIdx.x) / warp_size * layout_.warp_bytes),
         padding_(make_padding()),
+        total_(launch.part.queries.count == nullptr ? job_.queries.rows : Index{*launch.part.queries.count}),
         steps_(first_steps()) {}
 
   /// Steps until no query is left. States are judged as soon as all is known: after their scores where energies are
@@ -345,11 +346,14 @@ class Warp {
   /// Whether the lane's query has come to its end. Writes its numbers.
   __device__ __forceinline__ bool ends() {
     if (query_ < 0) return false;
-    const int t = ++steps_;
+    const int t = ++steps_ + (launch_.part.stepped ? 1 : 0);
     if (t == 0) return false;
     const double energy =
         -0.5 * static_cast<double>(launch_.scale) * static_cast<double>(squares_ - launch_.own_squares);
-    return resident::ends(job_, query_, t, {true, 4.0 * changed_, returned_}, energy, judge_);
+    // A step before these is known by its energy alone; it changed something, and not what the next one does.
+    const bool known = steps_ > 0;
+    return resident::ends(job_, query_, t, {true, known ? 4.0 * changed_ : HUGE_VAL, returned_ && steps_ > 1}, energy,
+                          judge_);
   }
 
   // Exchange of queries, a quad for each state that moves, eight at a time.
@@ -386,9 +390,10 @@ class Warp {
       const unsigned idle = __ballot_sync(all_lanes, query_ < 0);
       const Index first = reserve(__popc(idle));
       const Index mine = first + __popc(idle & ((1U << lane_) - 1));
-      const bool arrives = query_ < 0 && mine < job_.queries.rows;
+      const bool arrives = query_ < 0 && mine < total_;
       if (arrives) {
-        query_ = mine;
+        const unsigned* const listed = launch_.part.queries.rows;
+        query_ = listed == nullptr ? mine : Index{listed[mine]};
         steps_ = first_steps();
         judge_ = detail::EndJudge{};
       }
@@ -399,7 +404,8 @@ class Warp {
         rejected |= of_all_quads(rejects ? 1U << row : 0);
       });
       if ((rejected >> lane_ & 1U) != 0) {
-        launch_.left.rows[atomicAdd(launch_.left.count, 1U)] = static_cast<unsigned>(query_);
+        const ListedRows& others = launch_.part.left;
+        others.rows[atomicAdd(others.count, 1U)] = static_cast<unsigned>(query_);
         query_ = -1;
       }
     } while (rejected != 0);
@@ -414,22 +420,24 @@ class Warp {
 
   /// The first of `count` queries that no other warp gets; they may lie past the last one.
   __device__ __forceinline__ Index reserve(int count) {
-    if (count == 0 || exhausted_) return job_.queries.rows;
+    if (count == 0 || exhausted_) return total_;
     unsigned long long first = 0;
-    if (lane_ == 0) first = atomicAdd(launch_.next_query, static_cast<unsigned long long>(count));
+    if (lane_ == 0) first = atomicAdd(launch_.part.next_query, static_cast<unsigned long long>(count));
     first = __shfl_sync(all_lanes, first, 0);
-    exhausted_ = static_cast<Index>(first) + count >= job_.queries.rows;
+    exhausted_ = static_cast<Index>(first) + count >= total_;
     return static_cast<Index>(first);
   }
 
-  /// The lane's neurons of a query become its words. False if one isn't ±1.
+  /// The lane's neurons of a query become its words. False if one isn't ±1, or it has not always been small enough.
   __device__ __forceinline__ bool load_state(int row, Index query) const {
     const std::byte* const packed = job_.packed_queries.data == nullptr ? nullptr : job_.packed_queries.row(query);
     bool bipolar = true;
     for (int block = 0; block < layout_.blocks; ++block) {
-      const unsigned word = packed == nullptr ? read_floats(job_.queries.row(query), block, bipolar)
+      const unsigned word = launch_.part.stepped ? read_floats(job_.states.row(query), block, bipolar)
+                            : packed == nullptr  ? read_floats(job_.queries.row(query), block, bipolar)
                             : job_.packed_queries.format == RowFormat::int8 ? read_bytes(packed, block, bipolar)
                                                                             : read_bits(packed, block);
+      if (launch_.part.stepped && packed == nullptr) bipolar &= is_small(job_.queries.row(query), block);
       word_of(0, row, lane_ % 4)[block * warp_size * lane_states] = word;
       if (job_.clamped.data != nullptr)
         word_of(layout_.clamps, row, lane_ % 4)[block * warp_size * lane_states] = clamped_neurons(query, block);
@@ -452,6 +460,16 @@ class Warp {
     }
     bipolar &= strange == 0;
     return word;
+  }
+
+  __device__ __forceinline__ bool is_small(const float* values, int block) const {
+    bool small = true;
+    for (int bit = 0; bit < 32; bit += 4) {
+      const float4 four = load_four(values, neuron_at(block, bit));
+#pragma unroll
+      for (int i = 0; i < 4; ++i) small &= fabsf(element(four, i)) <= launch_.most_magnitude;
+    }
+    return small;
   }
 
   __device__ __forceinline__ unsigned read_bytes(const std::byte* values, int block, bool& bipolar) const {
@@ -559,6 +577,7 @@ class Warp {
   const int2* starts_;
   std::byte* own_;    ///< the warp's memory
   unsigned padding_;  ///< bits that are no neurons, in the last block
+  Index total_;       ///< queries of all warps
 
   // Of state `lane`.
   Index query_ = -1;

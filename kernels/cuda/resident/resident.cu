@@ -166,15 +166,26 @@ bool is_bounded(const UpdateRule& update) {
 struct Counters {
   QueryCounter next_query;
   QueryCounter next_bipolar_query;
+  QueryCounter next_to_step;
+  QueryCounter next_stepped;
   unsigned left;
+  unsigned left_after_step;
 };
 
 struct Scratch {
   Scratch(bool lists, Index queries, Workspace& space)
-      : counters(space.take<Counters>(1)), left(space.take<unsigned>(lists ? elements(queries) : 0)) {}
+      : counters(space.take<Counters>(1)),
+        left_rows(space.take<unsigned>(lists ? elements(queries) : 0)),
+        left_rows_after_step(space.take<unsigned>(lists ? elements(queries) : 0)) {}
+
+  [[nodiscard]] ListedRows left() const { return {.rows = left_rows, .count = &counters->left}; }
+  [[nodiscard]] ListedRows left_after_step() const {
+    return {.rows = left_rows_after_step, .count = &counters->left_after_step};
+  }
 
   Counters* counters;
-  unsigned* left;
+  unsigned* left_rows;
+  unsigned* left_rows_after_step;
 };
 
 void launch_floats(const ResidentMemory& memory, const Job& job, QueryCounter* next_query, ListedRows left,
@@ -200,17 +211,42 @@ void launch_floats(const ResidentMemory& memory, const Job& job, QueryCounter* n
       stream, launch);
 }
 
+/// A job's first step, of which nothing but the states is written.
+Job first_step_of(Job job) {
+  job.steps = nullptr;
+  job.energies = nullptr;
+  job.status = nullptr;
+  job.energy_trace = {};
+  job.halting = fixed_steps();
+  job.max_steps = 1;
+  job.wants_energy = false;
+  return job;
+}
+
+/// What of a job is relaxed in integers: queries of ±1, and others once a step in floats has made them ±1. Returns
+/// those that are left.
+ListedRows launch_integers(const ResidentMemory& memory, const Job& job, const Scratch& scratch, cudaStream_t stream) {
+  Counters* const counters = scratch.counters;
+  launch_bipolar(*memory.bipolar, job, {.next_query = &counters->next_bipolar_query, .left = scratch.left()}, stream);
+  if (!takes_first_states(*memory.bipolar, job)) return scratch.left();
+  job.unpack(scratch.left(), stream);
+  launch_floats(memory, first_step_of(job), &counters->next_to_step, scratch.left(), stream);
+  launch_bipolar(*memory.bipolar, job,
+                 {.next_query = &counters->next_stepped,
+                  .queries = scratch.left(),
+                  .left = scratch.left_after_step(),
+                  .stepped = true},
+                 stream);
+  return scratch.left_after_step();
+}
+
 void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream) {
   const bool in_integers = memory.bipolar.has_value() && takes_job(*memory.bipolar, job);
   Workspace space(workspace);
   const Scratch scratch(in_integers, job.queries.rows, space);
   Counters* const counters = scratch.counters;
   check(cudaMemsetAsync(counters, 0, sizeof(Counters), stream), "cudaMemsetAsync of the query counters");
-  ListedRows left;
-  if (in_integers) {
-    left = {.rows = scratch.left, .count = &counters->left};
-    launch_bipolar(*memory.bipolar, job, &counters->next_bipolar_query, left, stream);
-  }
+  const ListedRows left = in_integers ? launch_integers(memory, job, scratch, stream) : ListedRows{};
   job.unpack(left, stream);
   if (memory.teams.has_value() && takes_job(*memory.teams, job))
     launch_teams(*memory.teams, job, memory.safe_magnitude, &counters->next_query, stream);
