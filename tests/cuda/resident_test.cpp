@@ -104,6 +104,7 @@ cuda::DeviceArray<T> upload_strided(MatrixView<const T> values, Index stride, In
 struct Spread {
   Index gap = 0;
   Index offset = 0;
+  bool in_place = false;  ///< queries are where states will be
 };
 
 Results relax(const cuda::ResidentMemory& memory, const Rules& rules, MatrixView<const float> queries,
@@ -116,13 +117,14 @@ Results relax(const cuda::ResidentMemory& memory, const Rules& rules, MatrixView
   const auto q = upload_strided(queries, stride, spread.offset);
   const auto c = clamped.empty() ? cuda::DeviceArray<std::uint8_t>() : upload_strided(clamped, stride, spread.offset);
   const std::vector<float> untouched(static_cast<std::size_t>(spread.offset + b * stride), 55.0F);
-  const auto states = cuda::upload(std::span<const float>(untouched), "states");
+  const auto states = spread.in_place ? upload_strided(queries, stride, spread.offset)
+                                      : cuda::upload(std::span<const float>(untouched), "states");
   const cuda::DeviceArray<std::int32_t> steps(count, "steps");
   const cuda::DeviceArray<float> energies(count, "energies");
   const cuda::DeviceArray<Status> status(count, "status");
   const cuda::DeviceArray<float> trace(rules.trace ? count * static_cast<std::size_t>(rules.max_steps) : 0, "trace");
   const cuda::DeviceArray<std::byte> workspace(cuda::resident_workspace_bytes(memory, b), "workspace");
-  const cuda::Job job{.queries = {q.data() + spread.offset, b, d, stride},
+  const cuda::Job job{.queries = {(spread.in_place ? states : q).data() + spread.offset, b, d, stride},
                       .clamped = {c.data() == nullptr ? nullptr : c.data() + spread.offset, b, d, stride},
                       .states = {states.data() + spread.offset, b, d, stride},
                       .steps = steps.data(),
@@ -625,6 +627,38 @@ TEST_P(ResidentIntegersTest, TakeQueriesOfSigns) {
   EXPECT_EQ(std::count(written.begin(), written.end(), 55.0F), static_cast<Index>(others.size()) * queries_.columns());
 }
 
+/// Where neurons keep what isn't ±1 a query starts again from itself.
+TEST_P(ResidentIntegersTest, RelaxInPlace) {
+  const Subject s = subject(false);
+  SKIP_WITHOUT_ROOM(s);
+  const Matrix<std::uint8_t> mask = random_mask(queries_.rows(), queries_.columns(), 0.3, rng_);
+  const Rules rules{.update = sign_update(), .halting = state_stable(0.0F), .max_steps = 7};
+  const Results apart = relax(*s.memory, rules, queries_.view(), mask.view());
+  const Results in_place = relax(*s.memory, rules, queries_.view(), mask.view(), {.in_place = true});
+  for (Index i = 0; i < queries_.rows(); ++i) ASSERT_TRUE(same_row(in_place, i, apart, i)) << "query " << i;
+}
+
+/// Both neurons of a state change at each step, so that it is that of two steps before; what was there before the first
+/// isn't.
+TEST(ResidentIntegersCycleTest, StatesComeBackToThoseAfterTheFirstStep) {
+  Matrix<float> pattern(1, 2);
+  std::fill_n(pattern.data(), 2, 1.0F);
+  const SizesScope scope(one_warp(true));
+  const Subject s = make_subject(pattern, Form::factored, false);
+  SKIP_WITHOUT_ROOM(s);
+  Matrix<float> queries(150, 2);
+  for (Index i = 0; i < queries.rows(); ++i) {
+    queries(i, 0) = 0.5F;
+    queries(i, 1) = -0.25F;
+  }
+  const Rules rules{.update = sign_update(), .halting = state_stable(0.0F), .max_steps = 9, .energies = false};
+  const Results results = relax(*s.memory, rules, queries.view());
+  for (Index i = 0; i < queries.rows(); ++i) {
+    EXPECT_EQ(results.status[static_cast<std::size_t>(i)], Status::oscillating) << i;
+    EXPECT_EQ(results.steps[static_cast<std::size_t>(i)], 3) << i;
+  }
+}
+
 /// Queries of any values that a step has made ±1, and no others: not those of neurons that keep what they have, nor
 /// those so large that more counts as 0.
 TEST_P(ResidentIntegersTest, TakeStatesAfterTheirFirstStep) {
@@ -632,7 +666,7 @@ TEST_P(ResidentIntegersTest, TakeStatesAfterTheirFirstStep) {
   SKIP_WITHOUT_ROOM(s);
   Matrix<float> queries = noisy_copies(patterns_, 40, 0.5F, 3.0F, rng_);
   queries(3, 0) = nan_value;
-  queries(5, 0) = 1e30F;
+  queries(5, 0) = 4.0F * s.memory->bipolar->scale / s.memory->bipolar->resolution;
   Matrix<std::uint8_t> clamped(40, queries.columns());
   std::fill_n(clamped.data(), clamped.size(), std::uint8_t{0});
   clamped(7, 0) = 1;
