@@ -21,11 +21,11 @@ OUTCOME_SECTORS = 2  # the steps and the status of a query, scattered: a sector 
 
 class Case:
     def __init__(self, name, form, dimension, patterns, queries, noise, extra_energy, streamed=False,
-                 noisy_patterns=False, signs=False, fast=False):
+                 noisy_patterns=False, signs=False, fast=False, beta=None):
         # extra_energy: c of the halting efficiency, the share of a step that the last energy costs.
         self.name, self.form, self.dimension, self.patterns = name, form, dimension, patterns
         self.queries, self.noise, self.extra_energy, self.streamed = queries, noise, extra_energy, streamed
-        self.noisy_patterns, self.signs, self.fast = noisy_patterns, signs, fast
+        self.noisy_patterns, self.signs, self.fast, self.beta = noisy_patterns, signs, fast, beta
 
     def arguments(self):
         words = ["--form", self.form, "--dimension", self.dimension, "--patterns", self.patterns]
@@ -34,6 +34,7 @@ class Case:
         words += ["--noisy-patterns"] if self.noisy_patterns else []
         words += ["--signs"] if self.signs else []
         words += ["--fast"] if self.fast else []
+        words += ["--beta", self.beta] if self.beta else []
         return [str(word) for word in words]
 
     def memory_floats(self):
@@ -97,6 +98,10 @@ GRADIENT = [
     Case("D = 32, P = 1024", "gradient", 32, 1024, 256, (0.4, 1.6), 1.0),
     Case("D = 256, P = 128", "gradient", 256, 128, 32, (0.4, 1.6), 1.0),
     Case("D = 784, P = 32", "gradient", 784, 32, 16, (0.4, 1.6), 1.0),
+]
+SPARSE_GRADIENT = [  # the larger β, the fewer pairs matter
+    Case(f"D = {dimension}, P = 1024", "gradient", dimension, 1024, 256, (0.4, 1.6), 1.0, beta=beta)
+    for dimension in (64, 32) for beta in (8, 12, 16)
 ]
 
 
@@ -313,6 +318,17 @@ def print_gradient(options):
               f"| {bank_conflicts(kernels)} "
               f"| {local_accesses(kernels):.0f} "
               f"| {moved / least:.2f} | {1000 * moved / instructions:.1f} |", flush=True)
+    print("\n| patterns | pairs that matter | instructions per pair of all | lanes active | bank conflicts"
+          " | bytes per 1000 instructions |")
+    print("|---|---|---|---|---|---|")
+    for case in SPARSE_GRADIENT:
+        work, kernels = run(options, case)
+        kernels = [kernel for kernel in kernels if "adaptive::add_" in kernel["name"]]
+        pairs = work["queries"] * case.patterns * total(kernels, "launches")
+        instructions = total(kernels, "thread_instructions")
+        print(f"| {case.name} | {100 * work['pairs_that_matter']:.1f} % | {instructions / pairs:.0f} "
+              f"| {100 * lanes(kernels):.1f} % | {bank_conflicts(kernels)} "
+              f"| {1000 * SECTOR * sectors(kernels) / instructions:.1f} |", flush=True)
 
 
 TABLES = {"resident": print_resident, "signs": print_signs, "streamed": print_streamed, "products": print_products, "softmax": print_softmax, "retrieval": print_retrieval,

@@ -10,11 +10,13 @@
 #include <iostream>
 #include <numeric>
 #include <string>
+#include <vector>
 
 #include "bench/support/options.hpp"
 #include "bench/support/queries.hpp"
 #include "bench/support/relaxation_timer.hpp"
 #include "bench/support/run_options.hpp"
+#include "kernels/negligible.hpp"
 #include "kernels/sizes.hpp"
 
 namespace attractor::bench {
@@ -36,6 +38,7 @@ struct Job {
   bool fast = false;
   Index best = 1;
   bool patterns_alone = false;
+  float beta = 0.01F;
 };
 
 bool parse(int argc, const char* const* argv, Job& job) {
@@ -55,6 +58,7 @@ bool parse(int argc, const char* const* argv, Job& job) {
   options.add_flag("--signs", job.signs, "sign updates of queries of ±1");
   options.add_flag("--real", job.real, "of queries of any values");
   options.add_flag("--as-floats", job.as_floats, "these as floats, as all others are");
+  options.add("--beta", job.beta, "of a gradient's similarity: the larger, the fewer pairs matter");
   options.add_flag("--fast", job.fast, "a softmax memory of fast precision");
   options.add("--best", job.best, "patterns that a retrieval finds of each query");
   options.add_flag("--patterns-alone", job.patterns_alone, "without their posteriors");
@@ -104,7 +108,16 @@ Matrix<float> make_queries(const Job& job, MatrixView<const float> patterns, Ran
   return queries;
 }
 
-/// β so small that the posterior of no pattern is negligible.
+/// The share of pairs whose posterior a gradient doesn't leave out.
+double pairs_that_matter(MatrixView<const float> patterns, const AdaptiveSimilarity& similarity,
+                         MatrixView<const float> queries) {
+  const Memory memory = Memory::adaptive(Device::cpu(), patterns, similarity);
+  const std::vector<float> posteriors = retrieve(memory, queries, {.count = patterns.rows}).posterior;
+  const auto count = std::count_if(posteriors.begin(), posteriors.end(),
+                                   [](float posterior) { return posterior >= detail::negligible; });
+  return static_cast<double>(count) / static_cast<double>(posteriors.size());
+}
+
 void run_gradient(const Job& job) {
   Random random(1);
   const Matrix<float> patterns = random_patterns(job.patterns, job.dimension, random);
@@ -112,11 +125,12 @@ void run_gradient(const Job& job) {
   std::vector<Index> origins(static_cast<std::size_t>(queries.rows()));
   for (std::size_t i = 0; i < origins.size(); ++i) origins[i] = static_cast<Index>(i) % job.patterns;
   AdaptiveSimilarity similarity = make_similarity(job.dimension);
-  similarity.beta_squared_distance = 0.01F;
-  similarity.beta_dot = 0.01F;
+  similarity.beta_squared_distance = job.beta;
+  similarity.beta_dot = job.beta;
   SimilarityGradient gradient;
   const double loss = cross_entropy(Device::cuda(), patterns, similarity, queries, origins, &gradient);
-  std::cout << "{\"queries\": " << queries.rows() << ", \"loss\": " << loss << "}\n";
+  std::cout << "{\"queries\": " << queries.rows() << ", \"loss\": " << loss
+            << ", \"pairs_that_matter\": " << pairs_that_matter(patterns, similarity, queries) << "}\n";
 }
 
 void run_retrieval(const Job& job) {

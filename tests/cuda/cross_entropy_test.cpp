@@ -293,6 +293,19 @@ TEST(CudaCrossEntropyTest, OriginsBeyondDoubt) {
   }
 }
 
+/// Weights so large that most residuals are negligible, each query's others.
+TEST(CudaCrossEntropyTest, FewPatternsShareThePosterior) {
+  for (const Shape& shape : {Shape{20, 70, 90}, Shape{30, 40, 70, 1, true}, Shape{64, 34, 130, 3}, Shape{80, 33, 40},
+                             Shape{70, 20, 150, 1, true}, Shape{300, 17, 34}}) {
+    SCOPED_TRACE(shape.dimension);
+    Rng rng(9);
+    Problem problem = random_problem(shape, rng);
+    for (std::vector<float>* const weights : {&problem.similarity.squared_distance, &problem.similarity.dot})
+      for (float& weight : *weights) weight *= 20.0F;
+    expect_agreement(problem);
+  }
+}
+
 TEST(CudaCrossEntropyTest, BitsAreTheSameInEveryCall) {
   for (const Shape& shape : {Shape{40, 70, 300, 1, false, 150}, Shape{9, 5, 70, 2, true}, Shape{80, 20, 40}}) {
     Rng rng(5);

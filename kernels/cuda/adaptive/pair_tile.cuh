@@ -16,17 +16,18 @@ inline constexpr int tile_threads = tile_warps * warp_size;
 inline constexpr int tile_states = 64;
 inline constexpr int tile_patterns = warp_size;
 
-/// Entries of one group, at most `size` of them. Methods are called by all lanes of a warp.
-template <int size>
+/// Entries of one group, at most `size` of them; quads from one state to the next: an odd distance where lanes read
+/// different states. Methods are called by all lanes of a warp.
+template <int size, int state_pitch = size / 4>
 class PairTile {
  public:
   static constexpr int quads = size / 4;
   /// An odd distance between rows, so that lanes which read the same column meet no bank twice.
   static constexpr int pitch = quads | 1;
-  static constexpr int shared_quads = tile_states * quads + tile_patterns * pitch;
+  static constexpr int shared_quads = tile_states * state_pitch + tile_patterns * pitch;
 
   __device__ PairTile(const PairBatch& pairs, float4* shared)
-      : pairs_(pairs), states_(shared), patterns_(states_ + tile_states * quads) {}
+      : pairs_(pairs), states_(shared), patterns_(states_ + tile_states * state_pitch) {}
 
   /// Puts a state's entries of the group into a row, negated; returns whether those of this lane are finite.
   __device__ __forceinline__ bool load_state(Index state, int group, int row) {
@@ -38,7 +39,7 @@ class PairTile {
       const bool exists = entry < pairs_.dimension;
       const float negated = exists ? -entries[entry] : beyond;
       finite = finite && (!exists || isfinite(negated));
-      floats(states_)[row * size + slot] = negated;
+      floats(states_)[row * 4 * state_pitch + slot] = negated;
     }
     return finite;
   }
@@ -55,13 +56,13 @@ class PairTile {
   /// The last pattern stands in for those past it, whose results nobody asks for.
   __device__ Index nearest_pattern(int pattern) const { return min(pattern, pairs_.pattern_count - 1); }
 
-  /// Losses of a state with this lane's pattern, not sorted.
+  /// Losses of a state with a pattern, not sorted.
   template <FootprintBase base>
-  __device__ __forceinline__ void load_losses(int row, int lane, float (&losses)[size]) const {
+  __device__ __forceinline__ void load_losses(int row, int pattern_row, float (&losses)[size]) const {
 #pragma unroll
     for (int quad = 0; quad < quads; ++quad) {
-      const float4 pattern = patterns_[lane * pitch + quad];
-      const float4 negated = states_[row * quads + quad];
+      const float4 pattern = patterns_[pattern_row * pitch + quad];
+      const float4 negated = states_[row * state_pitch + quad];
       losses[4 * quad] = loss<base>(pattern.x, negated.x);
       losses[4 * quad + 1] = loss<base>(pattern.y, negated.y);
       losses[4 * quad + 2] = loss<base>(pattern.z, negated.z);
@@ -75,7 +76,7 @@ class PairTile {
   __device__ static int lane() { return static_cast<int>(threadIdx.x) % warp_size; }
 
   const PairBatch& pairs_;
-  float4* states_;    ///< [tile_states × quads]
+  float4* states_;    ///< [tile_states × state_pitch]
   float4* patterns_;  ///< [tile_patterns × pitch]
 };
 
