@@ -110,10 +110,13 @@ class Team {
 
   [[nodiscard]] __device__ __forceinline__ uint4* scores() const { return reinterpret_cast<uint4*>(own_) + lane_; }
 
+  /// From a warp's sums in a pass to the next one's.
+  static constexpr int partial_distance = pass_groups * 2 * warp_size;
+
   /// Of a warp's sums in a pass: of a group's first or second eight patterns.
   [[nodiscard]] __device__ __forceinline__ float4* partial(int member, int group, int tile) const {
-    return reinterpret_cast<float4*>(own_ + layout_.partial) + ((member * pass_groups + group) * 2 + tile) * warp_size +
-           lane_;
+    return reinterpret_cast<float4*>(own_ + layout_.partial) + member * partial_distance +
+           (group * 2 + tile) * warp_size + lane_;
   }
 
   [[nodiscard]] __device__ __forceinline__ float* part_of(Part kind, int member) const {
@@ -276,17 +279,17 @@ class Team {
     meet();
 #pragma unroll 1
     for (int group = member_; group < count; group += layout_.members) {
-      float total[2][4];
-#pragma unroll
-      for (int tile = 0; tile < 2; ++tile) {
-        float4 own = *partial(0, group, tile);
-        for (int member = 1; member < layout_.members; ++member) own = sum(own, *partial(member, group, tile));
-        total[tile][0] = own.x;
-        total[tile][1] = own.y;
-        total[tile][2] = own.z;
-        total[tile][3] = own.w;
+      const float4* from = partial(0, group, 0);
+      float4 total[2] = {from[0], from[warp_size]};
+#pragma unroll 1
+      for (int member = 1; member < layout_.members; ++member) {
+        from += partial_distance;
+        total[0] = sum(total[0], from[0]);
+        total[1] = sum(total[1], from[warp_size]);
       }
-      keep_scores(first + group, total, squares);
+      const float sums_of_all[2][4] = {{total[0].x, total[0].y, total[0].z, total[0].w},
+                                       {total[1].x, total[1].y, total[1].z, total[1].w}};
+      keep_scores(first + group, sums_of_all, squares);
     }
   }
 
@@ -308,7 +311,8 @@ class Team {
 
   // The second half of a step: new states.
 
-  static constexpr int block_steps = 2;  ///< steps of neurons that are read out at a time
+  /// Steps of neurons that are read out at a time, and that neurons are left out by.
+  static constexpr int block_steps = jobs == Jobs::plain ? 4 : 2;
   using Readouts = float[block_steps][2][4];
 
   __device__ __forceinline__ void advance() {
