@@ -23,15 +23,20 @@ __device__ inline void write_end(const Job& job, Index query, int steps, float e
 }
 
 /// Whether a query has come to its end at step t ≥ 1. Writes its numbers. `energy` counts where energies are wanted.
-__device__ __forceinline__ bool ends(const Job& job, Index query, int t, const detail::StepOutcome& outcome,
-                                     double energy, detail::EndJudge& judge, Writes writes = Writes::yes) {
+__device__ __forceinline__ bool ends(const Job& job, const detail::EndRule& rule, Index query, int t,
+                                     const detail::StepOutcome& outcome, double energy, detail::EndJudge& judge,
+                                     Writes writes = Writes::yes) {
   const bool known = job.wants_energy && outcome.finite;
   const float result = known ? static_cast<float>(energy) : not_a_number();
   if (writes == Writes::yes && job.energy_trace.data != nullptr) job.energy_trace.row(query)[t - 1] = result;
-  const detail::EndRule rule = job.end();
   if (!judge.state_ends(rule, t, outcome) && !(job.wants_energy && judge.energy_ends(rule, t, energy))) return false;
   if (writes == Writes::yes) write_end(job, query, t, result, judge.status());
   return true;
+}
+
+__device__ __forceinline__ bool ends(const Job& job, Index query, int t, const detail::StepOutcome& outcome,
+                                     double energy, detail::EndJudge& judge, Writes writes = Writes::yes) {
+  return ends(job, job.end(), query, t, outcome, energy, judge, writes);
 }
 
 }  // namespace attractor::cuda::resident

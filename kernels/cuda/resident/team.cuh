@@ -76,9 +76,9 @@ class Team {
   __device__ void run() {
     while (arrive()) {
       score();
-      if (job_.wants_energy) depart(ends());
+      if (job_.wants_energy) depart(ended());
       advance();
-      if (!job_.wants_energy) depart(ends());
+      if (!job_.wants_energy) depart(ended());
     }
   }
 
@@ -119,19 +119,24 @@ class Team {
            (group * 2 + tile) * warp_size + lane_;
   }
 
-  [[nodiscard]] __device__ __forceinline__ float* part_of(Part kind, int member) const {
-    return reinterpret_cast<float*>(own_ + layout_.parts) + (kind * layout_.members + member) * team_states +
-           lane_ % team_states;
+  /// From a warp's parts to the next one's.
+  static constexpr int part_distance = part_kinds * team_states;
+
+  /// Of a state.
+  [[nodiscard]] __device__ __forceinline__ float* part_of(Part kind, int member, int state) const {
+    return reinterpret_cast<float*>(own_ + layout_.parts) + member * part_distance + kind * team_states + state;
   }
 
   [[nodiscard]] __device__ __forceinline__ bool is_masked() const { return jobs == Jobs::any && masked_; }
 
   [[nodiscard]] __device__ __forceinline__ bool is_alone() const { return layout_.members == 1; }
 
-  /// Of the lane's state, one for each warp.
+  /// Of the lane's state. It is for the warp alone that judges.
   [[nodiscard]] __device__ __forceinline__ detail::EndJudge& judge() const {
-    return reinterpret_cast<detail::EndJudge*>(own_ + layout_.judges)[member_ * team_states + lane_ % team_states];
+    return reinterpret_cast<detail::EndJudge*>(own_ + layout_.judges)[lane_ % team_states];
   }
+
+  [[nodiscard]] __device__ __forceinline__ bool is_judge() const { return member_ == 0; }
 
   /// All warps of the team have come here, and what they wrote before is seen.
   __device__ __forceinline__ void meet() const {
@@ -139,42 +144,27 @@ class Team {
     asm volatile("bar.sync %0, %1;" ::"r"(1 + team_), "r"(layout_.members * warp_size) : "memory");
   }
 
-  // Sums over states: lane i < 16 has that of state i, and lane i + 16 too.
+  // Sums over states: from what lanes have of their two, lane i < 16 gets that of state i, and lane i + 16 too.
 
-  /// From what lanes have of their two states.
-  template <class Combine>
-  [[nodiscard]] __device__ __forceinline__ float of_state(float first, float second, Combine&& combine) const {
+  __device__ __forceinline__ void take_sums(Part kind, const float (&sums)[2]) {
     const bool odd = lane_ % 2 != 0;
-    float own = combine(odd ? second : first, __shfl_xor_sync(all_lanes, odd ? first : second, 1));
-    own = combine(own, __shfl_xor_sync(all_lanes, own, 2));
-    return __shfl_sync(all_lanes, own, lane_ % 8 * 4 + lane_ / 8 % 2);
+    float own = (odd ? sums[1] : sums[0]) + __shfl_xor_sync(all_lanes, odd ? sums[0] : sums[1], 1);
+    own += __shfl_xor_sync(all_lanes, own, 2);
+    parts_[kind] = __shfl_sync(all_lanes, own, lane_ % 8 * 4 + lane_ / 8 % 2);
   }
 
   /// The warp's part, for the team once it has met.
   __device__ __forceinline__ void publish(Part kind) const {
-    if (!is_alone() && lane_ < team_states) *part_of(kind, member_) = parts_[kind];
+    if (!is_alone() && lane_ < team_states) *part_of(kind, member_, lane_) = parts_[kind];
   }
 
   [[nodiscard]] __device__ __forceinline__ double total(Part kind) const {
     if (is_alone()) return static_cast<double>(parts_[kind]);
     double sum = 0.0;
-    for (int member = 0; member < layout_.members; ++member) sum += static_cast<double>(*part_of(kind, member));
+#pragma unroll 1
+    for (int member = 0; member < layout_.members; ++member)
+      sum += static_cast<double>(*part_of(kind, member, lane_ % team_states));
     return sum;
-  }
-
-  [[nodiscard]] __device__ __forceinline__ float largest(Part kind) const {
-    if (is_alone()) return parts_[kind];
-    float value = 0.0F;
-    for (int member = 0; member < layout_.members; ++member) value = larger_magnitude(value, *part_of(kind, member));
-    return value;
-  }
-
-  __device__ __forceinline__ void take_sums(Part kind, const float (&sums)[2]) {
-    parts_[kind] = of_state(sums[0], sums[1], [](float a, float b) { return a + b; });
-  }
-
-  __device__ __forceinline__ void take_largest(Part kind, const float (&values)[2]) {
-    parts_[kind] = of_state(values[0], values[1], [](float a, float b) { return larger_magnitude(a, b); });
   }
 
   /// What queries are judged by.
@@ -504,19 +494,50 @@ class Team {
     return jobs == Jobs::any && job_.halting.watch == Halting::Watch::state;
   }
 
-  /// Whether the lane's query has come to its end. Writes its numbers.
-  __device__ __forceinline__ bool ends() {
-    if (!job_.wants_energy && (watches_change() || checked_)) {
+  /// States whose queries have come to their end, a bit each. Writes their numbers.
+  [[nodiscard]] __device__ __forceinline__ unsigned ended() {
+    if (query_ >= 0) ++steps_;
+    if (!job_.wants_energy && !watches_change() && !checked_) return ended_by_steps();
+    if (!job_.wants_energy) {
       publish_outcomes();
       meet();
     }
-    if (query_ < 0) return false;
-    const int t = ++steps_;
-    if (t == 0) return false;
+    if (is_alone()) return __ballot_sync(all_lanes, ends());
+    auto* const shared = reinterpret_cast<unsigned*>(own_ + layout_.ended);
+    if (is_judge()) {
+      const unsigned result = __ballot_sync(all_lanes, ends());
+      if (lane_ == 0) *shared = result;
+    }
+    meet();
+    return *shared;
+  }
+
+  /// Where all that counts is their number, every warp counts.
+  [[nodiscard]] __device__ __forceinline__ unsigned ended_by_steps() const {
+    detail::EndJudge any;
+    return __ballot_sync(all_lanes,
+                         has_stepped() && resident::ends(job_, end_rule(), query_, steps_, {}, 0.0, any, writes()));
+  }
+
+  /// Tanh updates of linear memories have neither cycles nor schedules.
+  [[nodiscard]] __device__ __forceinline__ detail::EndRule end_rule() const {
+    if (jobs == Jobs::plain && job_.halting.watch == Halting::Watch::state) __builtin_unreachable();
+    return {.halting = job_.halting, .max_steps = job_.max_steps, .wants_energy = job_.wants_energy};
+  }
+
+  [[nodiscard]] __device__ __forceinline__ resident::Writes writes() const {
+    return is_judge() ? resident::Writes::yes : resident::Writes::no;
+  }
+
+  /// Whether the lane's state has a query that has taken a step.
+  [[nodiscard]] __device__ __forceinline__ bool has_stepped() const { return query_ >= 0 && steps_ > 0; }
+
+  [[nodiscard]] __device__ __forceinline__ bool ends() const {
+    if (!has_stepped()) return false;
     const bool finite = !checked_ || total(oddities) == 0.0;
     const double change = watches_change() ? total(changes) : 0.0;
-    return resident::ends(job_, query_, t, {finite, change, false}, job_.wants_energy ? energy() : 0.0, judge(),
-                          member_ == 0 ? resident::Writes::yes : resident::Writes::no);
+    return resident::ends(job_, end_rule(), query_, steps_, {finite, change, false}, job_.wants_energy ? energy() : 0.0,
+                          judge());
   }
 
   [[nodiscard]] __device__ __forceinline__ double energy() const {
@@ -530,13 +551,11 @@ class Team {
   // Exchange of queries. A quad has a state of the first eight and one of the others.
 
   /// Writes the states of queries that have ended.
-  __device__ __forceinline__ void depart(bool ended) {
-    const unsigned departing = __ballot_sync(all_lanes, ended);
+  __device__ __forceinline__ void depart(unsigned departing) {
     if (departing == 0) return;
     store_half<0>(departing);
     store_half<1>(departing);
-    if (!ended) return;
-    query_ = -1;
+    if ((departing >> lane_ & 1U) != 0) query_ = -1;
   }
 
   template <int half>
@@ -565,9 +584,8 @@ class Team {
     const unsigned idle = __ballot_sync(all_lanes, is_idle);
     if (idle == 0) return true;
     if (has_queries()) {
-      const bool arrives = assign(idle, is_idle);
-      const unsigned arriving = __ballot_sync(all_lanes, arrives);
-      if (arriving != 0) load(arriving, arrives);
+      const unsigned arriving = __ballot_sync(all_lanes, assign(idle, is_idle));
+      if (arriving != 0) load(arriving);
     }
     return __any_sync(all_lanes, query_ >= 0) || has_queries();
   }
@@ -595,8 +613,16 @@ class Team {
     if (!is_idle || mine < 0) return false;
     query_ = mine;
     steps_ = job_.wants_energy ? -1 : 0;
-    judge() = detail::EndJudge{};
+    if (is_judge()) appoint_judge();
     return true;
+  }
+
+  /// By one store, where an assignment takes one for each byte.
+  __device__ __forceinline__ void appoint_judge() const {
+    const detail::EndJudge fresh;
+    uint4 bytes;
+    memcpy(&bytes, &fresh, sizeof(bytes));
+    *reinterpret_cast<uint4*>(&judge()) = bytes;
   }
 
   /// The first of `count` queries that no other team gets; they may lie past the last one. Warps meet in every step, so
@@ -613,32 +639,61 @@ class Team {
     return *shared;
   }
 
-  __device__ __forceinline__ void load(unsigned arriving, bool arrives) {
+  __device__ __forceinline__ void load(unsigned arriving) {
     float most[2] = {};
     float most_clamped[2] = {};
     load_half<0>(arriving, most[0], most_clamped[0]);
     load_half<1>(arriving, most[1], most_clamped[1]);
-    take_largest(magnitudes, most);
-    publish(magnitudes);
-    if (is_masked()) {
-      take_largest(clamped_magnitudes, most_clamped);
-      publish(clamped_magnitudes);
-    }
-    meet();
-    const float magnitude = largest(magnitudes);
-    const float clamped_magnitude = is_masked() ? largest(clamped_magnitudes) : 0.0F;
-    const bool rejected = arrives && !isfinite(magnitude);
-    careful_ = careful_ || __any_sync(all_lanes, arrives && !(fmaxf(magnitude, 1.0F) < launch_.safe_magnitude));
-    if (arrives) later_scale_of_state_ = split_scale(fmaxf(clamped_magnitude, 1.0F));
+    find_largest(magnitudes, most);
+    if (is_masked()) find_largest(clamped_magnitudes, most_clamped);
+    bool is_usual = true;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int row = lane_ / 4 + 8 * half;
-      const float scale = split_scale(__shfl_sync(all_lanes, magnitude, row));
-      if ((arriving >> row & 1U) != 0) scale_[half] = scale;
-      if (is_masked()) later_scale_[half] = __shfl_sync(all_lanes, later_scale_of_state_, row);
+      if ((arriving >> (lane_ / 4 + 8 * half) & 1U) == 0) continue;
+      is_usual = is_usual && most[half] < INFINITY && is_safe(most[half]);
+      scale_[half] = split_scale(most[half]);
+      if (is_masked()) later_scale_[half] = split_scale(fmaxf(most_clamped[half], 1.0F));
     }
-    if (rejected && member_ == 0) resident::write_end(job_, query_, 0, resident::not_a_number(), Status::diverged);
-    depart(rejected);
+    if (is_masked()) later_scale_of_state_ = of_state(later_scale_);
+    if (!__all_sync(all_lanes, is_usual)) inspect(arriving, of_state(most));
+  }
+
+  [[nodiscard]] __device__ __forceinline__ bool is_safe(float magnitude) const {
+    return fmaxf(magnitude, 1.0F) < launch_.safe_magnitude;
+  }
+
+  /// The largest of all that the team has of the lane's two states.
+  __device__ __forceinline__ void find_largest(Part kind, float (&values)[2]) const {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      float& value = values[half];
+      value = larger_magnitude(value, __shfl_xor_sync(all_lanes, value, 1));
+      value = larger_magnitude(value, __shfl_xor_sync(all_lanes, value, 2));
+      if (!is_alone() && lane_ % 4 == 0) *part_of(kind, member_, lane_ / 4 + 8 * half) = value;
+    }
+    if (is_alone()) return;
+    meet();
+#pragma unroll 1
+    for (int member = 0; member < layout_.members; ++member)
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+        values[half] = larger_magnitude(values[half], *part_of(kind, member, lane_ / 4 + 8 * half));
+  }
+
+  /// For the lane's state, of what quads have for their two.
+  [[nodiscard]] __device__ __forceinline__ float of_state(const float (&values)[2]) const {
+    const float first = __shfl_sync(all_lanes, values[0], lane_ % 8 * 4);
+    const float second = __shfl_sync(all_lanes, values[1], lane_ % 8 * 4);
+    return lane_ / 8 % 2 == 0 ? first : second;
+  }
+
+  /// Queries of such magnitudes, one of which isn't finite or might not stay so.
+  __device__ __forceinline__ void inspect(unsigned arriving, float magnitude) {
+    const bool arrives = (arriving >> lane_ & 1U) != 0;
+    careful_ = careful_ || __any_sync(all_lanes, arrives && !is_safe(magnitude));
+    const bool rejected = arrives && !isfinite(magnitude);
+    if (rejected && is_judge()) resident::write_end(job_, query_, 0, resident::not_a_number(), Status::diverged);
+    depart(__ballot_sync(all_lanes, rejected));
   }
 
   /// And the largest magnitudes that come.

@@ -89,9 +89,10 @@ Layout make_layout(MatrixView<const float> factor, int planes) {
   layout.partial = layout.groups * teams::group_bytes;
   const bool alone = layout.members == 1;
   layout.parts = layout.partial + (alone ? 0 : layout.members * teams::pass_groups * teams::group_bytes);
-  const int states = layout.members * teams::team_states;
-  layout.judges = layout.parts + teams::part_kinds * states * static_cast<int>(sizeof(float));
-  layout.next_query = layout.judges + states * teams::judge_bytes;
+  constexpr int parts_bytes = teams::part_kinds * teams::team_states * static_cast<int>(sizeof(float));
+  layout.judges = layout.parts + layout.members * parts_bytes;
+  layout.next_query = layout.judges + teams::team_states * teams::judge_bytes;
+  layout.ended = layout.next_query + static_cast<int>(sizeof(int));
   layout.team_bytes = layout.next_query + 16;
   return layout;
 }

@@ -39,9 +39,10 @@ struct Layout {
   int first_team = 0;   ///< after it each team has its own
   int team_bytes = 0;
   int partial = 0;     ///< of a team, after its scores: [members, groups of a pass], sums of each warp
-  int parts = 0;       ///< likewise, [kinds × members × 16] float: what warps know of their states
-  int judges = 0;      ///< likewise, [members × 16]
+  int parts = 0;       ///< likewise, [members × kinds × 16] float: what warps know of their states
+  int judges = 0;      ///< likewise, [16]
   int next_query = 0;  ///< likewise, the first of those that the team has got
+  int ended = 0;       ///< likewise, a bit for each state whose query has come to its end
   int bytes = 0;
 };
 
