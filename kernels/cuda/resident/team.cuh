@@ -340,8 +340,20 @@ class Team {
     const uint4* from = scores();
     unsigned at = first_readout_row_ + static_cast<unsigned>(block * step_neurons * 2);
     read_group<Start::yes>(from, at, readouts);
+    int left = layout_.groups - 1;
 #pragma unroll 1
-    for (int group = 1; group < layout_.groups; ++group) {
+    for (; left >= unrolled_groups; left -= unrolled_groups) read_groups<unrolled_groups>(from, at, readouts);
+#pragma unroll 1
+    for (; left > 0; --left) read_groups<1>(from, at, readouts);
+  }
+
+  static constexpr int unrolled_groups = planes == 1 ? 3 : 1;  ///< as registers allow
+
+  /// Of so many next ones.
+  template <int count>
+  __device__ __forceinline__ void read_groups(const uint4*& from, unsigned& at, Readouts& readouts) const {
+#pragma unroll
+    for (int i = 0; i < count; ++i) {
       from += 2 * warp_size;
       at += static_cast<unsigned>(group_patterns * layout_.row_bytes);
       read_group<Start::no>(from, at, readouts);
