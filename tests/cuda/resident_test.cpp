@@ -846,6 +846,34 @@ INSTANTIATE_TEST_SUITE_P(, ResidentTeamsTest,
                                   std::to_string(shape.patterns) + "x" + std::to_string(shape.dimension);
                          });
 
+/// Patterns whose squares are far from 1: their diagonals have a unit of their own.
+TEST(ResidentTeamsMagnitudesTest, EnergiesOfPatternsOfAnyMagnitudeFollowTheOracle) {
+  Rng rng(58);
+  constexpr Shape shape{9, 130, 20};
+  const Matrix<float> unscaled = random_gaussian(shape.patterns, shape.dimension, rng);
+  const Matrix<float> queries = noisy_copies(unscaled, shape.queries, 0.2F, 2.0F, rng);
+  for (const int exponent : {-60, -25, 25, 50}) {
+    Matrix<float> patterns(shape.patterns, shape.dimension);
+    std::transform(unscaled.data(), unscaled.data() + unscaled.size(), patterns.data(),
+                   [&](float x) { return std::ldexp(x, exponent); });
+    const Subject s = make_subject(patterns, Form::factored, false);
+    SKIP_WITHOUT_ROOM(s);
+    const Rules rules{.update = tanh_update(0.5F), .halting = fixed_steps(), .max_steps = 3};
+
+    const Results results = relax(*s.memory, rules, queries.view());
+
+    double squares = 0.0;
+    for (Index i = 0; i < patterns.size(); ++i) squares += double{patterns.data()[i]} * double{patterns.data()[i]};
+    for (Index i = 0; i < queries.rows(); ++i) {
+      const reference::Outcome expected = oracle(s, rules, queries, i, {});
+      const double error = 1e-6 * squares;
+      ASSERT_NEAR(results.energies[static_cast<std::size_t>(i)], expected.energy, error) << exponent << ", " << i;
+      for (Index k = 0; k < queries.columns(); ++k)
+        ASSERT_NEAR(results.states(i, k), expected.state[static_cast<std::size_t>(k)], 1e-4) << exponent << ", " << i;
+    }
+  }
+}
+
 TEST(ResidentDivergenceTest, AWholeBatchOfNansEnds) {
   Rng rng(41);
   Matrix<float> queries(300, 16);

@@ -62,6 +62,13 @@ __device__ __forceinline__ void split(float first, float second, unsigned& high,
   low = pair_bits(__floats2half2_rn(first - rounded.x, second - rounded.y));
 }
 
+/// The same at every place where it stands: compilers don't keep the terms from one to the next.
+__device__ __forceinline__ void split_anew(float first, float second, unsigned& high, unsigned& low) {
+  asm volatile("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(high) : "f"(second), "f"(first));
+  const float2 rounded = __half22float2(*reinterpret_cast<const __half2*>(&high));
+  low = pair_bits(__floats2half2_rn(first - rounded.x, second - rounded.y));
+}
+
 /// By the bits of its exponent.
 __device__ __forceinline__ float power_of_two(int exponent) {
   return __uint_as_float(static_cast<unsigned>(exponent) << 23);

@@ -3,8 +3,8 @@
 /// A team of warps: keeps its 16 states filled and steps them until no query is left.
 ///
 /// States and patterns are sums of two fp16 terms each, scaled by powers of two (device/tensor.cuh); scores, too, of
-/// which none can be larger than their scale is for. Of the products of terms the smallest is left out. All warps of
-/// a team come to the same decisions from the same numbers.
+/// which none can be larger than their scale is for. Of the products of terms the smallest is left out. Registers have
+/// states as they are scaled, from when they come to when they go.
 
 #include <cstdint>
 #include <limits>
@@ -21,6 +21,9 @@ static_assert(sizeof(detail::EndJudge) == judge_bytes);
 
 inline constexpr float largest_float = std::numeric_limits<float>::max();
 
+/// Of states below 1, which all are from the first step on unless some neurons are clamped.
+inline constexpr float state_scale = 0x1p14F;
+
 /// What a launch passes to the kernel.
 struct Launch {
   Layout layout;
@@ -31,10 +34,12 @@ struct Launch {
   float readout_unit;    ///< of readouts times the update's gain, for states of scale 1
   int readout_exponent;  ///< of readouts without it
   double score_weight;   ///< of squares of scores in the energy
-  double state_weight;   ///< of squares of states, the negative diagonal and all, if that is uniform
+  double state_weight;   ///< of squares of scaled states, the negative diagonal and all, if that is uniform
+  float diagonal_unit;   ///< of the memory's diagonal
   bool is_uniform;
-  float gain;    ///< of the update, and the memory's scale
-  int reserved;  ///< queries that a team takes at a time
+  float uniform_factor;  ///< what a state counts in what its next state is made of, where all count the same
+  float gain;            ///< of the update, and the memory's scale
+  int reserved;          ///< queries that a team takes at a time
   QueryCounter* next_query;
 };
 
@@ -198,12 +203,12 @@ class Team {
     TensorRows low;
   };
 
-  [[nodiscard]] __device__ __forceinline__ static Operand operand_of(const float (&x)[8], const float (&scale)[2]) {
+  [[nodiscard]] __device__ __forceinline__ static Operand operand_of(const float (&x)[8]) {
     Operand result;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int at = i % 2 * 4 + i / 2 * 2;
-      split(x[at] * scale[i % 2], x[at + 1] * scale[i % 2], result.high.pairs[i], result.low.pairs[i]);
+      split_anew(x[at], x[at + 1], result.high.pairs[i], result.low.pairs[i]);
     }
     return result;
   }
@@ -224,15 +229,12 @@ class Team {
   template <int count>
   __device__ __forceinline__ void score_pass(int first, float (&squares)[2]) {
     float sums[count][2][4] = {};
-    // Operands are made again in every pass: kept, they would take as many registers as states.
-    float scale[2] = {scale_[0], scale_[1]};
-    asm volatile("" : "+f"(scale[0]), "+f"(scale[1]));
     const unsigned group_distance = static_cast<unsigned>(group_patterns * layout_.row_bytes);
     const unsigned from = first_score_row_ + static_cast<unsigned>(first) * group_distance;
 #pragma unroll
     for (int step = 0; step < warp_steps; ++step) {
       if (step % block_steps == 0 && !has_step(step)) break;
-      const Operand rows = operand_of(x_[step], scale);
+      const Operand rows = operand_of(x_[step]);
 #pragma unroll
       for (int group = 0; group < count; ++group) {
         const unsigned at = from + static_cast<unsigned>(group) * group_distance + step * step_neurons * 2;
@@ -306,34 +308,46 @@ class Team {
   using Readouts = float[block_steps][2][4];
 
   __device__ __forceinline__ void advance() {
-    const float factor[2] = {readout_factor(scale_[0]), readout_factor(scale_[1])};
+    const Factors factors[2] = {factors_of(scale_[0]), factors_of(scale_[1])};
     StateSums sums;
 #pragma unroll
     for (int block = 0; block < warp_steps; block += block_steps) {
       if (!has_step(block)) break;
       Readouts readouts;
       read_out(block, readouts);
-      update(block, factor, readouts, sums);
+      update(block, factors, readouts, sums);
     }
     checked_ = careful_;
     if (checked_) take_sums(oddities, sums.oddities);
     if (watches_change()) take_sums(changes, sums.changes);
     if (job_.wants_energy) take_sums(state_squares, sums.squares);
-      // From the first step on all that moves is at most 1.
 #pragma unroll
-    for (int row = 0; row < 2; ++row) scale_[row] = is_masked() ? later_scale_[row] : split_scale(1.0F);
+    for (int row = 0; row < 2; ++row) scale_[row] = later_scale(row);
   }
 
-  /// Never infinite, so that readouts of 0 stay 0.
-  [[nodiscard]] __device__ __forceinline__ float readout_factor(float scale) const {
-    return fminf(launch_.readout_unit * split_unit(scale), largest_float);
+  /// From the first step on all that moves is at most 1.
+  [[nodiscard]] __device__ __forceinline__ float later_scale(int row) const {
+    return is_masked() ? later_scale_[row] : state_scale;
+  }
+
+  /// Of states of a scale, in what their next ones are made of. Never infinite, so that 0 stays 0.
+  struct Factors {
+    float readout;
+    float state;  ///< where it is the same for all neurons
+    float unit;   ///< of the state
+  };
+
+  [[nodiscard]] __device__ __forceinline__ Factors factors_of(float scale) const {
+    const float unit = split_unit(scale);
+    const float state = fmaxf(fminf(launch_.uniform_factor * unit, largest_float), -largest_float);
+    return {fminf(launch_.readout_unit * unit, largest_float), state, unit};
   }
 
   /// What a lane adds up of its two states.
   struct StateSums {
     float oddities[2] = {};  ///< 0, or NaN where a readout isn't finite
     float changes[2] = {};
-    float squares[2] = {};  ///< times the negative diagonal, unless that is uniform
+    float squares[2] = {};  ///< of scaled states, times the negative diagonal, unless that is uniform
   };
 
   __device__ __forceinline__ void read_out(int block, Readouts& readouts) const {
@@ -395,28 +409,45 @@ class Team {
   }
 
   /// New states in the place of old ones. Readouts become what is of use.
-  __device__ __forceinline__ void update(int block, const float (&factor)[2], Readouts& readouts, StateSums& sums) {
+  __device__ __forceinline__ void update(int block, const Factors (&factors)[2], Readouts& readouts, StateSums& sums) {
     if (careful_) add_oddities(block, readouts, sums);
+    add_states(block, factors, readouts);
+#pragma unroll
+    for (int i = 0; i < block_steps; ++i)
+#pragma unroll
+      for (int e = 0; e < 8; ++e) at(readouts[i], e) = rational_tanh(FloatOps{}, at(readouts[i], e), state_scale);
+    if (is_masked()) keep_clamped(block, factors, readouts);
+    if (watches_change()) add_changes(block, factors, readouts, sums);
+#pragma unroll
+    for (int i = 0; i < block_steps; ++i)
+#pragma unroll
+      for (int e = 0; e < 8; ++e) x_[block + i][e] = at(readouts[i], e);
+    if (job_.wants_energy) add_squares(block, sums);
+  }
+
+  /// To readouts, for what the next states are of.
+  __device__ __forceinline__ void add_states(int block, const Factors (&factors)[2], Readouts& readouts) const {
+    if (launch_.is_uniform) {
+#pragma unroll
+      for (int i = 0; i < block_steps; ++i)
+#pragma unroll
+        for (int e = 0; e < 8; ++e) {
+          float& value = at(readouts[i], e);
+          value = fmaf(factors[e / 4].readout, value, factors[e / 4].state * x_[block + i][e]);
+        }
+      return;
+    }
+    stay_in_branch();
 #pragma unroll
     for (int i = 0; i < block_steps; ++i) {
       const float4 own = four_of(factors_, block + i);
 #pragma unroll
       for (int e = 0; e < 8; ++e) {
         float& value = at(readouts[i], e);
-        value = fmaf(factor[e / 4], value, element(own, e % 4) * x_[block + i][e]);
+        const float state = element(own, e % 4) * (factors[e / 4].unit * x_[block + i][e]);
+        value = fmaf(factors[e / 4].readout, value, state);
       }
     }
-#pragma unroll
-    for (int i = 0; i < block_steps; ++i)
-#pragma unroll
-      for (int e = 0; e < 8; ++e) at(readouts[i], e) = FloatOps{}.tanh(at(readouts[i], e));
-    if (is_masked()) keep_clamped(block, readouts);
-    if (watches_change()) add_changes(block, readouts, sums);
-#pragma unroll
-    for (int i = 0; i < block_steps; ++i)
-#pragma unroll
-      for (int e = 0; e < 8; ++e) x_[block + i][e] = at(readouts[i], e);
-    if (job_.wants_energy) add_squares(block, sums);
   }
 
   /// What is in a branch stays there: it is not worth computing in vain.
@@ -426,13 +457,15 @@ class Team {
   __device__ __forceinline__ void add_oddities(int block, Readouts& readouts, StateSums& sums) const {
     stay_in_branch();
     const ReadoutUnit unit[2] = {readout_unit(scale_[0]), readout_unit(scale_[1])};
+    const float state_unit[2] = {split_unit(scale_[0]), split_unit(scale_[1])};
 #pragma unroll
     for (int i = 0; i < block_steps; ++i) {
       const float4 own = four_of(diagonal_, block + i);
 #pragma unroll
       for (int e = 0; e < 8; ++e) {
         const float part = at(readouts[i], e) * unit[e / 4].first;
-        const float readout = fmaf(part, unit[e / 4].second, element(own, e % 4) * x_[block + i][e]);
+        const float state = element(own, e % 4) * (state_unit[e / 4] * x_[block + i][e]);
+        const float readout = fmaf(part, unit[e / 4].second, launch_.diagonal_unit * state);
         sums.oddities[e / 4] = fmaf(readout, 0.0F, sums.oddities[e / 4]);
       }
     }
@@ -451,39 +484,40 @@ class Team {
     return {power_of_two(127 + exponent / 2), power_of_two(127 + exponent - exponent / 2)};
   }
 
-  __device__ __forceinline__ void keep_clamped(int block, Readouts& values) const {
+  /// And brings all to the scale that leaves room for them.
+  __device__ __forceinline__ void keep_clamped(int block, const Factors (&factors)[2], Readouts& values) const {
     stay_in_branch();
-#pragma unroll
-    for (int i = 0; i < block_steps; ++i)
-#pragma unroll
-      for (int e = 0; e < 8; ++e)
-        if ((clamped_[e / 4] >> ((block + i) * 4 + e % 4) & 1U) != 0) at(values[i], e) = x_[block + i][e];
-  }
-
-  __device__ __forceinline__ void add_changes(int block, Readouts& values, StateSums& sums) const {
-    stay_in_branch();
+    const float moved[2] = {later_scale_[0] * split_unit(state_scale), later_scale_[1] * split_unit(state_scale)};
+    const float kept[2] = {later_scale_[0] * factors[0].unit, later_scale_[1] * factors[1].unit};
 #pragma unroll
     for (int i = 0; i < block_steps; ++i)
 #pragma unroll
       for (int e = 0; e < 8; ++e) {
-        const float change = at(values[i], e) - x_[block + i][e];
+        float& value = at(values[i], e);
+        const bool is_clamped = (clamped_[e / 4] >> ((block + i) * 4 + e % 4) & 1U) != 0;
+        value = is_clamped ? kept[e / 4] * x_[block + i][e] : moved[e / 4] * value;
+      }
+  }
+
+  __device__ __forceinline__ void add_changes(int block, const Factors (&factors)[2], Readouts& values,
+                                              StateSums& sums) const {
+    stay_in_branch();
+    const float unit[2] = {split_unit(later_scale(0)), split_unit(later_scale(1))};
+#pragma unroll
+    for (int i = 0; i < block_steps; ++i)
+#pragma unroll
+      for (int e = 0; e < 8; ++e) {
+        const float change = unit[e / 4] * at(values[i], e) - factors[e / 4].unit * x_[block + i][e];
         sums.changes[e / 4] = fmaf(change, change, sums.changes[e / 4]);
       }
   }
 
-  /// Of states as large as they can be without leaving the range of float.
   __device__ __forceinline__ void add_squares(int block, StateSums& sums) const {
     stay_in_branch();
-    float unit[2] = {1.0F, 1.0F};
-    if (is_masked()) {
-      unit[0] = later_scale_[0] * split_unit(split_scale(1.0F));
-      unit[1] = later_scale_[1] * split_unit(split_scale(1.0F));
-    }
-    const auto state = [&](int step, int e) { return is_masked() ? unit[e / 4] * x_[step][e] : x_[step][e]; };
     if (launch_.is_uniform) {
 #pragma unroll
       for (int i = 0; i < 8 * block_steps; ++i) {
-        const float x = state(block + i / 8, i % 8);
+        const float x = x_[block + i / 8][i % 8];
         sums.squares[i % 8 / 4] = fmaf(x, x, sums.squares[i % 8 / 4]);
       }
       return;
@@ -494,7 +528,7 @@ class Team {
       const float4 own = four_of(diagonal_, block + i);
 #pragma unroll
       for (int e = 0; e < 8; ++e) {
-        const float x = state(block + i, e);
+        const float x = x_[block + i][e];
         sums.squares[e / 4] = fmaf(element(own, e % 4) * x, x, sums.squares[e / 4]);
       }
     }
@@ -556,7 +590,7 @@ class Team {
     const double of_states = total(state_squares) * launch_.state_weight;
     const double energy = fma(total(score_squares), launch_.score_weight, of_states);
     if (!is_masked()) return energy;
-    const double unit = static_cast<double>(split_scale(1.0F) * split_unit(later_scale_of_state_));
+    const double unit = static_cast<double>(state_scale * split_unit(later_scale_of_state_));
     return energy * unit * unit;
   }
 
@@ -577,16 +611,17 @@ class Team {
     const int query = __shfl_sync(all_lanes, query_, row);
     if ((departing >> row & 1U) == 0) return;
     float* const to = job_.states.row(query) + my_neuron();
+    const float unit = split_unit(scale_[half]);
     if constexpr (jobs == Jobs::plain) {
 #pragma unroll
       for (int step = 0; step < warp_steps; ++step) {
         const float* const x = x_[step] + 4 * half;
-        store_passing4(to + step * step_neurons, {x[0], x[1], x[2], x[3]});
+        store_passing4(to + step * step_neurons, {unit * x[0], unit * x[1], unit * x[2], unit * x[3]});
       }
     } else {
 #pragma unroll
       for (int i = 0; i < lane_neurons; ++i)
-        if (is_neuron(i)) to[offset_of(i)] = x_[i / 4][4 * half + i % 4];
+        if (is_neuron(i)) to[offset_of(i)] = unit * x_[i / 4][4 * half + i % 4];
     }
   }
 
@@ -665,6 +700,8 @@ class Team {
       is_usual = is_usual && most[half] < INFINITY && is_safe(most[half]);
       scale_[half] = split_scale(most[half]);
       if (is_masked()) later_scale_[half] = split_scale(fmaxf(most_clamped[half], 1.0F));
+#pragma unroll
+      for (int i = 0; i < lane_neurons; ++i) x_[i / 4][4 * half + i % 4] *= scale_[half];
     }
     if (is_masked()) later_scale_of_state_ = of_state(later_scale_);
     if (!__all_sync(all_lanes, is_usual)) inspect(arriving, of_state(most));
@@ -705,7 +742,18 @@ class Team {
     careful_ = careful_ || __any_sync(all_lanes, arrives && !is_safe(magnitude));
     const bool rejected = arrives && !isfinite(magnitude);
     if (rejected && is_judge()) resident::write_end(job_, query_, 0, resident::not_a_number(), Status::diverged);
-    depart(__ballot_sync(all_lanes, rejected));
+    for (unsigned left = __ballot_sync(all_lanes, rejected); left != 0; left &= left - 1)
+      copy(__shfl_sync(all_lanes, query_, __ffs(static_cast<int>(left)) - 1));
+    if (rejected) query_ = -1;
+  }
+
+  /// A query as it came, for its state.
+  __device__ __forceinline__ void copy(int query) const {
+    const float* const from = job_.queries.row(query);
+    float* const to = job_.states.row(query);
+    const int end = min((member_ + 1) * warp_neurons, layout_.dimension);
+#pragma unroll 1
+    for (int i = member_ * warp_neurons + lane_; i < end; i += warp_size) to[i] = from[i];
   }
 
   /// And the largest magnitudes that come.
@@ -759,7 +807,7 @@ class Team {
   unsigned first_readout_row_;
   bool masked_;  ///< some neurons are clamped
 
-  // States lane/4 and lane/4 + 8: four neurons of each of every step.
+  // States lane/4 and lane/4 + 8, times their scale: four neurons of each of every step.
   float x_[warp_steps][8] = {};
   float scale_[2] = {1.0F, 1.0F};
   float later_scale_[2] = {1.0F, 1.0F};  ///< from the first step on, where neurons are clamped

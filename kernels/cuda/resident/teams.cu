@@ -31,7 +31,8 @@ __device__ void load_memory(const Launch& launch, std::byte* shared) {
   __syncthreads();
   const auto* const diagonal = reinterpret_cast<const float*>(shared + launch.layout.diagonal);
   auto* const factors = reinterpret_cast<float*>(shared + launch.layout.factors);
-  for (int i = thread; i < launch.layout.neurons; i += threads) factors[i] = fmaf(launch.gain, diagonal[i], 1.0F);
+  for (int i = thread; i < launch.layout.neurons; i += threads)
+    factors[i] = fmaf(launch.gain, launch.diagonal_unit * diagonal[i], 1.0F);
   __syncthreads();
 }
 
@@ -152,7 +153,7 @@ bool is_exact(MatrixView<const float> factor, float scale) {
 }
 
 std::vector<std::byte> make_image(const Layout& layout, MatrixView<const float> factor, std::span<const float> diagonal,
-                                  float scale) {
+                                  float scale, float diagonal_unit) {
   std::vector<std::byte> image(static_cast<std::size_t>(layout.image_bytes));
   for (Index i = 0; i < factor.rows; ++i) {
     auto* const high = reinterpret_cast<__half*>(image.data() + i * layout.row_bytes);
@@ -165,7 +166,7 @@ std::vector<std::byte> make_image(const Layout& layout, MatrixView<const float> 
     }
   }
   auto* const negative = reinterpret_cast<float*>(image.data() + layout.diagonal);
-  for (std::size_t k = 0; k < diagonal.size(); ++k) negative[k] = -diagonal[k];
+  for (std::size_t k = 0; k < diagonal.size(); ++k) negative[k] = -diagonal[k] / diagonal_unit;
   return image;
 }
 
@@ -182,8 +183,10 @@ float largest_magnitude(std::span<const float> values) {
   return largest;
 }
 
-/// Of a state's terms: those of magnitudes below 1 are times so much.
-constexpr float state_scale = 0x1p14F;
+/// The power of two that brings all magnitudes below 1, or twice that at the end of float's range.
+float unit_of(float largest) {
+  return largest == 0.0F ? 1.0F : std::ldexp(1.0F, std::min(std::ilogb(largest) + 1, 127));
+}
 
 }  // namespace
 
@@ -206,15 +209,19 @@ std::optional<TeamMemory> make_teams(MatrixView<const float> factor, std::span<c
           "cudaFuncSetAttribute for " + std::to_string(shared_memory_limit()) + " bytes of shared memory");
   // States of less than 2¹⁵ make no larger sums than 2¹⁵ times the row's, which becomes 2¹⁴ to 2¹⁵.
   const int sum_exponent = std::ilogb(extent.largest_sum * double{to_terms});
-  return TeamMemory{.layout = *layout,
-                    .scale = scale,
-                    .unit = std::ldexp(1.0F, exponent),
-                    .score_scale = std::ldexp(1.0F, -1 - sum_exponent),
-                    .uniform_diagonal = uniform_value(diagonal),
-                    .largest_diagonal = largest_magnitude(diagonal),
-                    .most_blocks = multiprocessor_count(),
-                    .image = upload(std::span<const std::byte>(make_image(*layout, factor, diagonal, to_terms)),
-                                    "a memory of halves")};
+  const float largest_diagonal = largest_magnitude(diagonal);
+  const float diagonal_unit = unit_of(largest_diagonal);
+  return TeamMemory{
+      .layout = *layout,
+      .scale = scale,
+      .unit = std::ldexp(1.0F, exponent),
+      .score_scale = std::ldexp(1.0F, -1 - sum_exponent),
+      .uniform_diagonal = uniform_value(diagonal),
+      .diagonal_unit = diagonal_unit,
+      .largest_diagonal = largest_diagonal,
+      .most_blocks = multiprocessor_count(),
+      .image = upload(std::span<const std::byte>(make_image(*layout, factor, diagonal, to_terms, diagonal_unit)),
+                      "a memory of halves")};
 }
 
 bool takes_job(const TeamMemory& memory, const Job& job) {
@@ -235,20 +242,24 @@ void launch_teams(const TeamMemory& memory, const Job& job, float safe_magnitude
   const double unit = memory.unit;
   const double score_unit = unit / double{memory.score_scale};
   const double of_energy = -0.5 * double{memory.scale};
-  const Launch launch{
-      .layout = layout,
-      .image = memory.image.data(),
-      .job = job,
-      .safe_magnitude = safe_magnitude,
-      .score_scale = memory.score_scale,
-      .readout_unit = static_cast<float>(gain * unit * score_unit),
-      .readout_exponent = std::ilogb(unit * score_unit),
-      .score_weight = of_energy * score_unit * score_unit / (double{state_scale} * double{state_scale}),
-      .state_weight = memory.uniform_diagonal ? -of_energy * double{*memory.uniform_diagonal} : of_energy,
-      .is_uniform = memory.uniform_diagonal.has_value(),
-      .gain = static_cast<float>(gain),
-      .reserved = std::clamp(wanted / (blocks * teams * 4), 1, teams::team_states),
-      .next_query = next_query};
+  constexpr double state_unit = 1.0 / (double{teams::state_scale} * double{teams::state_scale});
+  const float uniform = memory.uniform_diagonal.value_or(0.0F);
+  const Launch launch{.layout = layout,
+                      .image = memory.image.data(),
+                      .job = job,
+                      .safe_magnitude = safe_magnitude,
+                      .score_scale = memory.score_scale,
+                      .readout_unit = static_cast<float>(gain * unit * score_unit),
+                      .readout_exponent = std::ilogb(unit * score_unit),
+                      .score_weight = of_energy * score_unit * score_unit * state_unit,
+                      .state_weight = (memory.uniform_diagonal ? -double{uniform} : double{memory.diagonal_unit}) *
+                                      of_energy * state_unit,
+                      .diagonal_unit = memory.diagonal_unit,
+                      .is_uniform = memory.uniform_diagonal.has_value(),
+                      .uniform_factor = std::fma(static_cast<float>(gain), -uniform, 1.0F),
+                      .gain = static_cast<float>(gain),
+                      .reserved = std::clamp(wanted / (blocks * teams * 4), 1, teams::team_states),
+                      .next_query = next_query};
   launch_kernel("relax_by_teams", kernel_for(layout, jobs),
                 {static_cast<unsigned>(blocks), static_cast<unsigned>(teams * layout.members * warp_size),
                  static_cast<std::size_t>(layout.first_team + teams * layout.team_bytes)},

@@ -23,6 +23,7 @@ struct TeamMemory {
   float unit = 1.0F;                      ///< of patterns: entries are so many times what their terms add up to
   float score_scale = 1.0F;               ///< brings sums of scores within the range of fp16
   std::optional<float> uniform_diagonal;  ///< of all neurons, if it is the same
+  float diagonal_unit = 1.0F;             ///< likewise of the diagonal, which so is below 1
   float largest_diagonal = 0.0F;          ///< in magnitude
   int most_blocks = 1;                    ///< that the device runs at the same time
   DeviceArray<std::byte> image;           ///< as it will lie in shared memory
