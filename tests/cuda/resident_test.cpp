@@ -835,6 +835,30 @@ TEST_P(ResidentTeamsTest, GiveTheSameBitsInEveryBatch) {
     ASSERT_TRUE(same_row(relax(*one.memory, rules, queries.view().slice(i, 1)), 0, all, i)) << "query " << i;
 }
 
+/// And others beside them are as they would be.
+TEST_P(ResidentTeamsTest, GiveBackWhatIsNotFinite) {
+  const Subject s = subject();
+  SKIP_WITHOUT_ROOM(s);
+  Matrix<float> queries = make_queries();
+  const Results clean = relax(*s.memory, {}, queries.view());
+  for (Index i = 1; i < queries.rows(); i += 3) queries(i, i % queries.columns()) = nan_value;
+  for (Index i = 2; i < queries.rows(); i += 3) queries(i, (5 * i) % queries.columns()) = -infinity;
+
+  const Results results = relax(*s.memory, {}, queries.view());
+
+  for (Index i = 0; i < queries.rows(); ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    if (i % 3 == 0) {
+      ASSERT_TRUE(same_row(results, i, clean, i)) << "query " << i;
+      continue;
+    }
+    ASSERT_EQ(results.status[at], Status::diverged) << "query " << i;
+    ASSERT_EQ(results.steps[at], 0) << "query " << i;
+    ASSERT_TRUE(std::isnan(results.energies[at])) << "query " << i;
+    ASSERT_TRUE(same_bits(results.states.row(i), queries.row(i), queries.columns())) << "query " << i;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(, ResidentTeamsTest,
                          testing::Combine(testing::Bool(),
                                           testing::Values(Shape{8, 128, 40}, Shape{17, 113, 35}, Shape{33, 129, 33},

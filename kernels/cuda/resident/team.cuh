@@ -567,8 +567,10 @@ class Team {
 
   /// Tanh updates of linear memories have neither cycles nor schedules.
   [[nodiscard]] __device__ __forceinline__ detail::EndRule end_rule() const {
-    if (jobs == Jobs::plain && job_.halting.watch == Halting::Watch::state) __builtin_unreachable();
-    return {.halting = job_.halting, .max_steps = job_.max_steps, .wants_energy = job_.wants_energy};
+    detail::EndRule rule{.halting = job_.halting, .max_steps = job_.max_steps, .wants_energy = job_.wants_energy};
+    if (jobs == Jobs::plain && rule.halting.watch != Halting::Watch::energy)
+      rule.halting.watch = Halting::Watch::nothing;
+    return rule;
   }
 
   [[nodiscard]] __device__ __forceinline__ resident::Writes writes() const {
@@ -606,7 +608,7 @@ class Team {
 
   template <int half>
   __device__ __forceinline__ void store_half(unsigned departing) const {
-    if ((departing >> (8 * half) & 0xFFU) == 0) return;
+    if (!has_half(departing, half)) return;
     const int row = lane_ / 4 + 8 * half;
     const int query = __shfl_sync(all_lanes, query_, row);
     if ((departing >> row & 1U) == 0) return;
@@ -691,8 +693,11 @@ class Team {
     float most_clamped[2] = {};
     load_half<0>(arriving, most[0], most_clamped[0]);
     load_half<1>(arriving, most[1], most_clamped[1]);
-    find_largest(magnitudes, most);
-    if (is_masked()) find_largest(clamped_magnitudes, most_clamped);
+    if (!is_alone()) {
+      meet();
+      find_largest(magnitudes, arriving, most);
+      if (is_masked()) find_largest(clamped_magnitudes, arriving, most_clamped);
+    }
     bool is_usual = true;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
@@ -711,22 +716,26 @@ class Team {
     return fmaxf(magnitude, 1.0F) < launch_.safe_magnitude;
   }
 
-  /// The largest of all that the team has of the lane's two states.
-  __device__ __forceinline__ void find_largest(Part kind, float (&values)[2]) const {
+  /// The largest that the warp has of a half of its states, for the quad's, and for the team once it has met.
+  __device__ __forceinline__ void gather(Part kind, int half, float& value) const {
+    value = larger_magnitude(value, __shfl_xor_sync(all_lanes, value, 1));
+    value = larger_magnitude(value, __shfl_xor_sync(all_lanes, value, 2));
+    if (!is_alone() && lane_ % 4 == 0) *part_of(kind, member_, lane_ / 4 + 8 * half) = value;
+  }
+
+  /// The largest of all that the team has, of the lane's two states.
+  __device__ __forceinline__ void find_largest(Part kind, unsigned arriving, float (&values)[2]) const {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      float& value = values[half];
-      value = larger_magnitude(value, __shfl_xor_sync(all_lanes, value, 1));
-      value = larger_magnitude(value, __shfl_xor_sync(all_lanes, value, 2));
-      if (!is_alone() && lane_ % 4 == 0) *part_of(kind, member_, lane_ / 4 + 8 * half) = value;
-    }
-    if (is_alone()) return;
-    meet();
+      if (!has_half(arriving, half)) continue;
 #pragma unroll 1
-    for (int member = 0; member < layout_.members; ++member)
-#pragma unroll
-      for (int half = 0; half < 2; ++half)
+      for (int member = 0; member < layout_.members; ++member)
         values[half] = larger_magnitude(values[half], *part_of(kind, member, lane_ / 4 + 8 * half));
+    }
+  }
+
+  [[nodiscard]] __device__ __forceinline__ static bool has_half(unsigned states, int half) {
+    return (states >> (8 * half) & 0xFFU) != 0;
   }
 
   /// For the lane's state, of what quads have for their two.
@@ -759,10 +768,16 @@ class Team {
   /// And the largest magnitudes that come.
   template <int half>
   __device__ __forceinline__ void load_half(unsigned arriving, float& most, float& most_clamped) {
-    if ((arriving >> (8 * half) & 0xFFU) == 0) return;
+    if (!has_half(arriving, half)) return;
     const int row = lane_ / 4 + 8 * half;
     const int query = __shfl_sync(all_lanes, query_, row);
-    if ((arriving >> row & 1U) == 0) return;
+    if ((arriving >> row & 1U) != 0) load_row<half>(query, most, most_clamped);
+    gather(magnitudes, half, most);
+    if (is_masked()) gather(clamped_magnitudes, half, most_clamped);
+  }
+
+  template <int half>
+  __device__ __forceinline__ void load_row(int query, float& most, float& most_clamped) {
     const float* const from = job_.queries.row(query) + my_neuron();
     if constexpr (jobs == Jobs::plain) {
 #pragma unroll
