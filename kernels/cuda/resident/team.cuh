@@ -68,8 +68,7 @@ class Team {
         team_(static_cast<int>(threadIdx.x) / warp_size / launch.layout.members),
         member_(static_cast<int>(threadIdx.x) / warp_size % launch.layout.members),
         own_(shared + layout_.first_team + team_ * layout_.team_bytes),
-        factors_(shared + layout_.factors + my_neuron() * 4),
-        diagonal_(shared + layout_.diagonal + my_neuron() * 4),
+        neurons_(shared + my_neuron() * 4),
         first_score_row_(static_cast<unsigned>(__cvta_generic_to_shared(shared)) +
                          row_offset(lane_ / 16 * 8 + lane_ % 8, lane_ / 8 % 2)),
         first_readout_row_(static_cast<unsigned>(__cvta_generic_to_shared(shared)) +
@@ -361,7 +360,12 @@ class Team {
     for (; left > 0; --left) read_groups<1>(from, at, readouts);
   }
 
-  static constexpr int unrolled_groups = planes == 1 ? 3 : 1;  ///< as registers allow
+  /// As many as registers allow.
+#if __CUDA_ARCH__ >= 1000
+  static constexpr int unrolled_groups = 1;
+#else
+  static constexpr int unrolled_groups = planes == 1 ? 3 : 1;
+#endif
 
   /// Of so many next ones.
   template <int count>
@@ -404,8 +408,9 @@ class Team {
     return sums[i % 4 / 2][i / 4 * 2 + i % 2];
   }
 
-  [[nodiscard]] __device__ __forceinline__ float4 four_of(const std::byte* values, int step) const {
-    return reinterpret_cast<const float4*>(values)[step * step_neurons / 4];
+  /// Of floats, one for each neuron, which start there.
+  [[nodiscard]] __device__ __forceinline__ float4 four_of(int values, int step) const {
+    return reinterpret_cast<const float4*>(neurons_ + values)[step * step_neurons / 4];
   }
 
   /// New states in the place of old ones. Readouts become what is of use.
@@ -440,7 +445,7 @@ class Team {
     stay_in_branch();
 #pragma unroll
     for (int i = 0; i < block_steps; ++i) {
-      const float4 own = four_of(factors_, block + i);
+      const float4 own = four_of(layout_.factors, block + i);
 #pragma unroll
       for (int e = 0; e < 8; ++e) {
         float& value = at(readouts[i], e);
@@ -460,7 +465,7 @@ class Team {
     const float state_unit[2] = {split_unit(scale_[0]), split_unit(scale_[1])};
 #pragma unroll
     for (int i = 0; i < block_steps; ++i) {
-      const float4 own = four_of(diagonal_, block + i);
+      const float4 own = four_of(layout_.diagonal, block + i);
 #pragma unroll
       for (int e = 0; e < 8; ++e) {
         const float part = at(readouts[i], e) * unit[e / 4].first;
@@ -525,7 +530,7 @@ class Team {
     stay_in_branch();
 #pragma unroll
     for (int i = 0; i < block_steps; ++i) {
-      const float4 own = four_of(diagonal_, block + i);
+      const float4 own = four_of(layout_.diagonal, block + i);
 #pragma unroll
       for (int e = 0; e < 8; ++e) {
         const float x = x_[block + i][e];
@@ -815,9 +820,8 @@ class Team {
   int lane_;
   int team_;
   int member_;
-  std::byte* own_;  ///< the team's memory
-  const std::byte* factors_;
-  const std::byte* diagonal_;
+  std::byte* own_;            ///< the team's memory
+  const std::byte* neurons_;  ///< the block's memory, as far on as the lane's first neuron in floats
   unsigned first_score_row_;  ///< addresses, of what the lane loads of the first group
   unsigned first_readout_row_;
   bool masked_;  ///< some neurons are clamped
