@@ -44,6 +44,7 @@ class LaneReader {
       : field_(field),
         bytes_(field.bytes),
         cutoff_(cutoff),
+        least_term_(std::max(least_unit, -cutoff)),
         chunks_(whole_chunks(field.patterns.rows())),
         block_chunks_(pattern_block / lane_chunk),
         most_terms_(whole_chunks(block_chunks_ * few) * lane_chunk + vector),
@@ -387,7 +388,7 @@ class LaneReader {
   /// Appends to a lane's terms those of a chunk whose weights may be some in units.
   HWY_INLINE void note_terms(const Chunk& distances, Index chunk, Index i) {
     const Vector largest = hn::Max(hn::Max(distances[0], distances[1]), hn::Max(distances[2], distances[3]));
-    if (HWY_LIKELY(hn::AllFalse(floats, hn::Gt(largest, hn::Set(floats, least_unit))))) return;
+    if (HWY_LIKELY(hn::AllFalse(floats, hn::Gt(largest, hn::Set(floats, least_term_))))) return;
     for (Index v = 0; v < chunk_vectors; ++v) note_terms(distances[v], chunk * lane_chunk + v * vector, i);
   }
 
@@ -396,7 +397,7 @@ class LaneReader {
     Index& count = term_counts_[static_cast<std::size_t>(i)];
     alignas(64) float values[vector];
     hn::Store(distances, floats, values);
-    for (unsigned bits = hn::Gt(distances, hn::Set(floats, least_unit)).raw; bits != 0; bits &= bits - 1) {
+    for (unsigned bits = hn::Gt(distances, hn::Set(floats, least_term_)).raw; bits != 0; bits &= bits - 1) {
       const Index at = std::countr_zero(bits);
       term_patterns_[i * most_terms_ + count] = static_cast<std::int32_t>(first + at);
       term_values_[i * most_terms_ + count] = values[at];
@@ -480,6 +481,7 @@ class LaneReader {
   const SoftmaxField& field_;
   const BytePatterns& bytes_;
   float cutoff_;
+  float least_term_;  ///< what isn't further below the largest score may be a weight in units
   Index chunks_;
   Index block_chunks_;                         ///< of a block of patterns
   Index most_terms_;                           ///< of such a block and a lane
