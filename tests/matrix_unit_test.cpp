@@ -480,6 +480,20 @@ TEST_P(MatrixUnitTest, QueriesOfManyPatternsAreTheSameAloneAndInBatches) {
   }
 }
 
+/// Weights of patterns that lie beyond the cutoff would be some in units where there are few.
+TEST_P(MatrixUnitTest, QueriesOfFewPatternsAreTheSameAloneAndInBatches) {
+  for (const Index count : {1, 5, 9, 20})
+    for (int trial = 0; trial < 5; ++trial) {
+      const Matrix<float> patterns = random_signs(count, 45, rng_);
+      const Matrix<float> queries = noisy_copies(patterns, 70, 0.2F, 0.5F, rng_);
+      const Memory memory = memory_of(patterns, options_with(0.4F));
+      const Matrix<float> all = step(memory, queries);
+      for (Index b = 0; b < queries.rows(); ++b)
+        EXPECT_TRUE(same_bits(step(memory, queries.view().slice(b, 1)).view(), all.view().slice(b, 1)))
+            << "P=" << count << " query " << b;
+    }
+}
+
 /// Patterns that aren't signs come and go.
 TEST_P(MatrixUnitTest, PatternsWithOtherEntriesThanSignsComeAndGo) {
   const Matrix<float> signs = random_signs(70, 20, rng_);
