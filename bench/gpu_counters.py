@@ -284,15 +284,20 @@ def print_adaptive(options):
               f"| {moved / least:.2f} |", flush=True)
 
 
+def by_pair(options, case, part, *steps):
+    """A run, those of its kernels that have the part in their names, and their pairs and instructions."""
+    work, kernels = run(options, case, *steps)
+    kernels = [kernel for kernel in kernels if part in kernel["name"]]
+    pairs = work["queries"] * case.patterns * total(kernels, "launches")
+    return work, kernels, pairs, total(kernels, "thread_instructions")
+
+
 def print_levels(options):
     print("\n| bipolar patterns | instructions per pair | per level | lanes active | bank conflicts | local accesses"
           " | bytes per 1000 instructions |")
     print("|---|---|---|---|---|---|---|")
     for case in LEVELS:
-        work, kernels = run(options, case, 1)
-        kernels = [kernel for kernel in kernels if "adaptive::score_levels" in kernel["name"]]
-        pairs = work["queries"] * case.patterns * total(kernels, "launches")
-        instructions = total(kernels, "thread_instructions")
+        _, kernels, pairs, instructions = by_pair(options, case, "adaptive::score_levels", 1)
         levels = 2 * 2 * case.dimension  # ±1 at each entry, for two bases
         print(f"| {case.name} | {instructions / pairs:.0f} | {instructions / pairs / levels:.2f} "
               f"| {100 * lanes(kernels):.1f} % | {bank_conflicts(kernels)} "
@@ -305,11 +310,8 @@ def print_gradient(options):
           " | sectors over the least | bytes per 1000 instructions |")
     print("|---|---|---|---|---|---|---|---|")
     for case in GRADIENT:
-        work, kernels = run(options, case)
-        kernels = [kernel for kernel in kernels if "adaptive::add_" in kernel["name"]]
+        work, kernels, pairs, instructions = by_pair(options, case, "adaptive::add_")
         launches = total(kernels, "launches")
-        pairs = work["queries"] * case.patterns * launches
-        instructions = total(kernels, "thread_instructions")
         # States, patterns and residuals once in.
         least = 4 * launches * (work["queries"] + case.patterns) * case.dimension + 4 * pairs
         moved = SECTOR * sectors(kernels)
@@ -322,10 +324,7 @@ def print_gradient(options):
           " | bytes per 1000 instructions |")
     print("|---|---|---|---|---|---|")
     for case in SPARSE_GRADIENT:
-        work, kernels = run(options, case)
-        kernels = [kernel for kernel in kernels if "adaptive::add_" in kernel["name"]]
-        pairs = work["queries"] * case.patterns * total(kernels, "launches")
-        instructions = total(kernels, "thread_instructions")
+        work, kernels, pairs, instructions = by_pair(options, case, "adaptive::add_")
         print(f"| {case.name} | {100 * work['pairs_that_matter']:.1f} % | {instructions / pairs:.0f} "
               f"| {100 * lanes(kernels):.1f} % | {bank_conflicts(kernels)} "
               f"| {1000 * SECTOR * sectors(kernels) / instructions:.1f} |", flush=True)

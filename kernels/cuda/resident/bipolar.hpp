@@ -38,7 +38,7 @@ bool takes_job(const BipolarMemory& memory, const Job& job);
 /// Whether its other queries can, too, from their first step on: what has come of them is ±1 as a rule.
 bool takes_first_states(const BipolarMemory& memory, const Job& job);
 
-/// A launch on part of a job. Of what has been launched before, counters are 0 again.
+/// A launch on part of a job. `next_query` and the count of `left` are 0 before it.
 struct BipolarLaunch {
   QueryCounter* next_query;
   ListedRows queries = {};  ///< these alone, unless null
