@@ -67,6 +67,7 @@ function(attractor_add_cuda target)
     kernels/cuda/resident/resident.cu
     kernels/cuda/resident/resident_fit.cpp
     kernels/cuda/resident/teams.cu
+    kernels/cuda/resident/teams_fit.cpp
     kernels/cuda/softmax/retrieval.cu
     kernels/cuda/softmax/score_terms.cu
     kernels/cuda/softmax/softmax_chunks.cu

@@ -44,6 +44,7 @@ struct Sizes {
 
   // CUDA, relaxations.
   Index resident_blocks = Index{1} << 20;  ///< of a resident launch, if the device runs so many at the same time
+  Index float_bytes = Index{1} << 20;      ///< of shared memory that floats of a resident memory may take
   Index bipolar_warps = 12;                ///< of a block that relaxes states of ±1 in integers, at most
   Index team_warps = 12;                   ///< of a block that relaxes states on tensor cores, at most
   Index scratch_bytes = Index{512} << 20;  ///< of a streamed memory, about, whatever the number of queries

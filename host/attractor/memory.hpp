@@ -38,7 +38,8 @@ enum class Evaluation : unsigned char {
 enum class Placement : unsigned char {
   automatic,  ///< resident where it fits
   resident,   ///< the shared memory of each multiprocessor: a call is one launch; what asynchronous updates read is
-              ///< kept in device memory beside. Not with thresholds
+              ///< kept in device memory beside. Not with thresholds. Larger ones fit for tanh updates, see the
+              ///< documents on GPUs; by other updates these are streamed
   streamed,   ///< device memory: any size
 };
 

@@ -41,7 +41,7 @@ void check_retrieves(const Memory& memory) {
                        memory.device().description());
 }
 
-bool sweeps(const Relaxer& relaxer) { return cuda::to_rule(*relaxer.options().update).sweeps(); }
+cuda::UpdateRule rule_of(const Relaxer& relaxer) { return cuda::to_rule(*relaxer.options().update); }
 
 }  // namespace
 
@@ -49,11 +49,11 @@ std::size_t workspace_bytes(const Relaxer& relaxer, Index queries) {
   const cuda::DeviceMemory& memory = device_memory(relaxer);
   detail::check_count(queries, relaxer.memory().dimension(), "queries");
   const cuda::DeviceScope scope(memory.device());
-  return memory.workspace_bytes(queries, sweeps(relaxer));
+  return memory.workspace_bytes(queries, rule_of(relaxer));
 }
 
 bool relaxes_in_one_launch(const Relaxer& relaxer) {
-  return cuda::relaxes_in_one_launch(device_memory(relaxer), sweeps(relaxer));
+  return cuda::relaxes_in_one_launch(device_memory(relaxer), rule_of(relaxer));
 }
 
 void relax_async(const Relaxer& relaxer, const QueryView& queries, const RelaxationView& results,

@@ -57,6 +57,7 @@ class CudaAsyncTest : public testing::TestWithParam<CudaKind> {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, CudaAsyncTest, testing::ValuesIn(cuda_kinds()),
                          [](const auto& kind) { return kind.param.name; });
+INSTANTIATE_TEST_SUITE_P(PartlyResident, CudaAsyncTest, testing::Values(partly_resident_kind()));
 
 TEST_P(CudaAsyncTest, GivesTheResultsOfAWaitingCall) {
   const Scratch scratch(relaxer_, 70);
@@ -314,6 +315,7 @@ using CudaGraphTest = CudaAsyncTest;
 
 INSTANTIATE_TEST_SUITE_P(Kinds, CudaGraphTest, testing::ValuesIn(cuda_kinds()),
                          [](const auto& kind) { return kind.param.name; });
+INSTANTIATE_TEST_SUITE_P(PartlyResident, CudaGraphTest, testing::Values(partly_resident_kind()));
 
 TEST_P(CudaGraphTest, RelaxesTheQueriesOfEachLaunch) {
   const Scratch scratch(relaxer_, 70);

@@ -47,6 +47,7 @@ class CudaDataTest : public testing::TestWithParam<CudaKind> {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, CudaDataTest, testing::ValuesIn(cuda_kinds()),
                          [](const auto& kind) { return kind.param.name; });
+INSTANTIATE_TEST_SUITE_P(PartlyResident, CudaDataTest, testing::Values(partly_resident_kind()));
 
 TEST_P(CudaDataTest, ResultsAreThoseOfTheHostsRelaxer) {
   // Sums differ in their last bits, so that a query near its threshold may halt a step apart.
@@ -319,6 +320,33 @@ void expect_close_to_the_host(const Memory& memory, MatrixView<const float> quer
     ASSERT_NEAR(result.states.data()[i], host.states.data()[i], 1e-4F) << "element " << i;
   for (Index i = 0; i < host.contents.size(); ++i)
     ASSERT_NEAR(result.contents.data()[i], host.contents.data()[i], 1e-4F) << "element " << i;
+}
+
+TEST(CudaPlacementTest, PartlyResidentMemoriesRelaxAsOthersDo) {
+  Rng rng(85);
+  // Wide enough for products on tensor cores.
+  const Matrix<float> patterns = random_gaussian(5, 80, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 40, 0.3F, 2.0F, rng);
+  const auto memory_for = [&](Placement placement) {
+    return Memory::hebbian(Device::cuda(), patterns, {.evaluation = Evaluation::factored, .placement = placement});
+  };
+  const Memory resident = memory_for(Placement::resident);
+  const Memory streamed = memory_for(Placement::streamed);
+  const SizesScope scope(no_resident_floats());
+  const Memory partly_resident = memory_for(Placement::resident);
+  const PlacedRows<float> on_device(Place::device, patterns.view());
+  const Memory from_device = Memory::hebbian(Device::cuda(), on_device.view(), {.evaluation = Evaluation::factored});
+  for (const Update& update :
+       {tanh_update(0.7F), sign_update(), readout_update(), blend_update(0.5F), asynchronous_sign_update(3)}) {
+    const RelaxerOptions options{.update = update, .max_steps = 4, .energy_trace = true};
+    const bool is_tanh = std::holds_alternative<TanhUpdate>(update);
+
+    const Relaxation result = Relaxer(partly_resident, options).relax(queries);
+
+    const Relaxation expected = Relaxer(is_tanh ? resident : streamed, options).relax(queries);
+    EXPECT_TRUE(same_results(result, expected)) << update.index();
+    EXPECT_TRUE(same_results(Relaxer(from_device, options).relax(queries), expected)) << update.index();
+  }
 }
 
 /// A namespace's variable is destroyed after what was made later, such as the driver's state.

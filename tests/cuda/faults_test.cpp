@@ -51,7 +51,7 @@ struct Subject {
 /// Where memories are: not on the current device if there are several.
 int home() { return Device::cuda_count() - 1; }
 
-Subject linear_subject(const std::string& name, bool dense, cuda::Tier tier) {
+Subject linear_subject(const std::string& name, bool dense, cuda::Tier tier, detail::Sizes sizes = detail::sizes()) {
   Rng rng(110);
   const auto patterns = std::make_shared<Matrix<float>>(random_bipolar(3, 16, rng));
   const auto weights = std::make_shared<Matrix<float>>(16, 16);
@@ -62,6 +62,7 @@ Subject linear_subject(const std::string& name, bool dense, cuda::Tier tier) {
     }
   const auto contents = std::make_shared<Matrix<float>>(random_gaussian(dense ? 5 : 3, dense ? 16 : 5, rng));
   const auto make = [=] {
+    const SizesScope scope(sizes);
     const std::vector<float> diagonal(16, 0.0F);
     const std::vector<float> intensity(dense ? 16 : 3, 1.0F);
     const cuda::ContentViews read_out{.matrix = contents->view(), .intensity = intensity};
@@ -143,6 +144,12 @@ std::vector<Subject> make_subjects() {
   std::vector<Subject> subjects;
   subjects.push_back(linear_subject("resident_factored", false, cuda::Tier::resident));
   subjects.push_back(linear_subject("resident_dense", true, cuda::Tier::resident));
+  for (const Update& update : {tanh_update(), sign_update()}) {
+    const bool is_tanh = std::holds_alternative<TanhUpdate>(update);
+    subjects.push_back(linear_subject(is_tanh ? "partly_resident_tanh" : "partly_resident_sign", false,
+                                      cuda::Tier::resident, no_resident_floats()));
+    subjects.back().options.update = update;
+  }
   subjects.push_back(linear_subject("streamed_factored", false, cuda::Tier::streamed));
   subjects.push_back(linear_subject("streamed_dense", true, cuda::Tier::streamed));
   subjects.push_back(pointwise_subject("pointwise"));
@@ -236,8 +243,7 @@ class Calls {
   }
   [[nodiscard]] CallWorkspace make_workspace(const cuda::DeviceMemory& memory) const {
     const cuda::DeviceScope scope(home());
-    return CallWorkspace(
-        memory.workspace_bytes(subject_.queries.rows(), cuda::to_rule(*subject_.options.update).sweeps()));
+    return CallWorkspace(memory.workspace_bytes(subject_.queries.rows(), cuda::to_rule(*subject_.options.update)));
   }
 
   /// Waits, too.
@@ -462,7 +468,7 @@ TEST_P(CudaCallFaultsTest, RelaxingSurvivesThem) {
 TEST_P(CudaFaultsTest, AnAsynchronousCallIsOneLaunch) {
   const Calls calls(subject_, Way::async);
   const cuda::DeviceMemory memory = subject_.memory();
-  const bool resident = memory.is_resident() && !cuda::to_rule(*subject_.options.update).sweeps();
+  const bool resident = memory.is_resident(cuda::to_rule(*subject_.options.update));
   const CallRecord record;
 
   calls.relax(memory);
@@ -479,7 +485,7 @@ TEST_P(CudaFaultsTest, OldDriversGiveTheSameBits) {
   const cuda::DeviceMemory memory = subject_.memory();
   calls.relax(memory);
   const Relaxation expected = calls.results();
-  const bool resident = memory.is_resident() && !cuda::to_rule(*subject_.options.update).sweeps();
+  const bool resident = memory.is_resident(cuda::to_rule(*subject_.options.update));
   const OldDriver driver(12030);
   const CallRecord record;
 

@@ -61,12 +61,15 @@ int shared_bytes_of_block() {
 }
 
 /// Skips a test whose memory is too large for the shared memory of this device.
-#define SKIP_WITHOUT_ROOM(subject)                                                                        \
-  if (!(subject).memory.has_value()) {                                                                    \
+#define SKIP_UNLESS_IT_FITS(fits)                                                                         \
+  if (!(fits)) {                                                                                          \
     ASSERT_LT(shared_bytes_of_block(), ample_shared_bytes) << "refused in spite of ample shared memory";  \
     GTEST_SKIP() << "too large for the " << shared_bytes_of_block() << " bytes of shared memory a block"; \
   }                                                                                                       \
   static_assert(true)
+
+/// For updates of any kind.
+#define SKIP_WITHOUT_ROOM(subject) SKIP_UNLESS_IT_FITS((subject).memory && (subject).memory->floats)
 
 struct Rules {
   Update update = tanh_update();
@@ -763,7 +766,7 @@ class ResidentTeamsTest : public testing::TestWithParam<std::tuple<bool, Shape>>
 
 TEST_P(ResidentTeamsTest, FollowTheOracle) {
   const Subject s = subject();
-  SKIP_WITHOUT_ROOM(s);
+  SKIP_UNLESS_IT_FITS(s.memory);
   const Matrix<float> queries = make_queries();
   const Matrix<std::uint8_t> mask = random_mask(queries.rows(), queries.columns(), 0.1, rng_);
   const Matrix<std::uint8_t> none;
@@ -790,7 +793,7 @@ TEST_P(ResidentTeamsTest, FollowTheOracle) {
 /// Rows at any address, clamps of nothing, energies and changes that are watched: kernels differ, and bits don't.
 TEST_P(ResidentTeamsTest, GiveTheSameBitsWhateverIsAskedFor) {
   const Subject s = subject();
-  SKIP_WITHOUT_ROOM(s);
+  SKIP_UNLESS_IT_FITS(s.memory);
   const Matrix<float> queries = make_queries();
   Matrix<std::uint8_t> nothing(queries.rows(), queries.columns());
   std::fill_n(nothing.data(), nothing.size(), std::uint8_t{0});
@@ -820,7 +823,7 @@ TEST_P(ResidentTeamsTest, GiveTheSameBitsInEveryBatch) {
   const Matrix<float> queries = make_queries();
   const Rules rules{.max_steps = 20, .trace = true};
   const Subject many = subject();
-  SKIP_WITHOUT_ROOM(many);
+  SKIP_UNLESS_IT_FITS(many.memory);
   const Results all = relax(*many.memory, rules, queries.view());
   const std::vector<Index> order = random_permutation(queries.rows(), rng_);
 
@@ -838,7 +841,7 @@ TEST_P(ResidentTeamsTest, GiveTheSameBitsInEveryBatch) {
 /// And others beside them are as they would be.
 TEST_P(ResidentTeamsTest, GiveBackWhatIsNotFinite) {
   const Subject s = subject();
-  SKIP_WITHOUT_ROOM(s);
+  SKIP_UNLESS_IT_FITS(s.memory);
   Matrix<float> queries = make_queries();
   const Results clean = relax(*s.memory, {}, queries.view());
   for (Index i = 1; i < queries.rows(); i += 3) queries(i, i % queries.columns()) = nan_value;
@@ -859,16 +862,23 @@ TEST_P(ResidentTeamsTest, GiveBackWhatIsNotFinite) {
   }
 }
 
+std::string name_of_case(const testing::TestParamInfo<std::tuple<bool, Shape>>& test) {
+  const Shape shape = std::get<Shape>(test.param);
+  return std::string(std::get<bool>(test.param) ? "bipolar" : "real") + "_" + std::to_string(shape.patterns) + "x" +
+         std::to_string(shape.dimension);
+}
+
 INSTANTIATE_TEST_SUITE_P(, ResidentTeamsTest,
                          testing::Combine(testing::Bool(),
                                           testing::Values(Shape{8, 128, 40}, Shape{17, 113, 35}, Shape{33, 129, 33},
                                                           Shape{48, 256, 50}, Shape{70, 300, 20}, Shape{16, 384, 33},
                                                           Shape{40, 512, 35}, Shape{24, 32, 35}, Shape{9, 161, 33})),
-                         [](const auto& test) {
-                           const Shape shape = std::get<Shape>(test.param);
-                           return std::string(std::get<bool>(test.param) ? "bipolar" : "real") + "_" +
-                                  std::to_string(shape.patterns) + "x" + std::to_string(shape.dimension);
-                         });
+                         name_of_case);
+/// Of which no card holds the floats.
+INSTANTIATE_TEST_SUITE_P(Large, ResidentTeamsTest,
+                         testing::Values(std::tuple(true, Shape{48, 1024, 17}), std::tuple(true, Shape{70, 1024, 17}),
+                                         std::tuple(true, Shape{170, 512, 17}), std::tuple(false, Shape{40, 768, 17})),
+                         name_of_case);
 
 /// Patterns whose squares are far from 1: their diagonals have a unit of their own.
 TEST(ResidentTeamsMagnitudesTest, EnergiesOfPatternsOfAnyMagnitudeFollowTheOracle) {
@@ -881,7 +891,7 @@ TEST(ResidentTeamsMagnitudesTest, EnergiesOfPatternsOfAnyMagnitudeFollowTheOracl
     std::transform(unscaled.data(), unscaled.data() + unscaled.size(), patterns.data(),
                    [&](float x) { return std::ldexp(x, exponent); });
     const Subject s = make_subject(patterns, Form::factored, false);
-    SKIP_WITHOUT_ROOM(s);
+    SKIP_UNLESS_IT_FITS(s.memory);
     const Rules rules{.update = tanh_update(0.5F), .halting = fixed_steps(), .max_steps = 3};
 
     const Results results = relax(*s.memory, rules, queries.view());
@@ -971,8 +981,37 @@ TEST(ResidentLaunchTest, ASmallMemoryLeavesALargeOneUsable) {
   EXPECT_TRUE(same_bits(results.states.data(), patterns.data(), patterns.size()));
 }
 
+/// Which is what larger ones have.
+TEST(ResidentLaunchTest, TeamsAloneGiveTheBitsOfTeamsBesideFloats) {
+  Rng rng(59);
+  const Matrix<float> patterns = random_gaussian(9, 70, rng);
+  const Matrix<float> queries = noisy_copies(patterns, 40, 0.2F, 2.0F, rng);
+  const Subject both = make_subject(patterns, Form::factored, false);
+  detail::Sizes no_floats = detail::sizes();
+  no_floats.float_bytes = 0;
+  const SizesScope scope(no_floats);
+
+  const Subject alone = make_subject(patterns, Form::factored, false);
+
+  ASSERT_TRUE(both.memory->floats.has_value());
+  ASSERT_TRUE(alone.memory.has_value());
+  ASSERT_FALSE(alone.memory->floats.has_value());
+  EXPECT_TRUE(cuda::takes_update(*alone.memory, cuda::to_rule(tanh_update())));
+  for (const Update& update : {sign_update(), readout_update(), blend_update(0.5F)}) {
+    EXPECT_FALSE(cuda::takes_update(*alone.memory, cuda::to_rule(update)));
+    EXPECT_TRUE(cuda::takes_update(*both.memory, cuda::to_rule(update)));
+  }
+  EXPECT_FALSE(make_subject(random_gaussian(2, 16, rng), Form::dense, false).memory.has_value());
+  const Results expected = relax(*both.memory, {}, queries.view());
+  const Results results = relax(*alone.memory, {}, queries.view());
+  for (Index i = 0; i < queries.rows(); ++i) ASSERT_TRUE(same_row(results, i, expected, i)) << "query " << i;
+}
+
 TEST(ResidentLaunchTest, MemoriesThatDontFitAreRefused) {
   Rng rng(43);
+  // Eight warps of a team have 1,024 neurons.
+  const Subject long_states = make_subject(random_gaussian(1, 1025, rng), Form::factored, false);
+  EXPECT_FALSE(long_states.memory && long_states.memory->teams);
   EXPECT_FALSE(make_subject(random_gaussian(400, 256, rng), Form::factored, false).memory.has_value());
   EXPECT_FALSE(make_subject(random_gaussian(2, 257, rng), Form::dense, false).memory.has_value());
 }
@@ -984,7 +1023,7 @@ TEST(ResidentLaunchTest, HalvesHoldLargerMemoriesExactly) {
   const Matrix<float> queries = flipped_copies(patterns, 40, 0.2, rng);
   const Subject s = make_subject(patterns, Form::factored, false);
   SKIP_WITHOUT_ROOM(s);
-  ASSERT_EQ(s.memory->layout.storage, cuda::resident::Storage::half);
+  ASSERT_EQ(s.memory->floats->layout.storage, cuda::resident::Storage::half);
   const Rules rules{.update = sign_update(), .max_steps = 10};
 
   const Results results = relax(*s.memory, rules, queries.view());

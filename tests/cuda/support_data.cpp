@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <ostream>
 
+#include "tests/support/sizes_scope.hpp"
+
 namespace attractor::test {
 namespace {
 
@@ -18,7 +20,7 @@ Matrix<float> kind_contents() {
 }
 
 CudaKind linear_kind(const std::string& name, const HebbianOptions& options, bool has_contents) {
-  return {.name = name, .resident = options.placement == Placement::resident, .memory = [=](const Device& device) {
+  return {.name = name, .memory = [=](const Device& device) {
             HebbianOptions own = options;
             const Matrix<float> contents = kind_contents();
             if (has_contents) own.contents = contents;
@@ -139,6 +141,20 @@ const std::vector<CudaKind>& cuda_kinds() {
 }
 
 std::ostream& operator<<(std::ostream& out, const CudaKind& kind) { return out << kind.name; }
+
+detail::Sizes no_resident_floats() {
+  detail::Sizes sizes = detail::sizes();
+  sizes.float_bytes = 0;
+  return sizes;
+}
+
+CudaKind partly_resident_kind() {
+  return {.name = "partly_resident", .memory = [](const Device& device) {
+            const SizesScope scope(no_resident_floats());
+            return Memory::hebbian(device, kind_patterns(),
+                                   {.evaluation = Evaluation::factored, .contents = kind_contents()});
+          }};
+}
 
 Matrix<float> kind_queries(Index count) {
   Rng rng(72);

@@ -14,6 +14,7 @@
 #include <attractor/attractor.hpp>
 
 #include "kernels/cuda/device/error.hpp"
+#include "kernels/sizes.hpp"
 #include "tests/support/data.hpp"
 
 namespace attractor::test {
@@ -129,7 +130,6 @@ class PlacedResults {
 /// integers, so exact in any order: results of all kinds are the same in every bit, whatever the batch.
 struct CudaKind {
   std::string name;
-  bool resident = false;
   bool normalised = false;
   std::function<Memory(const Device& device)> memory;
 };
@@ -138,6 +138,11 @@ inline constexpr Index kind_dimension = 16;
 
 const std::vector<CudaKind>& cuda_kinds();
 std::ostream& operator<<(std::ostream& out, const CudaKind& kind);
+
+/// With which linear memories are as where floats don't fit shared memory: resident under tanh updates alone.
+detail::Sizes no_resident_floats();
+/// Such a memory; copies of it are as others.
+CudaKind partly_resident_kind();
 
 /// Bipolar queries of the dimension of those memories: some near a pattern, some far from all.
 Matrix<float> kind_queries(Index count);

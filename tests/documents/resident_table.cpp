@@ -1,10 +1,12 @@
-/// Prints the table of docs/pages/gpu.md: which linear memories fit a multiprocessor's shared memory, by the library's
+/// Prints the tables of docs/pages/gpu.md: which linear memories fit a multiprocessor's shared memory, by the library's
 /// own layouts.
 
 #include <iostream>
+#include <span>
 #include <string>
 
 #include "kernels/cuda/resident/resident_fit.hpp"
+#include "kernels/cuda/resident/teams_fit.hpp"
 
 namespace {
 
@@ -54,28 +56,59 @@ Index most_neurons(Storage storage, const SharedMemoryLimits& limits) {
   });
 }
 
+/// By teams, in fp16 terms.
+Index most_team_patterns(Index dimension, int planes, const SharedMemoryLimits& limits) {
+  return largest(4096, [&](Index patterns) {
+    return attractor::cuda::teams::fit_layout({planes, patterns, dimension}, limits.of_block).has_value();
+  });
+}
+
+std::string text(Index count) { return count == 0 ? "–" : std::to_string(count); }
+
 /// What fits as float32, and what as float16.
 template <class Most>
 std::string cell(const Most& most) {
-  const auto text = [](Index count) { return count == 0 ? std::string("–") : std::to_string(count); };
   return text(most(Storage::single)) + " / " + text(most(Storage::half));
+}
+
+constexpr Index dimensions[] = {64, 128, 256, 384, 512, 768, 1024};
+
+void print_head(std::span<const Card> some) {
+  std::cout << "| memory |";
+  for (const Card& card : some) std::cout << ' ' << card.name << " |";
+  std::cout << "\n|---|";
+  for (std::size_t i = 0; i < some.size(); ++i) std::cout << "---|";
+  std::cout << '\n';
+}
+
+/// A row for each dimension, a cell for each card.
+template <class Cell>
+void print_factored(std::span<const Card> some, const Cell& cell_of) {
+  for (const Index dimension : dimensions) {
+    std::cout << "| factored, D = " << dimension << ": patterns |";
+    for (const Card& card : some) std::cout << ' ' << cell_of(dimension, card.limits) << " |";
+    std::cout << '\n';
+  }
 }
 
 }  // namespace
 
 int main() {
-  std::cout << "| memory |";
-  for (const Card& card : cards) std::cout << ' ' << card.name << " |";
-  std::cout << "\n|---|---|---|---|---|\n";
-  for (const Index dimension : {64, 128, 256, 384, 512, 768, 1024}) {
-    std::cout << "| factored, D = " << dimension << ": patterns |";
-    for (const Card& card : cards)
-      std::cout << ' ' << cell([&](Storage storage) { return most_patterns(dimension, storage, card.limits); }) << " |";
-    std::cout << '\n';
-  }
+  print_head(cards);
+  print_factored(cards, [](Index dimension, const SharedMemoryLimits& limits) {
+    return cell([&](Storage storage) { return most_patterns(dimension, storage, limits); });
+  });
   std::cout << "| dense: neurons |";
   for (const Card& card : cards)
     std::cout << ' ' << cell([&](Storage storage) { return most_neurons(storage, card.limits); }) << " |";
-  std::cout << '\n';
+  std::cout << "\n\n";
+
+  // The first card has no tensor cores for them.
+  const std::span<const Card> others = std::span(cards).subspan(1);
+  print_head(others);
+  print_factored(others, [](Index dimension, const SharedMemoryLimits& limits) {
+    return cell(
+        [&](Storage storage) { return most_team_patterns(dimension, storage == Storage::single ? 2 : 1, limits); });
+  });
   return 0;
 }

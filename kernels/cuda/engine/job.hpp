@@ -80,6 +80,9 @@ struct Job {
   }
 };
 
+/// Queries that have been given away.
+using QueryCounter = unsigned long long;  // NOLINT(google-runtime-int): as atomicAdd takes it
+
 /// Queries that one launch takes at most: a device that also draws a screen ends launches of seconds.
 inline constexpr Index launch_queries = Index{1} << 24;
 

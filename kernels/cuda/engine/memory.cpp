@@ -38,10 +38,12 @@ DeviceContents upload_contents(const ContentViews& contents, const DeviceMatrix&
                           : upload_neurons(contents.diagonal, rows, "the diagonal of the memory's weights")};
 }
 
-/// For the products of linear memories, but those that are in shared memory or small.
-HalfMatrix halves_of(const DeviceMatrix& matrix, bool is_resident, const std::string& purpose) {
+/// For the products of linear memories, but those that shared memory does for all updates, or that are small.
+HalfMatrix halves_of(const DeviceMatrix& matrix, const std::optional<ResidentMemory>& resident,
+                     const std::string& purpose) {
   const bool is_small = matrix.columns < detail::sizes().tensor_columns;
-  return !is_resident && !is_small && has_tensor_cores() ? HalfMatrix(matrix, purpose) : HalfMatrix();
+  const bool is_needed = !resident || !resident->floats;
+  return is_needed && !is_small && has_tensor_cores() ? HalfMatrix(matrix, purpose) : HalfMatrix();
 }
 
 /// For scores that are dot products.
@@ -61,8 +63,8 @@ std::vector<float> rounded_resolution(std::span<const float> resolution) {
 }
 
 StreamedDense make_streamed(DeviceMatrix weights, const LinearVectors& vectors, float scale,
-                            const ContentViews& contents, bool is_resident) {
-  HalfMatrix halves = halves_of(weights, is_resident, "the memory's weights in halves");
+                            const ContentViews& contents, const std::optional<ResidentMemory>& resident) {
+  HalfMatrix halves = halves_of(weights, resident, "the memory's weights in halves");
   DeviceArray<float> resolutions = upload_neurons(vectors.resolution, weights, "the memory's resolution");
   DeviceArray<float> thresholds = upload_thresholds(vectors.thresholds, weights);
   DeviceContents read_out = upload_contents(contents, weights, true);
@@ -85,7 +87,7 @@ std::size_t final_recall_bytes(const StreamedAdaptive& /*memory*/, Index /*queri
 }  // namespace
 
 struct DeviceMemory::Patterns {
-  MatrixView<const float> operator()(const Resident& form) const { return std::visit(*this, form.swept); }
+  MatrixView<const float> operator()(const Resident& form) const { return std::visit(*this, form.streamed); }
   MatrixView<const float> operator()(const StreamedFactored& memory) const { return memory.factor.view(); }
   MatrixView<const float> operator()(const StreamedDense& memory) const { return memory.weights.view(); }
   template <class Streamed>
@@ -95,7 +97,7 @@ struct DeviceMemory::Patterns {
 };
 
 struct DeviceMemory::Contents {
-  MatrixView<const float> operator()(const Resident& form) const { return std::visit(*this, form.swept); }
+  MatrixView<const float> operator()(const Resident& form) const { return std::visit(*this, form.streamed); }
   MatrixView<const float> operator()(const StreamedSoftmax& memory) const { return memory.contents.view(); }
   MatrixView<const float> operator()(const StreamedAdaptive& memory) const { return memory.contents.view(); }
   template <class Pointwise>
@@ -106,9 +108,11 @@ struct DeviceMemory::Contents {
 
 struct DeviceMemory::WorkspaceBytes {
   Index queries;
+  const UpdateRule& update;
   std::size_t operator()(const Resident& form) const {
+    if (!takes_update(form.memory, update)) return std::visit(*this, form.streamed);
     const auto recall_bytes = [&](const auto& memory) { return final_recall_bytes(memory, queries); };
-    return std::max(resident_workspace_bytes(form.memory, queries), std::visit(recall_bytes, form.swept));
+    return std::max(resident_workspace_bytes(form.memory, queries), std::visit(recall_bytes, form.streamed));
   }
   template <class Streamed>
   std::size_t operator()(const Streamed& memory) const {
@@ -119,7 +123,7 @@ struct DeviceMemory::WorkspaceBytes {
 /// Those with normalised weights use what relaxing does.
 struct DeviceMemory::RecallBytes {
   Index states;
-  std::size_t operator()(const Resident& form) const { return std::visit(*this, form.swept); }
+  std::size_t operator()(const Resident& form) const { return std::visit(*this, form.streamed); }
   std::size_t operator()(const StreamedSoftmax& memory) const { return cuda::workspace_bytes(memory, states); }
   std::size_t operator()(const StreamedAdaptive& memory) const { return cuda::workspace_bytes(memory, states); }
   template <class Pointwise>
@@ -135,7 +139,7 @@ struct DeviceMemory::Relax {
   Driver driver;
   cudaStream_t stream;
 
-  void operator()(const Resident& form) const { launch_resident(form.memory, job, workspace, stream); }
+  void operator()(const Resident& form) const { std::visit(*this, form.streamed); }
   template <class Streamed>
   void operator()(const Streamed& memory) const {
     const ToolboxPool::Loan loan = tools.take();
@@ -145,7 +149,7 @@ struct DeviceMemory::Relax {
 
 struct DeviceMemory::SweepBytes {
   Index queries;
-  std::size_t operator()(const Resident& form) const { return std::visit(*this, form.swept); }
+  std::size_t operator()(const Resident& form) const { return std::visit(*this, form.streamed); }
   // The host asks for no sweeps on these.
   std::size_t operator()(const StreamedSoftmax& /*memory*/) const { return 0; }
   std::size_t operator()(const StreamedAdaptive& /*memory*/) const { return 0; }
@@ -162,7 +166,7 @@ struct DeviceMemory::Sweep {
   Driver driver;
   cudaStream_t stream;
 
-  void operator()(const Resident& form) const { std::visit(*this, form.swept); }
+  void operator()(const Resident& form) const { std::visit(*this, form.streamed); }
   void operator()(const StreamedSoftmax& /*memory*/) const {}
   void operator()(const StreamedAdaptive& /*memory*/) const {}
   template <class Swept>
@@ -181,7 +185,7 @@ struct DeviceMemory::Recall {
   ToolboxPool& tools;
   cudaStream_t stream;
 
-  void operator()(const Resident& form) const { std::visit(*this, form.swept); }
+  void operator()(const Resident& form) const { std::visit(*this, form.streamed); }
   void operator()(const StreamedSoftmax& memory) const { recall(memory); }
   void operator()(const StreamedAdaptive& memory) const { recall(memory); }
   template <class Pointwise>
@@ -251,7 +255,7 @@ DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, 
   if (tier != Tier::streamed) resident = make_resident_factored(factor, diagonal, vectors.resolution, scale);
   if (tier == Tier::resident && !resident) refuse_residence(device, factor, why_not_resident_factored(factor));
   DeviceMatrix matrix(factor, "the memory's factor");
-  HalfMatrix halves = halves_of(matrix, resident.has_value(), "the memory's factor in halves");
+  HalfMatrix halves = halves_of(matrix, resident, "the memory's factor in halves");
   DeviceArray<float> diagonals = upload_neurons(diagonal, matrix, "the memory's diagonal");
   DeviceArray<float> resolutions = upload_neurons(vectors.resolution, matrix, "the memory's resolution");
   DeviceArray<float> thresholds = upload_thresholds(vectors.thresholds, matrix);
@@ -263,7 +267,7 @@ DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, 
                             .thresholds = std::move(thresholds),
                             .scale = scale,
                             .contents = std::move(read_out)};
-  if (resident) return {device, Resident{.memory = std::move(*resident), .swept = std::move(streamed)}};
+  if (resident) return {device, Resident{.memory = std::move(*resident), .streamed = std::move(streamed)}};
   return {device, std::move(streamed)};
 }
 
@@ -275,15 +279,15 @@ DeviceMemory DeviceMemory::dense(int device, MatrixView<const float> weights, co
   if (tier != Tier::streamed) resident = make_resident_dense(weights, vectors.resolution, scale);
   if (tier == Tier::resident && !resident) refuse_residence(device, weights, why_not_resident_dense(weights));
   StreamedDense streamed =
-      make_streamed(DeviceMatrix(weights, "the memory's weights"), vectors, scale, contents, resident.has_value());
-  if (resident) return {device, Resident{.memory = std::move(*resident), .swept = std::move(streamed)}};
+      make_streamed(DeviceMatrix(weights, "the memory's weights"), vectors, scale, contents, resident);
+  if (resident) return {device, Resident{.memory = std::move(*resident), .streamed = std::move(streamed)}};
   return {device, std::move(streamed)};
 }
 
 DeviceMemory DeviceMemory::dense(int device, DeviceMatrix weights, const LinearVectors& vectors, float scale,
                                  const ContentViews& contents) {
   const DeviceScope scope(device);
-  return {device, make_streamed(std::move(weights), vectors, scale, contents, false)};
+  return {device, make_streamed(std::move(weights), vectors, scale, contents, {})};
 }
 
 DeviceMemory DeviceMemory::pointwise(int device, MatrixView<const float> patterns, std::span<const float> resolution,
@@ -358,13 +362,17 @@ MatrixView<const float> DeviceMemory::patterns() const { return std::visit(Patte
 
 MatrixView<const float> DeviceMemory::contents() const { return std::visit(Contents{}, form_); }
 
-std::size_t DeviceMemory::workspace_bytes(Index queries, bool sweeps) const {
-  return sweeps ? std::visit(SweepBytes{queries}, form_) : std::visit(WorkspaceBytes{queries}, form_);
+bool DeviceMemory::is_resident(const UpdateRule& update) const {
+  const auto* const form = std::get_if<Resident>(&form_);
+  return form != nullptr && !update.sweeps() && takes_update(form->memory, update);
+}
+
+std::size_t DeviceMemory::workspace_bytes(Index queries, const UpdateRule& update) const {
+  return update.sweeps() ? std::visit(SweepBytes{queries}, form_) : std::visit(WorkspaceBytes{queries, update}, form_);
 }
 
 void DeviceMemory::relax(const Job& job, void* workspace, Driver driver, cudaStream_t stream) const {
-  const bool in_shared_memory = is_resident() && !job.update.sweeps();
-  if (in_shared_memory) return std::visit(Relax{job, workspace, *tools_, driver, stream}, form_);
+  if (is_resident(job.update)) return launch_resident(std::get<Resident>(form_).memory, job, workspace, stream);
   job.unpack({}, stream);
   if (job.update.sweeps())
     std::visit(Sweep{job, workspace, *tools_, driver, stream}, form_);

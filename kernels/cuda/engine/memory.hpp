@@ -76,16 +76,15 @@ class DeviceMemory {
   [[nodiscard]] MatrixView<const float> patterns() const;
   [[nodiscard]] MatrixView<const float> contents() const;
 
-  /// Whether a relaxation is one launch, whoever drives those that aren't: all but asynchronous updates of a memory in
-  /// shared memory are.
-  [[nodiscard]] bool is_resident() const { return std::holds_alternative<Resident>(form_); }
+  /// Whether relaxations by this update are one launch whoever drives others: those of a memory in shared memory are,
+  /// unless neurons are updated one after another, or only tanh's fits there.
+  [[nodiscard]] bool is_resident(const UpdateRule& update) const;
 
   /// Streams and buffers of waiting calls, for the next ones.
   [[nodiscard]] LanePool& lanes() const { return *lanes_; }
 
-  /// Scratch of `relax` and, where there are contents, of `recall`, for so many queries; with asynchronous updates if
-  /// `sweeps`.
-  [[nodiscard]] std::size_t workspace_bytes(Index queries, bool sweeps = false) const;
+  /// Scratch of `relax` by this update and, where there are contents, of `recall`, for so many queries.
+  [[nodiscard]] std::size_t workspace_bytes(Index queries, const UpdateRule& update) const;
 
   /// Scratch of `recall` alone, contents or not.
   [[nodiscard]] std::size_t recall_workspace_bytes(Index states) const;
@@ -110,10 +109,10 @@ class DeviceMemory {
   [[nodiscard]] std::size_t retrieval_workspace_bytes(Index queries, Index count) const;
 
  private:
-  /// Asynchronous updates are streamed.
+  /// What isn't relaxed in shared memory, as asynchronous updates are not, is streamed.
   struct Resident {
     ResidentMemory memory;
-    std::variant<StreamedFactored, StreamedDense> swept;
+    std::variant<StreamedFactored, StreamedDense> streamed;
   };
   using Form =
       std::variant<Resident, StreamedFactored, StreamedDense, StreamedPointwise, StreamedSoftmax, StreamedAdaptive>;

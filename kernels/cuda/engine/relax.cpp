@@ -228,7 +228,7 @@ struct Call {
   std::atomic<Index> next = 0;
   std::atomic<bool> failed = false;
 
-  [[nodiscard]] bool sweeps() const { return to_rule(*options.update).sweeps(); }
+  [[nodiscard]] UpdateRule update() const { return to_rule(*options.update); }
   [[nodiscard]] Index total() const { return arrays.queries.matrix.rows; }
   /// Queries of the chunks that lanes have taken: the first so many.
   [[nodiscard]] Index taken() const { return std::min(next.load(), total()); }
@@ -236,7 +236,7 @@ struct Call {
 
 /// A chunk of each of the caller's arrays, and scratch.
 struct Staging {
-  Staging(const DeviceMemory& memory, const Arrays& arrays, Index rows, bool sweeps, StagingSpace& space)
+  Staging(const DeviceMemory& memory, const Arrays& arrays, Index rows, const UpdateRule& update, StagingSpace& space)
       : queries(arrays.queries, rows, space, "queries"),
         clamped(arrays.clamped, rows, space, "clamped neurons"),
         valid_patterns(arrays.valid_patterns, rows, space, "valid patterns"),
@@ -250,7 +250,7 @@ struct Staging {
         contents(arrays.contents, rows, space, "contents"),
         own_steps(space.device.take<std::int32_t>(elements(arrays.own_steps(rows)))),
         floats(space.device.take<float>(elements(arrays.formats.scratch_floats(rows)))),
-        scratch(space.device.take<std::byte>(memory.workspace_bytes(rows, sweeps))) {}
+        scratch(space.device.take<std::byte>(memory.workspace_bytes(rows, update))) {}
 
   template <class Visit>
   void for_each_result(Visit&& visit) const {
@@ -280,10 +280,10 @@ struct Staging {
 
 Staging make_staging(const DeviceMemory& memory, const Call& call, LaneBuffers& buffers) {
   StagingSpace needed;
-  static_cast<void>(Staging(memory, call.arrays, call.chunk_rows, call.sweeps(), needed));  // Measures.
+  static_cast<void>(Staging(memory, call.arrays, call.chunk_rows, call.update(), needed));  // Measures.
   buffers.reserve(needed.device.used(), needed.pinned.used());
   StagingSpace space{Workspace(buffers.device()), Workspace(buffers.pinned())};
-  return {memory, call.arrays, call.chunk_rows, call.sweeps(), space};
+  return {memory, call.arrays, call.chunk_rows, call.update(), space};
 }
 
 /// Takes one chunk after another from the host to the device and its results back.
@@ -497,8 +497,8 @@ void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& 
   meter.finish();
 }
 
-bool relaxes_in_one_launch(const DeviceMemory& memory, bool sweeps) {
-  return (memory.is_resident() && !sweeps) || device_decides();
+bool relaxes_in_one_launch(const DeviceMemory& memory, const UpdateRule& update) {
+  return memory.is_resident(update) || device_decides();
 }
 
 void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, const QueryView& queries,
@@ -510,14 +510,14 @@ void relax_async(const DeviceMemory& memory, const RelaxerOptions& options, cons
   if (!on_host.empty())
     throw InvalidArgument("an asynchronous relaxation takes data on the memory's device; " + on_host +
                           " are on the host");
-  const bool sweeps = to_rule(*options.update).sweeps();
+  const UpdateRule update = to_rule(*options.update);
   const bool is_captured = is_capturing(stream);
-  if (is_captured && !relaxes_in_one_launch(memory, sweeps))
+  if (is_captured && !relaxes_in_one_launch(memory, update))
     throw NotSupported(
         "only synchronous updates of memories that fit into shared memory relax within a CUDA graph: the NVIDIA driver "
         "is older than CUDA 12.4");
   const Index count = queries.rows();
-  const CallScratch scratch("a relaxation", workspace, memory.workspace_bytes(count, sweeps), memory.device(), stream);
+  const CallScratch scratch("a relaxation", workspace, memory.workspace_bytes(count, update), memory.device(), stream);
   const AsyncSchedule schedule(inputs.schedule, count, results, stream);
   const Index part = rows_of_part(arrays.formats, count);
   const PooledScratch floats(bytes_of<float>(arrays.formats.scratch_floats(part)), stream);

@@ -34,8 +34,8 @@ struct CallInputs {
 void relax(std::span<const DeviceMemory* const> replicas, const RelaxerOptions& options, const QueryView& queries,
            const RelaxationView& results, const RelaxCall& call, const detail::PatternTerms& terms = {});
 
-/// Whether `relax_async` is one launch, which never waits for the host and may be captured in a graph.
-bool relaxes_in_one_launch(const DeviceMemory& memory, bool sweeps);
+/// Whether `relax_async` by this update is one launch, which never waits for the host and may be captured in a graph.
+bool relaxes_in_one_launch(const DeviceMemory& memory, const UpdateRule& update);
 
 /// As above for data on the memory's device, but for the schedule, which is on the host and taken at once; only
 /// enqueues. Without workspace, takes some from the device's pool; for a schedule always.

@@ -152,8 +152,8 @@ constexpr float largest_byte = 128.0F;
 
 /// Magnitudes of queries up to which what counts as 0 is what does for states of ±1, by powers of two, and none of
 /// which lets a sum overflow.
-float most_magnitude(const BipolarMemory& memory) {
-  const auto widest = [&](float magnitude) { return detail::widest_zero(memory.resolution, memory.scale, magnitude); };
+float most_magnitude(float resolution, float scale) {
+  const auto widest = [&](float magnitude) { return detail::widest_zero(resolution, scale, magnitude); };
   float most = 1.0F;
   while (most < 0x1p40F && widest(2.0F * most) == widest(1.0F)) most *= 2.0F;
   return most;
@@ -176,9 +176,11 @@ std::optional<BipolarMemory> make_bipolar(MatrixView<const float> factor, std::s
   check(cudaFuncSetAttribute(kernel_for(*layout), cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(shared_memory_limit())),
         "cudaFuncSetAttribute for " + std::to_string(shared_memory_limit()) + " bytes of shared memory");
+  const float any_resolution = resolution.empty() ? 0.0F : resolution[0];
   return BipolarMemory{.layout = *layout,
                        .scale = scale,
-                       .resolution = resolution.empty() ? 0.0F : resolution[0],
+                       .resolution = any_resolution,
+                       .most_magnitude = most_magnitude(any_resolution, scale),
                        .own = diagonal.empty() ? 0 : static_cast<int>(diagonal[0]),
                        .most_blocks = multiprocessor_count(),
                        .image = upload(std::span<const std::byte>(make_image(*layout, {factor})), "a memory of bytes")};
@@ -196,7 +198,7 @@ bool takes_first_states(const BipolarMemory& memory, const Job& job) {
   // known where halting asks whether it was small.
   const bool in_place = job.packed_queries.data == nullptr && job.queries.data == job.states.data;
   const bool asks_for_change = job.halting.watch == Halting::Watch::state && job.halting.absolute > 0.0F;
-  const bool fits = job.packed_queries.data == nullptr || most_magnitude(memory) >= largest_byte;
+  const bool fits = job.packed_queries.data == nullptr || memory.most_magnitude >= largest_byte;
   return job.max_steps > 1 && !in_place && !asks_for_change && fits;
 }
 
@@ -212,7 +214,7 @@ void launch_bipolar(const BipolarMemory& memory, const Job& job, const BipolarLa
                       .own_squares = memory.own * layout.dimension,
                       .starts = {start, start, start, start},
                       .gap = -start - in_units(layout, least.after_negative),
-                      .most_magnitude = most_magnitude(memory),
+                      .most_magnitude = memory.most_magnitude,
                       .part = part};
   // A warp for every 32 queries, spread over the device.
   const int wanted = divide_up(job.queries.rows, bipolar::warp_states);

@@ -20,13 +20,11 @@ struct BipolarMemory {
   bipolar::Layout layout;
   float scale = 1.0F;
   float resolution = 0.0F;       ///< of all neurons
+  float most_magnitude = 1.0F;   ///< of queries that have taken their first step, up to which all is as for ±1
   int own = 0;                   ///< what a neuron's own state counts in its readout, if its field has none of that
   int most_blocks = 1;           ///< that the device runs at the same time
   DeviceArray<std::byte> image;  ///< as it will lie in shared memory
 };
-
-/// Queries that have been given away.
-using QueryCounter = unsigned long long;  // NOLINT(google-runtime-int): as atomicAdd takes it
 
 /// Empty where the factor isn't of ±1, the current device has no tensor cores or it doesn't fit its shared memory.
 std::optional<BipolarMemory> make_bipolar(MatrixView<const float> factor, std::span<const float> diagonal,

@@ -11,6 +11,7 @@
 #include "kernels/cuda/device/workspace.hpp"
 #include "kernels/cuda/resident/resident_fit.hpp"
 #include "kernels/cuda/resident/resident_worker.cuh"
+#include "kernels/cuda/resident/teams_fit.hpp"
 #include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
@@ -62,9 +63,10 @@ bool exact_in_half(MatrixView<const float> values) {
 }
 
 SharedMemoryLimits device_limits() {
-  return {.of_block = static_cast<int>(shared_memory_limit()),
-          .of_multiprocessor = attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor),
-          .reserved = attribute(cudaDevAttrReservedSharedMemoryPerBlock)};
+  return {
+      .of_block = static_cast<int>(std::min(static_cast<Index>(shared_memory_limit()), detail::sizes().float_bytes)),
+      .of_multiprocessor = attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor),
+      .reserved = attribute(cudaDevAttrReservedSharedMemoryPerBlock)};
 }
 
 /// Weights in half precision only where they are exact and single precision doesn't fit.
@@ -79,15 +81,18 @@ std::optional<Layout> choose_layout(Form form, MatrixView<const float> weights) 
 }
 
 Index least_bytes(Form form, MatrixView<const float> weights) {
-  return resident::least_bytes({.form = form,
-                                .storage = exact_in_half(weights) ? Storage::half : Storage::single,
-                                .rows = weights.rows,
-                                .columns = weights.columns});
+  const bool halves = exact_in_half(weights);
+  const Index of_floats = resident::least_bytes({.form = form,
+                                                 .storage = halves ? Storage::half : Storage::single,
+                                                 .rows = weights.rows,
+                                                 .columns = weights.columns});
+  if (form == Form::dense || !has_tensor_cores()) return of_floats;
+  return std::min(of_floats, teams::least_bytes({halves ? 1 : 2, weights.rows, weights.columns}).value_or(of_floats));
 }
 
 std::string explain(Form form, MatrixView<const float> weights) {
   return "a block needs at least " + std::to_string(least_bytes(form, weights)) +
-         " bytes of shared memory and may have " + std::to_string(device_limits().of_block);
+         " bytes of shared memory and may have " + std::to_string(shared_memory_limit());
 }
 
 /// The weights as they lie in shared memory: neurons in the order of the state matrix.
@@ -127,8 +132,8 @@ float safe_magnitude(double sum) {
   return std::isnan(magnitude) ? 0.0F : static_cast<float>(std::min(magnitude, within_range));
 }
 
-ResidentMemory make_memory(const Layout& layout, MatrixView<const float> weights, std::span<const float> diagonal,
-                           std::span<const float> resolution, float scale) {
+FloatMemory make_floats(const Layout& layout, MatrixView<const float> weights, std::span<const float> diagonal,
+                        std::span<const float> resolution, float scale) {
   std::vector<std::byte> image(static_cast<std::size_t>(layout.image_bytes));
   if (layout.storage == Storage::single) {
     pack_weights(layout, weights, reinterpret_cast<float*>(image.data()));
@@ -151,7 +156,6 @@ ResidentMemory make_memory(const Layout& layout, MatrixView<const float> weights
         "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
   return {.layout = layout,
           .scale = scale,
-          .safe_magnitude = safe_magnitude(largest_sum(layout.form, weights, diagonal)),
           .most_blocks = std::max(blocks, 1) * multiprocessor_count(),
           .image = upload(std::span<const std::byte>(image), "a resident memory"),
           .resolution = upload(std::span<const float>(resolutions), "a resident memory's resolution")};
@@ -191,14 +195,15 @@ struct Scratch {
 void launch_floats(const ResidentMemory& memory, const Job& job, QueryCounter* next_query, ListedRows left,
                    cudaStream_t stream) {
   const Index queries = job.queries.rows;
-  const Layout& layout = memory.layout;
+  const FloatMemory& floats = *memory.floats;
+  const Layout& layout = floats.layout;
   const auto blocks = std::min(
-      {(queries + layout.slots - 1) / layout.slots, Index{memory.most_blocks}, detail::sizes().resident_blocks});
+      {(queries + layout.slots - 1) / layout.slots, Index{floats.most_blocks}, detail::sizes().resident_blocks});
   const Launch launch{.layout = layout,
-                      .image = memory.image.data(),
-                      .scale = memory.scale,
+                      .image = floats.image.data(),
+                      .scale = floats.scale,
                       .safe_magnitude = memory.safe_magnitude,
-                      .resolution = memory.resolution.data(),
+                      .resolution = floats.resolution.data(),
                       .job = job,
                       .next_query = next_query,
                       .left = left,
@@ -248,7 +253,7 @@ void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, 
   check(cudaMemsetAsync(counters, 0, sizeof(Counters), stream), "cudaMemsetAsync of the query counters");
   const ListedRows left = in_integers ? launch_integers(memory, job, scratch, stream) : ListedRows{};
   job.unpack(left, stream);
-  if (memory.teams.has_value() && takes_job(*memory.teams, job))
+  if (memory.teams.has_value() && takes_update(*memory.teams, job.update))
     launch_teams(*memory.teams, job, memory.safe_magnitude, &counters->next_query, stream);
   else
     launch_floats(memory, job, &counters->next_query, left, stream);
@@ -259,11 +264,14 @@ void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, 
 
 std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> factor, std::span<const float> diagonal,
                                                      std::span<const float> resolution, float scale) {
-  const std::optional<Layout> layout = choose_layout(Form::factored, factor);
-  if (!layout) return std::nullopt;
-  ResidentMemory memory = make_memory(*layout, factor, diagonal, resolution, scale);
-  memory.bipolar = make_bipolar(factor, diagonal, resolution, scale);
+  ResidentMemory memory;
+  if (const std::optional<Layout> layout = choose_layout(Form::factored, factor)) {
+    memory.floats = make_floats(*layout, factor, diagonal, resolution, scale);
+    memory.bipolar = make_bipolar(factor, diagonal, resolution, scale);
+  }
   memory.teams = make_teams(factor, diagonal, scale);
+  if (!memory.floats && !memory.teams) return std::nullopt;
+  memory.safe_magnitude = safe_magnitude(largest_sum(Form::factored, factor, diagonal));
   return memory;
 }
 
@@ -271,12 +279,15 @@ std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weight
                                                   float scale) {
   const std::optional<Layout> layout = choose_layout(Form::dense, weights);
   if (!layout) return std::nullopt;
-  return make_memory(*layout, weights, {}, resolution, scale);
+  return ResidentMemory{.safe_magnitude = safe_magnitude(largest_sum(Form::dense, weights, {})),
+                        .floats = make_floats(*layout, weights, {}, resolution, scale)};
 }
 
 bool may_be_resident_factored(Index rows, Index columns) {
   const StoredMatrix matrix{.form = Form::factored, .storage = Storage::half, .rows = rows, .columns = columns};
-  return fit_layout(matrix, device_limits()).has_value();
+  if (fit_layout(matrix, device_limits())) return true;
+  return has_tensor_cores() &&
+         teams::fit_layout({1, rows, columns}, static_cast<Index>(shared_memory_limit())).has_value();
 }
 bool may_be_resident_dense(Index neurons) {
   const StoredMatrix matrix{.form = Form::dense, .storage = Storage::half, .rows = neurons, .columns = neurons};
@@ -285,6 +296,10 @@ bool may_be_resident_dense(Index neurons) {
 
 std::string why_not_resident_factored(MatrixView<const float> factor) { return explain(Form::factored, factor); }
 std::string why_not_resident_dense(MatrixView<const float> weights) { return explain(Form::dense, weights); }
+
+bool takes_update(const ResidentMemory& memory, const UpdateRule& update) {
+  return memory.floats || (memory.teams && takes_update(*memory.teams, update));
+}
 
 std::size_t resident_workspace_bytes(const ResidentMemory& memory, Index queries) {
   Workspace space;

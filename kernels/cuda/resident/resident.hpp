@@ -3,6 +3,10 @@
 /// Linear memories that fit in shared memory: one persistent kernel relaxes a whole job. Blocks keep the memory and the
 /// states of their queries for the length of the launch; a query that halts makes room for one that waits. The bits of
 /// a result depend on the memory, the query and the kind of device only.
+///
+/// Three kernels share the work: integers for states of ±1 under sign updates (bipolar.hpp), teams of warps on tensor
+/// cores for tanh updates (teams.hpp), and floats for all else. A memory has what fits: halves leave room for more than
+/// floats do, so larger ones may have teams alone.
 
 #include <cuda_runtime_api.h>
 
@@ -19,20 +23,25 @@
 
 namespace attractor::cuda {
 
-/// A linear memory laid out for the resident kernel, on the device that was current when it was made.
-struct ResidentMemory {
+/// A linear memory as the kernel on floats takes it.
+struct FloatMemory {
   resident::Layout layout;
   float scale = 1.0F;
-  float safe_magnitude = 0.0F;    ///< of states: below it no score and no readout leaves the range of float
   int most_blocks = 1;            ///< that the device runs at the same time
   DeviceArray<std::byte> image;   ///< as it will lie in shared memory
   DeviceArray<float> resolution;  ///< [neurons] of the layout: the rounding of fields, for states of magnitude 1
-  std::optional<BipolarMemory> bipolar = std::nullopt;  ///< where states of ±1 can be relaxed in integers
-  std::optional<TeamMemory> teams = std::nullopt;       ///< where tensor cores can relax states
 };
 
-/// u = scale·(Fᵀ(Fx) − diagonal∘x), E = −½ scale·(|Fx|² − Σ diagonal·x²). Empty where it doesn't fit the shared memory
-/// of the current device. `resolution` [D] as for DeviceMemory.
+/// A linear memory in shared memory, on the device that was current when it was made. It has floats or teams.
+struct ResidentMemory {
+  float safe_magnitude = 0.0F;  ///< of states: below it no score and no readout leaves the range of float
+  std::optional<FloatMemory> floats;
+  std::optional<BipolarMemory> bipolar = std::nullopt;  ///< where floats are, for states of ±1
+  std::optional<TeamMemory> teams = std::nullopt;
+};
+
+/// u = scale·(Fᵀ(Fx) − diagonal∘x), E = −½ scale·(|Fx|² − Σ diagonal·x²). Empty where nothing of it fits the shared
+/// memory of the current device. `resolution` [D] as for DeviceMemory.
 std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> factor, std::span<const float> diagonal,
                                                      std::span<const float> resolution, float scale);
 
@@ -49,11 +58,14 @@ bool may_be_resident_dense(Index neurons);
 std::string why_not_resident_factored(MatrixView<const float> factor);
 std::string why_not_resident_dense(MatrixView<const float> weights);
 
+/// Whether jobs of such an update can be relaxed so, which all can where floats are.
+bool takes_update(const ResidentMemory& memory, const UpdateRule& update);
+
 /// Device memory that launches on one stream need for themselves, to relax so many queries.
 std::size_t resident_workspace_bytes(const ResidentMemory& memory, Index queries);
 
-/// Relaxes the job, in launches of `most_queries`. Only enqueues work, so it may be captured in a graph. Sign updates
-/// of states of ±1 go by integers where they can, before all others: the results are the same bits.
+/// Relaxes such a job, in launches of `most_queries`. Only enqueues work, so it may be captured in a graph. Sign
+/// updates of states of ±1 go by integers where they can, before all others: the results are the same bits.
 void launch_resident(const ResidentMemory& memory, const Job& job, void* workspace, cudaStream_t stream,
                      Index most_queries = launch_queries);
 

@@ -66,8 +66,9 @@ std::optional<Layout> fit_slices(Layout layout, const SharedMemoryLimits& limits
   std::optional<Layout> fits;
   for (;; layout.slices /= 2) {
     place(layout);
-    if (!fits && layout.bytes <= limits.of_block) fits = layout;
-    if (2 * (layout.bytes + limits.reserved) <= limits.of_multiprocessor) return layout;
+    const bool fits_block = layout.bytes <= limits.of_block;
+    if (!fits && fits_block) fits = layout;
+    if (fits_block && 2 * (layout.bytes + limits.reserved) <= limits.of_multiprocessor) return layout;
     if (layout.slices == 1) return fits;
   }
 }

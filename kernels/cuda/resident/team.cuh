@@ -11,7 +11,7 @@
 
 #include "kernels/cuda/device/math.cuh"
 #include "kernels/cuda/device/tensor.cuh"
-#include "kernels/cuda/resident/bipolar.hpp"
+#include "kernels/cuda/engine/job.hpp"
 #include "kernels/cuda/resident/query_end.cuh"
 #include "kernels/cuda/resident/teams_layout.hpp"
 

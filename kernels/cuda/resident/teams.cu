@@ -11,6 +11,7 @@
 #include "kernels/cuda/device/capacity.hpp"
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/resident/team.cuh"
+#include "kernels/cuda/resident/teams_fit.hpp"
 #include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
@@ -73,44 +74,9 @@ Jobs kind_of(const Layout& layout, const Job& job) {
 
 int divide_up(Index value, int divisor) { return static_cast<int>((value + divisor - 1) / divisor); }
 
-/// Of one plane or two. Rows are 16 bytes apart, modulo 128: those that eight lanes load fall into different banks.
-Layout make_layout(MatrixView<const float> factor, int planes) {
-  Layout layout{.dimension = static_cast<int>(factor.columns), .planes = planes};
-  layout.members = divide_up(factor.columns, teams::warp_neurons);
-  layout.neurons = layout.members * teams::warp_neurons;
-  layout.groups = divide_up(factor.rows, teams::group_patterns);
-  layout.row_bytes = layout.neurons * 2 + 16;
-  const int plane = layout.groups * teams::group_patterns * layout.row_bytes;
-  const int vector = layout.neurons * static_cast<int>(sizeof(float));
-  layout.low = plane;
-  layout.diagonal = planes * plane;
-  layout.image_bytes = layout.diagonal + vector;
-  layout.factors = layout.image_bytes;
-  layout.first_team = layout.factors + vector;
-  layout.partial = layout.groups * teams::group_bytes;
-  const bool alone = layout.members == 1;
-  layout.parts = layout.partial + (alone ? 0 : layout.members * teams::pass_groups * teams::group_bytes);
-  constexpr int parts_bytes = teams::part_kinds * teams::team_states * static_cast<int>(sizeof(float));
-  layout.judges = layout.parts + layout.members * parts_bytes;
-  layout.next_query = layout.judges + teams::team_states * teams::judge_bytes;
-  layout.ended = layout.next_query + static_cast<int>(sizeof(int));
-  layout.team_bytes = layout.next_query + 16;
-  return layout;
-}
-
-/// As many teams as there is room for; empty where there is none for one. More entries than any shared memory holds are
-/// none of an int's size.
 std::optional<Layout> fit_layout(MatrixView<const float> factor, int planes) {
-  const auto room = static_cast<Index>(shared_memory_limit());
-  if (factor.columns > teams::fewer_warps * teams::warp_neurons || factor.rows * factor.columns > room)
-    return std::nullopt;
-  Layout layout = make_layout(factor, planes);
-  const auto most = static_cast<int>(std::min<Index>(teams::most_warps, detail::sizes().team_warps));
-  layout.teams =
-      std::min(std::max(most / layout.members, 1), (static_cast<int>(room) - layout.first_team) / layout.team_bytes);
-  if (layout.teams < 1) return std::nullopt;
-  layout.bytes = layout.first_team + layout.teams * layout.team_bytes;
-  return layout;
+  return teams::fit_layout({planes, factor.rows, factor.columns}, static_cast<Index>(shared_memory_limit()),
+                           detail::sizes().team_warps);
 }
 
 /// Magnitudes of a factor.
@@ -224,9 +190,9 @@ std::optional<TeamMemory> make_teams(MatrixView<const float> factor, std::span<c
                       "a memory of halves")};
 }
 
-bool takes_job(const TeamMemory& memory, const Job& job) {
-  return job.update.kind == UpdateRule::Kind::tanh &&
-         std::isfinite(job.update.parameter * memory.scale * memory.largest_diagonal);
+bool takes_update(const TeamMemory& memory, const UpdateRule& update) {
+  return update.kind == UpdateRule::Kind::tanh &&
+         std::isfinite(update.parameter * memory.scale * memory.largest_diagonal);
 }
 
 void launch_teams(const TeamMemory& memory, const Job& job, float safe_magnitude, QueryCounter* next_query,

@@ -11,7 +11,6 @@
 
 #include "kernels/cuda/device/resources.hpp"
 #include "kernels/cuda/engine/job.hpp"
-#include "kernels/cuda/resident/bipolar.hpp"
 #include "kernels/cuda/resident/teams_layout.hpp"
 
 namespace attractor::cuda {
@@ -33,8 +32,8 @@ struct TeamMemory {
 /// don't hold it as floats do.
 std::optional<TeamMemory> make_teams(MatrixView<const float> factor, std::span<const float> diagonal, float scale);
 
-/// Whether a job can be relaxed so. Then it is, whatever its queries are.
-bool takes_job(const TeamMemory& memory, const Job& job);
+/// Whether jobs of such an update can be relaxed so. Then they are, whatever their queries are.
+bool takes_update(const TeamMemory& memory, const UpdateRule& update);
 
 /// Relaxes such a job, of launch_queries at most. `next_query` is 0. No readout of states below `safe_magnitude`
 /// leaves the range of float.
