@@ -9,7 +9,7 @@ constexpr int term_bytes = 2;
 
 int divide_up(Index value, int divisor) { return static_cast<int>((value + divisor - 1) / divisor); }
 
-bool has_warps(const StoredFactor& factor) { return factor.columns <= fewer_warps * warp_neurons; }
+bool has_warps(const StoredFactor& factor) { return factor.columns <= Index{fewer_warps} * warp_neurons; }
 
 Index bytes_of_entries(const StoredFactor& factor) { return factor.rows * factor.columns * factor.planes * term_bytes; }
 
