@@ -15,6 +15,7 @@ using attractor::cuda::resident::fit_layout;
 using attractor::cuda::resident::Form;
 using attractor::cuda::resident::SharedMemoryLimits;
 using attractor::cuda::resident::Storage;
+namespace teams = attractor::cuda::teams;
 
 constexpr int kib = 1024;
 
@@ -56,10 +57,19 @@ Index most_neurons(Storage storage, const SharedMemoryLimits& limits) {
   });
 }
 
-/// By teams, in fp16 terms.
-Index most_team_patterns(Index dimension, int planes, const SharedMemoryLimits& limits) {
+/// In fp16 terms.
+int planes_of(Storage storage) { return storage == Storage::single ? 2 : 1; }
+
+/// By teams.
+Index most_team_patterns(Index dimension, Storage storage, const SharedMemoryLimits& limits) {
   return largest(4096, [&](Index patterns) {
-    return attractor::cuda::teams::fit_layout({planes, patterns, dimension}, limits.of_block).has_value();
+    return teams::fit_layout({Form::factored, planes_of(storage), patterns, dimension}, limits.of_block).has_value();
+  });
+}
+
+Index most_team_neurons(Storage storage, const SharedMemoryLimits& limits) {
+  return largest(1024, [&](Index neurons) {
+    return teams::fit_layout({Form::dense, planes_of(storage), neurons, neurons}, limits.of_block).has_value();
   });
 }
 
@@ -82,33 +92,35 @@ void print_head(std::span<const Card> some) {
 }
 
 /// A row for each dimension, a cell for each card.
-template <class Cell>
-void print_factored(std::span<const Card> some, const Cell& cell_of) {
+template <class Most>
+void print_factored(std::span<const Card> some, const Most& most) {
   for (const Index dimension : dimensions) {
     std::cout << "| factored, D = " << dimension << ": patterns |";
-    for (const Card& card : some) std::cout << ' ' << cell_of(dimension, card.limits) << " |";
+    for (const Card& card : some)
+      std::cout << ' ' << cell([&](Storage storage) { return most(dimension, storage, card.limits); }) << " |";
     std::cout << '\n';
   }
+}
+
+template <class Most>
+void print_dense(std::span<const Card> some, const Most& most) {
+  std::cout << "| dense: neurons |";
+  for (const Card& card : some)
+    std::cout << ' ' << cell([&](Storage storage) { return most(storage, card.limits); }) << " |";
+  std::cout << '\n';
 }
 
 }  // namespace
 
 int main() {
   print_head(cards);
-  print_factored(cards, [](Index dimension, const SharedMemoryLimits& limits) {
-    return cell([&](Storage storage) { return most_patterns(dimension, storage, limits); });
-  });
-  std::cout << "| dense: neurons |";
-  for (const Card& card : cards)
-    std::cout << ' ' << cell([&](Storage storage) { return most_neurons(storage, card.limits); }) << " |";
-  std::cout << "\n\n";
-
-  // The first card has no tensor cores for them.
+  print_factored(cards, most_patterns);
+  print_dense(cards, most_neurons);
+  std::cout << '\n';
+  // The first card has no tensor cores for teams.
   const std::span<const Card> others = std::span(cards).subspan(1);
   print_head(others);
-  print_factored(others, [](Index dimension, const SharedMemoryLimits& limits) {
-    return cell(
-        [&](Storage storage) { return most_team_patterns(dimension, storage == Storage::single ? 2 : 1, limits); });
-  });
+  print_factored(others, most_team_patterns);
+  print_dense(others, most_team_neurons);
   return 0;
 }

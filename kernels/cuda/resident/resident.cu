@@ -86,8 +86,9 @@ Index least_bytes(Form form, MatrixView<const float> weights) {
                                                  .storage = halves ? Storage::half : Storage::single,
                                                  .rows = weights.rows,
                                                  .columns = weights.columns});
-  if (form == Form::dense || !has_tensor_cores()) return of_floats;
-  return std::min(of_floats, teams::least_bytes({halves ? 1 : 2, weights.rows, weights.columns}).value_or(of_floats));
+  if (!has_tensor_cores()) return of_floats;
+  return std::min(of_floats,
+                  teams::least_bytes({form, halves ? 1 : 2, weights.rows, weights.columns}).value_or(of_floats));
 }
 
 std::string explain(Form form, MatrixView<const float> weights) {
@@ -260,39 +261,40 @@ void launch_once(const ResidentMemory& memory, const Job& job, void* workspace, 
   job.pack(left, stream);
 }
 
+std::optional<ResidentMemory> make_resident(Form form, MatrixView<const float> matrix, std::span<const float> diagonal,
+                                            std::span<const float> resolution, float scale) {
+  ResidentMemory memory;
+  if (const std::optional<Layout> layout = choose_layout(form, matrix)) {
+    memory.floats = make_floats(*layout, matrix, diagonal, resolution, scale);
+    if (form == Form::factored) memory.bipolar = make_bipolar(matrix, diagonal, resolution, scale);
+  }
+  memory.teams = make_teams(form, matrix, diagonal, scale);
+  if (!memory.floats && !memory.teams) return std::nullopt;
+  memory.safe_magnitude = safe_magnitude(largest_sum(form, matrix, diagonal));
+  return memory;
+}
+
+bool may_be_resident(Form form, Index rows, Index columns) {
+  const StoredMatrix matrix{.form = form, .storage = Storage::half, .rows = rows, .columns = columns};
+  if (fit_layout(matrix, device_limits())) return true;
+  return has_tensor_cores() &&
+         teams::fit_layout({form, 1, rows, columns}, static_cast<Index>(shared_memory_limit())).has_value();
+}
+
 }  // namespace
 
 std::optional<ResidentMemory> make_resident_factored(MatrixView<const float> factor, std::span<const float> diagonal,
                                                      std::span<const float> resolution, float scale) {
-  ResidentMemory memory;
-  if (const std::optional<Layout> layout = choose_layout(Form::factored, factor)) {
-    memory.floats = make_floats(*layout, factor, diagonal, resolution, scale);
-    memory.bipolar = make_bipolar(factor, diagonal, resolution, scale);
-  }
-  memory.teams = make_teams(factor, diagonal, scale);
-  if (!memory.floats && !memory.teams) return std::nullopt;
-  memory.safe_magnitude = safe_magnitude(largest_sum(Form::factored, factor, diagonal));
-  return memory;
+  return make_resident(Form::factored, factor, diagonal, resolution, scale);
 }
 
 std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weights, std::span<const float> resolution,
                                                   float scale) {
-  const std::optional<Layout> layout = choose_layout(Form::dense, weights);
-  if (!layout) return std::nullopt;
-  return ResidentMemory{.safe_magnitude = safe_magnitude(largest_sum(Form::dense, weights, {})),
-                        .floats = make_floats(*layout, weights, {}, resolution, scale)};
+  return make_resident(Form::dense, weights, {}, resolution, scale);
 }
 
-bool may_be_resident_factored(Index rows, Index columns) {
-  const StoredMatrix matrix{.form = Form::factored, .storage = Storage::half, .rows = rows, .columns = columns};
-  if (fit_layout(matrix, device_limits())) return true;
-  return has_tensor_cores() &&
-         teams::fit_layout({1, rows, columns}, static_cast<Index>(shared_memory_limit())).has_value();
-}
-bool may_be_resident_dense(Index neurons) {
-  const StoredMatrix matrix{.form = Form::dense, .storage = Storage::half, .rows = neurons, .columns = neurons};
-  return fit_layout(matrix, device_limits()).has_value();
-}
+bool may_be_resident_factored(Index rows, Index columns) { return may_be_resident(Form::factored, rows, columns); }
+bool may_be_resident_dense(Index neurons) { return may_be_resident(Form::dense, neurons, neurons); }
 
 std::string why_not_resident_factored(MatrixView<const float> factor) { return explain(Form::factored, factor); }
 std::string why_not_resident_dense(MatrixView<const float> weights) { return explain(Form::dense, weights); }

@@ -4,7 +4,8 @@
 ///
 /// States and patterns are sums of two fp16 terms each, scaled by powers of two (device/tensor.cuh); scores, too, of
 /// which none can be larger than their scale is for. Of the products of terms the smallest is left out. Registers have
-/// states as they are scaled, from when they come to when they go.
+/// states as they are scaled, from when they come to when they go. So have weights of dense memories in place of
+/// patterns: states themselves, not scores, are what readouts are made of, and stay in registers beside these.
 
 #include <cstdint>
 #include <limits>
@@ -33,7 +34,7 @@ struct Launch {
   float score_scale;     ///< of sums of scores, before they are taken apart
   float readout_unit;    ///< of readouts times the update's gain, for states of scale 1
   int readout_exponent;  ///< of readouts without it
-  double score_weight;   ///< of squares of scores in the energy
+  double score_weight;   ///< of squares of scores in the energy; dense: of states times readouts
   double state_weight;   ///< of squares of scaled states, the negative diagonal and all, if that is uniform
   float diagonal_unit;   ///< of the memory's diagonal
   bool is_uniform;
@@ -55,9 +56,9 @@ __device__ __forceinline__ float larger_magnitude(float a, float b) {
 /// Which jobs a kernel is for. Those of any kind take more registers, and results of the others are the same bits.
 enum class Jobs : bool { plain, any };
 
-/// `planes`: fp16 terms of an entry of a pattern. Plain jobs watch no states and have no clamped neurons; their rows
-/// are whole warps' neurons at multiples of 16 bytes.
-template <int planes, Jobs jobs>
+/// `planes`: fp16 terms of an entry of a pattern or weight. Plain jobs watch no states and have no clamped neurons;
+/// their rows are whole warps' neurons at multiples of 16 bytes.
+template <Form form, int planes, Jobs jobs>
 class Team {
  public:
   __device__ Team(const Launch& launch, std::byte* shared)
@@ -75,20 +76,32 @@ class Team {
                            row_offset(lane_ / 8 % 2 * 8 + lane_ % 8, lane_ / 16)),
         masked_(jobs == Jobs::any && launch.job.clamped.data != nullptr) {}
 
-  /// States are judged as soon as all is known: after their scores where energies are wanted, else after the advance.
-  /// New ones come after the advance, so that none has to sit one out.
+  /// States are judged as soon as all is known: where energies are wanted after their scores, or after the readouts of
+  /// dense memories, else after the advance. New ones come after the advance, so that none has to sit one out.
   __device__ void run() {
     while (arrive()) {
-      score();
+      Readouts readouts[kept_blocks];
+      if constexpr (is_dense)
+        read_states(readouts);
+      else
+        score();
       if (job_.wants_energy) depart(ended());
-      advance();
+      advance(readouts);
       if (!job_.wants_energy) depart(ended());
     }
   }
 
  private:
-  /// What warps have parts of, which are of their neurons or patterns.
+  static constexpr bool is_dense = form == Form::dense;
+
+  /// What warps have parts of, which are of their neurons or patterns. Dense: states times readouts, not squares.
   enum Part : unsigned char { score_squares, state_squares, changes, oddities, magnitudes, clamped_magnitudes };
+
+  /// Steps of neurons that are updated at a time, and that neurons are left out by; factored: that are read out so,
+  /// too.
+  static constexpr int block_steps = jobs == Jobs::plain ? 4 : 2;
+  using Readouts = float[block_steps][2][4];
+  static constexpr int kept_blocks = is_dense ? warp_steps / block_steps : 1;  ///< at a time
 
   // Where things lie.
 
@@ -176,7 +189,7 @@ class Team {
     if (checked_) publish(oddities);
     if (watches_change()) publish(changes);
     if (!job_.wants_energy) return;
-    publish(state_squares);
+    if constexpr (!is_dense) publish(state_squares);
     publish(score_squares);
   }
 
@@ -300,26 +313,67 @@ class Team {
     to[warp_size] = {low[0], low[1], low[2], low[3]};
   }
 
+  // Or readouts of dense memories.
+
+  /// Warps have read all states before new ones come.
+  __device__ __forceinline__ void read_states(Readouts (&readouts)[kept_blocks]) {
+    keep_states();
+    meet();
+    read_out(0, readouts);
+    if (job_.wants_energy) {
+      float products[2] = {};
+      add_products(readouts, products);
+      take_sums(score_squares, products);
+      publish_outcomes();
+    }
+    meet();
+  }
+
+  /// As left operands of readouts.
+  __device__ __forceinline__ void keep_states() const {
+#pragma unroll
+    for (int step = 0; step < warp_steps; ++step) {
+      const int group = member_ * warp_steps + step;
+      if (group >= layout_.groups) break;
+      const Operand rows = operand_of(x_[step]);
+      uint4* const to = scores() + group * 2 * warp_size;
+      to[0] = {rows.high.pairs[0], rows.high.pairs[1], rows.high.pairs[2], rows.high.pairs[3]};
+      to[warp_size] = {rows.low.pairs[0], rows.low.pairs[1], rows.low.pairs[2], rows.low.pairs[3]};
+    }
+  }
+
+  __device__ __forceinline__ void add_products(Readouts (&readouts)[kept_blocks], float (&products)[2]) const {
+    stay_in_branch();
+#pragma unroll
+    for (int step = 0; step < warp_steps; ++step) {
+      if (step % block_steps == 0 && !has_step(step)) break;
+#pragma unroll
+      for (int e = 0; e < 8; ++e)
+        products[e / 4] = fmaf(x_[step][e], at(readouts[step / block_steps][step % block_steps], e), products[e / 4]);
+    }
+  }
+
   // The second half of a step: new states.
 
-  /// Steps of neurons that are read out at a time, and that neurons are left out by.
-  static constexpr int block_steps = jobs == Jobs::plain ? 4 : 2;
-  using Readouts = float[block_steps][2][4];
-
-  __device__ __forceinline__ void advance() {
+  /// `kept`: readouts of dense memories.
+  __device__ __forceinline__ void advance(Readouts (&kept)[kept_blocks]) {
     const Factors factors[2] = {factors_of(scale_[0]), factors_of(scale_[1])};
     StateSums sums;
 #pragma unroll
     for (int block = 0; block < warp_steps; block += block_steps) {
       if (!has_step(block)) break;
-      Readouts readouts;
-      read_out(block, readouts);
-      update(block, factors, readouts, sums);
+      if constexpr (is_dense) {
+        update(block, factors, kept[block / block_steps], sums);
+      } else {
+        Readouts readouts[1];
+        read_out(block, readouts);
+        update(block, factors, readouts[0], sums);
+      }
     }
     checked_ = careful_;
     if (checked_) take_sums(oddities, sums.oddities);
     if (watches_change()) take_sums(changes, sums.changes);
-    if (job_.wants_energy) take_sums(state_squares, sums.squares);
+    if (!is_dense && job_.wants_energy) take_sums(state_squares, sums.squares);
 #pragma unroll
     for (int row = 0; row < 2; ++row) scale_[row] = later_scale(row);
   }
@@ -349,7 +403,8 @@ class Team {
     float squares[2] = {};  ///< of scaled states, times the negative diagonal, unless that is uniform
   };
 
-  __device__ __forceinline__ void read_out(int block, Readouts& readouts) const {
+  /// Of all blocks that are kept, from one on.
+  __device__ __forceinline__ void read_out(int block, Readouts (&readouts)[kept_blocks]) const {
     const uint4* from = scores();
     unsigned at = first_readout_row_ + static_cast<unsigned>(block * step_neurons * 2);
     read_group<Start::yes>(from, at, readouts);
@@ -364,12 +419,13 @@ class Team {
 #if __CUDA_ARCH__ >= 1000
   static constexpr int unrolled_groups = 1;
 #else
-  static constexpr int unrolled_groups = planes == 1 ? 3 : 1;
+  static constexpr int unrolled_groups = !is_dense && planes == 1 ? 3 : 1;
 #endif
 
   /// Of so many next ones.
   template <int count>
-  __device__ __forceinline__ void read_groups(const uint4*& from, unsigned& at, Readouts& readouts) const {
+  __device__ __forceinline__ void read_groups(const uint4*& from, unsigned& at,
+                                              Readouts (&readouts)[kept_blocks]) const {
 #pragma unroll
     for (int i = 0; i < count; ++i) {
       from += 2 * warp_size;
@@ -382,13 +438,15 @@ class Team {
   enum class Start : bool { no, yes };
 
   template <Start start>
-  __device__ __forceinline__ void read_group(const uint4* from, unsigned at, Readouts& readouts) const {
+  __device__ __forceinline__ void read_group(const uint4* from, unsigned at, Readouts (&readouts)[kept_blocks]) const {
     const uint4 high_rows = from[0];
     const uint4 low_rows = from[warp_size];
     const Operand rows{{{high_rows.x, high_rows.y, high_rows.z, high_rows.w}},
                        {{low_rows.x, low_rows.y, low_rows.z, low_rows.w}}};
 #pragma unroll
-    for (int step = 0; step < block_steps; ++step) {
+    for (int step = 0; step < kept_blocks * block_steps; ++step) {
+      if (step > 0 && step % block_steps == 0 && !has_step(step)) break;
+      float(&sums)[2][4] = readouts[step / block_steps][step % block_steps];
       unsigned high[4];
       unsigned low[4];
       load_transposed_matrices(high, at + step * step_neurons * 2);
@@ -396,11 +454,11 @@ class Team {
         load_transposed_matrices(low, at + static_cast<unsigned>(layout_.low) + step * step_neurons * 2);
       if constexpr (start == Start::yes) {
 #pragma unroll
-        for (auto& tile : readouts[step])
+        for (auto& tile : sums)
 #pragma unroll
           for (float& sum : tile) sum = 0.0F;
       }
-      add_product(rows, high, low, readouts[step]);
+      add_product(rows, high, low, sums);
     }
   }
 
@@ -427,12 +485,12 @@ class Team {
     for (int i = 0; i < block_steps; ++i)
 #pragma unroll
       for (int e = 0; e < 8; ++e) x_[block + i][e] = at(readouts[i], e);
-    if (job_.wants_energy) add_squares(block, sums);
+    if (!is_dense && job_.wants_energy) add_squares(block, sums);
   }
 
   /// To readouts, for what the next states are of.
   __device__ __forceinline__ void add_states(int block, const Factors (&factors)[2], Readouts& readouts) const {
-    if (launch_.is_uniform) {
+    if (is_dense || launch_.is_uniform) {
 #pragma unroll
       for (int i = 0; i < block_steps; ++i)
 #pragma unroll
@@ -465,7 +523,7 @@ class Team {
     const float state_unit[2] = {split_unit(scale_[0]), split_unit(scale_[1])};
 #pragma unroll
     for (int i = 0; i < block_steps; ++i) {
-      const float4 own = four_of(layout_.diagonal, block + i);
+      const float4 own = is_dense ? float4{} : four_of(layout_.diagonal, block + i);
 #pragma unroll
       for (int e = 0; e < 8; ++e) {
         const float part = at(readouts[i], e) * unit[e / 4].first;
@@ -594,7 +652,7 @@ class Team {
   }
 
   [[nodiscard]] __device__ __forceinline__ double energy() const {
-    const double of_states = total(state_squares) * launch_.state_weight;
+    const double of_states = is_dense ? 0.0 : total(state_squares) * launch_.state_weight;
     const double energy = fma(total(score_squares), launch_.score_weight, of_states);
     if (!is_masked()) return energy;
     const double unit = static_cast<double>(state_scale * split_unit(later_scale_of_state_));

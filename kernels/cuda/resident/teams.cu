@@ -17,19 +17,26 @@
 namespace attractor::cuda {
 namespace {
 
+using teams::Form;
 using teams::Jobs;
 using teams::Launch;
 using teams::Layout;
 
 extern __shared__ uint4 shared_memory[];
 
-/// The memory comes as it is, and what a state counts in what its next state is made of is of the update, too.
+/// The memory comes as it is.
 __device__ void load_memory(const Launch& launch, std::byte* shared) {
   const auto thread = static_cast<int>(threadIdx.x);
   const auto threads = static_cast<int>(blockDim.x);
   const auto* const image = reinterpret_cast<const uint4*>(launch.image);
   for (int i = thread; i < launch.layout.image_bytes / 16; i += threads) reinterpret_cast<uint4*>(shared)[i] = image[i];
   __syncthreads();
+}
+
+/// What a state counts in what its next state is made of is of the update, too.
+__device__ void make_factors(const Launch& launch, std::byte* shared) {
+  const auto thread = static_cast<int>(threadIdx.x);
+  const auto threads = static_cast<int>(blockDim.x);
   const auto* const diagonal = reinterpret_cast<const float*>(shared + launch.layout.diagonal);
   auto* const factors = reinterpret_cast<float*>(shared + launch.layout.factors);
   for (int i = thread; i < launch.layout.neurons; i += threads)
@@ -37,29 +44,36 @@ __device__ void load_memory(const Launch& launch, std::byte* shared) {
   __syncthreads();
 }
 
-/// Threads of a block: kernels for any jobs take more registers.
-constexpr int most_threads(Jobs jobs) {
-  return (jobs == Jobs::plain ? teams::most_warps : teams::fewer_warps) * warp_size;
+/// Threads of a block: kernels for any jobs take more registers, and dense ones, which keep readouts beside states.
+constexpr int most_threads(Form form, Jobs jobs) {
+  return (jobs == Jobs::plain ? teams::plain_warps(form) : teams::fewer_warps) * warp_size;
 }
 
-template <int planes, Jobs jobs>
-__global__ void __launch_bounds__(most_threads(jobs), 1) relax_by_teams(const __grid_constant__ Launch launch) {
+template <Form form, int planes, Jobs jobs>
+__global__ void __launch_bounds__(most_threads(form, jobs), 1) relax_by_teams(const __grid_constant__ Launch launch) {
 #if __CUDA_ARCH__ >= 800
   auto* const shared = reinterpret_cast<std::byte*>(shared_memory);
   load_memory(launch, shared);
-  teams::Team<planes, jobs>(launch, shared).run();
+  if constexpr (form == Form::factored) make_factors(launch, shared);
+  teams::Team<form, planes, jobs>(launch, shared).run();
 #endif
 }
 
 using Kernel = void (*)(Launch);
 
-template <Jobs jobs>
+template <Form form, Jobs jobs>
 Kernel kernel_for(const Layout& layout) {
-  return layout.planes == 1 ? relax_by_teams<1, jobs> : relax_by_teams<2, jobs>;
+  return layout.planes == 1 ? relax_by_teams<form, 1, jobs> : relax_by_teams<form, 2, jobs>;
+}
+
+template <Form form>
+Kernel kernel_for(const Layout& layout, Jobs jobs) {
+  return jobs == Jobs::plain ? kernel_for<form, Jobs::plain>(layout) : kernel_for<form, Jobs::any>(layout);
 }
 
 Kernel kernel_for(const Layout& layout, Jobs jobs) {
-  return jobs == Jobs::plain ? kernel_for<Jobs::plain>(layout) : kernel_for<Jobs::any>(layout);
+  return layout.form == Form::factored ? kernel_for<Form::factored>(layout, jobs)
+                                       : kernel_for<Form::dense>(layout, jobs);
 }
 
 Jobs kind_of(const Layout& layout, const Job& job) {
@@ -74,19 +88,19 @@ Jobs kind_of(const Layout& layout, const Job& job) {
 
 int divide_up(Index value, int divisor) { return static_cast<int>((value + divisor - 1) / divisor); }
 
-std::optional<Layout> fit_layout(MatrixView<const float> factor, int planes) {
-  return teams::fit_layout({planes, factor.rows, factor.columns}, static_cast<Index>(shared_memory_limit()),
+std::optional<Layout> fit_layout(Form form, MatrixView<const float> matrix, int planes) {
+  return teams::fit_layout({form, planes, matrix.rows, matrix.columns}, static_cast<Index>(shared_memory_limit()),
                            detail::sizes().team_warps);
 }
 
-/// Magnitudes of a factor.
+/// Magnitudes of a matrix.
 struct Extent {
-  explicit Extent(MatrixView<const float> factor) : columns(static_cast<std::size_t>(factor.columns)) {
-    for (Index i = 0; i < factor.rows; ++i) {
+  explicit Extent(MatrixView<const float> matrix) : columns(static_cast<std::size_t>(matrix.columns)) {
+    for (Index i = 0; i < matrix.rows; ++i) {
       float row = 0.0F;
       double sum = 0.0;
-      for (Index k = 0; k < factor.columns; ++k) {
-        const float value = std::abs(factor(i, k));
+      for (Index k = 0; k < matrix.columns; ++k) {
+        const float value = std::abs(matrix(i, k));
         is_finite = is_finite && std::isfinite(value);
         row = std::max(row, value);
         columns[static_cast<std::size_t>(k)] = std::max(columns[static_cast<std::size_t>(k)], value);
@@ -111,22 +125,23 @@ struct Extent {
   bool is_finite = true;
 };
 
-bool is_exact(MatrixView<const float> factor, float scale) {
-  for (Index i = 0; i < factor.rows; ++i)
-    for (Index k = 0; k < factor.columns; ++k)
-      if (__half2float(__float2half_rn(scale * factor(i, k))) != scale * factor(i, k)) return false;
+bool is_exact(MatrixView<const float> matrix, float scale) {
+  for (Index i = 0; i < matrix.rows; ++i)
+    for (Index k = 0; k < matrix.columns; ++k)
+      if (__half2float(__float2half_rn(scale * matrix(i, k))) != scale * matrix(i, k)) return false;
   return true;
 }
 
-std::vector<std::byte> make_image(const Layout& layout, MatrixView<const float> factor, std::span<const float> diagonal,
+std::vector<std::byte> make_image(const Layout& layout, MatrixView<const float> matrix, std::span<const float> diagonal,
                                   float scale, float diagonal_unit) {
   std::vector<std::byte> image(static_cast<std::size_t>(layout.image_bytes));
-  for (Index i = 0; i < factor.rows; ++i) {
-    auto* const high = reinterpret_cast<__half*>(image.data() + i * layout.row_bytes);
-    auto* const low = reinterpret_cast<__half*>(image.data() + layout.low + i * layout.row_bytes);
+  for (int i = 0; i < matrix.rows; ++i) {
+    const int row = layout.form == Form::dense ? teams::column_of(i) : i;
+    auto* const high = reinterpret_cast<__half*>(image.data() + row * layout.row_bytes);
+    auto* const low = reinterpret_cast<__half*>(image.data() + layout.low + row * layout.row_bytes);
     for (int k = 0; k < layout.dimension; ++k) {
       const int column = teams::column_of(k);
-      const float value = scale * factor(i, k);
+      const float value = scale * matrix(i, k);
       high[column] = __float2half_rn(value);
       if (layout.planes == 2) low[column] = __float2half_rn(value - __half2float(high[column]));
     }
@@ -136,10 +151,11 @@ std::vector<std::byte> make_image(const Layout& layout, MatrixView<const float> 
   return image;
 }
 
-/// What all neurons have, if they have the same, as they do with patterns of ±1.
+/// What all neurons have, if they have the same, as they do with patterns of ±1, and with none, which is 0.
 std::optional<float> uniform_value(std::span<const float> values) {
+  if (values.empty()) return 0.0F;
   const auto is_first = [&](float value) { return value == values[0]; };
-  if (values.empty() || !std::all_of(values.begin(), values.end(), is_first)) return std::nullopt;
+  if (!std::all_of(values.begin(), values.end(), is_first)) return std::nullopt;
   return values[0];
 }
 
@@ -156,18 +172,19 @@ float unit_of(float largest) {
 
 }  // namespace
 
-std::optional<TeamMemory> make_teams(MatrixView<const float> factor, std::span<const float> diagonal, float scale) {
+std::optional<TeamMemory> make_teams(teams::Form form, MatrixView<const float> matrix, std::span<const float> diagonal,
+                                     float scale) {
   constexpr float least = 0x1p-100F;
   if (!has_tensor_cores()) return std::nullopt;
-  if (!fit_layout(factor, 1)) return std::nullopt;
-  const Extent extent(factor);
+  if (!fit_layout(form, matrix, 1)) return std::nullopt;
+  const Extent extent(matrix);
   const auto is_finite = [](float value) { return std::isfinite(value); };
   if (!extent.is_finite || !std::all_of(diagonal.begin(), diagonal.end(), is_finite)) return std::nullopt;
   if (extent.largest < least || !extent.is_even()) return std::nullopt;
   // The largest magnitude becomes 2¹⁴ to 2¹⁵.
   const int exponent = std::ilogb(extent.largest) - 14;
   const float to_terms = std::ldexp(1.0F, -exponent);
-  const std::optional<Layout> layout = fit_layout(factor, is_exact(factor, to_terms) ? 1 : 2);
+  const std::optional<Layout> layout = fit_layout(form, matrix, is_exact(matrix, to_terms) ? 1 : 2);
   if (!layout) return std::nullopt;
   for (const Jobs jobs : {Jobs::plain, Jobs::any})
     check(cudaFuncSetAttribute(kernel_for(*layout, jobs), cudaFuncAttributeMaxDynamicSharedMemorySize,
@@ -186,7 +203,7 @@ std::optional<TeamMemory> make_teams(MatrixView<const float> factor, std::span<c
       .diagonal_unit = diagonal_unit,
       .largest_diagonal = largest_diagonal,
       .most_blocks = multiprocessor_count(),
-      .image = upload(std::span<const std::byte>(make_image(*layout, factor, diagonal, to_terms, diagonal_unit)),
+      .image = upload(std::span<const std::byte>(make_image(*layout, matrix, diagonal, to_terms, diagonal_unit)),
                       "a memory of halves")};
 }
 
@@ -202,11 +219,13 @@ void launch_teams(const TeamMemory& memory, const Job& job, float safe_magnitude
   const int wanted = divide_up(job.queries.rows, teams::team_states);
   const int blocks = static_cast<int>(std::min<Index>({wanted, memory.most_blocks, detail::sizes().resident_blocks}));
   const Jobs jobs = kind_of(layout, job);
-  const int most = most_threads(jobs) / warp_size / layout.members;
+  const int most = most_threads(layout.form, jobs) / warp_size / layout.members;
   const int teams = std::min({layout.teams, most, divide_up(wanted, blocks)});
   const double gain = double{job.update.parameter} * double{memory.scale};
   const double unit = memory.unit;
-  const double score_unit = unit / double{memory.score_scale};
+  const bool is_dense = layout.form == Form::dense;
+  // Dense: of states, which readouts take in place of scores.
+  const double score_unit = is_dense ? 1.0 : unit / double{memory.score_scale};
   const double of_energy = -0.5 * double{memory.scale};
   constexpr double state_unit = 1.0 / (double{teams::state_scale} * double{teams::state_scale});
   const float uniform = memory.uniform_diagonal.value_or(0.0F);
@@ -217,7 +236,7 @@ void launch_teams(const TeamMemory& memory, const Job& job, float safe_magnitude
                       .score_scale = memory.score_scale,
                       .readout_unit = static_cast<float>(gain * unit * score_unit),
                       .readout_exponent = std::ilogb(unit * score_unit),
-                      .score_weight = of_energy * score_unit * score_unit * state_unit,
+                      .score_weight = of_energy * score_unit * (is_dense ? unit : score_unit) * state_unit,
                       .state_weight = (memory.uniform_diagonal ? -double{uniform} : double{memory.diagonal_unit}) *
                                       of_energy * state_unit,
                       .diagonal_unit = memory.diagonal_unit,

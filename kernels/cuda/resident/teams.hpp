@@ -1,7 +1,8 @@
 #pragma once
 
-/// Factored memories under tanh updates on tensor cores, at the accuracy of float: teams of warps keep states in
-/// registers, two fp16 terms of each are a product's left operand, and patterns are fp16 terms in shared memory.
+/// Linear memories under tanh updates on tensor cores, at the accuracy of float: teams of warps keep states in
+/// registers, two fp16 terms of each are a product's left operand, and patterns or weights are fp16 terms in shared
+/// memory.
 
 #include <cuda_runtime_api.h>
 
@@ -19,8 +20,8 @@ namespace attractor::cuda {
 struct TeamMemory {
   teams::Layout layout;
   float scale = 1.0F;
-  float unit = 1.0F;                      ///< of patterns: entries are so many times what their terms add up to
-  float score_scale = 1.0F;               ///< brings sums of scores within the range of fp16
+  float unit = 1.0F;                      ///< of the matrix: entries are so many times what their terms add up to
+  float score_scale = 1.0F;               ///< factored: brings sums of scores within the range of fp16
   std::optional<float> uniform_diagonal;  ///< of all neurons, if it is the same
   float diagonal_unit = 1.0F;             ///< likewise of the diagonal, which so is below 1
   float largest_diagonal = 0.0F;          ///< in magnitude
@@ -28,9 +29,10 @@ struct TeamMemory {
   DeviceArray<std::byte> image;           ///< as it will lie in shared memory
 };
 
-/// Empty where the current device has no tensor cores, the factor doesn't fit its shared memory, or two fp16 terms
-/// don't hold it as floats do.
-std::optional<TeamMemory> make_teams(MatrixView<const float> factor, std::span<const float> diagonal, float scale);
+/// Of a factor and the diagonal that readouts are without, or of symmetric weights. Empty where the current device has
+/// no tensor cores, the matrix doesn't fit its shared memory, or two fp16 terms don't hold it as floats do.
+std::optional<TeamMemory> make_teams(teams::Form form, MatrixView<const float> matrix, std::span<const float> diagonal,
+                                     float scale);
 
 /// Whether jobs of such an update can be relaxed so. Then they are, whatever their queries are.
 bool takes_update(const TeamMemory& memory, const UpdateRule& update);
