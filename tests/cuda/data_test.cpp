@@ -322,20 +322,25 @@ void expect_close_to_the_host(const Memory& memory, MatrixView<const float> quer
     ASSERT_NEAR(result.contents.data()[i], host.contents.data()[i], 1e-4F) << "element " << i;
 }
 
-TEST(CudaPlacementTest, PartlyResidentMemoriesRelaxAsOthersDo) {
-  Rng rng(85);
+class CudaPlacementTest : public testing::TestWithParam<Evaluation> {
+ protected:
+  [[nodiscard]] Memory memory_for(Placement placement) const {
+    return Memory::hebbian(Device::cuda(), patterns_, {.evaluation = GetParam(), .placement = placement});
+  }
+
+  Rng rng_{85};
   // Wide enough for products on tensor cores.
-  const Matrix<float> patterns = random_gaussian(5, 80, rng);
-  const Matrix<float> queries = noisy_copies(patterns, 40, 0.3F, 2.0F, rng);
-  const auto memory_for = [&](Placement placement) {
-    return Memory::hebbian(Device::cuda(), patterns, {.evaluation = Evaluation::factored, .placement = placement});
-  };
+  Matrix<float> patterns_ = random_gaussian(5, 80, rng_);
+};
+
+TEST_P(CudaPlacementTest, PartlyResidentMemoriesRelaxAsOthersDo) {
+  const Matrix<float> queries = noisy_copies(patterns_, 40, 0.3F, 2.0F, rng_);
   const Memory resident = memory_for(Placement::resident);
   const Memory streamed = memory_for(Placement::streamed);
   const SizesScope scope(no_resident_floats());
-  const Memory partly_resident = memory_for(Placement::resident);
-  const PlacedRows<float> on_device(Place::device, patterns.view());
-  const Memory from_device = Memory::hebbian(Device::cuda(), on_device.view(), {.evaluation = Evaluation::factored});
+  const Memory partly_resident = memory_for(Placement::automatic);
+  const PlacedRows<float> on_device(Place::device, patterns_.view());
+  const Memory from_device = Memory::hebbian(Device::cuda(), on_device.view(), {.evaluation = GetParam()});
   for (const Update& update :
        {tanh_update(0.7F), sign_update(), readout_update(), blend_update(0.5F), asynchronous_sign_update(3)}) {
     const RelaxerOptions options{.update = update, .max_steps = 4, .energy_trace = true};
@@ -348,6 +353,9 @@ TEST(CudaPlacementTest, PartlyResidentMemoriesRelaxAsOthersDo) {
     EXPECT_TRUE(same_results(Relaxer(from_device, options).relax(queries), expected)) << update.index();
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(, CudaPlacementTest, testing::Values(Evaluation::factored, Evaluation::dense),
+                         [](const auto& test) { return test.param == Evaluation::dense ? "dense" : "factored"; });
 
 /// A namespace's variable is destroyed after what was made later, such as the driver's state.
 std::optional<Relaxer> last_to_go;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "core/reference/relaxation.hpp"
+#include "kernels/cuda/device/capacity.hpp"
 #include "kernels/cuda/resident/bipolar.hpp"
 #include "kernels/cuda/resident/resident.hpp"
 #include "tests/support/data.hpp"
@@ -407,17 +409,19 @@ TEST(ResidentDivergenceTest, OverflowsDiverge) {
       }
 }
 
-/// A pattern of 1e20, followed by more or less padding: the readout of query 33 overflows, its state under tanh or sign
-/// doesn't.
-TEST(ResidentDivergenceTest, ReadoutsThatOverflowShowWhateverTheUpdateAndWhateverIsAskedFor) {
+/// A pattern of 1e20 and queries around 1, or of 1e15 so that weights are numbers and 1e10, followed by more or less
+/// padding: the readout of query 33 overflows, its state under tanh or sign doesn't.
+void expect_divergence(float pattern_entry, float state_entry) {
   for (const Form form : {Form::factored, Form::dense})
-    for (const Index d : {15, 16, 17, 24, 64, 65}) {
+    for (const Index d : {15, 16, 17, 24, 64, 65, 129}) {
       Matrix<float> pattern(1, d);
-      std::fill_n(pattern.data(), pattern.size(), 1e20F);
+      std::fill_n(pattern.data(), pattern.size(), pattern_entry);
       const Subject s = make_subject(pattern, form, true);
+      if (!s.memory && shared_bytes_of_block() < ample_shared_bytes) continue;
+      const bool overflows_elsewhere = form == Form::dense && std::isinf(pattern_entry * pattern_entry);
       Matrix<float> queries(35, d);
-      std::fill_n(queries.data(), queries.size(), 1e-10F);
-      std::fill_n(queries.row(33), d, 1.0F);
+      std::fill_n(queries.data(), queries.size(), 1e-10F * state_entry);
+      std::fill_n(queries.row(33), d, state_entry);
       Matrix<std::uint8_t> all_clamped(35, d);
       std::fill_n(all_clamped.data(), all_clamped.size(), std::uint8_t{1});
       const Matrix<std::uint8_t> none;
@@ -431,9 +435,19 @@ TEST(ResidentDivergenceTest, ReadoutsThatOverflowShowWhateverTheUpdateAndWhateve
 
             EXPECT_EQ(results.status[33], Status::diverged) << "D=" << d << " energies " << energies;
             EXPECT_EQ(results.steps[33], 1);
+            const cuda::UpdateRule::Kind kind = cuda::to_rule(update).kind;
+            const bool stays_small = kind == cuda::UpdateRule::Kind::tanh || kind == cuda::UpdateRule::Kind::sign;
+            if (stays_small && !overflows_elsewhere) {
+              EXPECT_EQ(std::count(results.status.begin(), results.status.end(), Status::diverged), 1) << "D=" << d;
+            }
           }
     }
 }
+
+TEST(ResidentDivergenceTest, ReadoutsThatOverflowShowWhateverTheUpdateAndWhateverIsAskedFor) {
+  expect_divergence(1e20F, 1.0F);
+}
+TEST(ResidentDivergenceTest, ReadoutsOfFiniteWeightsThatOverflowShowLikewise) { expect_divergence(1e15F, 1e10F); }
 
 /// Patterns of 1e5 and states of 1e18: scores and readouts are within the range of float, energies and their terms not.
 TEST(ResidentDivergenceTest, EnergiesReachFurtherThanFloatSums) {
@@ -743,13 +757,18 @@ detail::Sizes one_team() {
   return sizes;
 }
 
+/// Whether the device has tensor cores, and shared memory for all that the tests have teams relax.
+bool has_room_for_teams() { return cuda::has_tensor_cores() && shared_bytes_of_block() >= ample_shared_bytes; }
+
 /// Sizes around the edges of groups of patterns, of passes, and of what a warp has of the neurons and goes through;
-/// patterns of ±1, which one fp16 term holds, and others.
-class ResidentTeamsTest : public testing::TestWithParam<std::tuple<bool, Shape>> {
+/// patterns of ±1, which one fp16 term holds, and their weights, and others.
+class ResidentTeamsTest : public testing::TestWithParam<std::tuple<Form, bool, Shape>> {
  protected:
   [[nodiscard]] Shape shape() const { return std::get<Shape>(GetParam()); }
+  [[nodiscard]] bool is_bipolar() const { return std::get<bool>(GetParam()); }
 
-  Subject subject() const { return make_subject(patterns_, Form::factored, false); }
+  /// One neuron has nothing but itself.
+  Subject subject() const { return make_subject(patterns_, std::get<Form>(GetParam()), shape().dimension == 1); }
 
   /// Of any magnitudes.
   Matrix<float> make_queries() {
@@ -760,10 +779,24 @@ class ResidentTeamsTest : public testing::TestWithParam<std::tuple<bool, Shape>>
   }
 
   Rng rng_{57};
-  Matrix<float> patterns_ = std::get<bool>(GetParam()) ? random_bipolar(shape().patterns, shape().dimension, rng_)
-                                                       : random_gaussian(shape().patterns, shape().dimension, rng_);
+  Matrix<float> patterns_ = is_bipolar() ? random_bipolar(shape().patterns, shape().dimension, rng_)
+                                         : random_gaussian(shape().patterns, shape().dimension, rng_);
 };
 
+TEST_P(ResidentTeamsTest, TakeMemories) {
+  if (!has_room_for_teams()) GTEST_SKIP();
+  const Subject s = subject();
+  ASSERT_TRUE(s.memory.has_value());
+  ASSERT_TRUE(s.memory->teams.has_value());
+  // One neuron's pattern is a power of two times 2⁰ to 2¹, its weight a float.
+  EXPECT_EQ(s.memory->teams->layout.planes, is_bipolar() ? 1 : 2);
+}
+
+/// Errors of a readout of dense weights: two fp16 terms leave 2⁻²² of a state and of a weight, and their third product
+/// as much; each of the 3N/16 products that a sum goes through may cut off 2⁻²² of it. All in all this is at most
+/// (3 + 3N/16)·2⁻²² of the sum of magnitudes, which at a weight's mean magnitude √P and a scale of 1/N is below
+/// 1.3e-5·√P of the state's at N = 256, half of it after the gain: 10⁻⁶·√(NP) leaves as much for two more steps. So it
+/// is at fewer neurons, and factored, where there are P terms where a weight has one.
 TEST_P(ResidentTeamsTest, FollowTheOracle) {
   const Subject s = subject();
   SKIP_UNLESS_IT_FITS(s.memory);
@@ -838,6 +871,27 @@ TEST_P(ResidentTeamsTest, GiveTheSameBitsInEveryBatch) {
     ASSERT_TRUE(same_row(relax(*one.memory, rules, queries.view().slice(i, 1)), 0, all, i)) << "query " << i;
 }
 
+/// A query that halts has what as many steps give.
+TEST_P(ResidentTeamsTest, HaltWithTheBitsOfFixedSteps) {
+  const Subject s = subject();
+  SKIP_UNLESS_IT_FITS(s.memory);
+  const Matrix<float> queries = make_queries();
+  for (const Halting& halting : {energy_stable(), state_stable(1e-3F)}) {
+    const Results halted = relax(*s.memory, {.halting = halting, .max_steps = 12}, queries.view());
+    std::set<int> lengths(halted.steps.begin(), halted.steps.end());
+    EXPECT_GE(*lengths.begin(), 1);
+    for (const int steps : lengths) {
+      const Results fixed = relax(*s.memory, {.halting = fixed_steps(), .max_steps = steps}, queries.view());
+      for (Index i = 0; i < queries.rows(); ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        if (halted.steps[at] != steps) continue;
+        ASSERT_TRUE(same_bits(halted.states.row(i), fixed.states.row(i), queries.columns())) << i << " after " << steps;
+        ASSERT_TRUE(same_bits(&halted.energies[at], &fixed.energies[at], 1)) << i << " after " << steps;
+      }
+    }
+  }
+}
+
 /// And others beside them are as they would be.
 TEST_P(ResidentTeamsTest, GiveBackWhatIsNotFinite) {
   const Subject s = subject();
@@ -862,26 +916,118 @@ TEST_P(ResidentTeamsTest, GiveBackWhatIsNotFinite) {
   }
 }
 
-std::string name_of_case(const testing::TestParamInfo<std::tuple<bool, Shape>>& test) {
-  const Shape shape = std::get<Shape>(test.param);
-  return std::string(std::get<bool>(test.param) ? "bipolar" : "real") + "_" + std::to_string(shape.patterns) + "x" +
+std::string name_of(const testing::TestParamInfo<std::tuple<Form, bool, Shape>>& test) {
+  const auto [form, bipolar, shape] = test.param;
+  return std::string(bipolar ? "bipolar" : "real") + "_" + std::to_string(shape.patterns) + "x" +
          std::to_string(shape.dimension);
 }
 
-INSTANTIATE_TEST_SUITE_P(, ResidentTeamsTest,
-                         testing::Combine(testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(Factored, ResidentTeamsTest,
+                         testing::Combine(testing::Values(Form::factored), testing::Bool(),
                                           testing::Values(Shape{8, 128, 40}, Shape{17, 113, 35}, Shape{33, 129, 33},
                                                           Shape{48, 256, 50}, Shape{70, 300, 20}, Shape{16, 384, 33},
                                                           Shape{40, 512, 35}, Shape{24, 32, 35}, Shape{9, 161, 33})),
-                         name_of_case);
+                         name_of);
 /// Of which no card holds the floats.
 INSTANTIATE_TEST_SUITE_P(Large, ResidentTeamsTest,
-                         testing::Values(std::tuple(true, Shape{48, 1024, 17}), std::tuple(true, Shape{70, 1024, 17}),
-                                         std::tuple(true, Shape{170, 512, 17}), std::tuple(false, Shape{40, 768, 17})),
-                         name_of_case);
+                         testing::Values(std::tuple(Form::factored, true, Shape{48, 1024, 17}),
+                                         std::tuple(Form::factored, true, Shape{70, 1024, 17}),
+                                         std::tuple(Form::factored, true, Shape{170, 512, 17}),
+                                         std::tuple(Form::factored, false, Shape{40, 768, 17}),
+                                         std::tuple(Form::dense, true, Shape{24, 270, 17})),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Dense, ResidentTeamsTest,
+                         testing::Combine(testing::Values(Form::dense), testing::Bool(),
+                                          testing::Values(Shape{2, 1, 17}, Shape{2, 15, 20}, Shape{3, 16, 33},
+                                                          Shape{4, 17, 1}, Shape{7, 33, 35}, Shape{9, 64, 40},
+                                                          Shape{8, 127, 21}, Shape{8, 128, 40}, Shape{9, 130, 33},
+                                                          Shape{12, 145, 18}, Shape{17, 192, 33})),
+                         name_of);
+/// Weights of one term, which are half as large.
+INSTANTIATE_TEST_SUITE_P(LargeDense, ResidentTeamsTest,
+                         testing::Combine(testing::Values(Form::dense), testing::Values(true),
+                                          testing::Values(Shape{20, 240, 20}, Shape{13, 255, 18}, Shape{24, 256, 40})),
+                         name_of);
+
+/// Symmetric, with a diagonal, as no patterns make them.
+Matrix<double> random_weights(Index d, bool whole, Rng& rng) {
+  const Matrix<float> values = random_gaussian(d, d, rng);
+  Matrix<double> weights(d, d);
+  for (Index i = 0; i < d; ++i)
+    for (Index k = 0; k <= i; ++k) {
+      const double value = whole ? std::round(8.0 * values(i, k)) : double{values(i, k)};
+      weights(i, k) = weights(k, i) = value;
+    }
+  return weights;
+}
+
+Subject make_dense_subject(Matrix<double> weights, float scale) {
+  Matrix<float> rounded(weights.rows(), weights.columns());
+  std::transform(weights.data(), weights.data() + weights.size(), rounded.data(),
+                 [](double value) { return static_cast<float>(value); });
+  const std::vector<float> resolution(static_cast<std::size_t>(weights.rows()), 0.0F);
+  return {.memory = cuda::make_resident_dense(rounded.view(), resolution, scale),
+          .model = reference::LinearModel{.weights = std::move(weights),
+                                          .scale = scale,
+                                          .resolution = reference::Vector(resolution.begin(), resolution.end())}};
+}
+
+/// Energies of both signs, whose terms take each other away: errors are those of their magnitudes.
+TEST(ResidentTeamsDenseTest, AnySymmetricWeightsFollowTheOracle) {
+  Rng rng(59);
+  for (const bool whole : {true, false})
+    for (const Index d : {1, 31, 128, 131, 192}) {
+      SCOPED_TRACE(d);
+      Matrix<double> weights = random_weights(d, whole, rng);
+      if (d == 1) weights(0, 0) = whole ? 2.0 : 2.1F;
+      const double magnitude = whole ? 8.0 : 1.0;
+      const Subject s = make_dense_subject(std::move(weights), static_cast<float>(1.0 / std::sqrt(d) / magnitude));
+      if (!s.memory && !has_room_for_teams()) continue;
+      ASSERT_TRUE(s.memory.has_value());
+      if (has_room_for_teams()) {
+        ASSERT_TRUE(s.memory->teams.has_value());
+        EXPECT_EQ(s.memory->teams->layout.planes, whole ? 1 : 2);
+      }
+      const Matrix<float> queries = random_gaussian(35, d, rng);
+      const Rules rules{.update = tanh_update(0.5F), .halting = fixed_steps(), .max_steps = 3, .trace = true};
+
+      const Results results = relax(*s.memory, rules, queries.view());
+
+      for (Index i = 0; i < queries.rows(); ++i) {
+        const reference::Outcome expected = oracle(s, rules, queries, i);
+        // As in FollowTheOracle, where the scale is 1/N: sums of magnitudes are √N of a state's.
+        const double error = 1e-6 * static_cast<double>(d);
+        for (Index k = 0; k < d; ++k)
+          ASSERT_NEAR(results.states(i, k), expected.state[static_cast<std::size_t>(k)], error) << i << ", " << k;
+        for (int t = 0; t < rules.max_steps; ++t)
+          ASSERT_NEAR(results.trace(i, t), expected.trace[static_cast<std::size_t>(t)],
+                      error * std::sqrt(static_cast<double>(d)));
+      }
+    }
+}
+
+/// What two fp16 terms don't hold as floats do, or aren't numbers.
+TEST(ResidentTeamsDenseTest, OtherWeightsGoByFloats) {
+  Rng rng(60);
+  const auto has_teams = [&](float entry) {
+    Matrix<double> weights = random_weights(40, false, rng);
+    for (Index k = 0; k < 40; ++k) weights(7, k) = weights(k, 7) = double{entry};
+    const Subject s = make_dense_subject(std::move(weights), 1.0F);
+    EXPECT_TRUE(s.memory.has_value());
+    return s.memory->teams.has_value();
+  };
+  EXPECT_EQ(has_teams(0.0F), has_room_for_teams());
+  EXPECT_EQ(has_teams(0x1p-9F), has_room_for_teams());
+  EXPECT_FALSE(has_teams(0x1p-12F));
+  EXPECT_FALSE(has_teams(infinity));
+  EXPECT_FALSE(has_teams(nan_value));
+  EXPECT_FALSE(make_dense_subject(filled<double>(3, 3, 0.0), 1.0F).memory->teams.has_value());
+}
 
 /// Patterns whose squares are far from 1: their diagonals have a unit of their own.
-TEST(ResidentTeamsMagnitudesTest, EnergiesOfPatternsOfAnyMagnitudeFollowTheOracle) {
+class ResidentTeamsMagnitudesTest : public testing::TestWithParam<Form> {};
+
+TEST_P(ResidentTeamsMagnitudesTest, EnergiesOfPatternsOfAnyMagnitudeFollowTheOracle) {
   Rng rng(58);
   constexpr Shape shape{9, 130, 20};
   const Matrix<float> unscaled = random_gaussian(shape.patterns, shape.dimension, rng);
@@ -890,7 +1036,7 @@ TEST(ResidentTeamsMagnitudesTest, EnergiesOfPatternsOfAnyMagnitudeFollowTheOracl
     Matrix<float> patterns(shape.patterns, shape.dimension);
     std::transform(unscaled.data(), unscaled.data() + unscaled.size(), patterns.data(),
                    [&](float x) { return std::ldexp(x, exponent); });
-    const Subject s = make_subject(patterns, Form::factored, false);
+    const Subject s = make_subject(patterns, GetParam(), false);
     SKIP_UNLESS_IT_FITS(s.memory);
     const Rules rules{.update = tanh_update(0.5F), .halting = fixed_steps(), .max_steps = 3};
 
@@ -907,6 +1053,9 @@ TEST(ResidentTeamsMagnitudesTest, EnergiesOfPatternsOfAnyMagnitudeFollowTheOracl
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(, ResidentTeamsMagnitudesTest, testing::Values(Form::factored, Form::dense),
+                         [](const auto& test) { return test.param == Form::dense ? "dense" : "factored"; });
 
 TEST(ResidentDivergenceTest, AWholeBatchOfNansEnds) {
   Rng rng(41);
@@ -983,28 +1132,30 @@ TEST(ResidentLaunchTest, ASmallMemoryLeavesALargeOneUsable) {
 
 /// Which is what larger ones have.
 TEST(ResidentLaunchTest, TeamsAloneGiveTheBitsOfTeamsBesideFloats) {
+  if (!cuda::has_tensor_cores()) GTEST_SKIP();
   Rng rng(59);
   const Matrix<float> patterns = random_gaussian(9, 70, rng);
   const Matrix<float> queries = noisy_copies(patterns, 40, 0.2F, 2.0F, rng);
-  const Subject both = make_subject(patterns, Form::factored, false);
   detail::Sizes no_floats = detail::sizes();
   no_floats.float_bytes = 0;
-  const SizesScope scope(no_floats);
+  for (const Form form : {Form::factored, Form::dense}) {
+    const Subject both = make_subject(patterns, form, false);
+    const SizesScope scope(no_floats);
 
-  const Subject alone = make_subject(patterns, Form::factored, false);
+    const Subject alone = make_subject(patterns, form, false);
 
-  ASSERT_TRUE(both.memory->floats.has_value());
-  ASSERT_TRUE(alone.memory.has_value());
-  ASSERT_FALSE(alone.memory->floats.has_value());
-  EXPECT_TRUE(cuda::takes_update(*alone.memory, cuda::to_rule(tanh_update())));
-  for (const Update& update : {sign_update(), readout_update(), blend_update(0.5F)}) {
-    EXPECT_FALSE(cuda::takes_update(*alone.memory, cuda::to_rule(update)));
-    EXPECT_TRUE(cuda::takes_update(*both.memory, cuda::to_rule(update)));
+    ASSERT_TRUE(both.memory->floats.has_value());
+    ASSERT_TRUE(alone.memory.has_value());
+    ASSERT_FALSE(alone.memory->floats.has_value());
+    EXPECT_TRUE(cuda::takes_update(*alone.memory, cuda::to_rule(tanh_update())));
+    for (const Update& update : {sign_update(), readout_update(), blend_update(0.5F)}) {
+      EXPECT_FALSE(cuda::takes_update(*alone.memory, cuda::to_rule(update)));
+      EXPECT_TRUE(cuda::takes_update(*both.memory, cuda::to_rule(update)));
+    }
+    const Results expected = relax(*both.memory, {}, queries.view());
+    const Results results = relax(*alone.memory, {}, queries.view());
+    for (Index i = 0; i < queries.rows(); ++i) ASSERT_TRUE(same_row(results, i, expected, i)) << "query " << i;
   }
-  EXPECT_FALSE(make_subject(random_gaussian(2, 16, rng), Form::dense, false).memory.has_value());
-  const Results expected = relax(*both.memory, {}, queries.view());
-  const Results results = relax(*alone.memory, {}, queries.view());
-  for (Index i = 0; i < queries.rows(); ++i) ASSERT_TRUE(same_row(results, i, expected, i)) << "query " << i;
 }
 
 TEST(ResidentLaunchTest, MemoriesThatDontFitAreRefused) {
