@@ -1016,8 +1016,8 @@ TEST(ResidentTeamsDenseTest, OtherWeightsGoByFloats) {
     EXPECT_TRUE(s.memory.has_value());
     return s.memory->teams.has_value();
   };
-  EXPECT_EQ(has_teams(0.0F), has_room_for_teams());
-  EXPECT_EQ(has_teams(0x1p-9F), has_room_for_teams());
+  EXPECT_EQ(has_teams(0.0F), cuda::has_tensor_cores());
+  EXPECT_EQ(has_teams(0x1p-9F), cuda::has_tensor_cores());
   EXPECT_FALSE(has_teams(0x1p-12F));
   EXPECT_FALSE(has_teams(infinity));
   EXPECT_FALSE(has_teams(nan_value));
