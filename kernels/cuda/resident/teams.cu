@@ -25,7 +25,7 @@ using teams::Layout;
 extern __shared__ uint4 shared_memory[];
 
 /// The memory comes as it is.
-__device__ void load_memory(const Launch& launch, std::byte* shared) {
+[[maybe_unused]] __device__ void load_memory(const Launch& launch, std::byte* shared) {
   const auto thread = static_cast<int>(threadIdx.x);
   const auto threads = static_cast<int>(blockDim.x);
   const auto* const image = reinterpret_cast<const uint4*>(launch.image);
@@ -34,7 +34,7 @@ __device__ void load_memory(const Launch& launch, std::byte* shared) {
 }
 
 /// What a state counts in what its next state is made of is of the update, too.
-__device__ void make_factors(const Launch& launch, std::byte* shared) {
+[[maybe_unused]] __device__ void make_factors(const Launch& launch, std::byte* shared) {
   const auto thread = static_cast<int>(threadIdx.x);
   const auto threads = static_cast<int>(blockDim.x);
   const auto* const diagonal = reinterpret_cast<const float*>(shared + launch.layout.diagonal);
