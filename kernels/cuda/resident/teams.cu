@@ -24,7 +24,7 @@ using teams::Layout;
 
 extern __shared__ uint4 shared_memory[];
 
-/// The memory comes as it is.
+/// The memory comes as it is. Code for 7.5 has no use for this and the next one.
 [[maybe_unused]] __device__ void load_memory(const Launch& launch, std::byte* shared) {
   const auto thread = static_cast<int>(threadIdx.x);
   const auto threads = static_cast<int>(blockDim.x);
