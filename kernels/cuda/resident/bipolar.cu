@@ -11,6 +11,7 @@
 #include "kernels/cuda/device/capacity.hpp"
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/resident/bipolar_warp.cuh"
+#include "kernels/cuda/resident/uniform_value.hpp"
 #include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
@@ -142,11 +143,6 @@ std::vector<std::byte> make_image(const Layout& layout, const Entries& entries) 
   return image;
 }
 
-/// Whether all neurons have the same, as they do with patterns of ±1.
-bool is_uniform(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [&](float value) { return value == values[0]; });
-}
-
 /// Of int8.
 constexpr float largest_byte = 128.0F;
 
@@ -170,18 +166,19 @@ int in_units(const Layout& layout, Index readout) {
 std::optional<BipolarMemory> make_bipolar(MatrixView<const float> factor, std::span<const float> diagonal,
                                           std::span<const float> resolution, float scale) {
   if (!has_tensor_cores() || !detail::is_bipolar(factor)) return std::nullopt;
-  if (!is_uniform(diagonal) || !is_uniform(resolution)) return std::nullopt;
+  const std::optional<float> own = uniform_value(diagonal);
+  const std::optional<float> zero = uniform_value(resolution);
+  if (!own || !zero) return std::nullopt;
   const std::optional<Layout> layout = fit_layout(factor);
   if (!layout) return std::nullopt;
   check(cudaFuncSetAttribute(kernel_for(*layout), cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(shared_memory_limit())),
         "cudaFuncSetAttribute for " + std::to_string(shared_memory_limit()) + " bytes of shared memory");
-  const float any_resolution = resolution.empty() ? 0.0F : resolution[0];
   return BipolarMemory{.layout = *layout,
                        .scale = scale,
-                       .resolution = any_resolution,
-                       .most_magnitude = most_magnitude(any_resolution, scale),
-                       .own = diagonal.empty() ? 0 : static_cast<int>(diagonal[0]),
+                       .resolution = *zero,
+                       .most_magnitude = most_magnitude(*zero, scale),
+                       .own = static_cast<int>(*own),
                        .most_blocks = multiprocessor_count(),
                        .image = upload(std::span<const std::byte>(make_image(*layout, {factor})), "a memory of bytes")};
 }

@@ -12,6 +12,7 @@
 #include "kernels/cuda/device/launch.hpp"
 #include "kernels/cuda/resident/team.cuh"
 #include "kernels/cuda/resident/teams_fit.hpp"
+#include "kernels/cuda/resident/uniform_value.hpp"
 #include "kernels/sizes.hpp"
 
 namespace attractor::cuda {
@@ -149,14 +150,6 @@ std::vector<std::byte> make_image(const Layout& layout, MatrixView<const float> 
   auto* const negative = reinterpret_cast<float*>(image.data() + layout.diagonal);
   for (std::size_t k = 0; k < diagonal.size(); ++k) negative[k] = -diagonal[k] / diagonal_unit;
   return image;
-}
-
-/// What all neurons have, if they have the same, as they do with patterns of ±1, and with none, which is 0.
-std::optional<float> uniform_value(std::span<const float> values) {
-  if (values.empty()) return 0.0F;
-  const auto is_first = [&](float value) { return value == values[0]; };
-  if (!std::all_of(values.begin(), values.end(), is_first)) return std::nullopt;
-  return values[0];
 }
 
 float largest_magnitude(std::span<const float> values) {
