@@ -133,7 +133,7 @@ TEST(CudaPlacementTest, ARefusalSaysWhatIsNeededAndWhatThereIs) {
   // Two fp16 terms of 64 × 520 entries are less than floats are: with a diagonal and what it makes, the scores of 64
   // patterns and parts of them, and what else a team keeps.
   expect_error<NotSupported>([&] { make(patterns, Evaluation::factored); },
-                             {"60 × 512", "at least 159504 bytes of shared memory", "may have 65536"});
+                             {"60 × 512", "at least 151312 bytes of shared memory", "may have 65536"});
   expect_error<NotSupported>([&] { make(patterns, Evaluation::dense); }, {"512 × 512", "may have 65536"});
   expect_error<NotSupported>([&] { make(random_gaussian(2, 5000, rng), Evaluation::factored); },
                              {"2 × 5000", "at least 40000 bytes"});

@@ -933,7 +933,7 @@ INSTANTIATE_TEST_SUITE_P(Large, ResidentTeamsTest,
                          testing::Values(std::tuple(Form::factored, true, Shape{48, 1024, 17}),
                                          std::tuple(Form::factored, true, Shape{70, 1024, 17}),
                                          std::tuple(Form::factored, true, Shape{170, 512, 17}),
-                                         std::tuple(Form::factored, false, Shape{40, 768, 17}),
+                                         std::tuple(Form::factored, false, Shape{60, 768, 17}),
                                          std::tuple(Form::dense, true, Shape{24, 270, 17})),
                          name_of);
 INSTANTIATE_TEST_SUITE_P(Dense, ResidentTeamsTest,

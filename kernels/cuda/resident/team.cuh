@@ -128,7 +128,7 @@ class Team {
   [[nodiscard]] __device__ __forceinline__ uint4* scores() const { return reinterpret_cast<uint4*>(own_) + lane_; }
 
   /// From a warp's sums in a pass to the next one's.
-  static constexpr int partial_distance = pass_groups * 2 * warp_size;
+  static constexpr int partial_distance = pass_groups(planes) * 2 * warp_size;
 
   /// Of a warp's sums in a pass: of a group's first or second eight patterns.
   [[nodiscard]] __device__ __forceinline__ float4* partial(int member, int group, int tile) const {
@@ -206,8 +206,7 @@ class Team {
     if (first < layout_.groups) score_pass<1>(first, squares);
   }
 
-  /// Of a pass, so that registers are enough.
-  static constexpr int most_groups = planes == 1 ? pass_groups : 2;
+  static constexpr int most_groups = pass_groups(planes);
 
   /// Left operands, of a step of the depth.
   struct Operand {

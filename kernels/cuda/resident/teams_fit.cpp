@@ -30,7 +30,7 @@ Layout make_layout(const StoredMatrix& matrix) {
   layout.first_team = layout.factors + vector;
   layout.partial = layout.groups * group_bytes;
   const bool has_partial = factored && layout.members > 1;
-  layout.parts = layout.partial + (has_partial ? layout.members * pass_groups * group_bytes : 0);
+  layout.parts = layout.partial + (has_partial ? layout.members * pass_groups(layout.planes) * group_bytes : 0);
   constexpr int parts_bytes = part_kinds * team_states * static_cast<int>(sizeof(float));
   layout.judges = layout.parts + layout.members * parts_bytes;
   layout.next_query = layout.judges + team_states * judge_bytes;

@@ -21,12 +21,14 @@ inline constexpr int step_neurons = 16;  ///< of a product's depth, or two of it
 inline constexpr int warp_steps = 8;     ///< that a warp has of these
 inline constexpr int warp_neurons = warp_steps * step_neurons;
 inline constexpr int group_patterns = 16;  ///< likewise, of a product's depth
-inline constexpr int pass_groups = 4;      ///< whose scores come together at a time, at most
 inline constexpr int group_bytes = 1024;   ///< of a group's scores, as left operands or as floats
 inline constexpr int part_kinds = 6;       ///< of what the warps of a team have parts of
 inline constexpr int judge_bytes = 16;     ///< of what judges a state
 inline constexpr int most_warps = 12;      ///< with 168 registers a thread
 inline constexpr int fewer_warps = 8;      ///< with 255, which dense memories take, that keep readouts beside states
+
+/// Whose scores come together at a time, at most, so that registers are enough.
+ATTRACTOR_HOST_DEVICE constexpr int pass_groups(int planes) { return planes == 1 ? 4 : 2; }
 
 /// Of a block, at most; less than that where jobs aren't plain.
 ATTRACTOR_HOST_DEVICE constexpr int plain_warps(Form form) { return form == Form::factored ? most_warps : fewer_warps; }
