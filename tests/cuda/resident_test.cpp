@@ -1162,7 +1162,7 @@ TEST(ResidentLaunchTest, TeamsAloneGiveTheBitsOfTeamsBesideFloats) {
 TEST(ResidentLaunchTest, MemoriesThatDontFitAreRefused) {
   Rng rng(43);
   // Eight warps of a team have 1,024 neurons.
-  const Subject long_states = make_subject(random_gaussian(1, 1025, rng), Form::factored, false);
+  const Subject long_states = make_subject(random_bipolar(1, 1025, rng), Form::factored, false);
   EXPECT_FALSE(long_states.memory && long_states.memory->teams);
   EXPECT_FALSE(make_subject(random_gaussian(400, 256, rng), Form::factored, false).memory.has_value());
   EXPECT_FALSE(make_subject(random_gaussian(2, 257, rng), Form::dense, false).memory.has_value());
