@@ -1168,6 +1168,25 @@ TEST(ResidentLaunchTest, MemoriesThatDontFitAreRefused) {
   EXPECT_FALSE(make_subject(random_gaussian(2, 257, rng), Form::dense, false).memory.has_value());
 }
 
+/// fp16 terms would fit, but don't hold such memories: the reason is what floats need.
+TEST(ResidentLaunchTest, ARefusalNamesMoreThanThereIs) {
+  Rng rng(45);
+  const Matrix<float> even = random_gaussian(90, 512, rng);
+  Matrix<float> uneven = copy(even);
+  for (Index i = 0; i < uneven.rows(); ++i) uneven(i, 7) *= 1e-6F;
+  const auto needed_bytes = [](const Matrix<float>& patterns, float diagonal) {
+    const std::string reason = cuda::why_not_resident_factored(patterns.view(), std::vector<float>(512, diagonal));
+    const std::string before = "at least ";
+    return std::stol(reason.substr(reason.find(before) + before.size()));
+  };
+  EXPECT_FALSE(make_subject(uneven, Form::factored, false).memory.has_value());
+  EXPECT_GT(needed_bytes(uneven, 1.0F), ample_shared_bytes);
+  EXPECT_GT(needed_bytes(even, infinity), ample_shared_bytes);
+  if (cuda::has_tensor_cores()) {
+    EXPECT_LE(needed_bytes(even, 1.0F), ample_shared_bytes);
+  }
+}
+
 /// Bipolar patterns are exact in half precision, whose matrices are half as large.
 TEST(ResidentLaunchTest, HalvesHoldLargerMemoriesExactly) {
   Rng rng(44);

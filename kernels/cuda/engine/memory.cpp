@@ -253,7 +253,8 @@ DeviceMemory DeviceMemory::factored(int device, MatrixView<const float> factor, 
   const DeviceScope scope(device);
   std::optional<ResidentMemory> resident;
   if (tier != Tier::streamed) resident = make_resident_factored(factor, diagonal, vectors.resolution, scale);
-  if (tier == Tier::resident && !resident) refuse_residence(device, factor, why_not_resident_factored(factor));
+  if (tier == Tier::resident && !resident)
+    refuse_residence(device, factor, why_not_resident_factored(factor, diagonal));
   DeviceMatrix matrix(factor, "the memory's factor");
   HalfMatrix halves = halves_of(matrix, resident, "the memory's factor in halves");
   DeviceArray<float> diagonals = upload_neurons(diagonal, matrix, "the memory's diagonal");

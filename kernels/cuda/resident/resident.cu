@@ -80,19 +80,16 @@ std::optional<Layout> choose_layout(Form form, MatrixView<const float> weights) 
   return half && exact_in_half(weights) ? half : std::nullopt;
 }
 
-Index least_bytes(Form form, MatrixView<const float> weights) {
-  const bool halves = exact_in_half(weights);
+Index least_bytes(Form form, MatrixView<const float> weights, std::span<const float> diagonal) {
   const Index of_floats = resident::least_bytes({.form = form,
-                                                 .storage = halves ? Storage::half : Storage::single,
+                                                 .storage = exact_in_half(weights) ? Storage::half : Storage::single,
                                                  .rows = weights.rows,
                                                  .columns = weights.columns});
-  if (!has_tensor_cores()) return of_floats;
-  return std::min(of_floats,
-                  teams::least_bytes({form, halves ? 1 : 2, weights.rows, weights.columns}).value_or(of_floats));
+  return std::min(of_floats, least_team_bytes(form, weights, diagonal).value_or(of_floats));
 }
 
-std::string explain(Form form, MatrixView<const float> weights) {
-  return "a block needs at least " + std::to_string(least_bytes(form, weights)) +
+std::string explain(Form form, MatrixView<const float> weights, std::span<const float> diagonal) {
+  return "a block needs at least " + std::to_string(least_bytes(form, weights, diagonal)) +
          " bytes of shared memory and may have " + std::to_string(shared_memory_limit());
 }
 
@@ -296,8 +293,10 @@ std::optional<ResidentMemory> make_resident_dense(MatrixView<const float> weight
 bool may_be_resident_factored(Index rows, Index columns) { return may_be_resident(Form::factored, rows, columns); }
 bool may_be_resident_dense(Index neurons) { return may_be_resident(Form::dense, neurons, neurons); }
 
-std::string why_not_resident_factored(MatrixView<const float> factor) { return explain(Form::factored, factor); }
-std::string why_not_resident_dense(MatrixView<const float> weights) { return explain(Form::dense, weights); }
+std::string why_not_resident_factored(MatrixView<const float> factor, std::span<const float> diagonal) {
+  return explain(Form::factored, factor, diagonal);
+}
+std::string why_not_resident_dense(MatrixView<const float> weights) { return explain(Form::dense, weights, {}); }
 
 bool takes_update(const ResidentMemory& memory, const UpdateRule& update) {
   return memory.floats || (memory.teams && takes_update(*memory.teams, update));

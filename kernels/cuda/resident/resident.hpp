@@ -55,7 +55,7 @@ bool may_be_resident_factored(Index rows, Index columns);
 bool may_be_resident_dense(Index neurons);
 
 /// Why there was none: "a block needs at least 300000 bytes of shared memory and may have 232448".
-std::string why_not_resident_factored(MatrixView<const float> factor);
+std::string why_not_resident_factored(MatrixView<const float> factor, std::span<const float> diagonal);
 std::string why_not_resident_dense(MatrixView<const float> weights);
 
 /// Whether jobs of such an update can be relaxed so, which all can where floats are.

@@ -119,12 +119,23 @@ struct Extent {
     return std::all_of(rows.begin(), rows.end(), even) && std::all_of(columns.begin(), columns.end(), even);
   }
 
+  /// Of the unit in which the largest magnitude becomes 2¹⁴ to 2¹⁵.
+  [[nodiscard]] int exponent() const { return std::ilogb(largest) - 14; }
+
   std::vector<float> rows;
   std::vector<float> columns;
   float largest = 0.0F;
   double largest_sum = 0.0;  ///< of a row
   bool is_finite = true;
 };
+
+/// Whether two fp16 terms hold a matrix as floats do, and the diagonal is one of numbers.
+bool are_held(const Extent& extent, std::span<const float> diagonal) {
+  constexpr float least = 0x1p-100F;
+  const auto is_finite = [](float value) { return std::isfinite(value); };
+  return extent.is_finite && extent.largest >= least && extent.is_even() &&
+         std::all_of(diagonal.begin(), diagonal.end(), is_finite);
+}
 
 bool is_exact(MatrixView<const float> matrix, float scale) {
   for (Index i = 0; i < matrix.rows; ++i)
@@ -167,15 +178,11 @@ float unit_of(float largest) {
 
 std::optional<TeamMemory> make_teams(teams::Form form, MatrixView<const float> matrix, std::span<const float> diagonal,
                                      float scale) {
-  constexpr float least = 0x1p-100F;
   if (!has_tensor_cores()) return std::nullopt;
   if (!fit_layout(form, matrix, 1)) return std::nullopt;
   const Extent extent(matrix);
-  const auto is_finite = [](float value) { return std::isfinite(value); };
-  if (!extent.is_finite || !std::all_of(diagonal.begin(), diagonal.end(), is_finite)) return std::nullopt;
-  if (extent.largest < least || !extent.is_even()) return std::nullopt;
-  // The largest magnitude becomes 2¹⁴ to 2¹⁵.
-  const int exponent = std::ilogb(extent.largest) - 14;
+  if (!are_held(extent, diagonal)) return std::nullopt;
+  const int exponent = extent.exponent();
   const float to_terms = std::ldexp(1.0F, -exponent);
   const std::optional<Layout> layout = fit_layout(form, matrix, is_exact(matrix, to_terms) ? 1 : 2);
   if (!layout) return std::nullopt;
@@ -198,6 +205,14 @@ std::optional<TeamMemory> make_teams(teams::Form form, MatrixView<const float> m
       .most_blocks = multiprocessor_count(),
       .image = upload(std::span<const std::byte>(make_image(*layout, matrix, diagonal, to_terms, diagonal_unit)),
                       "a memory of halves")};
+}
+
+std::optional<Index> least_team_bytes(teams::Form form, MatrixView<const float> matrix,
+                                      std::span<const float> diagonal) {
+  const Extent extent(matrix);
+  if (!has_tensor_cores() || !are_held(extent, diagonal)) return std::nullopt;
+  const int planes = is_exact(matrix, std::ldexp(1.0F, -extent.exponent())) ? 1 : 2;
+  return teams::least_bytes({form, planes, matrix.rows, matrix.columns});
 }
 
 bool takes_update(const TeamMemory& memory, const UpdateRule& update) {

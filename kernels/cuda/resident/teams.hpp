@@ -34,6 +34,10 @@ struct TeamMemory {
 std::optional<TeamMemory> make_teams(teams::Form form, MatrixView<const float> matrix, std::span<const float> diagonal,
                                      float scale);
 
+/// The least bytes that a block needs for such a memory; empty where there is none whatever the bytes.
+std::optional<Index> least_team_bytes(teams::Form form, MatrixView<const float> matrix,
+                                      std::span<const float> diagonal);
+
 /// Whether jobs of such an update can be relaxed so. Then they are, whatever their queries are.
 bool takes_update(const TeamMemory& memory, const UpdateRule& update);
 
