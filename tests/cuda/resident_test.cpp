@@ -916,6 +916,28 @@ TEST_P(ResidentTeamsTest, GiveBackWhatIsNotFinite) {
   }
 }
 
+/// Of values so far apart that no scale has all of them within the range of float.
+TEST_P(ResidentTeamsTest, KeepClampedNeurons) {
+  const Subject s = subject();
+  SKIP_UNLESS_IT_FITS(s.memory);
+  Matrix<float> queries = make_queries();
+  const Matrix<std::uint8_t> mask = random_mask(queries.rows(), queries.columns(), 0.5, rng_);
+  for (Index i = 0; i < queries.rows(); ++i)
+    for (Index k = 0; k < queries.columns(); ++k)
+      queries(i, k) *= std::pow(10.0F, static_cast<float>((i + 7 * k) % 60 - 45));
+  for (const bool in_place : {false, true}) {
+    const Rules rules{.halting = fixed_steps(), .max_steps = 2};
+
+    const Results results = relax(*s.memory, rules, queries.view(), mask.view(), {.in_place = in_place});
+
+    for (Index i = 0; i < queries.rows(); ++i) {
+      ASSERT_EQ(results.status[static_cast<std::size_t>(i)], Status::max_steps) << "query " << i;
+      for (Index k = 0; k < queries.columns(); ++k)
+        ASSERT_TRUE(mask(i, k) == 0 || same_bits(&results.states(i, k), &queries(i, k), 1)) << i << ", " << k;
+    }
+  }
+}
+
 std::string name_of(const testing::TestParamInfo<std::tuple<Form, bool, Shape>>& test) {
   const auto [form, bipolar, shape] = test.param;
   return std::string(bipolar ? "bipolar" : "real") + "_" + std::to_string(shape.patterns) + "x" +

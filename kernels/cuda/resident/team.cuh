@@ -556,8 +556,7 @@ class Team {
 #pragma unroll
       for (int e = 0; e < 8; ++e) {
         float& value = at(values[i], e);
-        const bool is_clamped = (clamped_[e / 4] >> ((block + i) * 4 + e % 4) & 1U) != 0;
-        value = is_clamped ? kept[e / 4] * x_[block + i][e] : moved[e / 4] * value;
+        value = is_clamped(e / 4, (block + i) * 4 + e % 4) ? kept[e / 4] * x_[block + i][e] : moved[e / 4] * value;
       }
   }
 
@@ -683,10 +682,17 @@ class Team {
         store_passing4(to + step * step_neurons, {unit * x[0], unit * x[1], unit * x[2], unit * x[3]});
       }
     } else {
+      const float* const from = job_.queries.row(query) + my_neuron();
 #pragma unroll
       for (int i = 0; i < lane_neurons; ++i)
-        if (is_neuron(i)) to[offset_of(i)] = unit * x_[i / 4][4 * half + i % 4];
+        if (is_neuron(i))
+          to[offset_of(i)] = is_clamped(half, i) ? from[offset_of(i)] : unit * x_[i / 4][4 * half + i % 4];
     }
+  }
+
+  /// Of the lane's neurons. What it keeps is what came: of the smallest, the scale of the largest leaves less.
+  [[nodiscard]] __device__ __forceinline__ bool is_clamped(int half, int neuron) const {
+    return (clamped_[half] >> neuron & 1U) != 0;
   }
 
   /// Gives idle states the next queries. One that isn't finite departs at once. False if there is none left.
