@@ -971,6 +971,50 @@ INSTANTIATE_TEST_SUITE_P(LargeDense, ResidentTeamsTest,
                                           testing::Values(Shape{20, 240, 20}, Shape{13, 255, 18}, Shape{24, 256, 40})),
                          name_of);
 
+/// Of magnitudes that fp16 terms of states below 1 know little of, or nothing: as near to the oracle as others are to
+/// theirs, and they become patterns in time.
+TEST(ResidentTeamsFaintTest, QueriesFollowTheOracle) {
+  Rng rng(58);
+  for (const Form form : {Form::factored, Form::dense})
+    for (const Index d : {100, 128, 256}) {
+      const Matrix<float> patterns = random_bipolar(6, d, rng);
+      Matrix<float> queries = noisy_copies(patterns, 36, 0.1F, 0.5F, rng);
+      for (Index i = 0; i < queries.rows(); ++i)
+        for (Index k = 0; k < d; ++k) queries(i, k) *= std::ldexp(1.0F, static_cast<int>(-i * 5 / 2));
+      const Matrix<std::uint8_t> mask = random_mask(queries.rows(), d, 0.1, rng);
+      const Matrix<std::uint8_t> none;
+      const Subject s = make_subject(patterns, form, d == 128);
+      SKIP_UNLESS_IT_FITS(s.memory);
+      for (const Matrix<std::uint8_t>* const clamped : {&none, &mask}) {
+        const Rules few{.halting = fixed_steps(), .max_steps = 3};
+        const Results results = relax(*s.memory, few, queries.view(), clamped->view());
+        for (Index i = 0; i < queries.rows(); ++i) {
+          const reference::Outcome expected = oracle(s, few, queries, i, *clamped);
+          double size = 0.0;
+          for (const double x : expected.state) size = std::max(size, std::abs(x));
+          for (Index k = 0; k < d; ++k)
+            ASSERT_NEAR(results.states(i, k), expected.state[static_cast<std::size_t>(k)], 1e-4 * size)
+                << i << ", " << k;
+          // Below that float has fewer digits, and then 0.
+          if (std::abs(expected.energy) > 1e-36) {
+            ASSERT_NEAR(results.energies[static_cast<std::size_t>(i)] / expected.energy, 1.0, 1e-3) << i;
+          }
+        }
+      }
+
+      const Results ended = relax(*s.memory, {.max_steps = 400}, queries.view());
+
+      for (Index i = 0; i < queries.rows(); ++i) {
+        const reference::Outcome expected = oracle(s, {.max_steps = 400}, queries, i);
+        const auto at = static_cast<std::size_t>(i);
+        ASSERT_EQ(ended.status[at], expected.status) << i;
+        ASSERT_NEAR(ended.steps[at], expected.steps, 1) << i;
+        for (Index k = 0; k < d; ++k)
+          ASSERT_NEAR(ended.states(i, k), expected.state[static_cast<std::size_t>(k)], 0.05) << i << ", " << k;
+      }
+    }
+}
+
 /// Symmetric, with a diagonal, as no patterns make them.
 Matrix<double> random_weights(Index d, bool whole, Rng& rng) {
   const Matrix<float> values = random_gaussian(d, d, rng);

@@ -22,8 +22,11 @@ static_assert(sizeof(detail::EndJudge) == judge_bytes);
 
 inline constexpr float largest_float = std::numeric_limits<float>::max();
 
-/// Of states below 1, which all are from the first step on unless some neurons are clamped.
+/// Of states below 1, which all are from the first step on unless some neurons are clamped. Faint ones have others.
 inline constexpr float state_scale = 0x1p14F;
+
+/// Of states below 2⁻¹¹.
+inline constexpr float least_faint_scale = 0x1p26F;
 
 /// What a launch passes to the kernel.
 struct Launch {
@@ -372,9 +375,13 @@ class Team {
     checked_ = careful_;
     if (checked_) take_sums(oddities, sums.oddities);
     if (watches_change()) take_sums(changes, sums.changes);
-    if (!is_dense && job_.wants_energy) take_sums(state_squares, sums.squares);
+    if (have_faint(factors[0].unit, factors[1].unit)) {
+      keep_faint(factors, sums);
+    } else {
 #pragma unroll
-    for (int row = 0; row < 2; ++row) scale_[row] = later_scale(row);
+      for (int row = 0; row < 2; ++row) scale_[row] = later_scale(row);
+    }
+    if (!is_dense && job_.wants_energy) take_sums(state_squares, sums.squares);
   }
 
   /// From the first step on all that moves is at most 1.
@@ -595,6 +602,43 @@ class Team {
     }
   }
 
+  // States of queries that came so faint, and as long as they are. Others have little to lose at one scale for all.
+
+  /// By its unit.
+  [[nodiscard]] __device__ __forceinline__ static bool is_faint(float unit) { return unit <= 1.0F / least_faint_scale; }
+
+  /// Whether the team has any, of units of the lane's states: all its warps know those of all states.
+  [[nodiscard]] __device__ __forceinline__ static bool have_faint(float first, float second) {
+    return __any_sync(all_lanes, is_faint(fminf(first, second)));
+  }
+
+  /// Brings new states that are still below 2⁻¹² to scales of their own, for fp16's floor isn't far below them.
+  __device__ __forceinline__ void keep_faint(const Factors (&factors)[2], StateSums& sums) {
+    stay_in_branch();
+    float most[2] = {};
+#pragma unroll
+    for (int i = 0; i < 8 * warp_steps; ++i) most[i % 8 / 4] = larger_magnitude(most[i % 8 / 4], x_[i / 8][i % 8]);
+    constexpr unsigned all_states = (1U << team_states) - 1;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) gather(magnitudes, half, most[half]);
+    meet();
+    if (!is_alone()) find_largest(magnitudes, all_states, most);
+    meet();
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const bool stays = is_faint(factors[half].unit) && most[half] < 0x1p-12F * state_scale;
+      const float factor = stays ? fminf(split_scale(most[half]), 0x1p112F) : 1.0F;
+      scale_[half] = factor * later_scale(half);
+#pragma unroll
+      for (int i = 0; i < lane_neurons; ++i) x_[i / 4][4 * half + i % 4] *= factor;
+    }
+    if (is_dense || !job_.wants_energy) return;
+    sums = {};
+#pragma unroll
+    for (int block = 0; block < warp_steps; block += block_steps)
+      if (has_step(block)) add_squares(block, sums);
+  }
+
   // Halting: lane i < 16 judges state i.
 
   [[nodiscard]] __device__ __forceinline__ bool watches_change() const {
@@ -609,10 +653,10 @@ class Team {
       publish_outcomes();
       meet();
     }
-    if (is_alone()) return __ballot_sync(all_lanes, ends());
+    if (is_alone()) return __ballot_sync(all_lanes, ends(state_unit()));
     auto* const shared = reinterpret_cast<unsigned*>(own_ + layout_.ended);
     if (is_judge()) {
-      const unsigned result = __ballot_sync(all_lanes, ends());
+      const unsigned result = __ballot_sync(all_lanes, ends(state_unit()));
       if (lane_ == 0) *shared = result;
     }
     meet();
@@ -641,19 +685,25 @@ class Team {
   /// Whether the lane's state has a query that has taken a step.
   [[nodiscard]] __device__ __forceinline__ bool has_stepped() const { return query_ >= 0 && steps_ > 0; }
 
-  [[nodiscard]] __device__ __forceinline__ bool ends() const {
+  /// Of the lane's state, in that of states below 1.
+  [[nodiscard]] __device__ __forceinline__ float state_unit() const {
+    const bool is_usual = fmaxf(scale_[0], scale_[1]) < least_faint_scale;
+    return !is_masked() && __all_sync(all_lanes, is_usual) ? 1.0F : state_scale * split_unit(of_state(scale_));
+  }
+
+  [[nodiscard]] __device__ __forceinline__ bool ends(float state_unit) const {
     if (!has_stepped()) return false;
     const bool finite = !checked_ || total(oddities) == 0.0;
     const double change = watches_change() ? total(changes) : 0.0;
-    return resident::ends(job_, end_rule(), query_, steps_, {finite, change, false}, job_.wants_energy ? energy() : 0.0,
-                          judge());
+    return resident::ends(job_, end_rule(), query_, steps_, {finite, change, false},
+                          job_.wants_energy ? energy(state_unit) : 0.0, judge());
   }
 
-  [[nodiscard]] __device__ __forceinline__ double energy() const {
+  [[nodiscard]] __device__ __forceinline__ double energy(float state_unit) const {
     const double of_states = is_dense ? 0.0 : total(state_squares) * launch_.state_weight;
     const double energy = fma(total(score_squares), launch_.score_weight, of_states);
-    if (!is_masked()) return energy;
-    const double unit = static_cast<double>(state_scale * split_unit(later_scale_of_state_));
+    if (state_unit == 1.0F) return energy;
+    const double unit = static_cast<double>(state_unit);
     return energy * unit * unit;
   }
 
@@ -776,7 +826,6 @@ class Team {
 #pragma unroll
       for (int i = 0; i < lane_neurons; ++i) x_[i / 4][4 * half + i % 4] *= scale_[half];
     }
-    if (is_masked()) later_scale_of_state_ = of_state(later_scale_);
     if (!__all_sync(all_lanes, is_usual)) inspect(arriving, of_state(most));
   }
 
@@ -898,7 +947,6 @@ class Team {
   // Of state `lane`.
   int query_ = -1;
   int steps_ = 0;
-  float later_scale_of_state_ = 1.0F;
   float parts_[6] = {};  ///< of the warp
 
   // Queries that are the team's.
