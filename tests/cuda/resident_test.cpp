@@ -1015,6 +1015,37 @@ TEST(ResidentTeamsFaintTest, QueriesFollowTheOracle) {
     }
 }
 
+/// States that only become faint lose three quarters of themselves in a step, and stay at the scale of all others
+/// whether or not there is a query that came faint beside them.
+TEST(ResidentTeamsFaintTest, QueriesBesideOthersLeaveTheirBits) {
+  Rng rng(59);
+  const Matrix<float> pattern = filled(1, 16, 1.0F);
+  Matrix<float> queries = random_gaussian(12, 16, rng);
+  for (Index i = 0; i < queries.rows(); ++i) {
+    float* const row = queries.row(i);
+    const float mean = std::accumulate(row, row + 16, 0.0F) / 16.0F;
+    const auto centred = [&](float x) { return x - mean; };
+    std::transform(row, row + 16, row, centred);
+    const float most =
+        std::abs(*std::max_element(row, row + 16, [](float a, float b) { return std::abs(a) < std::abs(b); }));
+    for (Index k = 0; k < 16; ++k) row[k] *= 0x1.4p-11F / most;
+  }
+  Matrix<float> faint = copy(queries);
+  for (Index i = 0; i < faint.size(); ++i) faint.data()[i] *= 0x1p-20F;
+  const Matrix<float> together = stack(queries.view(), faint.view());
+  const Rules rules{.update = tanh_update(12.0F), .halting = fixed_steps(), .max_steps = 6};
+  const SizesScope scope(one_team());
+  for (const Form form : {Form::factored, Form::dense}) {
+    const Subject s = make_subject(pattern, form, false);
+    SKIP_UNLESS_IT_FITS(s.memory);
+
+    const Results apart = relax(*s.memory, rules, queries.view());
+    const Results beside = relax(*s.memory, rules, together.view());
+
+    for (Index i = 0; i < queries.rows(); ++i) ASSERT_TRUE(same_row(beside, i, apart, i)) << "query " << i;
+  }
+}
+
 /// Symmetric, with a diagonal, as no patterns make them.
 Matrix<double> random_weights(Index d, bool whole, Rng& rng) {
   const Matrix<float> values = random_gaussian(d, d, rng);
