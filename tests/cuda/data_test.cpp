@@ -11,6 +11,7 @@
 
 #include <attractor/error.hpp>
 
+#include "kernels/cuda/device/capacity.hpp"
 #include "kernels/cuda/device/resources.hpp"
 #include "tests/cuda/support_data.hpp"
 #include "tests/support/results.hpp"
@@ -334,6 +335,7 @@ class CudaPlacementTest : public testing::TestWithParam<Evaluation> {
 };
 
 TEST_P(CudaPlacementTest, PartlyResidentMemoriesRelaxAsOthersDo) {
+  if (!cuda::has_tensor_cores()) GTEST_SKIP();
   const Matrix<float> queries = noisy_copies(patterns_, 40, 0.3F, 2.0F, rng_);
   const Memory resident = memory_for(Placement::resident);
   const Memory streamed = memory_for(Placement::streamed);

@@ -147,7 +147,7 @@ std::vector<Subject> make_subjects() {
   for (const Update& update : {tanh_update(), sign_update()}) {
     const bool is_tanh = std::holds_alternative<TanhUpdate>(update);
     subjects.push_back(linear_subject(is_tanh ? "partly_resident_tanh" : "partly_resident_sign", false,
-                                      cuda::Tier::resident, no_resident_floats()));
+                                      cuda::Tier::either, no_resident_floats()));
     subjects.back().options.update = update;
   }
   subjects.push_back(linear_subject("streamed_factored", false, cuda::Tier::streamed));
