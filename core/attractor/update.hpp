@@ -41,8 +41,9 @@ struct SignUpdate {
 /// over all neurons that aren't clamped. A neuron takes the sign of E(x_i = −1) − E(x_i = +1), and keeps its state, or
 /// becomes +1, where that is 0. On linear memories without self-coupling this is x_i' = sign(u_i) (Hopfield 1982), with
 /// it the diagonal's share of u counts too; on dense associative ones it is the rule of Krotov, Hopfield 2016, eq. 3.
-/// From the first sweep on no step raises the energy, so that every query ends in a fixed point. (With self-coupling:
-/// where the diagonal of W isn't negative, as with all learning rules here.)
+/// Once a state is of ±1, as it is after the first sweep unless fields of 0 kept other values, no step raises the
+/// energy, so that every query ends in a fixed point. (With self-coupling: where the diagonal of W isn't negative, as
+/// with all learning rules here.)
 ///
 /// 0 is what can't be told from it: of linear memories as for SignUpdate, of dense associative ones of order n 2⁻²¹ n
 /// times what its terms, the differences of F for each pattern, add up to in magnitude; max|x| is at least 1 here. The
